@@ -1,0 +1,166 @@
+"""Grounding diagnostics: against loops written from the definitions, and on planted cases."""
+
+import numpy as np
+import pytest
+
+from csparc.evaluate import alignment_scores, evaluate_grounding
+
+
+def minmax_weights(patches, tokens, text_mask):
+    """The sparse min-max weights in their plainest form."""
+    scores = np.einsum("bld,bpd->blp", tokens, patches)
+    low, high = scores.min(axis=2, keepdims=True), scores.max(axis=2, keepdims=True)
+    hat = (scores - low) / (high - low)
+    hat = np.where(hat >= 1 / patches.shape[1], hat, 0.0)
+    return hat / hat.sum(axis=2, keepdims=True)
+
+
+def case(seed=0, n=7, p=9, length=5, d=6):
+    rng = np.random.default_rng(seed)
+    patches, tokens = rng.normal(size=(n, p, d)), rng.normal(size=(n, length, d))
+    mask = np.arange(length) < rng.integers(1, length + 1, n)[:, None]
+    return patches, tokens, mask
+
+
+def slow_side(patches, tokens, mask, scale):
+    """Local loss, token accuracy, zeroed share and effective patches, one caption at a time."""
+    losses, hits, weights = [], [], []
+    for v, t, m in zip(patches, tokens, mask, strict=True):
+        t = t[m]
+        a = minmax_weights(v[None], t[None], None)[0]
+        c = a @ v
+        u = scale * (c / np.linalg.norm(c, axis=1, keepdims=True)) @ (
+            t / np.linalg.norm(t, axis=1, keepdims=True)).T
+        rows = [np.log(np.exp(u[j]).sum()) - u[j, j] for j in range(len(t))]
+        columns = [np.log(np.exp(u[:, j]).sum()) - u[j, j] for j in range(len(t))]
+        losses.append(np.mean(rows + columns))
+        if len(t) > 1:
+            hits += [u[j].argmax() == j for j in range(len(t))]
+        weights += list(a)
+    weights = np.array(weights)
+    entropy = -np.array([sum(x * np.log(x) for x in row if x > 0) for row in weights])
+    return {
+        "local_loss": np.mean(losses),
+        "token_accuracy": 100 * np.mean(hits),
+        "zeroed": 100 * np.mean(weights == 0),
+        "effective_patches": np.mean(np.exp(entropy)),
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equals_slow_reference(seed, monkeypatch):
+    monkeypatch.setattr("csparc.evaluate.grounding._BLOCK", 3)
+    patches, tokens, mask = case(seed)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=7.0, weights_of=minmax_weights)
+    expected = {
+        "matched": slow_side(patches, tokens, mask, 7.0),
+        "swapped": slow_side(np.roll(patches, -1, axis=0), tokens, mask, 7.0),
+    }
+    for side, figures in expected.items():
+        assert found[side] == pytest.approx(figures)
+    gap = expected["swapped"]["local_loss"] - expected["matched"]["local_loss"]
+    assert found["gap"] == pytest.approx(gap)
+    assert found["n"] == len(patches)
+
+
+def test_masked_tokens_influence_nothing():
+    patches, tokens, mask = case(1)
+    changed = np.where(mask[:, :, None], tokens, 1e3)
+    one, two = (
+        evaluate_grounding(patches, x, mask, logit_scale=10.0, weights_of=minmax_weights)
+        for x in (tokens, changed)
+    )
+    assert one == two
+
+
+def test_grounded_tokens_have_a_gap_and_ungrounded_ones_none():
+    """Tokens equal to a patch of their own image, against tokens that fit every image alike."""
+    rng = np.random.default_rng(2)
+    patches = rng.normal(size=(20, 8, 16)) * 3
+    mask = np.ones((20, 4), dtype=bool)
+    options = {"logit_scale": 10.0, "weights_of": minmax_weights}
+    grounded = evaluate_grounding(patches, patches[:, :4], mask, **options)
+    assert grounded["gap"] > 5 * grounded["gap_standard_error"]
+    same = np.repeat(patches[:1], 20, axis=0)
+    blind = evaluate_grounding(same, patches[:, :4], mask, **options)
+    assert blind["gap"] == 0.0
+
+
+def test_swapped_patches_come_from_another_picture():
+    patches, tokens, mask = case(3, n=4)
+    patches[1] = patches[0]
+    options = {"logit_scale": 5.0, "weights_of": minmax_weights}
+    found = evaluate_grounding(patches, tokens, mask, image_index=[0, 0, 1, 2], **options)
+    expected = slow_side(patches[[2, 2, 3, 0]], tokens, mask, 5.0)
+    assert found["swapped"] == pytest.approx(expected)
+
+
+def test_uniform_weights_use_all_patches():
+    patches, tokens, mask = case(4, p=9)
+    found = evaluate_grounding(
+        patches, tokens, mask, logit_scale=1.0,
+        weights_of=lambda v, t, m: np.full((len(v), t.shape[1], v.shape[1]), 1 / v.shape[1]),
+    )
+    assert found["matched"]["effective_patches"] == pytest.approx(9.0)
+    assert found["matched"]["zeroed"] == 0.0
+
+
+def test_empty_caption_is_left_out():
+    patches, tokens, mask = case(5)
+    mask[2] = False
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights)
+    kept = np.delete(np.arange(len(patches)), 2)
+    expected = slow_side(patches[kept], tokens[kept], mask[kept], 3.0)
+    assert found["n"] == len(kept)
+    assert found["matched"] == pytest.approx(expected)
+
+
+def test_chance_of_token_accuracy():
+    patches, tokens, _ = case(6, n=3, length=4)
+    mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], dtype=bool)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights)
+    assert found["chance_token_accuracy"] == pytest.approx(100 * (1 + 1) / 6)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"patches": np.ones((2, 3))}, "expected patches"),
+    ({"text_mask": np.zeros((7, 5), bool)}, "no valid token"),
+    ({"image_index": [4] * 7}, "another image"),
+])
+def test_wrong_input_is_named(change, message):
+    patches, tokens, mask = case()
+    arguments = {"patches": patches, "tokens": tokens, "text_mask": mask} | change
+    with pytest.raises(ValueError, match=message):
+        evaluate_grounding(logit_scale=1.0, weights_of=minmax_weights, **arguments)
+
+
+def test_alignment_scores_by_hand():
+    weights = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.1, 0.4, 0.4], [1.0, 0.0, 0.0, 0.0]]
+    inside = [[1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0]]
+    found = alignment_scores(weights, inside)
+    first = (1 + 1 + 0 + 1) / 4
+    second = (0.5 + 0 + 1 + 0.5) / 4
+    assert found["auc"] == pytest.approx(100 * (first + second) / 2)
+    assert found["n"] == found["n_pointing"] == 2
+    assert found["pointing"] == 50.0
+    assert found["pointing_chance"] == 50.0
+
+
+def test_alignment_compared_with_other_objects_only():
+    found = alignment_scores([[0.5, 0.4, 0.1]], [[0, 1, 0]], outside=[[0, 0, 1]])
+    assert found["auc"] == 100.0
+    assert found["pointing"] == 0.0
+
+
+def test_random_weights_score_chance():
+    rng = np.random.default_rng(0)
+    weights, inside = rng.random((400, 16)), rng.random((400, 16)) < 0.3
+    found = alignment_scores(weights, inside)
+    assert found["auc"] == pytest.approx(50.0, abs=3.0)
+    assert found["pointing"] == pytest.approx(found["pointing_chance"], abs=6.0)
+
+
+def test_no_words_is_nan_not_a_figure():
+    found = alignment_scores(np.zeros((1, 4)), np.zeros((1, 4), bool))
+    assert np.isnan(found["auc"])
+    assert found["n"] == 0
