@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from csparc.evaluate import alignment_scores, evaluate_grounding
 
 
@@ -29,8 +28,11 @@ def slow_side(patches, tokens, mask, scale):
         t = t[m]
         a = minmax_weights(v[None], t[None], None)[0]
         c = a @ v
-        u = scale * (c / np.linalg.norm(c, axis=1, keepdims=True)) @ (
-            t / np.linalg.norm(t, axis=1, keepdims=True)).T
+        u = (
+            scale
+            * (c / np.linalg.norm(c, axis=1, keepdims=True))
+            @ (t / np.linalg.norm(t, axis=1, keepdims=True)).T
+        )
         rows = [np.log(np.exp(u[j]).sum()) - u[j, j] for j in range(len(t))]
         columns = [np.log(np.exp(u[:, j]).sum()) - u[j, j] for j in range(len(t))]
         losses.append(np.mean(rows + columns))
@@ -98,7 +100,10 @@ def test_swapped_patches_come_from_another_picture():
 def test_uniform_weights_use_all_patches():
     patches, tokens, mask = case(4, p=9)
     found = evaluate_grounding(
-        patches, tokens, mask, logit_scale=1.0,
+        patches,
+        tokens,
+        mask,
+        logit_scale=1.0,
         weights_of=lambda v, t, m: np.full((len(v), t.shape[1], v.shape[1]), 1 / v.shape[1]),
     )
     assert found["matched"]["effective_patches"] == pytest.approx(9.0)
@@ -122,11 +127,14 @@ def test_chance_of_token_accuracy():
     assert found["chance_token_accuracy"] == pytest.approx(100 * (1 + 1) / 6)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"patches": np.ones((2, 3))}, "expected patches"),
-    ({"text_mask": np.zeros((7, 5), bool)}, "no valid token"),
-    ({"image_index": [4] * 7}, "another image"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"patches": np.ones((2, 3))}, "expected patches"),
+        ({"text_mask": np.zeros((7, 5), bool)}, "no valid token"),
+        ({"image_index": [4] * 7}, "another image"),
+    ],
+)
 def test_wrong_input_is_named(change, message):
     patches, tokens, mask = case()
     arguments = {"patches": patches, "tokens": tokens, "text_mask": mask} | change

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tolerances
+
 from csparc import reference
 
 NORMALIZERS = ["minmax_sparse", "minmax", "softmax"]

@@ -5,7 +5,6 @@ import math
 
 import numpy as np
 import pytest
-
 from csparc.evaluate import evaluate_retrieval
 from csparc.evaluate.retrieval import chance
 
@@ -32,8 +31,11 @@ def slow_retrieval(images, texts, index):
     }
     ties = {
         "image_to_text": [
-            any(scores[i, j] == max(scores[i, o] for o in range(len(texts)) if index[o] == i)
-                for j in range(len(texts)) if index[j] != i)
+            any(
+                scores[i, j] == max(scores[i, o] for o in range(len(texts)) if index[o] == i)
+                for j in range(len(texts))
+                if index[j] != i
+            )
             for i in queries
         ],
         "text_to_image": [
@@ -123,11 +125,15 @@ def test_duplicate_captions_tie_wherever_they_stand():
 def test_chance_is_the_mean_over_random_orders():
     """All orders of four captions of two images (1 and 3 captions): the exact expectation."""
     owners = [0, 1, 1, 1]
-    first_ranks = np.array([
-        [next(p for p, caption in enumerate(order, 1) if owners[caption] == image)
-         for image in (0, 1)]
-        for order in itertools.permutations(range(4))
-    ])
+    first_ranks = np.array(
+        [
+            [
+                next(p for p, caption in enumerate(order, 1) if owners[caption] == image)
+                for image in (0, 1)
+            ]
+            for order in itertools.permutations(range(4))
+        ]
+    )
     expected = chance([1, 3])
     assert expected["image_to_text_R@1"] == pytest.approx(100 * np.mean(first_ranks <= 1))
     assert expected["image_to_text_R@5"] == 100.0
@@ -139,14 +145,16 @@ def test_chance_is_the_mean_over_random_orders():
 def test_chance_of_the_standard_splits():
     expected = chance([5] * 1000)
     assert expected["image_to_text_R@10"] == pytest.approx(
-        100 * (1 - math.comb(4995, 10) / math.comb(5000, 10)))
+        100 * (1 - math.comb(4995, 10) / math.comb(5000, 10))
+    )
     assert expected["text_to_image_R@5"] == pytest.approx(0.5)
 
 
 def test_random_features_score_near_chance():
     rng = np.random.default_rng(1)
-    found = evaluate_retrieval(rng.normal(size=(300, 32)), rng.normal(size=(1500, 32)),
-                      np.repeat(np.arange(300), 5))
+    found = evaluate_retrieval(
+        rng.normal(size=(300, 32)), rng.normal(size=(1500, 32)), np.repeat(np.arange(300), 5)
+    )
     expected = found["chance"]
     for key in ("image_to_text_mean_rank", "text_to_image_mean_rank"):
         assert found[key] == pytest.approx(expected[key], rel=0.2)
@@ -159,15 +167,18 @@ def test_image_without_captions_asks_nothing_but_can_be_a_wrong_answer():
     assert found["text_to_image_R@1"] == 0.0
 
 
-@pytest.mark.parametrize(("images", "texts", "index", "message"), [
-    (np.ones((2, 3)), np.ones((2, 4)), [0, 1], "differ in width: 3 and 4"),
-    (np.ones((2, 3)), np.ones((2, 3)), [0, 2], r"image_index\[1\] is 2"),
-    (np.ones((2, 3)), np.ones((2, 3)), [0.0, 1.0], "one integer a caption"),
-    (np.ones((2, 3)), np.ones((2, 3)), [0], "one integer a caption"),
-    (np.ones(3), np.ones((2, 3)), [0, 1], "image_features must be a matrix"),
-    (np.ones((2, 3)), np.full((2, 3), np.nan), [0, 1], "text_features must be finite, row 0"),
-    (np.ones((2, 3)), np.ones((0, 3)), [], "text_features must be a matrix"),
-])
+@pytest.mark.parametrize(
+    ("images", "texts", "index", "message"),
+    [
+        (np.ones((2, 3)), np.ones((2, 4)), [0, 1], "differ in width: 3 and 4"),
+        (np.ones((2, 3)), np.ones((2, 3)), [0, 2], r"image_index\[1\] is 2"),
+        (np.ones((2, 3)), np.ones((2, 3)), [0.0, 1.0], "one integer a caption"),
+        (np.ones((2, 3)), np.ones((2, 3)), [0], "one integer a caption"),
+        (np.ones(3), np.ones((2, 3)), [0, 1], "image_features must be a matrix"),
+        (np.ones((2, 3)), np.full((2, 3), np.nan), [0, 1], "text_features must be finite, row 0"),
+        (np.ones((2, 3)), np.ones((0, 3)), [], "text_features must be a matrix"),
+    ],
+)
 def test_wrong_input_is_named(images, texts, index, message):
     with pytest.raises(ValueError, match=message):
         evaluate_retrieval(images, texts, np.array(index))

@@ -1,8 +1,16 @@
-"""Every tolerance of the suite, with its reason."""
+"""Every tolerance of the suite, with its reason. Tests hold no literals of their own."""
+
+from __future__ import annotations
+
+import numpy as np
 
 # A gradient in float64 against a fourth-order central difference (step 1e-5): truncation ~ h^4,
 # rounding ~ 1e-16 / h.
 FINITE_DIFFERENCE = 2e-7
+
+# The same for single ops, along one random direction, relative to the gradient's norm.
+OP_DIFFERENCE = 1e-7
+OP_DIFFERENCE_STEP = 1e-4
 
 # The same formula computed twice in float64 in another order of operations.
 FLOAT64 = 1e-10
@@ -15,3 +23,22 @@ FLOAT32 = 2e-5
 
 # The same for sums that nearly cancel: gradients of scales and biases.
 FLOAT32_SCALAR = 1e-4
+
+# An op against its reference, relative error of the whole tensor: sums of a few hundred terms lose
+# about sqrt(K) units in the last place.
+OP = {np.dtype(np.float32): 3e-6, np.dtype(np.float64): 1e-13}
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """|found - expected| / |expected| over the whole tensor; NaN where either holds a NaN."""
+    found = np.asarray(found, dtype=np.float64)
+    expected = np.asarray(expected, dtype=np.float64)
+    assert found.shape == expected.shape, f"shape {found.shape}, expected {expected.shape}"
+    scale = np.linalg.norm(expected)
+    return float(np.linalg.norm(found - expected) / (scale if scale > 0 else 1.0))
+
+
+def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float, what: str = "") -> None:
+    """Fail unless the relative error is within tolerance; NaN fails."""
+    error = relative_error(found, expected)
+    assert error <= tolerance, f"{what}: relative error {error:.2e} > {tolerance:.0e}"

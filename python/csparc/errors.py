@@ -1,8 +1,8 @@
-"""Errors a person can act on: each message names what was wrong, what was expected, what was found."""
+"""Errors a person can act on: what was wrong, what was expected, what was found."""
 
 
 class CsparcError(Exception):
-    """Base of the package's own errors; the command line prints one as a single line, exit code 2."""
+    """Base of the package's own errors; the command line prints one line, exit code 2."""
 
 
 class DataError(CsparcError, ValueError):

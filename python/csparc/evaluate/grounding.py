@@ -64,8 +64,11 @@ def evaluate_grounding(
     """
     patches, tokens = np.asarray(patches), np.asarray(tokens)
     mask = np.asarray(text_mask, dtype=bool)
-    if patches.ndim != 3 or tokens.ndim != 3 or mask.shape != tokens.shape[:2] or (
-        len(patches) != len(tokens) or patches.shape[2] != tokens.shape[2]
+    if (
+        patches.ndim != 3
+        or tokens.ndim != 3
+        or mask.shape != tokens.shape[:2]
+        or (len(patches) != len(tokens) or patches.shape[2] != tokens.shape[2])
     ):
         raise ValueError(
             "expected patches [N, P, D], tokens [N, L, D], text_mask [N, L], got shapes "

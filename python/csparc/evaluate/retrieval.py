@@ -142,8 +142,9 @@ def _score_blocks(queries: np.ndarray, candidates: np.ndarray):
 def _unit_rows(features, name: str) -> np.ndarray:
     features = np.array(features, dtype=np.float64)
     if features.ndim != 2 or 0 in features.shape:
-        raise ValueError(f"{name} must be a matrix [rows, width] with no empty side, got shape "
-                         f"{features.shape}")
+        raise ValueError(
+            f"{name} must be a matrix [rows, width] with no empty side, got shape {features.shape}"
+        )
     if not np.isfinite(features).all():
         row = int(np.argmin(np.isfinite(features).all(axis=1)))
         raise ValueError(f"{name} must be finite, row {row} is not")

@@ -1,0 +1,34 @@
+/* Threads. The only place that knows OpenMP: ops write CS_PARALLEL_FOR before a for loop whose
+ * iterations write disjoint outputs. Without OpenMP everything runs serially. */
+#ifndef CS_THREADS_H
+#define CS_THREADS_H
+
+#include <stddef.h>
+
+/* Threads a parallel loop started now would use: what cs_set_thread_count last set, and 1 in a
+ * child made by fork(), because the pool of the parent's OpenMP run time does not exist there. */
+int cs_thread_count(void);
+
+/* At least 1; values above 1024 are taken as 1024. */
+void cs_set_thread_count(int count);
+
+/* Watch for fork(). Called once, when the module is loaded. */
+void cs_threads_init(int count);
+
+#ifdef _OPENMP
+int cs_thread_id(void); /* 0 .. cs_thread_count() - 1 inside a parallel loop, 0 outside */
+int cs_processor_count(void);
+
+#define CS_PRAGMA(text) _Pragma(#text)
+#define CS_PARALLEL_FOR CS_PRAGMA(omp parallel for schedule(static) num_threads(cs_thread_count()))
+/* For iterations of unequal cost. Which thread runs which is luck; results must not depend on it. */
+#define CS_PARALLEL_FOR_DYNAMIC \
+    CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads(cs_thread_count()))
+#else
+#define cs_thread_id() 0
+#define cs_processor_count() 1
+#define CS_PARALLEL_FOR
+#define CS_PARALLEL_FOR_DYNAMIC
+#endif
+
+#endif

@@ -1,0 +1,19 @@
+/* Which of BLIS's kernel sets ("contexts") runs. BLIS guesses by processor model and falls back to
+ * scalar code on models it does not know, five times slower; so the choice is made here, by
+ * features and model, and handed to every call. */
+#ifndef CS_BLIS_CONTEXT_H
+#define CS_BLIS_CONTEXT_H
+
+#include "base/status.h"
+
+/* `name` forces a context ("haswell", "zen3", "skx", ...), NULL or "" chooses. CS_EVALUE: this BLIS
+ * has no such context. Called once, after cs_cpu_init; not safe beside a running product. */
+cs_status cs_blis_init(const char *name);
+
+const char *cs_blis_context_name(void);
+const char *cs_blis_version(void);
+
+/* The context to pass to BLIS (a cntx_t *); NULL lets BLIS use its own guess. */
+void *cs_blis_context(void);
+
+#endif

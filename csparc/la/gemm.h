@@ -1,0 +1,28 @@
+/* Matrix products. Behind this header stands BLIS; outside la/ nothing knows it.
+ *
+ *   C[M,N] = alpha A[M,K] B[K,N] + beta C[M,N]
+ *
+ * Every operand is a pointer, the stride between rows and the stride between columns, in elements,
+ * so transposes and slices need no copies. beta = 0 overwrites C, whatever it holds; K = 0 leaves
+ * beta C. 2MNK FLOP. Sums run in an order fixed by the shape, so equal shapes give equal bits.
+ */
+#ifndef CS_GEMM_H
+#define CS_GEMM_H
+
+#include <stddef.h>
+
+#include "base/real.h"
+
+/* On the calling thread. */
+void CS_TYPED(cs_gemm)(size_t M, size_t N, size_t K, cs_real alpha,
+                       const cs_real *a, size_t a_row, size_t a_col,
+                       const cs_real *b, size_t b_row, size_t b_col, cs_real beta,
+                       cs_real *c, size_t c_row, size_t c_col);
+
+/* On all threads: C is cut into blocks by M and N alone, one thread a block. */
+void CS_TYPED(cs_gemm_parallel)(size_t M, size_t N, size_t K, cs_real alpha,
+                                const cs_real *a, size_t a_row, size_t a_col,
+                                const cs_real *b, size_t b_row, size_t b_col, cs_real beta,
+                                cs_real *c, size_t c_row, size_t c_col);
+
+#endif

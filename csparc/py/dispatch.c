@@ -1,0 +1,49 @@
+#include "py/dispatch.h"
+
+#include "base/real.h"
+#include "base/threads.h"
+#include "la/gemm.h"
+#include "op/l2norm.h"
+
+#define DIM(letter) (call->dim[#letter[0] - 'A'])
+#define IN(i) ((const cs_real *)call->argument[i].array)
+#define OUT(i) ((cs_real *)call->argument[i].array)
+#define I32(i) ((int32_t *)call->argument[i].array)
+#define I64(i) ((int64_t *)call->argument[i].array)
+#define U8(i) ((uint8_t *)call->argument[i].array)
+#define U64(i) ((uint64_t *)call->argument[i].array)
+#define F32(i) ((float *)call->argument[i].array)
+#define F64(i) ((double *)call->argument[i].array)
+#define NUM(i) ((cs_real)call->argument[i].real)
+#define INT(i) (call->argument[i].integer)
+#define THREADS ((size_t)cs_thread_count())
+#define SCRATCH (call->scratch)
+
+#define CS_OP(name, signature, bytes, expression) \
+    static size_t                                 \
+    scratch_of_##name(const cs_call *call)        \
+    {                                             \
+        (void)call;                               \
+        return (size_t)(bytes);                   \
+    }                                             \
+    static cs_status                              \
+    run_##name(const cs_call *call)               \
+    {                                             \
+        return expression;                        \
+    }
+#include "py/ops.def"
+#undef CS_OP
+
+static const cs_op ops[] = {
+#define CS_OP(name, signature, bytes, expression) \
+    {#name, signature, scratch_of_##name, run_##name},
+#include "py/ops.def"
+#undef CS_OP
+    {NULL, NULL, NULL, NULL},
+};
+
+const cs_op *
+CS_TYPED(cs_ops)(void)
+{
+    return ops;
+}

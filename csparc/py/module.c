@@ -1,0 +1,171 @@
+/* The extension module csparc._core: one function per line of ops.def, and the run-time settings. */
+#define CS_OWNS_NUMPY_API
+#include "py/numpy_api.h"
+
+#include <stdlib.h>
+
+#include "base/cpu.h"
+#include "base/threads.h"
+#include "la/blis_context.h"
+#include "py/bind.h"
+
+static PyObject *
+set_num_threads(PyObject *module, PyObject *value)
+{
+    (void)module;
+    long count = PyLong_AsLong(value);
+    if (count == -1 && PyErr_Occurred())
+        return NULL;
+    if (count < 1)
+        return PyErr_Format(PyExc_ValueError, "set_num_threads(): 'count' is %ld, expected >= 1",
+                            count);
+    cs_set_thread_count(count > 1024 ? 1024 : (int)count);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+get_num_threads(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return PyLong_FromLong(cs_thread_count());
+}
+
+static PyObject *
+config(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    return Py_BuildValue("{s:s,s:s,s:s,s:i,s:i,s:O}",
+                         "blis_version", cs_blis_version(), "blis_context", cs_blis_context_name(),
+                         "isa", cs_isa_name(cs_isa()), "threads", cs_thread_count(), "processors",
+                         cs_processor_count(),
+#ifdef _OPENMP
+                         "openmp", Py_True
+#else
+                         "openmp", Py_False
+#endif
+    );
+}
+
+static PyMethodDef methods[] = {
+    {"set_num_threads", set_num_threads, METH_O,
+     "set_num_threads(count, /)\n--\n\nThreads the next calls use."},
+    {"get_num_threads", get_num_threads, METH_NOARGS,
+     "get_num_threads()\n--\n\nThreads the next calls use."},
+    {"config", config, METH_NOARGS, "config()\n--\n\nWhat was chosen when the module was loaded."},
+    {NULL, NULL, 0, NULL},
+};
+
+/* A whole positive number from the environment, the first in a list such as "4,2"; 0 if unset. */
+static int
+count_from_environment(const char *variable)
+{
+    const char *text = getenv(variable);
+    long count = text != NULL ? strtol(text, NULL, 10) : 0;
+    return count > 0 && count <= 1024 ? (int)count : 0;
+}
+
+static int
+choose_kernels(void)
+{
+    const char *isa = getenv("CSPARC_ISA"), *blis = getenv("CSPARC_BLIS_CONTEXT");
+    if (cs_cpu_init(isa) != CS_OK) {
+        PyErr_Format(PyExc_ImportError,
+                     "CSPARC_ISA is '%s', expected portable, avx2 or avx512, as far as this "
+                     "processor has them", isa);
+        return -1;
+    }
+    if (cs_blis_init(blis) != CS_OK) {
+        PyErr_Format(PyExc_ImportError,
+                     "CSPARC_BLIS_CONTEXT is '%s', which this BLIS (%s) does not have", blis,
+                     cs_blis_version());
+        return -1;
+    }
+    int threads = count_from_environment("CSPARC_NUM_THREADS");
+    if (threads == 0)
+        threads = count_from_environment("OMP_NUM_THREADS");
+    cs_threads_init(threads > 0 ? threads : cs_processor_count());
+    return 0;
+}
+
+static void
+free_bound_op(PyObject *capsule)
+{
+    free(PyCapsule_GetPointer(capsule, NULL));
+}
+
+static int
+add_op(PyObject *module, PyObject *signatures, const cs_op *f32, const cs_op *f64)
+{
+    cs_bound_op *bound = calloc(1, sizeof *bound);
+    if (bound == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    bound->f32 = f32;
+    bound->f64 = f64;
+    bound->method = (PyMethodDef){f32->name, (PyCFunction)(void (*)(void))cs_bind_call,
+                                  METH_FASTCALL, f32->signature};
+    PyObject *self = PyCapsule_New(bound, NULL, free_bound_op);
+    if (self == NULL) {
+        free(bound);
+        return -1;
+    }
+    PyObject *function = NULL, *text = NULL;
+    int failed = cs_signature_parse(f32->name, f32->signature, &bound->signature) < 0 ||
+                 (function = PyCFunction_New(&bound->method, self)) == NULL ||
+                 PyModule_AddObjectRef(module, f32->name, function) < 0 ||
+                 (text = PyUnicode_FromString(f32->signature)) == NULL ||
+                 PyDict_SetItemString(signatures, f32->name, text) < 0;
+    Py_XDECREF(text);
+    Py_XDECREF(function);
+    Py_DECREF(self);
+    return failed ? -1 : 0;
+}
+
+static int
+add_ops(PyObject *module)
+{
+    PyObject *signatures = PyDict_New();
+    if (signatures == NULL)
+        return -1;
+    int failed = 0;
+    for (const cs_op *f32 = cs_ops_f32(), *f64 = cs_ops_f64(); f32->name != NULL && !failed;
+         f32++, f64++)
+        failed = add_op(module, signatures, f32, f64) < 0;
+    failed = failed || PyModule_AddObjectRef(module, "OPS", signatures) < 0;
+    Py_DECREF(signatures);
+    return failed ? -1 : 0;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    if (PyArray_ImportNumPyAPI() < 0 || choose_kernels() < 0)
+        return -1;
+    return add_ops(module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "csparc._core",
+    .m_doc = "The C core: ops on NumPy arrays. OPS maps each op to its signature.",
+    .m_size = 0,
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&definition);
+}

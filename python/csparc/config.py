@@ -1,0 +1,31 @@
+"""Run-time settings of the C core: threads, and what was chosen when it was loaded."""
+
+from __future__ import annotations
+
+from csparc import _core
+from csparc._version import __version__
+
+
+def set_num_threads(count: int) -> None:
+    """Use ``count`` threads from the next call on. Results do not depend on it, bit for bit."""
+    _core.set_num_threads(count)
+
+
+def get_num_threads() -> int:
+    """Threads the next call uses.
+
+    At import: ``CSPARC_NUM_THREADS`` if set, else ``OMP_NUM_THREADS``, else one a processor. In a
+    child made by ``fork()`` it is 1, because OpenMP's threads do not survive a fork.
+    """
+    return _core.get_num_threads()
+
+
+def config() -> dict[str, object]:
+    """Version, BLIS version and context, instruction set, threads: what ``show_config`` prints."""
+    return {"csparc": __version__, **_core.config()}
+
+
+def show_config() -> None:
+    """Print which kernels run and on how many threads."""
+    for key, value in config().items():
+        print(f"{key:14s} {value}")
