@@ -1,4 +1,4 @@
-"""Print a command line of the README's first screen: ``install`` is the first, ``test`` the second."""
+"""Print a command line of the README's first screen: ``install`` the first, ``test`` the second."""
 
 import re
 import sys

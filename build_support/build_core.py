@@ -86,7 +86,7 @@ class BuildCore(build_ext):
         """The name BLIS gives its look-up of a context by processor, if it can be linked."""
         for name in ("bli_gks_lookup_nat_cntx", "bli_gks_lookup_cntx"):
             program = f"#include <blis.h>\nint main(void){{return {name}((arch_t)0) == NULL;}}"
-            if self.links(program, [f"-I{blis.include}"], [blis.library, "-lm", "-lpthread"]):
+            if self.links(program, ["-isystem", blis.include], [blis.library, "-lm", "-lpthread"]):
                 return name
         return None
 

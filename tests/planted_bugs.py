@@ -1,0 +1,119 @@
+"""Plant one bug at a time in a copy of the sources and see that the tests named beside it fail.
+
+    python tests/planted_bugs.py            all of them
+    python tests/planted_bugs.py NUMBER     one
+
+A bug nobody notices is a hole in the tests; a text that no longer occurs exactly once is an error
+here, so that the list cannot rot.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = (
+    "setup.py",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "build_support",
+    "csparc",
+    "python",
+    "tests",
+)
+
+
+@dataclass(frozen=True)
+class Bug:
+    what: str
+    file: str
+    right: str
+    wrong: str
+    tests: str
+
+
+BUGS = [
+    Bug(
+        "a unit vector's gradient forgets the projection",
+        "csparc/op/l2norm.c",
+        "scale_add(D, -inverse * along,",
+        "scale_add(D, 0 * along,",
+        "test_ops.py",
+    ),
+]
+
+
+def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder / "python"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+def build(folder: Path) -> None:
+    answer = run(["setup.py", "-q", "build_ext", "--inplace"], folder)
+    if answer.returncode != 0:
+        raise SystemExit(f"the copy does not build:\n{answer.stdout}{answer.stderr}")
+
+
+def is_caught(bug: Bug, folder: Path) -> bool:
+    """Whether the tests fail with the bug in place; the file is put back afterwards."""
+    file = folder / bug.file
+    text = file.read_text()
+    if text.count(bug.right) != 1:
+        raise SystemExit(
+            f"{bug.file}: '{bug.right}' occurs {text.count(bug.right)} times, not once"
+        )
+    file.write_text(text.replace(bug.right, bug.wrong))
+    try:
+        if bug.file.startswith("csparc/"):
+            build(folder)
+        answer = run(
+            [
+                "-m",
+                "pytest",
+                "-x",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                *(f"tests/{name}" for name in bug.tests.split()),
+            ],
+            folder,
+        )
+    finally:
+        file.write_text(text)
+    if answer.returncode not in (0, 1):
+        raise SystemExit(f"pytest did not run:\n{answer.stdout}{answer.stderr}")
+    return answer.returncode == 1
+
+
+def main() -> int:
+    chosen = BUGS if len(sys.argv) < 2 else [BUGS[int(sys.argv[1])]]
+    missed = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in COPIED:
+            source = ROOT / name
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
+        build(folder)
+        for bug in chosen:
+            caught = is_caught(bug, folder)
+            missed += not caught
+            print(f"{'caught' if caught else 'MISSED'}  {bug.what} ({bug.file})", flush=True)
+    print(f"caught {len(chosen) - missed} of {len(chosen)}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
