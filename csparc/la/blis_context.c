@@ -45,12 +45,29 @@ candidates(void)
     return none;
 }
 
+/* A forced context this processor cannot run would end the process at the first product. */
+static int
+runs_here(const char *name)
+{
+    static const char *const need_avx512[] = {"skx", "knl", "zen4", "zen5"};
+    static const char *const need_avx2[] = {"haswell", "zen", "zen2", "zen3", "excavator"};
+    for (size_t i = 0; i < sizeof need_avx512 / sizeof *need_avx512; i++) {
+        if (strcmp(name, need_avx512[i]) == 0)
+            return cs_cpu()->has_avx512;
+    }
+    for (size_t i = 0; i < sizeof need_avx2 / sizeof *need_avx2; i++) {
+        if (strcmp(name, need_avx2[i]) == 0)
+            return cs_cpu()->has_avx2;
+    }
+    return 1;
+}
+
 cs_status
 cs_blis_init(const char *name)
 {
     bli_init();
     if (name != NULL && name[0] != '\0') {
-        context = look_up(name);
+        context = runs_here(name) ? look_up(name) : NULL;
         context_name = name;
         return context != NULL ? CS_OK : CS_EVALUE;
     }

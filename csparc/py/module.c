@@ -78,7 +78,8 @@ choose_kernels(void)
     }
     if (cs_blis_init(blis) != CS_OK) {
         PyErr_Format(PyExc_ImportError,
-                     "CSPARC_BLIS_CONTEXT is '%s', which this BLIS (%s) does not have", blis,
+                     "CSPARC_BLIS_CONTEXT is '%s', which this BLIS (%s) does not have or this "
+                     "processor cannot run", blis,
                      cs_blis_version());
         return -1;
     }
