@@ -1,0 +1,7 @@
+"""Pictures with captions: readers, tokenizers, transforms and the loader."""
+
+from csparc.data.dataset import Dataset
+from csparc.data.report import BadItem, BadItems
+from csparc.data.spec import open
+
+__all__ = ["BadItem", "BadItems", "Dataset", "open"]

@@ -1,0 +1,202 @@
+"""What every data set offers, and the one whose pictures are files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from csparc.data import images
+from csparc.data.paths import Guard, printable
+from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems, show
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read a data set; the fields are the options of `csparc.data.open`."""
+
+    allow_outside: bool = False
+    max_pixels: int = images.MAX_PIXELS
+    max_bad: float = DEFAULT_MAX_BAD
+    max_captions: int | None = None
+    img_key: str | None = None
+    caption_key: str | None = None
+    separator: str | None = None
+    captions: str | None = None
+
+
+class Dataset:
+    """Pictures, each with one or more captions.
+
+    Attributes
+    ----------
+    spec : str
+        What it was opened from.
+    problems : BadItems
+        Items left out while the tables were read.
+    """
+
+    spec: str
+    problems: BadItems
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        raise NotImplementedError
+
+    def captions(self, index: int) -> list[str]:
+        """The captions of picture `index`, at least one."""
+        raise NotImplementedError
+
+    def name(self, index: int) -> str:
+        """What messages call picture `index`."""
+        raise NotImplementedError
+
+    def load(self, index: int) -> np.ndarray:
+        """Picture `index` as uint8 [H, W, 3] RGB.
+
+        Raises
+        ------
+        BadItem
+            When it cannot be decoded.
+        """
+        raise NotImplementedError
+
+    def all_captions(self) -> Iterator[str]:
+        """Every caption of every picture, in order: what a tokenizer is trained on."""
+        for index in range(len(self)):
+            yield from self.captions(index)
+
+
+class Gather:
+    """Collects (picture, caption) pairs; pairs of one picture become its several captions.
+
+    Pictures keep the order in which they first appeared; what cannot be used goes to `problems`.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.problems = BadItems(options.max_bad)
+        self._captions: dict[str, list[str]] = {}
+        self._items = 0
+
+    def add(self, key: str, captions: list[object], where: str) -> None:
+        """Add captions to the picture `key`; a bad one is noted as the item `where`."""
+        self._items += max(1, len(captions))
+        kept = self._captions.setdefault(key, [])
+        if not captions:
+            self.problems.add(BadItem(where, "has no caption"))
+        for caption in captions:
+            try:
+                text = clean_caption(caption, where)
+            except BadItem as bad:
+                self.problems.add(bad)
+                continue
+            if self.options.max_captions is None or len(kept) < self.options.max_captions:
+                kept.append(text)
+
+    def reject(self, bad: BadItem) -> None:
+        """Note a row that cannot be used."""
+        self._items += 1
+        self.problems.add(bad)
+
+    def finish(self, source: str) -> dict[str, list[str]]:
+        """The pictures that have captions.
+
+        Raises
+        ------
+        DataError
+            When none is left or too many items were bad.
+        """
+        self.problems.check(self._items, source)
+        return {key: captions for key, captions in self._captions.items() if captions}
+
+
+def caption_lines(content: bytes, where: str) -> list[str]:
+    """The captions in a text: its lines that hold something.
+
+    Raises
+    ------
+    BadItem
+        Named `where`, when the text is not UTF-8.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadItem(where, "expected captions as UTF-8 text, found another encoding") from error
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def clean_caption(caption: object, where: str) -> str:
+    """A caption as one line: white space collapsed, ends stripped.
+
+    Raises
+    ------
+    BadItem
+        Named `where`: not text, empty, NUL inside, or not encodable (a lone surrogate).
+    """
+    if not isinstance(caption, str):
+        raise BadItem(where, f"expected a caption, found {show(caption)}")
+    text = " ".join(caption.split())
+    if not text:
+        raise BadItem(where, "the caption is empty")
+    if "\0" in text:
+        raise BadItem(where, "the caption holds a NUL character")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise BadItem(where, "the caption holds half a surrogate pair") from error
+    return text
+
+
+class PictureFiles(Dataset):
+    """Pictures that are files on disk.
+
+    Parameters
+    ----------
+    spec : str
+        What it was opened from.
+    guard : Guard
+        Knows the data folder; judges each file when it is read.
+    found : dict
+        Absolute path -> captions.
+    problems : BadItems
+        What was left out while reading.
+    max_pixels : int
+        Pictures with more are refused before they are decoded.
+    """
+
+    def __init__(
+        self,
+        spec: str,
+        guard: Guard,
+        found: dict[str, list[str]],
+        problems: BadItems,
+        max_pixels: int = images.MAX_PIXELS,
+    ) -> None:
+        self.spec = spec
+        self.problems = problems
+        self.max_pixels = max_pixels
+        self._guard = guard
+        self._paths = list(found)
+        self._captions = list(found.values())
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def captions(self, index: int) -> list[str]:
+        return self._captions[index]
+
+    def path(self, index: int) -> str:
+        """The file of picture `index`."""
+        return self._paths[index]
+
+    def name(self, index: int) -> str:
+        return printable(os.path.relpath(self._paths[index], self._guard.root))
+
+    def load(self, index: int) -> np.ndarray:
+        path = self._paths[index]
+        name = self.name(index)
+        self._guard.check(path, name)
+        return images.read(path, name, self.max_pixels)

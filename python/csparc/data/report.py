@@ -1,0 +1,102 @@
+"""Items that cannot be used: skipped, counted, named once with the reason, summed up at the end."""
+
+from __future__ import annotations
+
+from csparc.errors import DataError
+
+DEFAULT_MAX_BAD = 0.1
+
+
+def show(value: object, limit: int = 80) -> str:
+    """Quote a value for a one-line message: control characters escaped, long values cut."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of an exception's message, or its type's name when it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+class BadItem(DataError):
+    """One picture, row or caption that cannot be used.
+
+    Attributes
+    ----------
+    name : str
+        Which item: a path, or a file and its row.
+    reason : str
+        What is wrong with it.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class BadItems:
+    """The bad items of one data set, in the order in which they were met.
+
+    Parameters
+    ----------
+    max_bad : float
+        The share of bad items, 0 to 1, above which `check` raises.
+    """
+
+    def __init__(self, max_bad: float = DEFAULT_MAX_BAD) -> None:
+        if not 0 <= max_bad <= 1:
+            raise ValueError(f"max_bad: expected a share from 0 to 1, found {max_bad!r}")
+        self.max_bad = max_bad
+        self.reasons: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    def add(self, item: BadItem) -> bool:
+        """Note an item; True when it was not known yet (so that it is named once)."""
+        new = item.name not in self.reasons
+        if new:
+            self.reasons[item.name] = item.reason
+        return new
+
+    def update(self, other: BadItems) -> None:
+        """Take over the items of another report."""
+        for name, reason in other.reasons.items():
+            self.reasons.setdefault(name, reason)
+
+    def summary(self, most: int = 5) -> str:
+        """One line: how many, and the first `most` of them with their reasons."""
+        if not self.reasons:
+            return "no bad items"
+        named = [f"{name}: {reason}" for name, reason in list(self.reasons.items())[:most]]
+        more = len(self.reasons) - len(named)
+        tail = f"; and {more} more" if more > 0 else ""
+        noun = "item" if len(self.reasons) == 1 else "items"
+        return f"{len(self.reasons)} bad {noun} skipped: {'; '.join(named)}{tail}"
+
+    def check(self, total: int, source: str = "data") -> None:
+        """Raise when nothing usable is left, or when too much is bad.
+
+        Parameters
+        ----------
+        total : int
+            All items met, the bad ones included.
+        source : str
+            What the items came from, for the message.
+
+        Raises
+        ------
+        DataError
+            When `total` items leave nothing, or more than `max_bad * total` are bad.
+        """
+        bad = len(self.reasons)
+        if bad >= total:
+            found = self.summary(most=3) if bad else "found none"
+            raise DataError(f"{source}: nothing is left: expected pictures with captions, {found}")
+        if bad > self.max_bad * total:
+            raise DataError(
+                f"{source}: {bad} of {total} items are bad, more than max_bad={self.max_bad:g} "
+                f"allows; {self.summary(most=3)}"
+            )

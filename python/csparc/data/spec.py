@@ -1,0 +1,164 @@
+"""Open a data set by a short text, the same in Python and on the command line.
+
+=======================================  =========================================================
+``folder:DIR``                           pictures with ``NAME.txt`` beside each, or a captions file
+``csv:FILE``, ``tsv:FILE``               a table; columns filepath and title by default
+``coco:IMAGES_DIR,CAPTIONS.json``        COCO captions
+``karpathy:IMAGES_DIR,FILE.json,SPLIT``  Karpathy's splits; train takes restval too
+``webdataset:FILES``                     tar shards: braces, wildcards, parted by ``::``
+``scenes:OPTIONS``                       generated scenes
+=======================================  =========================================================
+
+Options follow as ``;KEY=VALUE``: ``img_key``, ``caption_key``, ``separator`` (a character, or tab,
+comma, semicolon, space), ``captions`` (the captions file of a folder), ``max_captions`` (the first
+so many of each picture). A path alone is a folder, or a table by its suffix .csv or .tsv.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+
+from csparc.data import images
+from csparc.data.coco import open_coco
+from csparc.data.dataset import Dataset, Options
+from csparc.data.folder import open_folder
+from csparc.data.karpathy import open_karpathy
+from csparc.data.report import DEFAULT_MAX_BAD, show
+from csparc.data.table import open_table
+from csparc.data.webdataset import WebDataset
+from csparc.errors import DataError
+
+SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
+
+_OPTION_KEYS = ("img_key", "caption_key", "separator", "captions", "max_captions")
+_OPTION = re.compile(rf";(?=(?:{'|'.join(_OPTION_KEYS)})=)")
+_UNKNOWN_OPTION = re.compile(r";([a-z_]+)=[^/]*$")
+
+
+def open(
+    spec: str | os.PathLike,
+    *,
+    allow_outside: bool = False,
+    max_pixels: int = images.MAX_PIXELS,
+    max_bad: float = DEFAULT_MAX_BAD,
+    max_captions: int | None = None,
+    img_key: str | None = None,
+    caption_key: str | None = None,
+    separator: str | None = None,
+) -> Dataset:
+    """Open a data set.
+
+    Parameters
+    ----------
+    spec : str or path
+        Where the data are; see the module's table. Options inside it win over the arguments.
+    allow_outside : bool
+        Follow paths that leave the data folder (absolute, ``..``, links).
+    max_pixels : int
+        Larger pictures are bad items; judged by the header.
+    max_bad : float
+        The share of bad items above which opening and loading fail.
+    max_captions : int, optional
+        Keep the first so many captions of each picture (5: the usual retrieval protocol).
+    img_key, caption_key, separator : str, optional
+        Columns and separator of a table; `caption_key` also names the key in JSON captions.
+
+    Returns
+    -------
+    Dataset
+        Pictures by number; its `problems` tells what was left out.
+
+    Raises
+    ------
+    DataError
+        One line: which file, what was expected, what was found.
+    """
+    text = os.fspath(spec)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")
+    if max_captions is not None and max_captions < 1:
+        raise ValueError(f"max_captions: expected at least 1, found {max_captions}")
+    options = Options(
+        allow_outside=allow_outside,
+        max_pixels=max_pixels,
+        max_bad=max_bad,
+        max_captions=max_captions,
+        img_key=img_key,
+        caption_key=caption_key,
+        separator=separator,
+    )
+    scheme, rest = _scheme(text)
+    if scheme == "scenes":
+        from csparc.data.scenes import Scenes
+
+        return Scenes.from_spec(rest)
+    where, options = _options(text, rest, options)
+    if scheme == "folder":
+        return open_folder(text, where, options)
+    if scheme in ("csv", "tsv"):
+        return open_table(text, where, "," if scheme == "csv" else "\t", options)
+    if scheme == "coco":
+        return open_coco(text, *_parts(text, where), options)
+    if scheme == "karpathy":
+        where, comma, split = where.rpartition(",")
+        if not comma:
+            raise DataError(f"{text}: expected karpathy:IMAGES_DIR,FILE.json,SPLIT")
+        return open_karpathy(text, *_parts(text, where), split.strip(), options)
+    return WebDataset(text, where, options)
+
+
+def _scheme(text: str) -> tuple[str, str]:
+    head, colon, rest = text.partition(":")
+    if colon and head in SCHEMES:
+        if not rest and head != "scenes":
+            raise DataError(f"{text}: expected a path after {head}:, found nothing")
+        return head, rest
+    bare = _OPTION.split(text)[0]
+    if os.path.isdir(bare):
+        return "folder", text
+    suffix = os.path.splitext(bare)[1].lower()
+    if suffix in (".csv", ".tsv"):
+        return suffix[1:], text
+    if os.path.exists(bare):
+        raise DataError(f"{text}: expected a folder, .csv or .tsv; else say which: SCHEME:PATH")
+    known = ", ".join(f"{name}:" for name in SCHEMES)
+    raise DataError(f"{text}: expected an existing path or one of {known} found neither")
+
+
+def _options(text: str, rest: str, options: Options) -> tuple[str, Options]:
+    """Split ``PATH;key=value;...``; a path that exists as it stands has no options."""
+    if os.path.exists(rest):
+        return rest, options
+    where, *settings = _OPTION.split(rest)
+    unknown = _UNKNOWN_OPTION.search(where)
+    if unknown and not os.path.exists(where):
+        raise DataError(
+            f"{text}: expected the options {', '.join(_OPTION_KEYS)}, found {unknown[1]!r}"
+        )
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        if not value:
+            raise DataError(f"{text}: expected a value for {key}, found nothing")
+        if key == "max_captions":
+            if not (value.isascii() and value.isdigit() and 0 < len(value) < 10 and int(value)):
+                raise DataError(f"{text}: max_captions: expected a count, found {show(value)}")
+            options = replace(options, max_captions=int(value))
+        else:
+            options = replace(options, **{key: value})
+    return where, options
+
+
+def _parts(text: str, where: str) -> tuple[str, str]:
+    """``FOLDER,FILE``, either of which may hold commas itself: the split whose parts exist wins."""
+    commas = [at for at, letter in enumerate(where) if letter == ","]
+    if not commas:
+        raise DataError(f"{text}: expected IMAGES_DIR,FILE.json, found no comma")
+    for at in commas:
+        if os.path.isdir(where[:at]) and os.path.isfile(where[at + 1 :]):
+            return where[:at], where[at + 1 :]
+    folder, file = where[: commas[-1]], where[commas[-1] + 1 :]
+    if not os.path.isdir(folder):
+        raise DataError(f"{folder}: expected the folder of the pictures, found no such folder")
+    return folder, file
