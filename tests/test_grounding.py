@@ -120,11 +120,18 @@ def test_empty_caption_is_left_out():
     assert found["matched"] == pytest.approx(expected)
 
 
-def test_chance_of_token_accuracy():
+def test_chance():
     patches, tokens, _ = case(6, n=3, length=4)
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], dtype=bool)
     found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights)
     assert found["chance_token_accuracy"] == pytest.approx(100 * (1 + 1) / 6)
+    assert found["chance_local_loss"] == pytest.approx(np.log([2, 4, 1]).mean())
+
+
+def test_scale_zero_scores_the_chance_loss():
+    patches, tokens, mask = case(8)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=0.0, weights_of=minmax_weights)
+    assert found["matched"]["local_loss"] == pytest.approx(found["chance_local_loss"])
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ def evaluate_grounding(
         vector, over captions with two tokens or more; ties go to the first), ``zeroed`` (per cent
         of weights that are exactly 0) and ``effective_patches`` (mean of exp(entropy) of a token's
         weights); ``gap`` (swapped minus matched local loss), ``gap_standard_error`` (over pairs);
-        ``chance_token_accuracy``; ``patches`` (P) and ``n`` (pairs with at least one token).
+        ``chance_token_accuracy`` and ``chance_local_loss`` (of a model that tells no token from
+        another: the mean of ln L over pairs with L tokens); ``patches`` (P) and ``n`` (pairs with
+        at least one token).
 
     Raises
     ------
@@ -92,6 +94,7 @@ def evaluate_grounding(
         float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("nan")
     )
     result["chance_token_accuracy"] = 100.0 * len(several) / max(int(several.sum()), 1)
+    result["chance_local_loss"] = float(np.log(lengths[live]).mean())
     result["patches"] = patches.shape[1]
     result["n"] = int(live.sum())
     return result

@@ -33,9 +33,10 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
     dict
         ``image_to_text_R@1``, ``_R@5``, ``_R@10`` (per cent of images),
         ``image_to_text_mean_rank``, ``_median_rank`` (1 is best; the median rounds down, as in
-        open_clip), ``image_to_text_tie_share`` (per cent of queries whose right answer ties with a wrong one);
-        the same with ``text_to_image_``; ``chance``, a dict with the value a random order is
-        expected to give for every recall and rank; ``n_images``, ``n_image_queries``, ``n_texts``.
+        open_clip), ``image_to_text_tie_share`` (per cent of queries whose right answer ties with a
+        wrong one); the same with ``text_to_image_``; ``chance``, a dict with the value a random
+        order is expected to give for every recall and rank; ``n_images``, ``n_image_queries``,
+        ``n_texts``.
 
     Raises
     ------

@@ -1,0 +1,110 @@
+"""Light the patches a word selected, on a dimmed picture: NumPy in, NumPy out."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+
+from csparc._extras import require
+
+OUTLINE_SHARE = 0.5
+_NIGHT = np.array([16.0, 18.0, 24.0])
+_LUMINANCE = np.array([0.299, 0.587, 0.114])
+_AMBER = np.array([255.0, 176.0, 0.0])
+_CASING = np.array([20.0, 20.0, 24.0])
+
+
+def light_patches(image, weights, grid: tuple[int, int], size: int = 192) -> np.ndarray:
+    """Draw one word's weights over its picture.
+
+    A patch keeps its own colours in proportion to its weight, the heaviest patch in full; the
+    rest falls to a dark grey. An amber line runs around the patches that weigh at least half as
+    much as the heaviest, so that the selection also reads without the colours.
+
+    Parameters
+    ----------
+    image : uint8 array [H, W, 3]
+    weights : array [P]
+        Non-negative, in row-major patch order.
+    grid : (rows, columns)
+        Patches down and across; their product is P.
+    size : int
+        Height of the result in pixels.
+
+    Returns
+    -------
+    uint8 array [size, about size * W / H, 3]
+    """
+    level = relative_weights(weights, grid)
+    picture = enlarge(image, size).astype(np.float64)
+    height, width = picture.shape[:2]
+    row = np.arange(height) * grid[0] // height
+    column = np.arange(width) * grid[1] // width
+    share = level[row][:, column][:, :, None]
+    grey = (picture @ _LUMINANCE)[:, :, None]
+    dimmed = 0.78 * _NIGHT + 0.22 * grey
+    lit = dimmed + share * (picture - dimmed)
+    _outline(lit, (level >= OUTLINE_SHARE)[row][:, column], max(1, round(size / 96)))
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def relative_weights(weights, grid: tuple[int, int]) -> np.ndarray:
+    """Weights [rows, columns] as a share of the heaviest; all zero where none is positive."""
+    weights = np.asarray(weights, dtype=np.float64)
+    rows, columns = grid
+    if weights.shape != (rows * columns,):
+        raise ValueError(
+            f"weights must hold {rows * columns} patches for a {rows} x {columns} grid, got shape "
+            f"{weights.shape}"
+        )
+    top = weights.max()
+    return (weights / top if top > 0 else np.zeros_like(weights)).clip(0, 1).reshape(rows, columns)
+
+
+def place_of_heaviest(weights, grid: tuple[int, int]) -> str:
+    """Where the heaviest patch lies, in words, for a reader who does not see the picture."""
+    row, column = divmod(int(np.argmax(weights)), grid[1])
+    down = ("top", "middle", "bottom")[min(3 * row // grid[0], 2)]
+    across = ("left", "centre", "right")[min(3 * column // grid[1], 2)]
+    return "the centre" if (down, across) == ("middle", "centre") else f"the {down} {across}"
+
+
+def enlarge(image, size: int) -> np.ndarray:
+    """Scale a picture smoothly to ``size`` pixels of height."""
+    image = np.ascontiguousarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            f"image must be uint8 [height, width, 3], got {image.dtype} {image.shape}"
+        )
+    pil = require("PIL.Image", extra="train")
+    width = max(1, round(size * image.shape[1] / image.shape[0]))
+    return np.asarray(pil.fromarray(image).resize((width, size), pil.Resampling.BICUBIC))
+
+
+def data_uri(image: np.ndarray) -> str:
+    """A picture as a PNG inside an address, for a page that loads nothing."""
+    buffer = io.BytesIO()
+    require("PIL.Image", extra="train").fromarray(image).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _outline(picture: np.ndarray, selected: np.ndarray, thickness: int) -> None:
+    """Draw, in place and inside the selection, an amber line with a dark line within it."""
+    inner = _eroded(selected, thickness)
+    picture[inner & ~_eroded(inner, 1)] = _CASING
+    picture[selected & ~inner] = _AMBER
+
+
+def _eroded(mask: np.ndarray, times: int) -> np.ndarray:
+    """The mask less a border of ``times`` pixels; beyond the picture counts as outside."""
+    for _ in range(times):
+        padded = np.pad(mask, 1)
+        neighbours = [
+            padded[1 + y : padded.shape[0] - 1 + y, 1 + x : padded.shape[1] - 1 + x]
+            for y in (-1, 0, 1)
+            for x in (-1, 0, 1)
+        ]
+        mask = np.logical_and.reduce(neighbours)
+    return mask

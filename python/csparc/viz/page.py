@@ -1,0 +1,98 @@
+"""The demo's page: one HTML file that loads nothing, from a `DemoResult`."""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+
+from csparc._version import __version__
+from csparc.viz.overlay import data_uri, enlarge, light_patches, place_of_heaviest
+from csparc.viz.result import Alignment, DemoResult
+from csparc.viz.sections import (
+    configuration_section,
+    curves_section,
+    grounding_section,
+    headline,
+    retrieval_section,
+    searches_section,
+    section,
+)
+
+_PANEL = 144
+_ALWAYS = (
+    "Anything at the paper’s scale. The paper trains on billions of pairs; none of its figures can "
+    "be checked by this run, and this page claims none of them.",
+    "That the fine-grained loss helps. That needs the same run without it, and one with it on "
+    "shuffled patches, over several seeds. This is one run with one seed, and figures of such "
+    "short runs move by several points from seed to seed.",
+    "Zero-shot classification, segmentation, detection, captioning: not measured here.",
+)
+
+
+def render(result: DemoResult) -> str:
+    """The whole page as HTML text: no script, no network, pictures inside, light and dark."""
+    style = files("csparc.viz").joinpath("page.css").read_text(encoding="utf-8")
+    body = "".join((
+        headline(result),
+        "<main>",
+        retrieval_section(result),
+        alignment_section(result),
+        searches_section(result),
+        grounding_section(result),
+        curves_section(result),
+        limits_section(result),
+        configuration_section(result),
+        "</main>",
+    ))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(result.title)} · csparc</title><style>{style}</style></head>"
+        f"<body>{body}<footer>csparc {__version__}. This file is complete: it loads nothing and "
+        "can be sent as it is.</footer></body></html>\n"
+    )
+
+
+def write_page(result: DemoResult, path: str | PathLike) -> Path:
+    """Write the page to ``path``, whole or not at all, and return its absolute path."""
+    path = Path(path).absolute()
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(render(result), encoding="utf-8")
+    os.replace(partial, path)
+    return path
+
+
+def alignment_section(result: DemoResult) -> str:
+    """For each caption, one panel a word: the patches it selected, lit on the dimmed picture."""
+    lead = (
+        "One panel a word. A patch keeps its colour in proportion to the weight the word gives it, "
+        "relative to the word’s heaviest patch; the amber line runs around the patches with at "
+        "least half of that. Held-out pairs, in order. Read these beside "
+        '<a href="#control">the control</a>: a selection is not yet a found object.'
+    )
+    body = "".join(_alignment(item) for item in result.alignments)
+    return section("alignment", "Which patches each word selected", lead, body)
+
+
+def limits_section(result: DemoResult) -> str:
+    """What a reader must not conclude from the page."""
+    items = "".join(f"<li>{escape(note)}</li>" for note in (*result.notes, *_ALWAYS))
+    lead = "This page shows one short run. It does not show:"
+    return section("limits", "What is not shown", lead, f'<ul class="limits">{items}</ul>')
+
+
+def _alignment(item: Alignment) -> str:
+    whole = enlarge(item.image, _PANEL)
+    panels = [f'<figure class="whole"><figcaption>picture</figcaption><img src="{data_uri(whole)}" '
+              'alt="the whole picture"></figure>']
+    for word, weights in zip(item.words, item.weights, strict=True):
+        lit = light_patches(item.image, weights, item.grid, size=_PANEL)
+        alt = f"{word}: heaviest patch in {place_of_heaviest(weights, item.grid)}"
+        panels.append(f"<figure><figcaption>{escape(word)}</figcaption>"
+                      f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>')
+    return (f'<article class="alignment"><h3>“{escape(item.caption)}”</h3>'
+            f'<div class="panels">{"".join(panels)}</div></article>')

@@ -1,0 +1,85 @@
+"""What the demo found, as plain data: everything its page shows, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer of a search: a picture or a caption, its place and cosine, whether it is right.
+
+    ``true`` marks a caption that also describes the picture though it is another's; None where
+    nobody knows.
+    """
+
+    rank: int
+    score: float
+    own: bool
+    true: bool | None = None
+    image: np.ndarray | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class TextSearch:
+    """A caption and the pictures nearest to it, best first, its own one always among them."""
+
+    caption: str
+    hits: Sequence[Hit]
+
+
+@dataclass(frozen=True)
+class ImageSearch:
+    """A picture and the captions nearest to it, best first, its best own one always among them."""
+
+    image: np.ndarray
+    hits: Sequence[Hit]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A picture [H, W, 3] (uint8), words of a caption, and the weights [T, P] of each on a grid."""
+
+    image: np.ndarray
+    caption: str
+    words: Sequence[str]
+    weights: np.ndarray
+    grid: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """A finished demonstration run.
+
+    ``retrieval`` and ``untrained_retrieval`` are results of `evaluate_retrieval` on the same
+    held-out pairs, ``grounding`` of `evaluate_grounding`, ``placement`` of `alignment_scores`
+    where the data know where their objects are. ``log`` holds one dict a step (see
+    `csparc.viz.read_log`). ``configuration`` maps a heading to names and values. ``conditions`` is
+    the sentence every claim on the page stands under; ``notes`` are further limits to state.
+    """
+
+    title: str
+    conditions: str
+    model: str
+    parameters: int
+    data: str
+    steps: int
+    pairs: int
+    seconds: float
+    threads: int
+    log: Sequence[Mapping]
+    retrieval: Mapping
+    untrained_retrieval: Mapping
+    grounding: Mapping
+    placement: Mapping | None = None
+    untrained_placement: Mapping | None = None
+    text_searches: Sequence[TextSearch] = ()
+    image_searches: Sequence[ImageSearch] = ()
+    alignments: Sequence[Alignment] = ()
+    configuration: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    command: str = "csparc demo"
+    notes: Sequence[str] = ()

@@ -1,0 +1,69 @@
+"""Figures as people write them, and the sentences the control's figures do and do not support."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def per_cent(value: float) -> str:
+    """34.2 %, 0.05 %: one decimal, or two significant digits below one."""
+    number = f"{value:.1f}" if value >= 0.995 or value == 0 else f"{value:.2g}"
+    return number + "\N{NO-BREAK SPACE}%"
+
+
+def figure(value: float) -> str:
+    """Three significant digits, two below one, without an exponent in the usual range."""
+    if value == 0 or abs(value) >= 0.9995:
+        return f"{value:.3g}"
+    return f"{value:.2g}" if abs(value) >= 0.0005 else f"{value:.0e}"
+
+
+def duration(seconds: float) -> str:
+    """58 s, 4 min 50 s, 1 h 02 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def grounding_verdict(found: Mapping) -> str:
+    """State what the local loss on own and swapped patches shows, by its gap and standard error."""
+    gap, error = found["gap"], found["gap_standard_error"]
+    difference = f"{figure(gap)} ± {figure(2 * error)}"
+    swapped = found["swapped"]["token_accuracy"]
+    chance = found["chance_token_accuracy"]
+    if not gap > 2 * error:
+        return (
+            f"The local loss is not lower on a pair’s own picture (difference {difference}, twice "
+            "the standard error): it was solved without looking at which picture it was given. "
+            "The alignment pictures then show the direction each word settled on in the space of "
+            "patches. They do not show that a word found its object."
+        )
+    sentence = (
+        f"The local loss is lower on the own picture by {difference} (twice the standard error), "
+        "so it depends on the picture to that extent."
+    )
+    if swapped > 2 * chance:
+        sentence += (
+            f" But with another picture’s patches {per_cent(swapped)} of the words are still told "
+            f"apart (chance {per_cent(chance)}): much of the loss is solved without the picture, "
+            "and a low local loss by itself is no sign that words found their objects."
+        )
+    return sentence
+
+
+def placement_verdict(found: Mapping, untrained: Mapping | None) -> str:
+    """State where the selected patches lie, against the objects' own masks."""
+    before = f", untrained {per_cent(untrained['auc'])}" if untrained else ""
+    sentence = (
+        "The generator knows where each object is. For the words that name one, a patch of the "
+        f"right object outweighs a patch of another object in {per_cent(found['auc'])} of "
+        f"comparisons (chance {per_cent(50.0)}{before}; {found['n']:,} words); the heaviest patch "
+        f"lies on the right object for {per_cent(found['pointing'])} (chance "
+        f"{per_cent(found['pointing_chance'])})."
+    )
+    if abs(found["auc"] - 50.0) < 5.0:
+        sentence += " That is no placement to speak of."
+    return sentence
