@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from csparc.evaluate import alignment_scores, evaluate_grounding
 
 

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+
 from csparc.evaluate import evaluate_retrieval
 from csparc.evaluate.retrieval import chance
 
