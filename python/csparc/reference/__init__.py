@@ -1,0 +1,43 @@
+"""The objectives in plain float64 NumPy, forward and backward: slow, explicit, the yardstick.
+
+Letters: B pairs, P patches, L tokens, D shared width. Names follow the SPARC paper
+(arXiv 2401.09865, equations 1 to 7). Everything is computed in float64 and nothing here is shared
+with the C core, which is tested against it. One file per objective.
+
+A ``keep_mask`` gives :func:`sparc_loss` the threshold decisions of another implementation: a
+float32 similarity that rounds across the threshold changes a gradient far more than rounding
+does, so the decision has to be compared separately from the arithmetic.
+"""
+
+from csparc.reference.alignment import (
+    EPS_RANGE,
+    align,
+    align_backward,
+    group_patches,
+    similarity_matrix,
+    similarity_matrix_backward,
+    sparse_similarity,
+)
+from csparc.reference.clip import clip_loss
+from csparc.reference.cross_entropy import matching_cross_entropy, row_cross_entropy
+from csparc.reference.result import Result
+from csparc.reference.sparc import sparc_loss
+from csparc.reference.unit import EPS_NORM, unit_vector, unit_vector_backward
+
+__all__ = [
+    "EPS_NORM",
+    "EPS_RANGE",
+    "Result",
+    "align",
+    "align_backward",
+    "clip_loss",
+    "group_patches",
+    "matching_cross_entropy",
+    "row_cross_entropy",
+    "similarity_matrix",
+    "similarity_matrix_backward",
+    "sparc_loss",
+    "sparse_similarity",
+    "unit_vector",
+    "unit_vector_backward",
+]
