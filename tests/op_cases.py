@@ -75,4 +75,7 @@ CASES: list[OpCase] = [
 # Ops that are one function without a gradient, and the file that tests them.
 PLAIN = {
     "gemm": "test_gemm.py",
+    "rng_bits": "test_rng.py",
+    "scene_draw": "test_scenes.py",
+    "scene_render": "test_scenes.py",
 }

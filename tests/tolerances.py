@@ -28,6 +28,16 @@ FLOAT32_SCALAR = 1e-4
 # about sqrt(K) units in the last place.
 OP = {np.dtype(np.float32): 3e-6, np.dtype(np.float64): 1e-13}
 
+# An elementary function in float64 from a handful of correctly rounded operations: a few units in
+# the last place of values up to 1.
+FUNCTION = 2e-15
+
+# Means of random numbers, in standard deviations of the mean.
+SIGMAS = 5.0
+
+# Outlines of generated scenes in whole 64ths of a pixel, and circles to first order, in pixels.
+OUTLINE = 0.06
+
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     """|found - expected| / |expected| over the whole tensor; NaN where either holds a NaN."""

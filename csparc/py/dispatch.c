@@ -1,7 +1,9 @@
 #include "py/dispatch.h"
 
 #include "base/real.h"
+#include "base/rng.h"
 #include "base/threads.h"
+#include "data/scene.h"
 #include "la/gemm.h"
 #include "op/l2norm.h"
 
