@@ -76,6 +76,6 @@ CASES: list[OpCase] = [
 PLAIN = {
     "gemm": "test_gemm.py",
     "rng_bits": "test_rng.py",
-    "scene_draw": "test_scenes.py",
-    "scene_render": "test_scenes.py",
+    "scene_draw": "test_scene_core.py",
+    "scene_render": "test_scene_core.py",
 }

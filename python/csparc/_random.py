@@ -18,7 +18,7 @@ from csparc import _core
 _MASK = (1 << 64) - 1
 
 
-def _signed(value: int) -> int:
+def signed(value: int) -> int:
     """The same 64 bits as the signed number the C edge takes."""
     value &= _MASK
     return value - (1 << 64) if value >> 63 else value
@@ -26,7 +26,7 @@ def _signed(value: int) -> int:
 
 def _words(seed: int, stream: int, n: int) -> np.ndarray:
     out = np.empty(n, dtype=np.uint64)
-    _core.rng_bits(_signed(seed), _signed(stream), 0, out)
+    _core.rng_bits(signed(seed), signed(stream), 0, out)
     return out
 
 

@@ -11,7 +11,7 @@ import functools
 
 import numpy as np
 
-from csparc import _core
+from csparc import _core, _random
 
 # In the order of cs_scene_shape.
 SHAPES = ("circle", "square", "triangle", "cross", "star", "ring", "heart", "bar")
@@ -203,7 +203,7 @@ def draw(tier: str, split: str, seed: int, indices: np.ndarray) -> tuple[np.ndar
     index = np.ascontiguousarray(indices, dtype=np.int64)
     record = np.empty((len(index), TIERS[tier].max_objects, len(_COLUMNS)), dtype=np.int32)
     background = np.empty(len(index), dtype=np.uint8)
-    _core.scene_draw(seed, SPLITS[split].stream, index, rules, pairs, record, background)
+    _core.scene_draw(_random.signed(seed), SPLITS[split].stream, index, rules, pairs, record, background)
     return record, background
 
 

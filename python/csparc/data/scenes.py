@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from csparc.data import grammar
+from csparc.data.dataset import Dataset
+from csparc.data.report import BadItems
 from csparc.data.scene import SPLITS, TIERS, Scene, draw, render
 from csparc.errors import DataError
 
 OPTIONS = {"tier": str, "size": int, "seed": int, "split": str}
 
 
-class Scenes:
+class Scenes(Dataset):
     """Pictures of coloured shapes with five true captions each, made when they are asked for.
 
     Parameters
@@ -41,7 +43,10 @@ class Scenes:
             raise DataError(f"scenes: split: expected one of {', '.join(SPLITS)}, found {split!r}")
         if not 1 <= size < 1 << 40:
             raise DataError(f"scenes: size: expected a number from 1 to 2**40, found {size}")
+        if not -(1 << 63) <= seed < 1 << 64:
+            raise DataError(f"scenes: seed: expected a number of 64 bits, found {seed}")
         self.tier, self.size, self.seed, self.split = tier, size, seed, split
+        self.problems = BadItems()
         self._texts: dict[int, list[str]] = {}
 
     @classmethod
