@@ -62,8 +62,8 @@ def test_scenes_depend_on_nothing_but_their_number():
 
 def test_seeds_splits_and_tiers_differ():
     first = Scenes(size=20).load_batch(range(20))
-    for other in (Scenes(size=20, seed=1), Scenes(size=20, seed=2**64 - 1), Scenes(size=20, split="val")):
-        equal = np.all(first == other.load_batch(range(20)), axis=(1, 2, 3))
+    for other in ({"seed": 1}, {"seed": 2**64 - 1}, {"split": "val"}):
+        equal = np.all(first == Scenes(size=20, **other).load_batch(range(20)), axis=(1, 2, 3))
         assert not equal.any()
     assert Scenes(tier="S").load(0).shape == (32, 32, 3)
     assert Scenes(tier="M").load(0).dtype == np.uint8

@@ -203,7 +203,8 @@ def draw(tier: str, split: str, seed: int, indices: np.ndarray) -> tuple[np.ndar
     index = np.ascontiguousarray(indices, dtype=np.int64)
     record = np.empty((len(index), TIERS[tier].max_objects, len(_COLUMNS)), dtype=np.int32)
     background = np.empty(len(index), dtype=np.uint8)
-    _core.scene_draw(_random.signed(seed), SPLITS[split].stream, index, rules, pairs, record, background)
+    key, stream = _random.signed(seed), SPLITS[split].stream
+    _core.scene_draw(key, stream, index, rules, pairs, record, background)
     return record, background
 
 

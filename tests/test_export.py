@@ -1,0 +1,51 @@
+"""Scenes written in every format come back through the readers as they were."""
+
+import hashlib
+
+import numpy as np
+import pytest
+
+import csparc.data
+from csparc.data import export as exporting
+from csparc.data.export import WRITERS, export
+from csparc.data.scenes import Scenes
+from csparc.errors import DataError
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+@pytest.mark.parametrize("split", ["train", "zs_unseen"])
+def test_round_trip(kind, split, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "SHARD_SIZE", 5)  # eight scenes: two shards
+    scenes = Scenes(size=8, split=split)
+    spec = export(scenes, kind, tmp_path / "a folder, new")
+    assert spec.startswith(f"{kind}:")
+    read = csparc.data.open(spec)
+    assert len(read) == 8
+    assert len(read.problems) == 0
+    for index in range(8):
+        np.testing.assert_array_equal(read.load(index), scenes.load(index))
+        assert read.captions(index) == scenes.captions(index)
+
+
+def _digest(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [(str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in files]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_same_scenes_give_the_same_files(kind, tmp_path):
+    for name in ("first", "second"):
+        export(Scenes(tier="S", size=3), kind, tmp_path / name)
+    first = _digest(tmp_path / "first")
+    assert first == _digest(tmp_path / "second")
+    assert len(first) == {"folder": 6, "webdataset": 1}.get(kind, 4)
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "note").write_text("mine")
+    with pytest.raises(DataError, match="expected a new or empty folder"):
+        export(Scenes(size=1), "folder", tmp_path)
+    assert (tmp_path / "note").read_text() == "mine"
+    with pytest.raises(DataError, match=r"expected one of folder, csv, .*found 'parquet'"):
+        export(Scenes(size=1), "parquet", tmp_path / "new")
