@@ -58,6 +58,8 @@ class BuildCore(build_ext):
 
     def common_flags(self):
         flags = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-fvisibility=hidden", *WARNINGS]
+        # No value depends on these; with them a loop that compares floats or calls sqrt vectorises.
+        flags += ["-fno-math-errno", "-fno-trapping-math"]
         link = []
         flags += ["-O0", "-g"] if os.environ.get("CSPARC_DEBUG") else ["-O3", "-g0", "-DNDEBUG"]
         if os.environ.get("CSPARC_WERROR"):

@@ -1,45 +1,18 @@
-"""One case per op pair: how to call it, what it should give, what to differentiate.
+"""One case per op pair.
 
-To add an op, add a class here. test_ops.py runs every case; test_registry.py names any op without
-one.
+To add an op, add a class here or in the file of its kind. test_ops.py runs every case;
+test_registry.py names any op without one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from layer_cases import LAYER_CASES
+from op_case import OpCase
 
 from csparc import _core
-
-Arrays = dict[str, np.ndarray]
-
-
-@dataclass
-class OpCase:
-    """A call of X_forward and X_backward on inputs drawn by ``draw``.
-
-    ``forward`` returns (outputs, kept); ``backward`` takes the gradients of the outputs and returns
-    those of the inputs it is differentiable in; ``reference`` gives the outputs in plain NumPy.
-    ``parameters`` names the inputs whose gradients accumulate.
-    """
-
-    op: str = ""
-    label: str = ""
-    parameters: tuple[str, ...] = field(default=())
-
-    def draw(self, rng: np.random.Generator) -> Arrays:
-        raise NotImplementedError
-
-    def forward(self, x: Arrays) -> tuple[Arrays, Arrays]:
-        raise NotImplementedError
-
-    def backward(self, x: Arrays, kept: Arrays, d: Arrays, into: Arrays) -> Arrays:
-        """Gradients by input name. ``into`` holds the buffers of parameter gradients."""
-        raise NotImplementedError
-
-    def reference(self, x: Arrays) -> Arrays:
-        raise NotImplementedError
 
 
 @dataclass
@@ -66,6 +39,7 @@ class L2Norm(OpCase):
 
 
 CASES: list[OpCase] = [
+    *LAYER_CASES,
     *(
         L2Norm(label=f"{rows}x{width}", rows=rows, width=width)
         for rows, width in [(1, 1), (5, 17), (3, 64), (2, 513)]
@@ -78,4 +52,6 @@ PLAIN = {
     "rng_bits": "test_rng.py",
     "scene_draw": "test_scene_core.py",
     "scene_render": "test_scene_core.py",
+    "add": "test_layers.py",
+    "accumulate": "test_layers.py",
 }

@@ -52,7 +52,8 @@ def test_wrong_count(count: int) -> None:
 
 def test_every_op_refuses_rubbish() -> None:
     """No op crashes on arguments of the right count and the wrong kind."""
-    rubbish = [None, 3, "x", [], np.zeros(0, "f4"), np.zeros((1,) * 6, "f8"), object()]
+    # The array of one axis overlaps itself where an op writes it.
+    rubbish = [None, 3, "x", [], np.zeros(1, "f4"), np.zeros((1,) * 6, "f8"), object()]
     for name, signature in _core.OPS.items():
         count = sum(word != "->" for word in signature.split())
         for thing in rubbish:

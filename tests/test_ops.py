@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from op_cases import CASES, OpCase
+from op_case import OpCase
+from op_cases import CASES
 from tolerances import OP, OP_DIFFERENCE, OP_DIFFERENCE_STEP, assert_close
 
 import csparc

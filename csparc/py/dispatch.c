@@ -5,7 +5,16 @@
 #include "base/threads.h"
 #include "data/scene.h"
 #include "la/gemm.h"
+#include "op/activation.h"
+#include "op/add.h"
+#include "op/attention.h"
+#include "op/embed.h"
 #include "op/l2norm.h"
+#include "op/layernorm.h"
+#include "op/linear.h"
+#include "op/patchify.h"
+#include "op/pool.h"
+#include "op/position.h"
 
 #define DIM(letter) (call->dim[#letter[0] - 'A'])
 #define IN(i) ((const cs_real *)call->argument[i].array)

@@ -1,0 +1,69 @@
+#include "op/activation.h"
+
+#include "base/real.h"
+#include "la/layer_rows.h"
+
+enum { BLOCK = 16384 };
+
+static size_t
+entries_from(size_t begin, size_t N)
+{
+    return N - begin < BLOCK ? N - begin : BLOCK;
+}
+
+typedef void forward_kernel(size_t n, const cs_real *x, cs_real *y);
+typedef void backward_kernel(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx);
+
+static cs_status
+run_forward(forward_kernel *kernel, size_t N, const cs_real *x, cs_real *y)
+{
+    CS_PARALLEL_FOR
+    for (size_t n = 0; n < N; n += BLOCK)
+        kernel(entries_from(n, N), x + n, y + n);
+    return CS_OK;
+}
+
+static cs_status
+run_backward(backward_kernel *kernel, size_t N, const cs_real *x, const cs_real *dy, cs_real *dx)
+{
+    CS_PARALLEL_FOR
+    for (size_t n = 0; n < N; n += BLOCK)
+        kernel(entries_from(n, N), x + n, dy + n, dx + n);
+    return CS_OK;
+}
+
+cs_status
+CS_TYPED(cs_gelu_forward)(size_t N, const cs_real *x, cs_real *y)
+{
+    return run_forward(CS_TYPED(cs_layer_rows)()->gelu_forward, N, x, y);
+}
+
+cs_status
+CS_TYPED(cs_gelu_backward)(size_t N, const cs_real *x, const cs_real *dy, cs_real *dx)
+{
+    return run_backward(CS_TYPED(cs_layer_rows)()->gelu_backward, N, x, dy, dx);
+}
+
+cs_status
+CS_TYPED(cs_quick_gelu_forward)(size_t N, const cs_real *x, cs_real *y)
+{
+    return run_forward(CS_TYPED(cs_layer_rows)()->quick_gelu_forward, N, x, y);
+}
+
+cs_status
+CS_TYPED(cs_quick_gelu_backward)(size_t N, const cs_real *x, const cs_real *dy, cs_real *dx)
+{
+    return run_backward(CS_TYPED(cs_layer_rows)()->quick_gelu_backward, N, x, dy, dx);
+}
+
+cs_status
+CS_TYPED(cs_relu_forward)(size_t N, const cs_real *x, cs_real *y)
+{
+    return run_forward(CS_TYPED(cs_layer_rows)()->relu_forward, N, x, y);
+}
+
+cs_status
+CS_TYPED(cs_relu_backward)(size_t N, const cs_real *x, const cs_real *dy, cs_real *dx)
+{
+    return run_backward(CS_TYPED(cs_layer_rows)()->relu_backward, N, x, dy, dx);
+}

@@ -1,0 +1,322 @@
+"""Cases of the ops that make up the encoders."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from op_case import OpCase
+
+from csparc import _core
+
+
+@dataclass
+class Linear(OpCase):
+    """Rows, inputs, outputs; the three sizes reach the small kernels, BLIS, and the row cut."""
+
+    rows: int = 7
+    inputs: int = 5
+    outputs: int = 3
+    bias: bool = True
+    op: str = "linear"
+    parameters: tuple[str, ...] = ("weight", "bias")
+
+    def __post_init__(self):
+        if not self.bias:
+            self.parameters = ("weight",)
+
+    def draw(self, rng):
+        x = {
+            "x": rng.normal(size=(self.rows, self.inputs)),
+            "weight": rng.normal(size=(self.outputs, self.inputs)) / math.sqrt(self.inputs),
+        }
+        return {**x, "bias": rng.normal(size=self.outputs)} if self.bias else x
+
+    def forward(self, x):
+        y = np.empty((self.rows, self.outputs), x["x"].dtype)
+        _core.linear_forward(x["x"], x["weight"], x.get("bias"), y)
+        return {"y": y}, {}
+
+    def backward(self, x, kept, d, into):
+        dx = np.empty_like(x["x"])
+        _core.linear_backward(x["x"], x["weight"], d["y"], dx, into["weight"], into.get("bias"))
+        return {"x": dx, **into}
+
+    def reference(self, x):
+        return {"y": x["x"] @ x["weight"].T + x.get("bias", 0.0)}
+
+
+@dataclass
+class LayerNorm(OpCase):
+    rows: int = 5
+    width: int = 17
+    op: str = "layernorm"
+    parameters: tuple[str, ...] = ("weight", "bias")
+
+    def draw(self, rng):
+        return {
+            "x": rng.normal(size=(self.rows, self.width)) + 2.0,
+            "weight": rng.normal(size=self.width),
+            "bias": rng.normal(size=self.width),
+        }
+
+    def forward(self, x):
+        y = np.empty_like(x["x"])
+        mean, rstd = np.empty(self.rows, y.dtype), np.empty(self.rows, y.dtype)
+        _core.layernorm_forward(x["x"], x["weight"], x["bias"], 1e-5, y, mean, rstd)
+        return {"y": y}, {"mean": mean, "rstd": rstd}
+
+    def backward(self, x, kept, d, into):
+        dx = np.empty_like(x["x"])
+        _core.layernorm_backward(
+            x["x"],
+            x["weight"],
+            kept["mean"],
+            kept["rstd"],
+            d["y"],
+            dx,
+            into["weight"],
+            into["bias"],
+        )
+        return {"x": dx, **into}
+
+    def reference(self, x):
+        centred = x["x"] - x["x"].mean(axis=1, keepdims=True)
+        variance = (centred**2).mean(axis=1, keepdims=True)
+        return {"y": centred / np.sqrt(variance + 1e-5) * x["weight"] + x["bias"]}
+
+
+def _erf(x: np.ndarray) -> np.ndarray:
+    return np.vectorize(math.erf)(x)
+
+
+ACTIVATIONS = {
+    "gelu": lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2))),
+    "quick_gelu": lambda x: x / (1 + np.exp(-1.702 * x)),
+    "relu": lambda x: np.maximum(x, 0),
+}
+
+
+@dataclass
+class Activation(OpCase):
+    size: int = 37
+
+    def draw(self, rng):
+        x = 2.0 * rng.normal(size=self.size)
+        # Differences must not reach across the kink of relu.
+        return {"x": np.where(np.abs(x) < 0.01, 0.5, x)}
+
+    def forward(self, x):
+        y = np.empty_like(x["x"])
+        getattr(_core, f"{self.op}_forward")(x["x"], y)
+        return {"y": y}, {}
+
+    def backward(self, x, kept, d, into):
+        dx = np.empty_like(x["x"])
+        getattr(_core, f"{self.op}_backward")(x["x"], d["y"], dx)
+        return {"x": dx}
+
+    def reference(self, x):
+        return {"y": ACTIVATIONS[self.op](x["x"])}
+
+
+@dataclass
+class Attention(OpCase):
+    """``lengths`` gives the valid keys of each sample; ``holes`` makes the mask irregular."""
+
+    length: int = 5
+    heads: int = 2
+    head_width: int = 3
+    lengths: tuple[int, ...] | None = None
+    holes: bool = False
+    causal: bool = False
+    batch: int = 2
+    op: str = "attention"
+
+    def draw(self, rng):
+        width = self.heads * self.head_width
+        return {"qkv": rng.normal(size=(self.batch, self.length, 3, width))}
+
+    def valid(self) -> np.ndarray | None:
+        if self.lengths is None:
+            return None
+        valid = np.arange(self.length) < np.array(self.lengths)[:, None]
+        if self.holes:
+            valid[:, ::3] = False
+        return valid.view(np.uint8)
+
+    def forward(self, x):
+        shape = (self.batch, self.length, self.heads, self.head_width)
+        y = np.empty(shape, x["qkv"].dtype)
+        lse = np.empty((self.batch, self.heads, self.length), y.dtype)
+        _core.attention_forward(x["qkv"], self.valid(), self.causal, y, lse)
+        return {"y": y}, {"y": y, "lse": lse}
+
+    def backward(self, x, kept, d, into):
+        dqkv = np.empty_like(x["qkv"])
+        _core.attention_backward(
+            x["qkv"], self.valid(), self.causal, kept["y"], kept["lse"], d["y"], dqkv
+        )
+        return {"qkv": dqkv}
+
+    def reference(self, x):
+        shape = (self.batch, self.length, self.heads, self.head_width)
+        q, k, v = (x["qkv"][:, :, i].reshape(shape) for i in range(3))
+        scores = np.einsum("bthd,bshd->bhts", q, k) / math.sqrt(self.head_width)
+        seen = np.ones((self.batch, 1, self.length, self.length), bool)
+        if self.lengths is not None:
+            seen &= self.valid().view(bool)[:, None, None, :]
+        if self.causal:
+            seen &= np.tril(np.ones((self.length, self.length), bool))
+        weights = np.where(seen, np.exp(scores - scores.max(-1, keepdims=True)), 0.0)
+        sums = weights.sum(-1, keepdims=True)
+        weights = weights / np.where(sums == 0, 1.0, sums)
+        return {"y": np.einsum("bhts,bshd->bthd", weights, v)}
+
+
+@dataclass
+class Embed(OpCase):
+    entries: int = 9
+    width: int = 5
+    rows: int = 13
+    op: str = "embed"
+    parameters: tuple[str, ...] = ("weight",)
+
+    def draw(self, rng):
+        return {
+            "weight": rng.normal(size=(self.entries, self.width)),
+            "ids": rng.integers(0, self.entries, self.rows).astype(np.int32),
+        }
+
+    def forward(self, x):
+        y = np.empty((self.rows, self.width), x["weight"].dtype)
+        _core.embed_forward(x["weight"], x["ids"], y)
+        return {"y": y}, {}
+
+    def backward(self, x, kept, d, into):
+        _core.embed_backward(x["ids"], d["y"], into["weight"])
+        return into
+
+    def reference(self, x):
+        return {"y": x["weight"][x["ids"]]}
+
+
+@dataclass
+class Position(OpCase):
+    shape: tuple[int, int, int] = (3, 5, 7)
+    op: str = "position"
+    parameters: tuple[str, ...] = ("position",)
+
+    def draw(self, rng):
+        return {"x": rng.normal(size=self.shape), "position": rng.normal(size=self.shape[1:])}
+
+    def forward(self, x):
+        y = np.empty_like(x["x"])
+        _core.position_forward(x["x"], x["position"], y)
+        return {"y": y}, {}
+
+    def backward(self, x, kept, d, into):
+        _core.position_backward(d["y"], into["position"])
+        return {"x": d["y"], **into}
+
+    def reference(self, x):
+        return {"y": x["x"] + x["position"]}
+
+
+@dataclass
+class Patchify(OpCase):
+    size: int = 2
+    grid: tuple[int, int] = (3, 2)
+    op: str = "patchify"
+
+    def draw(self, rng):
+        high, wide = (n * self.size for n in self.grid)
+        return {"images": rng.normal(size=(2, 3, high, wide))}
+
+    def forward(self, x):
+        rows, columns = self.grid
+        y = np.empty((2, rows * columns, 3 * self.size**2), x["images"].dtype)
+        _core.patchify_forward(x["images"], self.size, y)
+        return {"patches": y}, {}
+
+    def backward(self, x, kept, d, into):
+        dimages = np.empty_like(x["images"])
+        _core.patchify_backward(d["patches"], self.size, dimages)
+        return {"images": dimages}
+
+    def reference(self, x):
+        rows, columns = self.grid
+        cut = x["images"].reshape(2, 3, rows, self.size, columns, self.size)
+        return {"patches": cut.transpose(0, 2, 4, 1, 3, 5).reshape(2, rows * columns, -1)}
+
+
+@dataclass
+class Pool(OpCase):
+    """``counts`` gives the valid positions of each sample, None: all."""
+
+    counts: tuple[int, ...] | None = None
+    length: int = 6
+    op: str = "pool"
+
+    def draw(self, rng):
+        return {"x": rng.normal(size=(3, self.length, 5))}
+
+    def valid(self) -> np.ndarray | None:
+        if self.counts is None:
+            return None
+        return (np.arange(self.length)[::-1] < np.array(self.counts)[:, None]).view(np.uint8)
+
+    def forward(self, x):
+        y = np.empty((3, 5), x["x"].dtype)
+        _core.pool_forward(x["x"], self.valid(), y)
+        return {"y": y}, {}
+
+    def backward(self, x, kept, d, into):
+        dx = np.empty_like(x["x"])
+        _core.pool_backward(self.valid(), d["y"], dx)
+        return {"x": dx}
+
+    def reference(self, x):
+        if self.counts is None:
+            return {"y": x["x"].mean(axis=1)}
+        valid = self.valid()[:, :, None]
+        return {"y": (x["x"] * valid).sum(axis=1) / np.maximum(valid.sum(axis=1), 1)}
+
+
+LAYER_CASES: list[OpCase] = [
+    *(
+        Linear(
+            label=f"{n}x{k}x{m}{'' if bias else '-no-bias'}", rows=n, inputs=k, outputs=m, bias=bias
+        )
+        for n, k, m, bias in [
+            (1, 1, 1, True),
+            (7, 5, 3, False),
+            (130, 33, 50, True),
+            (700, 16, 31, True),
+            (515, 260, 270, True),
+            (3, 600, 520, False),
+        ]
+    ),
+    *(LayerNorm(label=f"{n}x{c}", rows=n, width=c) for n, c in [(1, 2), (5, 17), (150, 64)]),
+    *(
+        Activation(op=op, label=str(size), size=size)
+        for op in ACTIVATIONS
+        for size in (1, 37, 20000)
+    ),
+    Attention(label="one", length=1, heads=1, head_width=1),
+    Attention(label="plain"),
+    Attention(label="long", length=61, head_width=16),
+    Attention(label="causal", length=59, head_width=5, causal=True),
+    Attention(label="padded", length=20, lengths=(20, 7)),
+    Attention(label="empty", lengths=(0, 3)),
+    Attention(label="holes", length=9, lengths=(9, 5), holes=True),
+    Attention(label="causal-holes", length=7, lengths=(7, 4), holes=True, causal=True),
+    Embed(label="9x5"),
+    Embed(label="300x16", entries=300, width=16, rows=400),
+    Position(label="3x5x7"),
+    Patchify(label="2"),
+    Patchify(label="3", size=3, grid=(1, 4)),
+    Pool(label="all"),
+    Pool(label="masked", counts=(6, 2, 0)),
+]

@@ -1,0 +1,81 @@
+"""What the cases of op_cases.py do not say about the layers' ops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from tolerances import OP, assert_close
+
+from csparc import _core
+
+
+@pytest.mark.parametrize("size", [1, 33, 40000])
+def test_add_and_accumulate(size: int, rng: np.random.Generator) -> None:
+    x, y, z = rng.normal(size=size), rng.normal(size=size), np.empty(size)
+    _core.add(x, y, z)
+    np.testing.assert_array_equal(z, x + y)
+    expected = y + x
+    _core.accumulate(x, y)
+    np.testing.assert_array_equal(y, expected)
+
+
+def test_gelu_keeps_relative_accuracy_in_its_tail() -> None:
+    x = np.linspace(-12.0, 12.0, 4801).astype(np.float32)
+    y = np.empty_like(x)
+    _core.gelu_forward(x, y)
+    exact = np.array([v * 0.5 * math.erfc(-v / math.sqrt(2)) for v in x.astype(np.float64)])
+    # exp(-x^2/2) in float amplifies the rounding of its argument, up to 72 at |x| = 12.
+    bound = OP[np.dtype(np.float32)] * np.maximum(1.0, x**2 / 2) * np.abs(exact)
+    assert np.all(np.abs(y - exact) <= bound)
+
+
+def test_gelu_of_extremes() -> None:
+    x = np.array([np.nan, np.inf, 1e30, -1e30, -50.0, 0.0], np.float32)
+    y = np.empty_like(x)
+    _core.gelu_forward(x, y)
+    assert np.isnan(y[0])
+    np.testing.assert_array_equal(y[1:], np.array([np.inf, 1e30, 0, 0, 0], np.float32))
+
+
+def test_attention_of_a_row_without_keys_is_zero() -> None:
+    qkv = np.ones((1, 3, 3, 4))
+    y, lse, dqkv = np.full((1, 3, 2, 2), 7.0), np.empty((1, 2, 3)), np.full_like(qkv, 7.0)
+    valid = np.zeros((1, 3), np.uint8)
+    _core.attention_forward(qkv, valid, 0, y, lse)
+    _core.attention_backward(qkv, valid, 0, y, lse, np.ones_like(y), dqkv)
+    assert not y.any()
+    assert not dqkv.any()
+    assert np.isneginf(lse).all()
+
+
+def test_attention_of_large_scores(rng: np.random.Generator) -> None:
+    qkv = (300.0 * rng.normal(size=(2, 9, 3, 8))).astype(np.float32)
+    y, lse = np.empty((2, 9, 2, 4), np.float32), np.empty((2, 2, 9), np.float32)
+    dqkv = np.empty_like(qkv)
+    _core.attention_forward(qkv, None, 0, y, lse)
+    _core.attention_backward(qkv, None, 0, y, lse, np.ones_like(y), dqkv)
+    assert np.isfinite(y).all()
+    assert np.isfinite(dqkv).all()
+
+
+def test_wrong_shapes_and_indices_are_errors() -> None:
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _core.attention_forward(
+            np.ones((1, 2, 3, 5)), None, 0, np.empty((1, 2, 2, 2)), np.empty((1, 2, 2))
+        )
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _core.patchify_forward(np.ones((1, 3, 5, 4)), 2, np.empty((1, 4, 12)))
+    for wrong in (-1, 3):
+        with pytest.raises(IndexError, match="out of range"):
+            _core.embed_forward(np.ones((3, 2)), np.array([0, wrong], np.int32), np.empty((2, 2)))
+
+
+def test_gradients_not_asked_for_are_not_computed(rng: np.random.Generator) -> None:
+    x, weight, dy = rng.normal(size=(6, 4)), rng.normal(size=(3, 4)), rng.normal(size=(6, 3))
+    dx, dweight = np.empty_like(x), np.zeros_like(weight)
+    _core.linear_backward(x, weight, dy, dx, None, None)
+    _core.linear_backward(x, weight, dy, None, dweight, None)
+    assert_close(dx, dy @ weight, OP[np.dtype(np.float64)])
+    assert_close(dweight, dy.T @ x, OP[np.dtype(np.float64)])
