@@ -37,7 +37,8 @@ GROUNDING = {
     "gap": 0.001, "gap_standard_error": 0.002, "chance_token_accuracy": 12.0,
     "chance_local_loss": 2.0, "patches": 16, "n": 500,
 }
-PLACEMENT = {"auc": 51.0, "n": 80, "pointing": 20.0, "pointing_chance": 15.0}
+SEMANTIC = {"image_to_text": 70.0, "text_to_image": 66.0, "chance": 12.0}
+PLACEMENT = {"NOUN": {"auc": 51.0, "n": 80, "pointing": 20.0, "pointing_chance": 15.0}}
 
 
 def picture(seed=0):
@@ -52,7 +53,8 @@ def result(**changes):
         log=[{"step": i, "global_loss": 4 / i, "local_loss": 1 / i, "logit_scale": 14 + i}
              for i in range(1, 61)],
         retrieval=RETRIEVAL, untrained_retrieval=RETRIEVAL, grounding=GROUNDING,
-        placement=PLACEMENT,
+        placement=PLACEMENT, untrained_placement=PLACEMENT, semantic=SEMANTIC,
+        untrained_semantic=SEMANTIC,
         text_searches=[TextSearch(NASTY, [Hit(1, 0.9, False, image=picture()),
                                           Hit(23, 0.1, True, image=picture(1))])],
         image_searches=[ImageSearch(picture(2), [Hit(1, 0.9, True, text=NASTY),
@@ -146,7 +148,7 @@ def test_says_what_is_not_shown(page):
 
 
 def test_parts_that_a_run_lacks_leave_a_whole_page():
-    bare = result(placement=None, text_searches=(), image_searches=(), alignments=(), log=[],
+    bare = result(placement=None, semantic=None, text_searches=(), image_searches=(), alignments=(), log=[],
                   configuration={})
     Outline(render(bare))
 
@@ -177,11 +179,15 @@ def test_verdict_on_a_gap_of_nan_claims_nothing():
     assert "depends on the picture" not in text
 
 
-def test_placement_near_chance_is_called_that():
-    assert "no placement" in placement_verdict(PLACEMENT, None)
-    better = placement_verdict(PLACEMENT | {"auc": 80.0}, PLACEMENT)
-    assert "no placement" not in better
-    assert "untrained 51.0" in better
+@pytest.mark.parametrize("auc", [51.0, 20.0, float("nan")])
+def test_placement_near_chance_claims_nothing(auc):
+    found = {"NOUN": PLACEMENT["NOUN"] | {"auc": auc}}
+    assert "do not pick out" in placement_verdict(found)
+
+
+def test_placement_of_the_better_part_of_speech_is_named():
+    found = PLACEMENT | {"ADJ": PLACEMENT["NOUN"] | {"auc": 80.0}}
+    assert "the adjectives weigh" in placement_verdict(found)
 
 
 @pytest.mark.parametrize(("value", "text"), [

@@ -56,8 +56,9 @@ class DemoResult:
     """A finished demonstration run.
 
     ``retrieval`` and ``untrained_retrieval`` are results of `evaluate_retrieval` on the same
-    held-out pairs, ``grounding`` of `evaluate_grounding`, ``placement`` of `alignment_scores`
-    where the data know where their objects are. ``log`` holds one dict a step (see
+    held-out pairs, ``grounding`` of `evaluate_grounding`. Where the data know what their pictures
+    show, ``semantic`` holds results of `semantic_recall` and ``placement`` of `placement`, a dict a
+    part of speech (both from `csparc.evaluate.scenes`). ``log`` holds one dict a step (see
     `csparc.viz.read_log`). ``configuration`` maps a heading to names and values. ``conditions`` is
     the sentence every claim on the page stands under; ``notes`` are further limits to state.
     """
@@ -75,6 +76,8 @@ class DemoResult:
     retrieval: Mapping
     untrained_retrieval: Mapping
     grounding: Mapping
+    semantic: Mapping | None = None
+    untrained_semantic: Mapping | None = None
     placement: Mapping | None = None
     untrained_placement: Mapping | None = None
     text_searches: Sequence[TextSearch] = ()

@@ -11,7 +11,14 @@ from csparc.viz.curves import curve, smooth
 from csparc.viz.overlay import data_uri, enlarge
 from csparc.viz.result import DemoResult, Hit
 from csparc.viz.svg import line_chart
-from csparc.viz.wording import duration, figure, grounding_verdict, per_cent, placement_verdict
+from csparc.viz.wording import (
+    PARTS_OF_SPEECH,
+    duration,
+    figure,
+    grounding_verdict,
+    per_cent,
+    placement_verdict,
+)
 
 _THUMBNAIL = 128
 _CURVES = (
@@ -83,6 +90,12 @@ def retrieval_section(result: DemoResult) -> str:
         rows.append(
             f'<tr><th scope="row">median place</th><td>{trained[key]:g}</td>'
             f"<td>{before[key]:g}</td><td>{chance[key]:g}</td></tr>")
+        if result.semantic is not None:
+            rows.append(
+                f'<tr><th scope="row">first is right by meaning</th>'
+                f'<td class="now">{_bar(result.semantic[direction])}</td>'
+                f'<td class="before">{_bar(result.untrained_semantic[direction])}</td>'
+                f'<td class="chance">{_bar(result.semantic["chance"])}</td></tr>')
     ties = max(trained["image_to_text_tie_share"], trained["text_to_image_tie_share"])
     lead = (
         f"{trained['n_images']:,} held-out pictures and their {trained['n_texts']:,} sentences. "
@@ -91,6 +104,9 @@ def retrieval_section(result: DemoResult) -> str:
            f"At most {per_cent(ties)} of the right answers tied with a wrong one; such ties count "
            "against the model unless the right one comes first in order.")
     )
+    if result.semantic is not None:
+        lead += (" Many sentences are true of several pictures; “right by meaning” counts every "
+                 "true one.")
     table = (
         '<table class="retrieval"><thead><tr><td></td><th scope="col">trained</th>'
         '<th scope="col">untrained</th><th scope="col">chance</th></tr></thead><tbody>'
@@ -157,10 +173,7 @@ def grounding_section(result: DemoResult) -> str:
     )
     verdict = f'<p class="verdict">{escape(grounding_verdict(found))}</p>'
     if result.placement is not None:
-        verdict += (
-            '<p class="verdict">'
-            f"{escape(placement_verdict(result.placement, result.untrained_placement))}</p>"
-        )
+        verdict += _placement(result)
     lead = (
         "SPARC’s local loss asks each word to recognise the mix of patches it selected among the "
         "mixes of the sentence’s other words. A word takes part in choosing its own patches, so "
@@ -168,6 +181,28 @@ def grounding_section(result: DemoResult) -> str:
         f"the patches of another picture, {found['n']:,} held-out pairs."
     )
     return section("control", "Does the local loss look at the picture?", lead, table + verdict)
+
+
+def _placement(result: DemoResult) -> str:
+    """Where the words' selected patches lie, against the known places of the objects."""
+    rows = []
+    for kind, found in result.placement.items():
+        before = (result.untrained_placement or {}).get(kind)
+        name = PARTS_OF_SPEECH.get(kind, kind)
+        for key, what, chance in (
+            ("auc", f"{name}: own object’s patch above another object’s", 50.0),
+            ("pointing", f"{name}: heaviest patch on the own object", found["pointing_chance"]),
+        ):
+            untrained = per_cent(before[key]) if before else ""
+            rows.append(f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
+                        f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>")
+    return (
+        '<h3 class="later">Do words select the object they name?</h3><p class="lead">The generator '
+        "knows where every object is, so this can be measured.</p>"
+        '<table><thead><tr><td></td><th scope="col">trained</th><th scope="col">untrained</th>'
+        f'<th scope="col">chance</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        f'<p class="verdict">{escape(placement_verdict(result.placement))}</p>'
+    )
 
 
 def configuration_section(result: DemoResult) -> str:

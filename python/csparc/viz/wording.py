@@ -54,16 +54,22 @@ def grounding_verdict(found: Mapping) -> str:
     return sentence
 
 
-def placement_verdict(found: Mapping, untrained: Mapping | None) -> str:
-    """State where the selected patches lie, against the objects' own masks."""
-    before = f", untrained {per_cent(untrained['auc'])}" if untrained else ""
-    sentence = (
-        "The generator knows where each object is. For the words that name one, a patch of the "
-        f"right object outweighs a patch of another object in {per_cent(found['auc'])} of "
-        f"comparisons (chance {per_cent(50.0)}{before}; {found['n']:,} words); the heaviest patch "
-        f"lies on the right object for {per_cent(found['pointing'])} (chance "
-        f"{per_cent(found['pointing_chance'])})."
+PARTS_OF_SPEECH = {"NOUN": "nouns", "ADJ": "adjectives"}
+
+
+def placement_verdict(found: Mapping) -> str:
+    """State whether words select their own object's patches, by the part of speech that does best.
+
+    Within five points of chance no placement is claimed, whatever the number of words.
+    """
+    kind, best = max(found.items(), key=lambda item: item[1]["auc"])
+    name = PARTS_OF_SPEECH.get(kind, kind)
+    if not best["auc"] >= 55.0:
+        return (
+            "Words do not pick out the object they name: they tell its patches from another "
+            "object’s no better than a coin, within five points."
+        )
+    return (
+        f"In {per_cent(best['auc'])} of comparisons the {name} weigh a patch of the object they "
+        "name above a patch of another object; a coin would give half."
     )
-    if abs(found["auc"] - 50.0) < 5.0:
-        sentence += " That is no placement to speak of."
-    return sentence

@@ -1,0 +1,84 @@
+"""Encode a data set: the only part of evaluation that touches a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from csparc.data.report import BadItems
+
+
+@dataclass(frozen=True)
+class Features:
+    """Normalised embeddings of a data set.
+
+    image_features [N, D], text_features [M, D]; caption j (``captions[j]``) belongs to row
+    ``image_index[j]``, which is picture ``items[row]`` of the data set. ``problems`` names the
+    pictures that were left out.
+    """
+
+    image_features: np.ndarray
+    text_features: np.ndarray
+    image_index: np.ndarray
+    items: np.ndarray
+    captions: list[str]
+    problems: BadItems = field(default_factory=BadItems)
+
+
+def encode_dataset(
+    model: Any,
+    tokenizer: Any,
+    dataset: Any,
+    preprocess: Any,
+    *,
+    batch_size: int = 64,
+    progress: Callable[[int, int], None] | None = None,
+) -> Features:
+    """Encode every picture of ``dataset`` and all of its captions, in order.
+
+    Parameters
+    ----------
+    model : object
+        With ``encode_image(x, normalize=True)`` and ``encode_text(ids, normalize=True)``.
+    tokenizer : csparc.data.Tokenizer
+    dataset : csparc.data.Dataset
+    preprocess : csparc.data.transforms.Preprocess
+        Without augmentation.
+    batch_size : int
+        Pictures, and captions, encoded at a time.
+    progress : callable, optional
+        Called with (pictures done, pictures in all) after each batch.
+
+    Raises
+    ------
+    DataError
+        No picture is usable, or more are bad than ``dataset.problems.max_bad`` allows.
+    """
+    from csparc.data.loader import Loader
+
+    images, items = [], []
+    loader = Loader(dataset, None, preprocess, batch_size, shuffle=False, drop_last=False, epochs=1)
+    with loader:
+        for batch in loader:
+            images.append(model.encode_image(batch["image"], normalize=True))
+            items.append(batch["index"])
+            if progress:
+                progress(int(batch["index"][-1]) + 1, len(dataset))
+    items = np.concatenate(items)
+    own = [dataset.captions(int(item)) for item in items]
+    captions = [caption for some in own for caption in some]
+    texts = [
+        model.encode_text(tokenizer(captions[first : first + batch_size]), normalize=True)
+        for first in range(0, len(captions), batch_size)
+    ]
+    return Features(
+        image_features=np.concatenate(images),
+        text_features=np.concatenate(texts),
+        image_index=np.repeat(np.arange(len(items)), [len(some) for some in own]),
+        items=items,
+        captions=captions,
+        problems=loader.report,
+    )
