@@ -36,7 +36,8 @@ def encode_dataset(
     *,
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
-) -> Features:
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Features | None:
     """Encode every picture of ``dataset`` and all of its captions, in order.
 
     Parameters
@@ -51,6 +52,12 @@ def encode_dataset(
         Pictures, and captions, encoded at a time.
     progress : callable, optional
         Called with (pictures done, pictures in all) after each batch.
+    should_stop : callable, optional
+        Asked before each batch; True ends the work.
+
+    Returns
+    -------
+    Features, or None when asked to stop
 
     Raises
     ------
@@ -63,6 +70,8 @@ def encode_dataset(
     loader = Loader(dataset, None, preprocess, batch_size, shuffle=False, drop_last=False, epochs=1)
     with loader:
         for batch in loader:
+            if should_stop():
+                return None
             images.append(model.encode_image(batch["image"], normalize=True))
             items.append(batch["index"])
             if progress:
@@ -70,10 +79,12 @@ def encode_dataset(
     items = np.concatenate(items)
     own = [dataset.captions(int(item)) for item in items]
     captions = [caption for some in own for caption in some]
-    texts = [
-        model.encode_text(tokenizer(captions[first : first + batch_size]), normalize=True)
-        for first in range(0, len(captions), batch_size)
-    ]
+    texts = []
+    for first in range(0, len(captions), batch_size):
+        if should_stop():
+            return None
+        ids = tokenizer(captions[first : first + batch_size])
+        texts.append(model.encode_text(ids, normalize=True))
     return Features(
         image_features=np.concatenate(images),
         text_features=np.concatenate(texts),
