@@ -47,6 +47,20 @@ BUGS = [
         "scale_add(D, 0 * along,",
         "test_ops.py",
     ),
+    Bug(
+        "objects three quarters hidden stay in scenes",
+        "csparc/data/scene_draw.c",
+        "2 * objects[k].area < whole[k]",
+        "4 * objects[k].area < whole[k]",
+        "test_scene_core.py",
+    ),
+    Bug(
+        "a relation is claimed on the diagonal",
+        "python/csparc/data/grammar.py",
+        "along > DOMINANCE * abs(across)",
+        "along > abs(across)",
+        "test_grammar.py",
+    ),
 ]
 
 

@@ -65,3 +65,32 @@ def test_edited_scenes_render():
     assert np.all(pixels[0] == background[0])
     assert not instance[0].any()
     assert instance[1, :12, :12].any()
+
+
+def _crowded(radius, count=600):
+    """Records of three objects in an area where they cover one another or are tiny."""
+    rules, pairs = scenery._rules(TIERS["M"], SPLITS["train"])
+    rules = rules.copy()
+    rules[[0, 10, 13, 14]] = 32, 3, 0, 16  # side, objects at least, all classes
+    rules[6:10] = 64 * radius
+    record = np.empty((count, 3, 14), np.int32)
+    background = np.empty(count, np.uint8)
+    _core.scene_draw(0, 0, np.arange(count), rules, pairs, record, background)
+    return record
+
+
+@pytest.mark.parametrize("radius", [2, 7])
+def test_hidden_and_tiny_objects_are_drawn_again(radius):
+    share, area = [], []
+    for objects in _crowded(radius):
+        single = np.repeat(objects[None], 3, axis=0)
+        for kept, record in enumerate(single):  # every object on its own
+            record[np.arange(3) != kept, 0] = -1
+        pixels = np.zeros((3, 32, 32, 3), np.uint8)
+        instance = np.zeros((3, 32, 32), np.uint8)
+        palette = np.array(list(PALETTE.values()), np.uint8)
+        _core.scene_render(palette, single, np.zeros(3, np.uint8), pixels, instance)
+        share += (objects[:, 9] / np.count_nonzero(instance, axis=(1, 2))).tolist()
+        area += objects[:, 9].tolist()
+    assert 0.5 <= min(share) <= (0.52 if radius == 7 else 1.0)
+    assert 12 <= min(area) < (14 if radius == 2 else 60)
