@@ -100,11 +100,13 @@ class BuildCore(build_ext):
     def jobs_of(self, source):
         """(source, folder for the object, extra flags) for each time a source is compiled."""
         text = Path(source).read_text()
-        isa_source = '#include "base/isa.h"' in text
+        simd_source = '#include "la/simd.h"' in text
+        isa_source = '#include "base/isa.h"' in text or simd_source
         if not isa_source and '#include "base/real.h"' not in text:
             return [(source, "once", [])]
         jobs = []
-        for real, macro in (("f32", []), ("f64", ["-DCS_FLOAT64"])):
+        reals = (("f32", []), ("f64", ["-DCS_FLOAT64"]))
+        for real, macro in reals[:1] if simd_source else reals:
             isas = (self.isas() or {"portable": []}) if isa_source else {None: []}
             for isa, isa_flags in isas.items():
                 define = [f"-DCS_ISA={isa}"] if isa else []

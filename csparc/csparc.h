@@ -24,9 +24,10 @@
  *   - Loops are parallel over outputs, never over a reduction, and work is cut into blocks by the
  *     shape alone: the same bits for any number of threads.
  *   - A .c that includes base/real.h is compiled for float and for double (CS_TYPED marks names);
- *     one that includes base/isa.h is compiled once per instruction set (CS_KERNEL marks names).
+ *     one that includes base/isa.h is compiled once per instruction set (CS_KERNEL marks names);
+ *     one that includes la/simd.h likewise, but for float only (CS_SIMD marks names).
  *
- * Reading order: base (status, threads, rng, cpu), la (gemm, rows), op (one layer each),
+ * Reading order: base (status, threads, rng, cpu), la (gemm, rows, tiles), op (one layer each),
  * loss (contrastive, align, sparc), optim, data, py.
  */
 #ifndef CSPARC_H

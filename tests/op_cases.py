@@ -49,6 +49,10 @@ CASES: list[OpCase] = [
 # Ops that are one function without a gradient, and the file that tests them.
 PLAIN = {
     "gemm": "test_gemm.py",
+    "product": "test_tiles.py",
+    "product_pair": "test_tiles.py",
+    "transpose": "test_tiles.py",
+    "fma_peak": "test_tiles.py",
     "rng_bits": "test_rng.py",
     "scene_draw": "test_scene_core.py",
     "scene_render": "test_scene_core.py",

@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "data/scene.h"
 #include "la/gemm.h"
+#include "la/tiles.h"
 #include "op/activation.h"
 #include "op/add.h"
 #include "op/attention.h"

@@ -1,0 +1,256 @@
+#include "la/tiles.h"
+
+#include "la/simd.h"
+
+/* Rows of a tile by its width in UNITs, bounded by the accumulators that fit the registers beside
+ * one row of b and one broadcast. TILES lists every (width, rows) that is compiled. */
+#define ROWS_4(U) TILE(U, 1) TILE(U, 2) TILE(U, 3) TILE(U, 4)
+#define ROWS_6(U) ROWS_4(U) TILE(U, 5) TILE(U, 6)
+#define ROWS_7(U) ROWS_6(U) TILE(U, 7)
+#define ROWS_9(U) ROWS_7(U) TILE(U, 8) TILE(U, 9)
+#define ROWS_12(U) ROWS_9(U) TILE(U, 10) TILE(U, 11) TILE(U, 12)
+#define ROWS_14(U) ROWS_12(U) TILE(U, 13) TILE(U, 14)
+
+#if defined(__AVX512F__)
+#define TILES ROWS_14(1) ROWS_14(2) ROWS_14(3) ROWS_14(4) ROWS_9(5) ROWS_9(6) ROWS_7(7) ROWS_6(8)
+enum { WIDEST = 8, TALLEST = 14, PANEL = 4, BLOCK = 14 };
+static const size_t tallest[WIDEST + 1] = {0, 14, 14, 14, 14, 9, 9, 7, 6};
+#elif defined(__AVX2__)
+#define TILES ROWS_12(1) ROWS_6(2) ROWS_4(3)
+enum { WIDEST = 3, TALLEST = 12, PANEL = 2, BLOCK = 12 };
+static const size_t tallest[WIDEST + 1] = {0, 12, 6, 4};
+#else
+#define TILES ROWS_9(1) ROWS_6(2)
+enum { WIDEST = 2, TALLEST = 9, PANEL = 2, BLOCK = 12 };
+static const size_t tallest[WIDEST + 1] = {0, 9, 6};
+#endif
+
+enum { PER_VEC = LANES / UNIT, VECS = WIDEST / PER_VEC, CHUNK = 16 };
+
+/* Element i of a column of a: byte strides s, 3s, 5s from two bases reach 14 rows with the
+ * addressing modes of x86, so no row needs a pointer of its own. */
+typedef struct {
+    const char *low, *high;
+    size_t s, s3, s5;
+} column;
+
+/* A value the compiler must take as it is, in a register. Used on the strides in every step, it
+ * keeps multiples of them inside the addressing modes instead of in registers of their own. */
+#define OPAQUE(x) __asm__("" : "+r"(x))
+
+INLINE float
+element(const column *a, size_t i)
+{
+    const char *base = i < 7 ? a->low : a->high;
+    switch (i % 7) {
+    case 0: break;
+    case 1: base += a->s; break;
+    case 2: base += 2 * a->s; break;
+    case 3: base += a->s3; break;
+    case 4: base += 4 * a->s; break;
+    case 5: base += a->s5; break;
+    default: base += 2 * a->s3; break;
+    }
+    return *(const float *)(const void *)base;
+}
+
+typedef struct {
+    vec full[TALLEST][VECS];
+    half edge[TALLEST];
+} sums;
+
+/* Steps k of one term, H rows by U units; H and U are constants after inlining. */
+INLINE void
+accumulate(size_t H, size_t U, size_t K, const column *from, size_t a_step, const float *b,
+           size_t b_row, sums *c)
+{
+    const size_t F = U / PER_VEC;
+    column a = *from;
+    for (; K > 0; K--) {
+        OPAQUE(a.s);
+        OPAQUE(a.s3);
+        OPAQUE(a.s5);
+        vec row[VECS];
+        half edge;
+        UNROLL
+        for (size_t j = 0; j < F; j++)
+            row[j] = load(b + j * LANES);
+        if (U % PER_VEC)
+            edge = half_load(b + F * LANES);
+        UNROLL
+        for (size_t i = 0; i < H; i++) {
+            vec x = splat(element(&a, i));
+            UNROLL
+            for (size_t j = 0; j < F; j++)
+                c->full[i][j] = madd(x, row[j], c->full[i][j]);
+            if (U % PER_VEC)
+                c->edge[i] = half_madd(half_of(x), edge, c->edge[i]);
+        }
+        a.low += a_step;
+        a.high += a_step;
+        b += b_row;
+    }
+}
+
+INLINE void
+add_rows(size_t H, size_t U, const float *e, const float *rows, size_t rows_row, sums *c)
+{
+    const size_t F = U / PER_VEC;
+    UNROLL
+    for (size_t i = 0; i < H; i++) {
+        vec x = splat(e[i]);
+        UNROLL
+        for (size_t j = 0; j < F; j++)
+            c->full[i][j] = madd(x, load(rows + i * rows_row + j * LANES), c->full[i][j]);
+        if (U % PER_VEC)
+            c->edge[i] = half_madd(half_of(x), half_load(rows + i * rows_row + F * LANES), c->edge[i]);
+    }
+}
+
+INLINE void
+write_rows(size_t H, size_t U, const sums *c, float *to, size_t row, int streams)
+{
+    const size_t F = U / PER_VEC;
+    UNROLL
+    for (size_t i = 0; i < H; i++) {
+        UNROLL
+        for (size_t j = 0; j < F; j++) {
+            if (streams)
+                stream(to + i * row + j * LANES, c->full[i][j]);
+            else
+                store(to + i * row + j * LANES, c->full[i][j]);
+        }
+        if (U % PER_VEC)
+            half_store(to + i * row + F * LANES, c->edge[i]);
+    }
+}
+
+INLINE void
+tile(size_t H, size_t U, size_t terms, const CS_TYPED(cs_term) *term, const CS_TYPED(cs_result) *result,
+     size_t i, size_t j, const float *next)
+{
+    sums c;
+    UNROLL
+    for (size_t h = 0; h < H; h++) {
+        UNROLL
+        for (size_t v = 0; v < U / PER_VEC; v++)
+            c.full[h][v] = splat(0);
+        c.edge[h] = half_of(splat(0));
+    }
+    for (size_t q = 0; q < terms; q++) {
+        const CS_TYPED(cs_term) *t = &term[q];
+        const size_t s = t->a_row * sizeof(float), step = t->a_col * sizeof(float);
+        const char *from = (const char *)(t->a + i * t->a_row);
+        for (size_t k = 0; k < t->K; k += CHUNK) {
+            size_t count = t->K - k < CHUNK ? t->K - k : CHUNK;
+            if (next != NULL) {
+                UNROLL
+                for (size_t h = 0; h < H; h++)
+                    __builtin_prefetch(next + h * t->a_row + k * t->a_col, 0, 2);
+            }
+            const char *low = from + k * step;
+            column a = {low, H > 7 ? low + 7 * s : low, s, 3 * s, 5 * s};
+            accumulate(H, U, count, &a, step, t->b + k * t->b_row + j, t->b_row, &c);
+        }
+    }
+    if (result->rows != NULL)
+        add_rows(H, U, result->e + i, result->rows + i * result->rows_row + j, result->rows_row, &c);
+    float *to = result->c + i * result->c_row + j;
+    if ((result->hints & CS_STREAM) && (uintptr_t)to % sizeof(vec) == 0 &&
+        result->c_row % LANES == 0)
+        write_rows(H, U, &c, to, result->c_row, 1);
+    else
+        write_rows(H, U, &c, to, result->c_row, 0);
+}
+
+#define TILE(U, H)                                                                          \
+    static void tile_##U##_##H(size_t terms, const CS_TYPED(cs_term) *term,                      \
+                               const CS_TYPED(cs_result) *result, size_t i, size_t j,            \
+                               const float *next)                                           \
+    {                                                                                       \
+        tile(H, U, terms, term, result, i, j, next);                                        \
+    }
+TILES
+#undef TILE
+
+typedef void tile_function(size_t, const CS_TYPED(cs_term) *, const CS_TYPED(cs_result) *, size_t, size_t,
+                           const float *);
+#define TILE(U, H) [U][H] = tile_##U##_##H,
+static tile_function *const table[WIDEST + 1][TALLEST + 1] = {TILES};
+#undef TILE
+
+/* Columns j to N one by one: where there are fewer than a UNIT, or none may be computed twice. */
+static void
+narrow(size_t M, size_t j, size_t N, size_t terms, const CS_TYPED(cs_term) *term,
+       const CS_TYPED(cs_result) *result)
+{
+    for (; j < N; j++) {
+        for (size_t i = 0; i < M; i++) {
+            vec sum = splat(0);
+            for (size_t q = 0; q < terms; q++) {
+                const CS_TYPED(cs_term) *t = &term[q];
+                const float *a = t->a + i * t->a_row, *b = t->b + j;
+                for (size_t k = 0; k < t->K; k++)
+                    sum = madd(splat(a[k * t->a_col]), splat(b[k * t->b_row]), sum);
+            }
+            if (result->rows != NULL)
+                sum = madd(splat(result->e[i]), splat(result->rows[i * result->rows_row + j]), sum);
+            result->c[i * result->c_row + j] = sum[0];
+        }
+    }
+}
+
+/* Start of piece `index` when `extent` is cut into `pieces` whose sizes differ by at most one. */
+INLINE size_t
+cut(size_t extent, size_t pieces, size_t index)
+{
+    size_t longer = extent % pieces;
+    return index * (extent / pieces) + (index < longer ? index : longer);
+}
+
+INLINE size_t
+pieces_of(size_t extent, size_t longest)
+{
+    return (extent + longest - 1) / longest;
+}
+
+/* Rows `from` to `to` of one panel of U units that starts at column j. */
+static void
+panel(size_t from, size_t to, size_t U, size_t j, size_t M, size_t terms,
+      const CS_TYPED(cs_term) *term, const CS_TYPED(cs_result) *result)
+{
+    const size_t count = pieces_of(to - from, tallest[U]);
+    for (size_t piece = 0; piece < count; piece++) {
+        size_t i = from + cut(to - from, count, piece);
+        size_t end = from + cut(to - from, count, piece + 1);
+        int fetch = (result->hints & CS_FETCH) && end + (end - i) <= M;
+        table[U][end - i](terms, term, result, i, j,
+                          fetch ? term[0].a + end * term[0].a_row : NULL);
+    }
+}
+
+void CS_SIMD(cs_product)(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *term,
+                          const CS_TYPED(cs_result) *result);
+void
+CS_SIMD(cs_product)(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *term,
+                    const CS_TYPED(cs_result) *result)
+{
+    const size_t rest = N % UNIT;
+    const int overlap = rest != 0 && N > UNIT && result->rows != result->c;
+    if (rest != 0 && !overlap)
+        narrow(M, N - rest, N, terms, term, result);
+    const size_t units = N / UNIT, panels = pieces_of(units, units <= WIDEST ? WIDEST : PANEL);
+    const size_t blocks = pieces_of(M, BLOCK);
+    for (size_t block = 0; block < blocks; block++) {
+        size_t from = cut(M, blocks, block), end = cut(M, blocks, block + 1);
+        for (size_t p = 0; p < panels; p++) {
+            size_t start = cut(units, panels, p), U = cut(units, panels, p + 1) - start;
+            panel(from, end, U, start * UNIT, M, terms, term, result);
+        }
+        /* The remainder as a panel that ends with the row: a few columns are computed twice. */
+        if (overlap)
+            panel(from, end, 1, N - UNIT, M, terms, term, result);
+    }
+    if (result->hints & CS_STREAM)
+        settle();
+}

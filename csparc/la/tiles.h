@@ -1,0 +1,58 @@
+/* Products of small matrices that stay in cache, for the fused losses: operands are read where they
+ * lie and results are finished in registers. The general product is la/gemm.h.
+ *
+ *   c[M,N] = sum over terms q of a_q[M,K_q] b_q[K_q,N]  (+ e_i rows[i,:])
+ *
+ * float: a tile of c, a few rows by a few vectors, is held in registers while k runs; each step
+ * reads one row of b and broadcasts one element per row of a, whose strides are free. So neither
+ * operand is copied, a transposed a is only another pair of strides, and what must be copied is the
+ * operand whose columns are not contiguous: cs_transpose. Which tile runs follows from N and the
+ * instruction set (la/tiles.c; docs/kernels.md has the table). Rows and columns are cut evenly, so a
+ * size one above a tile does not cost a tile more. Every sum runs over k in order, whatever the
+ * tile: bits depend on the instruction set alone. Nothing outside the operands is read or written.
+ * double: the same through la/gemm.h.
+ *
+ * On the calling thread. 2MNK FLOP a term.
+ */
+#ifndef CS_TILES_H
+#define CS_TILES_H
+
+#include <stddef.h>
+
+#include "base/real.h"
+
+/* Strides in elements; the columns of b are contiguous. */
+typedef struct {
+    size_t K;
+    const cs_real *a;
+    size_t a_row, a_col;
+    const cs_real *b;
+    size_t b_row;
+} CS_TYPED(cs_term);
+
+enum {
+    CS_STREAM = 1, /* c is not read again soon: write past the caches where alignment allows */
+    CS_FETCH = 2   /* the first a comes from memory: fetch its next rows ahead */
+};
+
+/* Where a product goes. rows = NULL: nothing is added, e is not read. `rows` may be c itself. */
+typedef struct {
+    cs_real *c;
+    size_t c_row;
+    const cs_real *e, *rows;
+    size_t rows_row;
+    int hints;
+} CS_TYPED(cs_result);
+
+void CS_TYPED(cs_product)(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *term,
+                          const CS_TYPED(cs_result) *result);
+
+/* xt[D,M] = transpose of x[N,D], columns N..M zero. Row strides x_row >= D, M. */
+void CS_TYPED(cs_transpose)(size_t N, size_t D, size_t M, const cs_real *x, size_t x_row,
+                            cs_real *xt);
+
+/* What the processor can do in float at most: N times `rounds` independent vector multiply-adds,
+ * spread over the threads. flop[N] is what was done; the caller takes the time. */
+void cs_fma_peak(size_t N, size_t rounds, double *flop);
+
+#endif

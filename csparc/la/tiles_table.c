@@ -1,0 +1,87 @@
+/* Which copy of the tile kernels runs; in double, la/gemm.h. */
+#include "base/cpu.h"
+#include "base/real.h"
+#include "base/threads.h"
+#include "la/gemm.h"
+#include "la/rows.h"
+#include "la/tiles.h"
+
+#ifdef CS_FLOAT64
+
+void
+cs_product_f64(size_t M, size_t N, size_t terms, const cs_term_f64 *term,
+               const cs_result_f64 *result)
+{
+    for (size_t i = 0; i < M; i++)
+        if (result->rows != NULL)
+            cs_rows_f64()->scale_add(N, result->e[i], result->rows + i * result->rows_row, 0,
+                                     result->c + i * result->c_row);
+    for (size_t q = 0; q < terms; q++)
+        cs_gemm_f64(M, N, term[q].K, 1, term[q].a, term[q].a_row, term[q].a_col, term[q].b,
+                    term[q].b_row, 1, q > 0 || result->rows != NULL ? 1 : 0, result->c,
+                    result->c_row, 1);
+}
+
+void
+cs_transpose_f64(size_t N, size_t D, size_t M, const double *x, size_t x_row, double *xt)
+{
+    for (size_t d = 0; d < D; d++)
+        for (size_t n = 0; n < M; n++)
+            xt[d * M + n] = n < N ? x[n * x_row + d] : 0;
+}
+
+#else
+
+typedef struct {
+    void (*product)(size_t, size_t, size_t, const cs_term_f32 *, const cs_result_f32 *);
+    void (*transpose)(size_t, size_t, size_t, const float *, size_t, float *);
+    double (*peak)(size_t);
+} copy;
+
+#define DECLARE(isa)                                                                               \
+    void cs_product_##isa(size_t, size_t, size_t, const cs_term_f32 *, const cs_result_f32 *);     \
+    void cs_transpose_##isa(size_t, size_t, size_t, const float *, size_t, float *);               \
+    double cs_fma_peak_##isa(size_t);
+#define COPY(isa) {cs_product_##isa, cs_transpose_##isa, cs_fma_peak_##isa}
+
+DECLARE(portable)
+#ifdef CS_HAS_X86_ISAS
+DECLARE(avx2)
+DECLARE(avx512)
+#endif
+
+static const copy *
+in_use(void)
+{
+    static const copy copies[CS_ISA_COUNT] = {
+        [CS_ISA_PORTABLE] = COPY(portable),
+#ifdef CS_HAS_X86_ISAS
+        [CS_ISA_AVX2] = COPY(avx2),
+        [CS_ISA_AVX512] = COPY(avx512),
+#endif
+    };
+    return &copies[cs_isa()];
+}
+
+void
+cs_product_f32(size_t M, size_t N, size_t terms, const cs_term_f32 *term,
+               const cs_result_f32 *result)
+{
+    in_use()->product(M, N, terms, term, result);
+}
+
+void
+cs_transpose_f32(size_t N, size_t D, size_t M, const float *x, size_t x_row, float *xt)
+{
+    in_use()->transpose(N, D, M, x, x_row, xt);
+}
+
+void
+cs_fma_peak(size_t N, size_t rounds, double *flop)
+{
+    CS_PARALLEL_FOR
+    for (size_t i = 0; i < N; i++)
+        flop[i] = in_use()->peak(rounds);
+}
+
+#endif
