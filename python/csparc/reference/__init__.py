@@ -19,8 +19,17 @@ from csparc.reference.alignment import (
     sparse_similarity,
 )
 from csparc.reference.clip import clip_loss
-from csparc.reference.cross_entropy import matching_cross_entropy, row_cross_entropy
+from csparc.reference.cross_entropy import (
+    live_cross_entropy,
+    matching_cross_entropy,
+    row_cross_entropy,
+)
+from csparc.reference.filip import clip_filip_loss, filip_loss
+from csparc.reference.gloria import gloria_loss
+from csparc.reference.mgca import mgca_loss
+from csparc.reference.pacl import pacl_loss
 from csparc.reference.result import Result
+from csparc.reference.siglip import siglip_loss
 from csparc.reference.sparc import sparc_loss
 from csparc.reference.unit import EPS_NORM, unit_vector, unit_vector_backward
 
@@ -30,10 +39,17 @@ __all__ = [
     "Result",
     "align",
     "align_backward",
+    "clip_filip_loss",
     "clip_loss",
+    "filip_loss",
+    "gloria_loss",
     "group_patches",
+    "live_cross_entropy",
     "matching_cross_entropy",
+    "mgca_loss",
+    "pacl_loss",
     "row_cross_entropy",
+    "siglip_loss",
     "similarity_matrix",
     "similarity_matrix_backward",
     "sparc_loss",

@@ -26,3 +26,24 @@ def matching_cross_entropy(logits):
     row_value, row_gradient = row_cross_entropy(logits)
     column_value, column_gradient = row_cross_entropy(logits.T)
     return row_value + column_value, row_gradient + column_gradient.T
+
+
+def live_cross_entropy(logits, rows, columns):
+    """CE over S [n, n] of the marked rows and columns (boolean [n]), and its gradient [n, n].
+
+    A row that is not marked has no loss; a column that is not marked is no candidate. Every marked
+    row's own column must be marked.
+    """
+    dlogits = np.zeros_like(logits)
+    value = 0.0
+    candidates = np.flatnonzero(columns)
+    for i in np.flatnonzero(rows):
+        row = logits[i, candidates]
+        own = np.searchsorted(candidates, i)
+        exponent = np.exp(row - row.max())
+        value += np.log(exponent.sum()) + row.max() - row[own]
+        share = exponent / exponent.sum()
+        share[own] = 0.0
+        share[own] = -share.sum()
+        dlogits[i, candidates] = share
+    return value, dlogits

@@ -20,4 +20,10 @@ class Result:
     the row's range: a comparison in another precision means something above that precision."""
     weights: np.ndarray | None = None
     keep_mask: np.ndarray | None = None
+    kept_patches: np.ndarray | None = None
+    """FILIP: the patches [B, P] and tokens [B, L] that serve as keys."""
+    kept_tokens: np.ndarray | None = None
+    image_targets: np.ndarray | None = None
+    """MGCA: the prototype assignments [B, K] of images and captions."""
+    text_targets: np.ndarray | None = None
     grads: dict = field(default_factory=dict)

@@ -1,0 +1,34 @@
+"""SigLIP: every pair of the batch is a binary decision of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from csparc.reference.result import Result
+from csparc.reference.unit import unit_vector, unit_vector_backward
+
+
+def siglip_loss(image_global, text_global, *, logit_scale=10.0, logit_bias=-10.0):
+    """-(1/B) sum_ij ln sigmoid(z_ij u_ij), u = logit_scale vh th^T + logit_bias, z = +-1.
+
+    z is 1 for matching pairs (the diagonal) and -1 elsewhere; image and text are [B, D].
+    """
+    image, image_norm = unit_vector(np.asarray(image_global, np.float64))
+    text, text_norm = unit_vector(np.asarray(text_global, np.float64))
+    pairs = max(len(image), 1)
+    cosine = image @ text.T
+    # ln sigmoid(x) = min(x, 0) - ln(1 + e^-|x|), and its derivative is sigmoid(-x)
+    sign = 2 * np.eye(len(image)) - 1
+    signed = sign * (logit_scale * cosine + logit_bias)
+    value = np.sum(np.log1p(np.exp(-np.abs(signed))) - np.minimum(signed, 0)) / pairs
+    dlogits = -sign * np.exp(-np.logaddexp(0, signed)) / pairs
+    return Result(
+        loss=float(value),
+        global_loss=float(value),
+        grads={
+            "image_global": unit_vector_backward(logit_scale * dlogits @ text, image, image_norm),
+            "text_global": unit_vector_backward(logit_scale * dlogits.T @ image, text, text_norm),
+            "logit_scale": float(np.sum(dlogits * cosine)),
+            "logit_bias": float(np.sum(dlogits)),
+        },
+    )
