@@ -48,6 +48,7 @@ CASES: list[OpCase] = [
 
 # Ops that are one function without a gradient, and the file that tests them.
 PLAIN = {
+    "normalize": "test_transforms.py",
     "gemm": "test_gemm.py",
     "product": "test_tiles.py",
     "product_pair": "test_tiles.py",

@@ -36,9 +36,12 @@ class Dataset:
         What it was opened from.
     problems : BadItems
         Items left out while the tables were read.
+    cacheable : bool
+        Whether keeping decoded pictures in memory saves work.
     """
 
     spec: str
+    cacheable: bool = True
     problems: BadItems
 
     def __len__(self) -> int:

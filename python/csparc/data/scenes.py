@@ -34,6 +34,8 @@ class Scenes(Dataset):
     core, tier M: 15 microseconds a picture, 50 for the first call of its ``captions``.
     """
 
+    cacheable = False  # drawing a scene again costs little more than finding it
+
     def __init__(
         self, tier: str = "M", size: int = 20000, seed: int = 0, split: str = "train"
     ) -> None:

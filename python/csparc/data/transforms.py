@@ -1,0 +1,282 @@
+"""From a decoded picture to an encoder's input: resize, crop, augment, normalise.
+
+Geometry follows open_clip and torchvision, computed by Pillow on 8-bit pixels (its bicubic resize
+is antialiased). Two steps are kept apart: `fixed` depends on the picture alone, so that its result
+can be cached; `augment` also on random draws.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from csparc import _core
+from csparc._extras import require
+from csparc.data.images import to_rgb
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
+OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
+SCENES_MEAN = (0.5, 0.5, 0.5)
+SCENES_STD = (0.5, 0.5, 0.5)
+
+RESIZE_MODES = ("shortest", "longest", "squash")
+INTERPOLATIONS = ("bicubic", "bilinear")
+
+# A picture 16 times as long as wide is resized around its centre only, not in full.
+_LONGEST_RATIO = 16
+
+# Draws of one augmentation: ten trials of (area, aspect), place of the crop, shift.
+_TRIALS = 10
+_DRAWS = 2 * _TRIALS + 4
+
+
+class Draws(Protocol):
+    """A source of random numbers for one picture."""
+
+    def uniform(self, n: int) -> np.ndarray:
+        """``n`` numbers in [0, 1), float64 [n]."""
+
+
+class Preprocess:
+    """A picture to normalised planes; call it with a uint8 [H, W, 3] array or a Pillow picture.
+
+    Parameters
+    ----------
+    size : int or (int, int)
+        Height and width of the result.
+    mean, std : three floats
+        Subtracted from and divided into pixels in [0, 1]; OpenAI's CLIP constants by default,
+        `SCENES_MEAN` and `SCENES_STD` for generated scenes.
+    train : bool
+        Augment: needs random draws in the call.
+    resize_mode : {"shortest", "longest", "squash"}
+        Without a random crop: the shortest side to `size`, then the centre; the longest side to
+        `size`, then a border of `fill`; or both sides, whatever the proportions.
+    interpolation : {"bicubic", "bilinear"}
+    fill : int
+        Value of the border, 0 to 255.
+    scale : (float, float) or None
+        Training only: the share of the area that a random crop keeps, resized to `size`. None: no
+        random crop, the geometry of `train=False`.
+    ratio : (float, float)
+        Aspect ratios of the random crop.
+    shift : int
+        Training only: moves the result by up to so many pixels each way, edges repeated.
+
+    Raises
+    ------
+    ValueError
+        Names the argument.
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        mean: tuple[float, ...] = OPENAI_MEAN,
+        std: tuple[float, ...] = OPENAI_STD,
+        train: bool = False,
+        *,
+        resize_mode: str = "shortest",
+        interpolation: str = "bicubic",
+        fill: int = 0,
+        scale: tuple[float, float] | None = (0.9, 1.0),
+        ratio: tuple[float, float] = (3 / 4, 4 / 3),
+        shift: int = 0,
+    ) -> None:
+        self.height, self.width = (size, size) if isinstance(size, int) else size
+        self.mean = tuple(float(value) for value in mean)
+        self.std = tuple(float(value) for value in std)
+        self.train = train
+        self.resize_mode = resize_mode
+        self.interpolation = interpolation
+        self.fill = fill
+        self.scale = tuple(scale) if scale is not None else None
+        self.ratio = tuple(ratio)
+        self.shift = shift
+        self._check()
+
+    def _check(self) -> None:
+        if self.height < 1 or self.width < 1:
+            raise ValueError(f"size: expected at least 1, found {self.height} x {self.width}")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):
+            raise ValueError("mean, std: expected three values each, std above 0")
+        if self.resize_mode not in RESIZE_MODES:
+            raise ValueError(
+                f"resize_mode: expected {', '.join(RESIZE_MODES)}, found {self.resize_mode!r}"
+            )
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"interpolation: expected {', '.join(INTERPOLATIONS)}, found {self.interpolation!r}"
+            )
+        if self.scale is not None and not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise ValueError(f"scale: expected 0 < low <= high <= 1, found {self.scale}")
+        if not 0 < self.ratio[0] <= self.ratio[1]:
+            raise ValueError(f"ratio: expected 0 < low <= high, found {self.ratio}")
+        if not 0 <= self.fill <= 255 or self.shift < 0:
+            raise ValueError("fill: expected 0 to 255; shift: expected at least 0")
+
+    @property
+    def random_crop(self) -> bool:
+        """Whether training takes random crops."""
+        return self.train and self.scale is not None
+
+    def config(self) -> dict:
+        """The arguments, as JSON can hold them: ``Preprocess(**config)`` makes the same."""
+        return {
+            "size": [self.height, self.width],
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "train": self.train,
+            "resize_mode": self.resize_mode,
+            "interpolation": self.interpolation,
+            "fill": self.fill,
+            "scale": list(self.scale) if self.scale is not None else None,
+            "ratio": list(self.ratio),
+            "shift": self.shift,
+        }
+
+    def __call__(self, picture: np.ndarray | Image.Image, rng: Draws | None = None) -> np.ndarray:
+        """float32 [3, height, width]."""
+        done = self.augment(self.fixed(picture), rng)
+        return self.normalize(done[None])[0]
+
+    def fixed(self, picture: np.ndarray | Image.Image) -> np.ndarray:
+        """What no draw changes, uint8: resized and cropped, or whole before a random crop."""
+        array = _as_array(picture)
+        if self.random_crop or array.shape[:2] == (self.height, self.width):
+            return array
+        image = require("PIL.Image", extra="train").fromarray(array)
+        return np.asarray(self._resize(image))
+
+    def augment(self, picture: np.ndarray, rng: Draws | None = None) -> np.ndarray:
+        """The rest, uint8 [height, width, 3]; without training there is none."""
+        if not self.random_crop and not (self.train and self.shift):
+            return picture
+        if rng is None:
+            raise ValueError("rng: expected a source of random draws for a training transform")
+        draws = rng.uniform(_DRAWS)
+        if self.random_crop:
+            image = require("PIL.Image", extra="train").fromarray(picture)
+            box = self._crop_box(image.width, image.height, draws)
+            picture = np.asarray(
+                image.crop(box).resize((self.width, self.height), self._resampling())
+            )
+        if self.shift:
+            picture = self._shifted(picture, draws[-2:])
+        return picture
+
+    def normalize(self, pictures: np.ndarray) -> np.ndarray:
+        """uint8 [B, H, W, 3] to float32 [B, 3, H, W] (csparc/data/normalize.h)."""
+        pictures = np.ascontiguousarray(pictures)
+        count, height, width, _ = pictures.shape
+        out = np.empty((count, 3, height, width), np.float32)
+        _core.normalize(pictures, np.float32(self.mean), np.float32(self.std), out)
+        return out
+
+    def _resampling(self) -> int:
+        return require("PIL.Image", extra="train").Resampling[self.interpolation.upper()]
+
+    def _resize(self, image: Image.Image) -> Image.Image:
+        if self.resize_mode == "squash":
+            return image.resize((self.width, self.height), self._resampling())
+        if self.resize_mode == "longest":
+            ratio = max(image.height / self.height, image.width / self.width)
+            size = (max(1, round(image.width / ratio)), max(1, round(image.height / ratio)))
+            return self._centre(image.resize(size, self._resampling()))
+        width, height = self._covering(image.width, image.height)
+        if max(height / self.height, width / self.width) > _LONGEST_RATIO:
+            return self._resize_centre(image, width, height)
+        return self._centre(image.resize((width, height), self._resampling()))
+
+    def _covering(self, width: int, height: int) -> tuple[int, int]:
+        """The size after the shortest side is fitted. For squares torchvision rounds down."""
+        if self.height == self.width:
+            if width <= height:
+                return self.width, int(self.width * height / width)
+            return int(self.height * width / height), self.height
+        ratio = min(height / self.height, width / self.width)
+        return round(width / ratio), round(height / ratio)
+
+    def _resize_centre(self, image: Image.Image, width: int, height: int) -> Image.Image:
+        """Resize and crop at once, for a picture whose resized whole would be huge."""
+        left, top = _centre_start(width, self.width), _centre_start(height, self.height)
+        across, down = image.width / width, image.height / height
+        box = (
+            left * across,
+            top * down,
+            min(image.width, (left + self.width) * across),
+            min(image.height, (top + self.height) * down),
+        )
+        return image.resize((self.width, self.height), self._resampling(), box=box)
+
+    def _centre(self, image: Image.Image) -> Image.Image:
+        """The middle of a picture, with a border where it is too small."""
+        if image.size == (self.width, self.height):
+            return image
+        if image.width < self.width or image.height < self.height:
+            width, height = max(image.width, self.width), max(image.height, self.height)
+            colour = (self.fill,) * 3
+            wider = require("PIL.Image", extra="train").new("RGB", (width, height), colour)
+            wider.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+            image = wider
+        left = _centre_start(image.width, self.width)
+        top = _centre_start(image.height, self.height)
+        return image.crop((left, top, left + self.width, top + self.height))
+
+    def _crop_box(self, width: int, height: int, draws: np.ndarray) -> tuple[int, int, int, int]:
+        """A random crop as torchvision's RandomResizedCrop chooses it: left, top, right, bottom."""
+        low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        for area_draw, aspect_draw in draws[: 2 * _TRIALS].reshape(_TRIALS, 2):
+            share = self.scale[0] + (self.scale[1] - self.scale[0]) * area_draw
+            aspect = math.exp(low + (high - low) * aspect_draw)
+            across = round(math.sqrt(width * height * share * aspect))
+            down = round(math.sqrt(width * height * share / aspect))
+            if 0 < across <= width and 0 < down <= height:
+                left = int(draws[2 * _TRIALS] * (width - across + 1))
+                top = int(draws[2 * _TRIALS + 1] * (height - down + 1))
+                return left, top, left + across, top + down
+        across, down = width, height
+        if width / height < self.ratio[0]:
+            down = min(height, max(1, round(width / self.ratio[0])))
+        elif width / height > self.ratio[1]:
+            across = min(width, max(1, round(height * self.ratio[1])))
+        left, top = (width - across) // 2, (height - down) // 2
+        return left, top, left + across, top + down
+
+    def _shifted(self, picture: np.ndarray, draws: np.ndarray) -> np.ndarray:
+        down, right = (int(draw * (2 * self.shift + 1)) - self.shift for draw in draws)
+        rows = np.clip(np.arange(self.height) - down, 0, self.height - 1)
+        columns = np.clip(np.arange(self.width) - right, 0, self.width - 1)
+        return picture[rows[:, None], columns]
+
+
+def preprocess(
+    size: int | tuple[int, int],
+    mean: tuple[float, ...] = OPENAI_MEAN,
+    std: tuple[float, ...] = OPENAI_STD,
+    train: bool = False,
+    **options: object,
+) -> Preprocess:
+    """The transform of the given size; the options are those of `Preprocess`."""
+    return Preprocess(size, mean, std, train, **options)
+
+
+def _as_array(picture: np.ndarray | Image.Image) -> np.ndarray:
+    if not isinstance(picture, np.ndarray):
+        return np.asarray(to_rgb(picture))
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(
+            f"picture: expected uint8 [H, W, 3] or a Pillow picture, found {picture.dtype} "
+            f"{list(picture.shape)}"
+        )
+    return picture
+
+
+def _centre_start(length: int, wanted: int) -> int:
+    """Where a centred stretch begins; halves round to even, as in torchvision."""
+    return round((length - wanted) / 2.0)
