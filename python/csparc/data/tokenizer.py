@@ -41,6 +41,7 @@ _CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
 _CLIP_WORDS = rf"{_CONTRACTIONS}|\p{{L}}+|\p{{N}}|[^\s\p{{L}}\p{{N}}]+"
 _OWN_WORDS = rf"{_CONTRACTIONS}|[\p{{L}}\p{{M}}]+|\p{{N}}+|[^\s\p{{L}}\p{{M}}\p{{N}}]+"
 
+
 def from_json(text: str) -> Tokenizer:
     """The tokenizer that `Tokenizer.to_json` wrote.
 
