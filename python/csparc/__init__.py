@@ -1,6 +1,55 @@
 """SPARC, sparse fine-grained contrastive alignment of images and text, for NumPy."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from csparc._version import __version__
 from csparc.config import get_num_threads, set_num_threads, show_config
 
-__all__ = ["__version__", "get_num_threads", "set_num_threads", "show_config"]
+if TYPE_CHECKING:
+    from csparc.models import (
+        ModelConfig,
+        TwoTower,
+        create_model,
+        create_model_and_transforms,
+        get_tokenizer,
+        list_models,
+    )
+
+# Public names that need more than the core, and the module each is imported from when first used:
+# ``import csparc`` for the loss alone stays quick.
+_LATER = {
+    "ModelConfig": "csparc.models",
+    "TwoTower": "csparc.models",
+    "create_model": "csparc.models",
+    "create_model_and_transforms": "csparc.models",
+    "get_tokenizer": "csparc.models",
+    "list_models": "csparc.models",
+}
+
+__all__ = [
+    "ModelConfig",
+    "TwoTower",
+    "__version__",
+    "create_model",
+    "create_model_and_transforms",
+    "get_num_threads",
+    "get_tokenizer",
+    "list_models",
+    "set_num_threads",
+    "show_config",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    if name in ("data", "models", "nn"):
+        return importlib.import_module(f"csparc.{name}")
+    raise AttributeError(f"module 'csparc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -1,0 +1,82 @@
+"""Models by name, spelled as in open_clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csparc.models.config import ModelConfig, TowerConfig, preset
+from csparc.models.two_tower import TwoTower
+
+if TYPE_CHECKING:
+    from csparc.data.tokenizer import Tokenizer
+
+PAPER_CONTEXT_LENGTH = 55
+
+
+def create_model(
+    name: str, *, seed: int | None = 0, dtype: np.dtype | type = np.float32, **overrides: Any
+) -> TwoTower:
+    """A model with fresh weights.
+
+    Parameters
+    ----------
+    name : str
+        One of ``list_models()``.
+    seed : int or None
+        Initial weights are a function of it; None leaves them zero, for weights to be loaded.
+    dtype : float32 or float64
+    **overrides
+        Fields of ``ModelConfig`` to change, such as ``vocab_size=2000`` or ``causal=True``. A
+        tower is given as a ``TowerConfig`` or a mapping of the fields to change.
+    """
+    return TwoTower(configure(name, **overrides), seed=seed, dtype=dtype)
+
+
+def configure(name: str, **overrides: Any) -> ModelConfig:
+    """The configuration of ``create_model(name, **overrides)``."""
+    config = preset(name)
+    for side in ("image", "text"):
+        tower = overrides.get(side)
+        if tower is not None and not isinstance(tower, TowerConfig):
+            overrides[side] = replace(getattr(config, side), **dict(tower))
+    return replace(config, **overrides)
+
+
+def create_model_and_transforms(
+    name: str, **options: Any
+) -> tuple[TwoTower, Callable[..., np.ndarray], Callable[..., np.ndarray]]:
+    """(model, preprocess for training, preprocess for evaluation); options as ``create_model``.
+
+    Both turn a picture into float32 [3,H,W] of the model's size, normalised by CLIP's constants; the
+    one for training augments.
+    """
+    from csparc.data import transforms
+
+    model = create_model(name, **options)
+    size = model.config.image_size
+    return (
+        model,
+        transforms.preprocess(size, train=True),
+        transforms.preprocess(size),
+    )
+
+
+def get_tokenizer(path: str, context_length: int | None = None) -> Tokenizer:
+    """A tokenizer from a file: a tokenizer.json, or else CLIP's BPE merges (.txt or .txt.gz).
+
+    Parameters
+    ----------
+    path : str
+    context_length : int, optional
+        Most tokens of a text; the default is the paper's 55, which the presets but ``nano`` have.
+    """
+    from csparc.data import tokenizer
+
+    length = PAPER_CONTEXT_LENGTH if context_length is None else context_length
+    if path.endswith(".json"):
+        return tokenizer.from_file(path, context_length=length)
+    return tokenizer.from_clip_bpe(path, context_length=length)

@@ -1,0 +1,57 @@
+"""The text tower f_t and its adapter g_t."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from csparc.models.config import ModelConfig
+from csparc.nn import LayerNorm, Linear, Module, Parameter, Tape, Tensor, Transformer, functional
+
+
+class Embedding(Module):
+    """One row a token."""
+
+    def __init__(self, entries: int, width: int, dtype: np.dtype):
+        self.weight = Parameter((entries, width), dtype, spread=0.02, decay=True)
+
+    def __call__(self, tape: Tape, ids: np.ndarray) -> Tensor:
+        return functional.embed(tape, ids, self.weight)
+
+
+class TextTower(Module):
+    """Transformer over tokens: ids [B,L] int32, valid [B,L] bool -> tokens and one vector.
+
+    tokens [B,L,D] = g_t(f_t(x)); global [B,D] = g_t(mean over valid tokens of f_t(x)), or with
+    global_pool="listing" the mean of the adapted tokens at all positions. Positions that are not
+    valid are seen by no other and enter no masked mean; what comes out at them means nothing.
+    """
+
+    def __init__(self, config: ModelConfig, dtype: np.dtype):
+        tower = config.text
+        self.token_embedding = Embedding(config.vocab_size, tower.width, dtype)
+        self.positional_embedding = Parameter(
+            (config.context_length, tower.width), dtype, spread=0.01
+        )
+        self.transformer = Transformer(
+            tower.width,
+            tower.heads,
+            tower.layers,
+            dtype,
+            mlp_ratio=config.mlp_ratio,
+            activation=config.activation,
+            causal=config.causal,
+        )
+        self.ln_final = LayerNorm(tower.width, dtype)
+        self.adapter = Linear(tower.width, config.shared_width, dtype, tower.width**-0.5)
+        self._listing = config.global_pool == "listing"
+
+    def __call__(
+        self, tape: Tape, ids: np.ndarray, valid: np.ndarray | None
+    ) -> tuple[Tensor, Tensor]:
+        x = self.token_embedding(tape, ids)
+        x = functional.add_position(tape, x, self.positional_embedding)
+        x = self.ln_final(tape, self.transformer(tape, x, valid))
+        tokens = self.adapter(tape, x)
+        if self._listing:
+            return tokens, functional.pool(tape, tokens)
+        return tokens, self.adapter(tape, functional.pool(tape, x, valid))

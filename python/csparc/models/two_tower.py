@@ -1,0 +1,195 @@
+"""The model: two towers, their adapters, and the temperature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from csparc import _core
+from csparc.models import state
+from csparc.models.config import ModelConfig
+from csparc.models.inputs import check_ids, check_images, check_valid
+from csparc.models.resize import resize_positions
+from csparc.models.text import TextTower
+from csparc.models.vision import VisionTower
+from csparc.nn import Parameter, Tape, Tensor
+
+
+@dataclass
+class ModelOutput:
+    """What a forward pass gives, as tensors: the features a loss reads, not normalised."""
+
+    patches: Tensor  # [B,P,D]
+    tokens: Tensor  # [B,L,D]
+    image_global: Tensor  # [B,D]
+    text_global: Tensor  # [B,D]
+
+
+class TwoTower:
+    """Image and text encoder with a shared embedding space.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    seed : int or None
+        Initial weights are a function of it. None leaves them zero, for weights to be loaded.
+    dtype : float32 or float64
+
+    Attributes
+    ----------
+    parameters : dict of str to Parameter
+        By open_clip's names.
+    logit_scale : Parameter
+        Logarithm of the factor on cosines, shape [1], initially ln(1 / 0.07). Losses take the
+        factor itself, ``exp(logit_scale)``.
+    """
+
+    def __init__(
+        self, config: ModelConfig, seed: int | None = 0, dtype: np.dtype | type = np.float32
+    ):
+        self.config = config
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise TypeError(f"dtype: expected float32 or float64, found {self.dtype}")
+        self.visual = VisionTower(config, self.dtype)
+        self.text = TextTower(config, self.dtype)
+        self.logit_scale = Parameter((1,), self.dtype, fill=math.log(1 / 0.07))
+        self.parameters: dict[str, Parameter] = {
+            **dict(self.visual.named_parameters("visual.")),
+            **dict(self.text.named_parameters()),
+            "logit_scale": self.logit_scale,
+        }
+        for name, parameter in self.parameters.items():
+            parameter.name = name
+            if seed is not None:
+                parameter.initialise(seed)
+
+    def __call__(
+        self,
+        image: np.ndarray,
+        text: np.ndarray,
+        text_mask: np.ndarray | None = None,
+        tape: Tape | None = None,
+    ) -> ModelOutput:
+        """Both towers.
+
+        Parameters
+        ----------
+        image : float [B,3,H,W]
+            Normalised pictures of the configured size.
+        text : int [B,L]
+            Token ids, L up to the context length.
+        text_mask : bool [B,L], optional
+            True = valid. Default: every id but 0, the padding.
+        tape : Tape, optional
+            Records the pass for ``tape.backward``; None keeps nothing.
+        """
+        tape = Tape(record=False) if tape is None else tape
+        images = check_images(image, self.config, self.dtype)
+        ids = check_ids(text, self.config)
+        if len(images) != len(ids):
+            raise ValueError(
+                f"text: expected one caption an image, found {len(ids)} for {len(images)} images"
+            )
+        patches, image_global = self.visual(tape, Tensor(images))
+        tokens, text_global = self.text(tape, ids, check_valid(text_mask, ids))
+        return ModelOutput(patches, tokens, image_global, text_global)
+
+    def encode_image(
+        self, image: np.ndarray, normalize: bool = False, return_patches: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Image embeddings [B,D]; with ``return_patches`` also patch embeddings [B,P,D].
+
+        ``normalize`` makes all of them unit vectors.
+        """
+        images = check_images(image, self.config, self.dtype)
+        patches, pooled = self.visual(Tape(record=False), Tensor(images))
+        return _features(pooled, patches if return_patches else None, normalize)
+
+    def encode_text(
+        self,
+        text: np.ndarray,
+        normalize: bool = False,
+        return_tokens: bool = False,
+        text_mask: np.ndarray | None = None,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """Caption embeddings [B,D]; with ``return_tokens`` also token embeddings [B,L,D].
+
+        ``text_mask`` [B,L], True = valid; by default every id but 0, the padding.
+        """
+        ids = check_ids(text, self.config)
+        tokens, pooled = self.text(Tape(record=False), ids, check_valid(text_mask, ids))
+        return _features(pooled, tokens if return_tokens else None, normalize)
+
+    get_image_features = encode_image
+    get_text_features = encode_text
+
+    def get_logits(
+        self, image: np.ndarray, text: np.ndarray, text_mask: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scaled cosines: images by captions [B,N], and its transpose [N,B]."""
+        rows = self.encode_image(image, normalize=True)
+        columns = self.encode_text(text, normalize=True, text_mask=text_mask)
+        logits = np.exp(self.logit_scale.data) * (rows @ columns.T)
+        return logits, logits.T
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero."""
+        for parameter in self.parameters.values():
+            parameter.zero_grad()
+
+    def freeze(self, prefix: str = "", frozen: bool = True) -> list[str]:
+        """Freeze (or thaw) the parameters whose names begin with ``prefix``; returns them.
+
+        Frozen parameters cost no gradient work, and a tower frozen whole keeps no activations.
+        """
+        names = [name for name in self.parameters if name.startswith(prefix)]
+        if not names:
+            raise ValueError(f"prefix: no parameter's name begins with {prefix!r}")
+        for name in names:
+            self.parameters[name].requires_grad = not frozen
+        return names
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """The parameters' arrays by name: the arrays themselves, not copies."""
+        return {name: parameter.data for name, parameter in self.parameters.items()}
+
+    def load_state_dict(self, values: Mapping[str, np.ndarray]) -> None:
+        """Copy ``values`` into the parameters.
+
+        Names, shapes and dtypes are all checked first: on a ValueError nothing has changed.
+        """
+        state.load(self.parameters, values)
+
+    def resized(self, image_size: int) -> TwoTower:
+        """A copy for images of another size: positions are interpolated, all else is the same."""
+        from dataclasses import replace
+
+        config = replace(self.config, image_size=image_size)
+        model = TwoTower(config, seed=None, dtype=self.dtype)
+        values = self.state_dict()
+        name = "visual.positional_embedding"
+        values[name] = resize_positions(values[name], self.config.grid, config.grid)
+        model.load_state_dict(values)
+        return model
+
+
+def _features(
+    pooled: Tensor, local: Tensor | None, normalize: bool
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    results = tuple(
+        _unit(tensor.data) if normalize else tensor.data.copy()
+        for tensor in (pooled, local)
+        if tensor is not None
+    )
+    return results if local is not None else results[0]
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    rows = x.reshape(-1, x.shape[-1])
+    y, norm = np.empty_like(rows), np.empty(len(rows), x.dtype)
+    _core.l2norm_forward(rows, y, norm)
+    return y.reshape(x.shape)

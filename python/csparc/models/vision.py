@@ -1,0 +1,58 @@
+"""The image tower f_v, its dense layer h_v and its adapter g_v."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from csparc.models.config import ModelConfig
+from csparc.nn import LayerNorm, Linear, Module, Parameter, Tape, Tensor, Transformer, functional
+
+
+class PatchEmbedding(Module):
+    """A convolution of kernel and stride p without bias, as a product of patch rows."""
+
+    def __init__(self, width: int, patch: int, dtype: np.dtype):
+        self.weight = Parameter((width, 3, patch, patch), dtype, spread=0.02, decay=True)
+        self._patch = patch
+
+    def __call__(self, tape: Tape, images: Tensor) -> Tensor:
+        patches = functional.patchify(tape, images, self._patch)
+        return functional.linear(tape, patches, self.weight)
+
+
+class VisionTower(Module):
+    """ViT (arXiv 2010.11929) without a class token: images [B,3,H,W] -> patches and one vector.
+
+    patches [B,P,D] = g_v(f_v(x)); global [B,D] = g_v(h_v(mean over patches of f_v(x))), or with
+    global_pool="listing" the mean of the adapted patches.
+    """
+
+    def __init__(self, config: ModelConfig, dtype: np.dtype):
+        tower = config.image
+        self.conv1 = PatchEmbedding(tower.width, config.patch_size, dtype)
+        self.positional_embedding = Parameter((config.patches, tower.width), dtype, spread=0.02)
+        self.transformer = Transformer(
+            tower.width,
+            tower.heads,
+            tower.layers,
+            dtype,
+            mlp_ratio=config.mlp_ratio,
+            activation=config.activation,
+        )
+        self.ln_post = LayerNorm(tower.width, dtype)
+        self._listing = config.global_pool == "listing"
+        if not self._listing:
+            self.head = Linear(tower.width, tower.width, dtype, tower.width**-0.5)
+        self.adapter = Linear(tower.width, config.shared_width, dtype, tower.width**-0.5)
+        self._head_activation = config.head_activation
+
+    def __call__(self, tape: Tape, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.conv1(tape, images)
+        x = functional.add_position(tape, x, self.positional_embedding)
+        x = self.ln_post(tape, self.transformer(tape, x))
+        patches = self.adapter(tape, x)
+        if self._listing:
+            return patches, functional.pool(tape, patches)
+        dense = self.head(tape, functional.pool(tape, x))
+        dense = functional.activation(tape, dense, self._head_activation)
+        return patches, self.adapter(tape, dense)

@@ -1,0 +1,21 @@
+"""Reverse mode over the ops of the C core, and the modules built on it."""
+
+from csparc.nn.buffers import BUFFERS, Buffers
+from csparc.nn.modules import Attention, Block, LayerNorm, Linear, Mlp, Module, Transformer
+from csparc.nn.parameter import Parameter
+from csparc.nn.tape import Tape, Tensor
+
+__all__ = [
+    "BUFFERS",
+    "Attention",
+    "Block",
+    "Buffers",
+    "LayerNorm",
+    "Linear",
+    "Mlp",
+    "Module",
+    "Parameter",
+    "Tape",
+    "Tensor",
+    "Transformer",
+]

@@ -1,0 +1,197 @@
+"""The op pairs of the C core on a tape. Equations: the headers in csparc/op/.
+
+Each function takes the tape first and returns a tensor; notes hold exactly what the backward reads.
+Gradients of frozen parameters and of tensors without a node are not computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from csparc import _core
+from csparc.nn.parameter import Parameter
+from csparc.nn.tape import Tape, Tensor
+
+
+def _grad(parameter: Parameter | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    grad = None if parameter is None else parameter.grad
+    return None if grad is None else grad.reshape(shape)
+
+
+def _trained(*parameters: Parameter | None) -> bool:
+    return any(p is not None and p.requires_grad for p in parameters)
+
+
+def _bytes(valid: np.ndarray | None) -> np.ndarray | None:
+    return None if valid is None else valid.view(np.uint8)
+
+
+def linear(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
+    """x [..., K] weight [M, ...]^T + bias [M] -> [..., M]; axes of weight after the first are K."""
+    outputs, inputs = len(weight.data), x.shape[-1]
+    kernel = weight.data.reshape(outputs, inputs)
+    rows = x.data.reshape(-1, inputs)
+    y = tape.take((*x.shape[:-1], outputs), rows.dtype)
+    _core.linear_forward(rows, kernel, None if bias is None else bias.data, y.reshape(-1, outputs))
+    node, shape = x.node, x.shape
+
+    def note(dy: np.ndarray) -> None:
+        dx = None if node is None else tape.take(shape, dy.dtype)
+        _core.linear_backward(
+            rows,
+            kernel,
+            dy.reshape(-1, outputs),
+            None if dx is None else dx.reshape(-1, inputs),
+            _grad(weight, kernel.shape),
+            _grad(bias, (outputs,)),
+        )
+        if dx is not None:
+            tape.add_grad(node, dx, fresh=True)
+
+    return tape.output(y, node is not None or _trained(weight, bias), note)
+
+
+def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: float) -> Tensor:
+    """Rows of x [..., C] to mean 0 and variance 1, times weight [C] plus bias [C]."""
+    width = x.shape[-1]
+    rows = x.data.reshape(-1, width)
+    y = tape.take(x.shape, rows.dtype)
+    mean, rstd = tape.take((len(rows),), rows.dtype), tape.take((len(rows),), rows.dtype)
+    _core.layernorm_forward(rows, weight.data, bias.data, eps, y.reshape(-1, width), mean, rstd)
+    node, shape = x.node, x.shape
+
+    def note(dy: np.ndarray) -> None:
+        dx = None if node is None else tape.take(shape, dy.dtype)
+        both = _trained(weight) and _trained(bias)
+        # The op adds both gradients or neither; that of a frozen one goes nowhere.
+        spare = None if both or not _trained(weight, bias) else np.zeros_like(weight.data)
+        _core.layernorm_backward(
+            rows,
+            weight.data,
+            mean,
+            rstd,
+            dy.reshape(-1, width),
+            None if dx is None else dx.reshape(-1, width),
+            weight.grad if weight.requires_grad else spare,
+            bias.grad if bias.requires_grad else spare,
+        )
+        if dx is not None:
+            tape.add_grad(node, dx, fresh=True)
+
+    return tape.output(y, node is not None or _trained(weight, bias), note)
+
+
+_ACTIVATIONS = {
+    "gelu": (_core.gelu_forward, _core.gelu_backward),
+    "quick_gelu": (_core.quick_gelu_forward, _core.quick_gelu_backward),
+    "relu": (_core.relu_forward, _core.relu_backward),
+}
+
+
+def activation(tape: Tape, x: Tensor, kind: str) -> Tensor:
+    """ "gelu", "quick_gelu" or "relu", entry by entry; "none" returns x."""
+    if kind == "none":
+        return x
+    forward, backward = _ACTIVATIONS[kind]
+    flat = x.data.reshape(-1)
+    y = tape.take(x.shape, flat.dtype)
+    forward(flat, y.reshape(-1))
+    node = x.node
+
+    def note(dy: np.ndarray) -> None:
+        dx = tape.take(dy.shape, dy.dtype)
+        backward(flat, dy.reshape(-1), dx.reshape(-1))
+        tape.add_grad(node, dx, fresh=True)
+
+    return tape.output(y, node is not None, note)
+
+
+def attention(
+    tape: Tape, qkv: Tensor, heads: int, valid: np.ndarray | None = None, causal: bool = False
+) -> Tensor:
+    """Self-attention: qkv [B,T,3C] -> [B,T,C]; valid [B,T] bool marks the keys that are seen."""
+    batch, length, triple = qkv.shape
+    width, mask = triple // 3, _bytes(valid)
+    packed = qkv.data.reshape(batch, length, 3, width)
+    y = tape.take((batch, length, heads, width // heads), packed.dtype)
+    lse = tape.take((batch, heads, length), packed.dtype)
+    _core.attention_forward(packed, mask, causal, y, lse)
+    node = qkv.node
+
+    def note(dy: np.ndarray) -> None:
+        dqkv = tape.take(packed.shape, dy.dtype)
+        _core.attention_backward(packed, mask, causal, y, lse, dy.reshape(y.shape), dqkv)
+        tape.add_grad(node, dqkv.reshape(batch, length, triple), fresh=True)
+
+    return tape.output(y.reshape(batch, length, width), node is not None, note)
+
+
+def embed(tape: Tape, ids: np.ndarray, weight: Parameter) -> Tensor:
+    """Rows of weight [V,C] by ids [..., ] int32 -> [..., C]."""
+    flat, width = ids.reshape(-1), weight.shape[1]
+    y = tape.take((*ids.shape, width), weight.data.dtype)
+    _core.embed_forward(weight.data, flat, y.reshape(-1, width))
+
+    def note(dy: np.ndarray) -> None:
+        _core.embed_backward(flat, dy.reshape(-1, width), weight.grad)
+
+    return tape.output(y, weight.requires_grad, note)
+
+
+def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
+    """x [B,T,C] + position [:T, C]; the table may be longer than the sequence."""
+    length = x.shape[1]
+    y = tape.take(x.shape, x.data.dtype)
+    _core.position_forward(x.data, position.data[:length], y)
+    node = x.node
+
+    def note(dy: np.ndarray) -> None:
+        if position.requires_grad:
+            _core.position_backward(dy, position.grad[:length])
+        tape.add_grad(node, dy, fresh=False)
+
+    return tape.output(y, node is not None or position.requires_grad, note)
+
+
+def add(tape: Tape, x: Tensor, y: Tensor) -> Tensor:
+    """x + y, same shapes."""
+    z = tape.take(x.shape, x.data.dtype)
+    _core.add(x.data.reshape(-1), y.data.reshape(-1), z.reshape(-1))
+    nodes = (x.node, y.node)
+
+    def note(dz: np.ndarray) -> None:
+        for node in nodes:
+            tape.add_grad(node, dz, fresh=False)
+
+    return tape.output(z, any(node is not None for node in nodes), note)
+
+
+def patchify(tape: Tape, images: Tensor, size: int) -> Tensor:
+    """images [B,3,H,W] -> rows of their patches [B,P,3*size*size]."""
+    batch, _, high, wide = images.shape
+    shape = (batch, (high // size) * (wide // size), 3 * size * size)
+    y = tape.take(shape, images.data.dtype)
+    _core.patchify_forward(images.data, size, y)
+    node, image_shape = images.node, images.shape
+
+    def note(dy: np.ndarray) -> None:
+        dimages = tape.take(image_shape, dy.dtype)
+        _core.patchify_backward(dy, size, dimages)
+        tape.add_grad(node, dimages, fresh=True)
+
+    return tape.output(y, node is not None, note)
+
+
+def pool(tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
+    """Mean of x [B,T,C] over the valid positions -> [B,C]; 0 where there are none."""
+    mask, shape = _bytes(valid), x.shape
+    y = tape.take((shape[0], shape[2]), x.data.dtype)
+    _core.pool_forward(x.data, mask, y)
+    node = x.node
+
+    def note(dy: np.ndarray) -> None:
+        dx = tape.take(shape, dy.dtype)
+        _core.pool_backward(mask, dy, dx)
+        tape.add_grad(node, dx, fresh=True)
+
+    return tape.output(y, node is not None, note)

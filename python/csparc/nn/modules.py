@@ -1,0 +1,124 @@
+"""Layers as objects: parameters with their names and initial values, and a forward each.
+
+Attribute names are those of open_clip, so that a state dict reads the same. A module is called with
+the tape first. There is no backward anywhere: the tape derives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from csparc.nn import functional
+from csparc.nn.parameter import Parameter
+from csparc.nn.tape import Tape, Tensor
+
+LAYERNORM_EPS = 1e-5
+
+
+class Module:
+    """Anything with parameters."""
+
+    def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        """Parameters by name, in the order the attributes were set."""
+        for name, value in vars(self).items():
+            if isinstance(value, Parameter):
+                yield prefix + name, value
+            elif isinstance(value, Module):
+                yield from value.named_parameters(f"{prefix}{name}.")
+            elif isinstance(value, list):
+                for i, item in enumerate(value):
+                    yield from item.named_parameters(f"{prefix}{name}.{i}.")
+
+
+class Linear(Module):
+    """y = x weight^T + bias."""
+
+    def __init__(self, inputs: int, outputs: int, dtype: np.dtype, spread: float):
+        self.weight = Parameter((outputs, inputs), dtype, spread=spread, decay=True)
+        self.bias = Parameter((outputs,), dtype)
+
+    def __call__(self, tape: Tape, x: Tensor) -> Tensor:
+        return functional.linear(tape, x, self.weight, self.bias)
+
+
+class LayerNorm(Module):
+    def __init__(self, width: int, dtype: np.dtype):
+        self.weight = Parameter((width,), dtype, fill=1.0)
+        self.bias = Parameter((width,), dtype)
+
+    def __call__(self, tape: Tape, x: Tensor) -> Tensor:
+        return functional.layernorm(tape, x, self.weight, self.bias, LAYERNORM_EPS)
+
+
+class Attention(Module):
+    """Multi-head self-attention with its projections."""
+
+    def __init__(self, width: int, heads: int, layers: int, dtype: np.dtype, causal: bool):
+        self.in_proj_weight = Parameter((3 * width, width), dtype, spread=width**-0.5, decay=True)
+        self.in_proj_bias = Parameter((3 * width,), dtype)
+        self.out_proj = Linear(width, width, dtype, width**-0.5 * (2 * layers) ** -0.5)
+        self._heads = heads
+        self._causal = causal
+
+    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None) -> Tensor:
+        qkv = functional.linear(tape, x, self.in_proj_weight, self.in_proj_bias)
+        seen = functional.attention(tape, qkv, self._heads, valid, self._causal)
+        return self.out_proj(tape, seen)
+
+
+class Mlp(Module):
+    """Two linear maps with an activation between."""
+
+    def __init__(
+        self, width: int, hidden: int, layers: int, dtype: np.dtype, activation: str = "gelu"
+    ):
+        self.c_fc = Linear(width, hidden, dtype, (2 * width) ** -0.5)
+        self.c_proj = Linear(hidden, width, dtype, width**-0.5 * (2 * layers) ** -0.5)
+        self._activation = activation
+
+    def __call__(self, tape: Tape, x: Tensor) -> Tensor:
+        hidden = functional.activation(tape, self.c_fc(tape, x), self._activation)
+        return self.c_proj(tape, hidden)
+
+
+class Block(Module):
+    """Pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        layers: int,
+        dtype: np.dtype,
+        *,
+        mlp_ratio: int = 4,
+        activation: str = "gelu",
+        causal: bool = False,
+    ):
+        self.ln_1 = LayerNorm(width, dtype)
+        self.attn = Attention(width, heads, layers, dtype, causal)
+        self.ln_2 = LayerNorm(width, dtype)
+        self.mlp = Mlp(width, mlp_ratio * width, layers, dtype, activation)
+
+    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
+        x = functional.add(tape, x, self.attn(tape, self.ln_1(tape, x), valid))
+        return functional.add(tape, x, self.mlp(tape, self.ln_2(tape, x)))
+
+
+class Transformer(Module):
+    """``layers`` blocks, one after the other.
+
+    Initial spreads are open_clip's for text, used for both towers: width^-1/2 into attention,
+    (2 width)^-1/2 into the MLP, and outputs of both branches smaller by (2 layers)^-1/2, so that
+    the residual stream keeps its size at any depth.
+    """
+
+    def __init__(self, width: int, heads: int, layers: int, dtype: np.dtype, **options):
+        self.resblocks = [Block(width, heads, layers, dtype, **options) for _ in range(layers)]
+
+    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
+        for block in self.resblocks:
+            x = block(tape, x, valid)
+        return x

@@ -1,0 +1,88 @@
+"""Trained arrays."""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import numpy as np
+
+from csparc import _random
+
+
+class Parameter:
+    """An array that is trained, and its gradient.
+
+    Attributes
+    ----------
+    data : ndarray
+        The values, float32 or float64. Written in place, never replaced.
+    grad : ndarray or None
+        Same shape; ops add to it. Allocated, as zeros, when first asked for; None while
+        ``requires_grad`` is False.
+    requires_grad : bool
+        False freezes it: no gradient is computed, and none of the work that only serves it.
+    decay : bool
+        Whether weight decay applies: not on biases, norms, scales and positions.
+    name : str
+        Its name in the state dict, given by the model.
+    spread : float or None
+        Standard deviation of the initial values; None: constant ``fill``.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        *,
+        spread: float | None = None,
+        fill: float = 0.0,
+        decay: bool = False,
+    ):
+        self.data = np.zeros(shape, dtype)
+        self.decay = decay
+        self.name = ""
+        self.spread = spread
+        self.fill = fill
+        self.requires_grad = True
+        self._grad: np.ndarray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def grad(self) -> np.ndarray | None:
+        if not self.requires_grad:
+            return None
+        if self._grad is None:
+            self._grad = np.zeros_like(self.data)
+        return self._grad
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zero, if there is one."""
+        if self._grad is not None:
+            self._grad[...] = 0
+
+    def initialise(self, seed: int) -> None:
+        """Fill ``data`` with its initial values, a function of ``seed``, name and shape."""
+        if self.spread is None:
+            self.data[...] = self.fill
+            return
+        stream = zlib.crc32(self.name.encode())
+        values = truncated_normal(seed, stream, self.data.size)
+        self.data[...] = (self.spread * values).reshape(self.shape)
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, {self.data.dtype}, {list(self.shape)})"
+
+
+def truncated_normal(seed: int, stream: int, n: int) -> np.ndarray:
+    """``n`` normal numbers within two standard deviations, float64: those outside are left out."""
+    chunk, parts, found = 1 << 20, [], 0
+    while found < n:
+        wanted = min(chunk, math.ceil((n - found) * 1.06) + 64)
+        values = _random.normal(seed, (stream, len(parts)), wanted)
+        parts.append(values[np.abs(values) <= 2.0])
+        found += len(parts[-1])
+    return np.concatenate([np.empty(0), *parts])[:n]

@@ -1,0 +1,148 @@
+"""Reverse-mode differentiation over the op pairs of the C core.
+
+A forward pass runs the ops and, on a recording tape, leaves for each a note of how to turn the
+gradient of its output into those of its inputs. ``Tape.backward`` plays the notes back. What a note
+does not mention is free as soon as the forward pass drops it; a note is dropped once played.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from csparc import _core
+from csparc.nn.buffers import BUFFERS, Buffers
+
+
+class Node:
+    """Where the gradient of one tensor gathers: apart from it, so as not to keep its data."""
+
+    __slots__ = ("grad",)
+
+    def __init__(self) -> None:
+        self.grad: np.ndarray | None = None
+
+
+class Tensor:
+    """An array on a tape.
+
+    ``data`` is the array; ``node`` is None where no gradient is wanted. A tensor made by hand with
+    ``requires_grad=True`` keeps its gradient in ``grad`` after the backward pass.
+    """
+
+    __slots__ = ("data", "node")
+
+    def __init__(self, data: np.ndarray, requires_grad: bool = False):
+        self.data = data
+        self.node = Node() if requires_grad else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def grad(self) -> np.ndarray | None:
+        return None if self.node is None else self.node.grad
+
+
+Note = Callable[[np.ndarray], None]
+
+
+class Tape:
+    """A record of one forward pass.
+
+    Parameters
+    ----------
+    record : bool
+        False for inference: nothing is noted, so nothing is kept.
+    buffers : Buffers
+        Where activations and gradients come from.
+
+    Examples
+    --------
+    >>> tape = nn.Tape()
+    >>> out = model(image, text, text_mask, tape=tape)
+    >>> tape.backward({out.patches: dpatches, out.tokens: dtokens})
+    """
+
+    def __init__(self, record: bool = True, buffers: Buffers = BUFFERS):
+        self.record = record
+        self.buffers = buffers
+        self._notes: list[tuple[Node, Note]] = []
+
+    def __enter__(self) -> Tape:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.reset()
+
+    def __len__(self) -> int:
+        return len(self._notes)
+
+    def reset(self) -> None:
+        """Forget the forward pass; its buffers are free once nobody holds its outputs."""
+        self._notes.clear()
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An uninitialised array from the pool."""
+        return self.buffers.take(shape, dtype)
+
+    def output(self, data: np.ndarray, wanted: bool, note: Note) -> Tensor:
+        """The result of an op; ``note`` is kept if the tape records and a gradient is wanted."""
+        tensor = Tensor(data, requires_grad=wanted and self.record)
+        if tensor.node is not None:
+            self._notes.append((tensor.node, note))
+        return tensor
+
+    def add_grad(self, node: Node | None, grad: np.ndarray, fresh: bool) -> None:
+        """Add ``grad`` to what has gathered at ``node``.
+
+        ``fresh`` says that nobody else reads or writes the array, so that it may become the sum.
+        """
+        if node is None:
+            return
+        if node.grad is not None:
+            before = node.grad
+            if not fresh:
+                copy = self.take(grad.shape, grad.dtype)
+                _core.add(before.reshape(-1), grad.reshape(-1), copy.reshape(-1))
+                grad = copy
+            else:
+                _core.accumulate(before.reshape(-1), grad.reshape(-1))
+        node.grad = grad
+
+    def backward(self, gradients: Mapping[Tensor, np.ndarray]) -> None:
+        """Add the gradients of the parameters, given those of outputs; the tape is empty after.
+
+        Parameters
+        ----------
+        gradients : mapping of Tensor to ndarray
+            For each output the loss reads, its gradient: same shape and dtype, C-contiguous. Not
+            written to.
+
+        Raises
+        ------
+        RuntimeError
+            The tape holds no forward pass.
+        ValueError
+            A gradient does not fit its tensor.
+        """
+        if not self._notes:
+            raise RuntimeError(
+                "Tape.backward: nothing is recorded; run the model with tape=tape first, once for "
+                "each backward"
+            )
+        for tensor, grad in gradients.items():
+            if grad.shape != tensor.shape or grad.dtype != tensor.data.dtype:
+                raise ValueError(
+                    f"Tape.backward: the gradient is {grad.dtype} {list(grad.shape)}, its tensor "
+                    f"{tensor.data.dtype} {list(tensor.shape)}"
+                )
+            self.add_grad(tensor.node, np.ascontiguousarray(grad), fresh=False)
+        while self._notes:
+            node, note = self._notes.pop()
+            grad, node.grad = node.grad, None
+            if grad is not None:
+                note(grad)
