@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Pillow's own warning threshold: 1 GiB of 8-bit pixels in 12 bytes each.
 MAX_PIXELS = 89_478_485
 
+_LARGEST_FILE = 1 << 30
+
 # Raster formats only: Pillow would hand PostScript to another program.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")
 
@@ -62,10 +64,9 @@ def read(source: str | bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     image_module = require("PIL.Image", extra="train")
     available = image_module.registered_extensions().values()
     formats = [kind for kind in FORMATS if kind in available]
+    content = source if isinstance(source, bytes) else _content(source, name)
     try:
-        with image_module.open(
-            io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats
-        ) as opened:
+        with image_module.open(io.BytesIO(content), formats=formats) as opened:
             width, height = opened.size
             if width < 1 or height < 1:
                 raise BadItem(name, f"expected a picture, found {width} x {height} pixels")
@@ -82,6 +83,17 @@ def read(source: str | bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     except Exception as error:
         # A broken file makes the decoders raise nearly anything: SyntaxError, struct.error, ...
         raise BadItem(name, f"cannot be decoded: {reason_of(error)}") from error
+
+
+def _content(path: str, name: str) -> bytes:
+    """The whole file: decoders ask a file for as many bytes as its headers claim, unchecked."""
+    try:
+        with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > _LARGEST_FILE:
+                raise BadItem(name, f"has more than {_LARGEST_FILE} bytes")
+            return file.read()
+    except OSError as error:
+        raise BadItem(name, f"cannot be read: {error.strerror or error}") from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -18,7 +18,7 @@ CAPTION_KEY = "title"
 
 _NAMED_SEPARATORS = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
-# Fed to the csv reader after the last line: inside a quote never closed it is swallowed.
+# A row fed to the csv reader after the last line: a quote never closed swallows it.
 _END = "\ue000 end of table \ue000"
 
 
@@ -84,15 +84,15 @@ def rows(path: str, separator: str) -> Iterator[list[str]]:
 
     def closed_lines() -> Iterator[str]:
         yield from lines(path, "a table")
-        yield _END
+        yield f"{_END}{separator}{_END}"
 
     reader = csv.reader(closed_lines(), delimiter=separator)
     number = 0
     try:
         for row in reader:
+            if row == [_END, _END]:
+                return
             if row and _END in row[-1]:
-                if row[-1] == _END:
-                    return
                 break
             number += 1
             yield row
