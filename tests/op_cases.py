@@ -59,4 +59,6 @@ PLAIN = {
     "scene_render": "test_scene_core.py",
     "add": "test_layers.py",
     "accumulate": "test_layers.py",
+    "adamw": "test_optim.py",
+    "sum_of_squares": "test_optim.py",
 }

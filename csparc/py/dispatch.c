@@ -17,6 +17,8 @@
 #include "op/patchify.h"
 #include "op/pool.h"
 #include "op/position.h"
+#include "optim/adamw.h"
+#include "optim/norm.h"
 
 #define DIM(letter) (call->dim[#letter[0] - 'A'])
 #define IN(i) ((const cs_real *)call->argument[i].array)
@@ -28,6 +30,7 @@
 #define F32(i) ((float *)call->argument[i].array)
 #define F64(i) ((double *)call->argument[i].array)
 #define NUM(i) ((cs_real)call->argument[i].real)
+#define REAL(i) (call->argument[i].real)
 #define INT(i) (call->argument[i].integer)
 #define THREADS ((size_t)cs_thread_count())
 #define SCRATCH (call->scratch)

@@ -97,3 +97,20 @@ def patchify_backward(dpatches: Real, size: int, dimages: Real, /) -> None: ...
 def pool_forward(x: Real, valid: UInt8 | None, y: Real, /) -> None: ...
 def pool_backward(valid: UInt8 | None, dy: Real, dx: Real, /) -> None: ...
 def normalize(x: UInt8, mean: Real, std: Real, y: Real, /) -> None: ...
+def adamw(
+    grad: Real,
+    lr: float,
+    decay: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    correction1: float,
+    correction2: float,
+    scale: float,
+    weight: Real,
+    m: Real,
+    v: Real,
+    sums: NDArray[np.float64],
+    /,
+) -> None: ...
+def sum_of_squares(x: Real, sum: NDArray[np.float64], /) -> None: ...

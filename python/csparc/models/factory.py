@@ -51,8 +51,8 @@ def create_model_and_transforms(
 ) -> tuple[TwoTower, Callable[..., np.ndarray], Callable[..., np.ndarray]]:
     """(model, preprocess for training, preprocess for evaluation); options as ``create_model``.
 
-    Both turn a picture into float32 [3,H,W] of the model's size, normalised by CLIP's constants; the
-    one for training augments.
+    Both turn a picture into float32 [3,H,W] of the model's size, normalised as CLIP; the one
+    for training augments.
     """
     from csparc.data import transforms
 

@@ -59,6 +59,15 @@ class Parameter:
             self._grad = np.zeros_like(self.data)
         return self._grad
 
+    @grad.setter
+    def grad(self, value: np.ndarray) -> None:
+        """For ``grad += x``, and to copy values in; the array stays the same."""
+        grad = self.grad
+        if grad is None:
+            raise ValueError(f"{self.name}: frozen, it has no gradient to set")
+        if value is not grad:
+            grad[...] = value
+
     def zero_grad(self) -> None:
         """Set the gradient to zero, if there is one."""
         if self._grad is not None:

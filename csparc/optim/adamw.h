@@ -1,0 +1,29 @@
+/* AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101): Adam with decoupled weight decay.
+ *
+ *   g = scale grad
+ *   m <- beta1 m + (1 - beta1) g        v <- beta2 v + (1 - beta2) g^2
+ *   u = lr (c1 m / (sqrt(c2 v) + eps) + decay weight)        weight <- weight - u
+ *
+ *   c1 = 1 / (1 - beta1^t), c2 = 1 / (1 - beta2^t) at step t = 1, 2, ...: given by the caller
+ *
+ *   grad (N) in    weight, m, v (N) read and written
+ *   sums (2) out: sum of squares of u, and of the new weights
+ *
+ * 16 FLOP an entry; bandwidth bound: 7 words an entry. sums are taken in double over blocks of fixed
+ * length and over the blocks in order: scratch of one pair of doubles a block.
+ */
+#ifndef CS_ADAMW_H
+#define CS_ADAMW_H
+
+#include "base/real.h"
+#include "csparc.h"
+
+typedef struct {
+    double lr, decay, beta1, beta2, eps, correction1, correction2, scale;
+} cs_adamw_settings;
+
+size_t cs_adamw_scratch(size_t N);
+cs_status CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, const cs_real *grad,
+                             cs_real *weight, cs_real *m, cs_real *v, double *sums, void *scratch);
+
+#endif

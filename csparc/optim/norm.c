@@ -1,0 +1,35 @@
+#include "optim/norm.h"
+
+#include "base/real.h"
+#include "optim/blocks.h"
+
+#ifndef CS_FLOAT64
+size_t
+cs_sum_of_squares_scratch(size_t N)
+{
+    return cs_block_count(N) * sizeof(double);
+}
+#endif
+
+static double
+sum_block(size_t n, const cs_real *x)
+{
+    double sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * x[i];
+    return sum;
+}
+
+cs_status
+CS_TYPED(cs_sum_of_squares)(size_t N, const cs_real *x, double *sum, void *scratch)
+{
+    double *part = scratch;
+    CS_PARALLEL_FOR
+    for (size_t b = 0; b < cs_block_count(N); b++)
+        part[b] = sum_block(cs_block_length(N, b), x + b * CS_BLOCK);
+    *sum = 0;
+    for (size_t b = 0; b < cs_block_count(N); b++)
+        *sum += part[b];
+    return CS_OK;
+}
