@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from layer_cases import LAYER_CASES
+from loss_cases import LOSS_CASES
 from op_case import OpCase
 
 from csparc import _core
@@ -40,6 +41,7 @@ class L2Norm(OpCase):
 
 CASES: list[OpCase] = [
     *LAYER_CASES,
+    *LOSS_CASES,
     *(
         L2Norm(label=f"{rows}x{width}", rows=rows, width=width)
         for rows, width in [(1, 1), (5, 17), (3, 64), (2, 513)]
@@ -48,6 +50,8 @@ CASES: list[OpCase] = [
 
 # Ops that are one function without a gradient, and the file that tests them.
 PLAIN = {
+    "contrastive": "test_contrastive.py",
+    "sparc": "test_sparc.py",
     "normalize": "test_transforms.py",
     "gemm": "test_gemm.py",
     "product": "test_tiles.py",

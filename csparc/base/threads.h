@@ -24,11 +24,15 @@ int cs_processor_count(void);
 /* For iterations of unequal cost. Which thread runs which is luck; results must not depend on it. */
 #define CS_PARALLEL_FOR_DYNAMIC \
     CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads(cs_thread_count()))
+/* The same on at most `count` threads: for loops whose scratch was measured for that many. */
+#define CS_PARALLEL_FOR_DYNAMIC_ON(count) \
+    CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((int)(count)))
 #else
 #define cs_thread_id() 0
 #define cs_processor_count() 1
 #define CS_PARALLEL_FOR
 #define CS_PARALLEL_FOR_DYNAMIC
+#define CS_PARALLEL_FOR_DYNAMIC_ON(count) (void)(count);
 #endif
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/threads.h"
 #include "py/scratch.h"
 
 /* The exception of each status. */
@@ -191,6 +192,7 @@ cs_bind_call(PyObject *self, PyObject *const *arguments, Py_ssize_t count)
     if (take_arguments(bound, arguments, &call, &real_type) < 0)
         return NULL;
     const cs_op *op = real_type == NPY_FLOAT64 ? bound->f64 : bound->f32;
+    call.threads = (size_t)cs_thread_count();
     size_t bytes = op->scratch_bytes(&call);
     cs_scratch scratch = {NULL, 0};
     if (bytes > 0 && cs_scratch_take(bytes, &scratch) < 0)

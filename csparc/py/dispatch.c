@@ -2,11 +2,13 @@
 
 #include "base/real.h"
 #include "base/rng.h"
-#include "base/threads.h"
 #include "data/normalize.h"
 #include "data/scene.h"
 #include "la/gemm.h"
 #include "la/tiles.h"
+#include "loss/align.h"
+#include "loss/contrastive.h"
+#include "loss/sparc.h"
 #include "op/activation.h"
 #include "op/add.h"
 #include "op/attention.h"
@@ -32,7 +34,7 @@
 #define NUM(i) ((cs_real)call->argument[i].real)
 #define REAL(i) (call->argument[i].real)
 #define INT(i) (call->argument[i].integer)
-#define THREADS ((size_t)cs_thread_count())
+#define THREADS (call->threads)
 #define SCRATCH (call->scratch)
 
 #define CS_OP(name, signature, bytes, expression) \

@@ -19,7 +19,8 @@ typedef union {
 typedef struct {
     size_t dim[26]; /* by letter: dim['N' - 'A'] */
     cs_argument argument[CS_MOST_ARGUMENTS];
-    void *scratch; /* 64-byte aligned */
+    size_t threads; /* read once: another Python thread may change it during the call */
+    void *scratch;  /* 64-byte aligned */
 } cs_call;
 
 typedef struct {

@@ -7,6 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from csparc._version import __version__
 from csparc.config import get_num_threads, set_num_threads, show_config
+from csparc.losses import (
+    ClipLoss,
+    LossOutput,
+    SparcLoss,
+    clip_loss,
+    group_patches,
+    group_patches_backward,
+    sparc_loss,
+    sparse_similarity,
+    sparse_similarity_backward,
+)
 
 if TYPE_CHECKING:
     from csparc.models import (
@@ -30,23 +41,32 @@ _LATER = {
 }
 
 __all__ = [
+    "ClipLoss",
+    "LossOutput",
     "ModelConfig",
+    "SparcLoss",
     "TwoTower",
     "__version__",
+    "clip_loss",
     "create_model",
     "create_model_and_transforms",
     "get_num_threads",
     "get_tokenizer",
+    "group_patches",
+    "group_patches_backward",
     "list_models",
     "set_num_threads",
     "show_config",
+    "sparc_loss",
+    "sparse_similarity",
+    "sparse_similarity_backward",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
-    if name in ("data", "models", "nn"):
+    if name in ("data", "models", "nn", "reference"):
         return importlib.import_module(f"csparc.{name}")
     raise AttributeError(f"module 'csparc' has no attribute {name!r}")
 

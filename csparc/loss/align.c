@@ -1,0 +1,218 @@
+#include "loss/align.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/real.h"
+#include "la/gemm.h"
+#include "la/rows.h"
+
+static size_t
+sample_bytes(size_t P, size_t L, size_t D)
+{
+    cs_arena counter = {NULL, 0};
+    CS_TYPED(cs_sample) sample;
+    CS_TYPED(cs_sample_layout)(P, L, D, &counter, &sample);
+    return counter.used;
+}
+
+size_t
+CS_TYPED(cs_sparse_similarity_scratch)(size_t P, size_t L, size_t D, size_t threads)
+{
+    return threads * sample_bytes(P, L, D);
+}
+
+static cs_row_set
+rows_of(size_t i, size_t count, const uint8_t *valid)
+{
+    cs_row_set rows = {count, valid == NULL ? NULL : valid + i * count};
+    return rows;
+}
+
+/* Returns 0 where the sample has no valid pair. */
+static int
+open_sample(size_t i, size_t P, size_t L, size_t D, const cs_real *patches, const cs_real *tokens,
+            const uint8_t *patch_valid, const uint8_t *text_valid, const cs_align_options *options,
+            void *memory, CS_TYPED(cs_sample) *sample)
+{
+    cs_row_set patch_rows = rows_of(i, P, patch_valid), token_rows = rows_of(i, L, text_valid);
+    cs_arena arena = {memory, 0};
+    if (cs_valid_rows(patch_rows) == 0 || cs_valid_rows(token_rows) == 0)
+        return 0;
+    CS_TYPED(cs_sample_layout)(P, L, D, &arena, sample);
+    for (int rescale = 0, fits = 0; !fits && rescale <= 1; rescale++)
+        fits = CS_TYPED(cs_sample_open)(D, options, patch_rows, patches + i * P * D, token_rows,
+                                        tokens + i * L * D, rescale, sample);
+    return 1;
+}
+
+cs_status
+CS_TYPED(cs_sparse_similarity_forward)(
+    size_t B, size_t P, size_t L, size_t D, const cs_real *patches, const cs_real *tokens,
+    const uint8_t *patch_valid, const uint8_t *text_valid, const cs_align_options *options,
+    cs_real *weights, int64_t *kept, size_t threads, void *scratch)
+{
+    size_t bytes = sample_bytes(P, L, D);
+    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
+    for (size_t i = 0; i < B; i++) {
+        CS_TYPED(cs_sample) sample;
+        cs_real *out = weights + i * L * P;
+        kept[i] = 0;
+        if (open_sample(i, P, L, D, patches, tokens, patch_valid, text_valid, options,
+                        (char *)scratch + (size_t)cs_thread_id() * bytes, &sample)) {
+            CS_TYPED(cs_sample_store_weights)(&sample, out);
+            kept[i] = CS_TYPED(cs_sample_kept)(&sample);
+        } else {
+            memset(out, 0, L * P * sizeof(cs_real));
+        }
+    }
+    return CS_OK;
+}
+
+/* gradient [P,lanes] of the sample from the caller's dweights [L,P]; 0 past the last token. */
+static void
+load_gradient(const CS_TYPED(cs_sample) *sample, const cs_real *dweights)
+{
+    size_t width = sample->patch_rows.count, lanes = sample->lanes, k = 0;
+    memset(sample->gradient, 0, sample->P * lanes * sizeof(cs_real));
+    for (size_t token = 0; token < sample->token_rows.count; token++) {
+        if (!cs_row_is_valid(sample->token_rows, token))
+            continue;
+        for (size_t patch = 0, p = 0; patch < width; patch++)
+            if (cs_row_is_valid(sample->patch_rows, patch))
+                sample->gradient[p++ * lanes + k] = dweights[token * width + patch];
+        k++;
+    }
+}
+
+/* dT = ds V + pull t, then dV = ds^T T + pull v: V may lie where dV goes. */
+static void
+similarity_gradients(const CS_TYPED(cs_sample) *x, cs_real *dpatches, cs_real *dtokens)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    size_t P = x->P, L = x->L, D = x->D, lanes = x->lanes;
+    for (size_t k = 0; k < L; k++)
+        rows->scale_add(D, x->token_pull[k], x->tokens + k * D, 0, dtokens + k * D);
+    CS_TYPED(cs_gemm)(L, D, P, 1, x->ds, 1, 2 * lanes, x->patches, D, 1, 1, dtokens, D, 1);
+    for (size_t p = 0; p < P; p++)
+        rows->scale_add(D, x->patch_pull[p], x->patches + p * D, 0, dpatches + p * D);
+    CS_TYPED(cs_gemm)(P, D, L, 1, x->ds, 2 * lanes, 1, x->tokens, D, 1, 1, dpatches, D, 1);
+}
+
+cs_status
+CS_TYPED(cs_sparse_similarity_backward)(
+    size_t B, size_t P, size_t L, size_t D, const cs_real *patches, const cs_real *tokens,
+    const uint8_t *patch_valid, const uint8_t *text_valid, const cs_align_options *options,
+    const cs_real *dweights, cs_real *dpatches, cs_real *dtokens, double *dsoftmax_scale,
+    size_t threads, void *scratch)
+{
+    size_t bytes = sample_bytes(P, L, D);
+    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
+    for (size_t i = 0; i < B; i++) {
+        CS_TYPED(cs_sample) sample;
+        cs_real *dv = dpatches + i * P * D, *dt = dtokens + i * L * D;
+        dsoftmax_scale[i] = 0;
+        if (open_sample(i, P, L, D, patches, tokens, patch_valid, text_valid, options,
+                        (char *)scratch + (size_t)cs_thread_id() * bytes, &sample)) {
+            load_gradient(&sample, dweights + i * L * P);
+            dsoftmax_scale[i] = CS_TYPED(cs_sample_backward)(&sample);
+            similarity_gradients(&sample, CS_TYPED(cs_sample_patch_target)(&sample, dv),
+                                 CS_TYPED(cs_sample_token_target)(&sample, dt));
+            CS_TYPED(cs_sample_store_patches)(&sample, NULL, dv);
+            CS_TYPED(cs_sample_store_tokens)(&sample, NULL, 0, dt);
+        } else {
+            memset(dv, 0, P * D * sizeof(cs_real));
+            memset(dt, 0, L * D * sizeof(cs_real));
+        }
+    }
+    return CS_OK;
+}
+
+/* weights [L,P] and patches [P,D] of one sample without what is not valid. */
+typedef struct {
+    size_t count; /* valid patches */
+    const cs_real *weights, *patches;
+    cs_real *room_weights, *room_patches;
+    size_t weights_row;
+} packed;
+
+static size_t
+packed_layout(size_t P, size_t L, size_t D, cs_arena *arena, packed *x)
+{
+    x->room_weights = cs_arena_take(arena, L * P * sizeof(cs_real));
+    x->room_patches = cs_arena_take(arena, P * D * sizeof(cs_real));
+    return arena->used;
+}
+
+size_t
+CS_TYPED(cs_group_patches_scratch)(size_t P, size_t L, size_t D, size_t threads)
+{
+    cs_arena counter = {NULL, 0};
+    packed x;
+    return threads * packed_layout(P, L, D, &counter, &x);
+}
+
+static packed
+pack(size_t P, size_t L, size_t D, const cs_real *weights, const cs_real *patches,
+     const uint8_t *valid, void *memory)
+{
+    cs_arena arena = {memory, 0};
+    packed x = {P, weights, patches, NULL, NULL, P};
+    if (valid == NULL)
+        return x;
+    (void)packed_layout(P, L, D, &arena, &x);
+    x.count = 0;
+    for (size_t p = 0; p < P; p++) {
+        if (!valid[p])
+            continue;
+        for (size_t j = 0; j < L; j++)
+            x.room_weights[j * P + x.count] = weights[j * P + p];
+        memcpy(x.room_patches + x.count * D, patches + p * D, D * sizeof(cs_real));
+        x.count++;
+    }
+    x.weights = x.room_weights;
+    x.patches = x.room_patches;
+    return x;
+}
+
+cs_status
+CS_TYPED(cs_group_patches_forward)(size_t B, size_t P, size_t L, size_t D, const cs_real *weights,
+                                   const cs_real *patches, const uint8_t *patch_valid,
+                                   cs_real *grouped, size_t threads, void *scratch)
+{
+    size_t bytes = CS_TYPED(cs_group_patches_scratch)(P, L, D, 1);
+    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
+    for (size_t i = 0; i < B; i++) {
+        packed x = pack(P, L, D, weights + i * L * P, patches + i * P * D,
+                        patch_valid == NULL ? NULL : patch_valid + i * P,
+                        (char *)scratch + (size_t)cs_thread_id() * bytes);
+        CS_TYPED(cs_gemm)(L, D, x.count, 1, x.weights, x.weights_row, 1, x.patches, D, 1, 0,
+                          grouped + i * L * D, D, 1);
+    }
+    return CS_OK;
+}
+
+cs_status
+CS_TYPED(cs_group_patches_backward)(size_t B, size_t P, size_t L, size_t D, const cs_real *weights,
+                                    const cs_real *patches, const uint8_t *patch_valid,
+                                    const cs_real *dgrouped, cs_real *dweights, cs_real *dpatches,
+                                    size_t threads)
+{
+    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
+    for (size_t i = 0; i < B; i++) {
+        const uint8_t *valid = patch_valid == NULL ? NULL : patch_valid + i * P;
+        const cs_real *a = weights + i * L * P, *dc = dgrouped + i * L * D;
+        cs_real *da = dweights + i * L * P, *dv = dpatches + i * P * D;
+        /* What is not valid enters only its own row and column, which are then cleared. */
+        CS_TYPED(cs_gemm)(L, P, D, 1, dc, D, 1, patches + i * P * D, 1, D, 0, da, P, 1);
+        CS_TYPED(cs_gemm)(P, D, L, 1, a, 1, P, dc, D, 1, 0, dv, D, 1);
+        for (size_t p = 0; valid != NULL && p < P; p++) {
+            if (valid[p])
+                continue;
+            memset(dv + p * D, 0, D * sizeof(cs_real));
+            for (size_t j = 0; j < L; j++)
+                da[j * P + p] = 0;
+        }
+    }
+    return CS_OK;
+}

@@ -1,0 +1,243 @@
+#include "loss/sample.h"
+
+#include <string.h>
+
+#include "base/real.h"
+#include "la/gemm.h"
+#include "la/norm.h"
+#include "la/rows.h"
+
+/* Lengths above this leave too little of a float's range for products of two of them. */
+#define LARGE_NORM sqrt(sqrt(CS_REAL_MAX))
+/* Sums of similarities above this likewise. */
+#define LARGE_SUM pow(CS_REAL_MAX, (cs_real)0.75)
+
+static cs_real *
+take(cs_arena *arena, size_t count)
+{
+    return cs_arena_take(arena, count * sizeof(cs_real));
+}
+
+void
+CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
+                           CS_TYPED(cs_sample) *sample)
+{
+    size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
+    sample->dgrouped = take(arena, 2 * lanes * D);
+    sample->tokens = NULL; /* after dgrouped, at a distance the open sample decides */
+    sample->token_scale = take(arena, lanes);
+    sample->patch_inverse = take(arena, P);
+    sample->token_inverse = take(arena, lanes);
+    sample->s = take(arena, P * lanes);
+    sample->weights = take(arena, P * 2 * lanes);
+    sample->gradient = take(arena, P * lanes);
+    sample->patch_pull = take(arena, P);
+    sample->token_pull = take(arena, lanes);
+    sample->state.low = take(arena, lanes);
+    sample->state.cut = take(arena, lanes);
+    sample->state.divisor = take(arena, lanes);
+    sample->state.live = take(arena, lanes);
+    sample->state.kept = take(arena, lanes);
+    sample->state.factor = take(arena, lanes);
+    sample->state.mean = take(arena, lanes);
+    sample->state.total = take(arena, lanes);
+    sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
+    sample->packed_patches = take(arena, P * D);
+    sample->packed_tokens = take(arena, L * D);
+}
+
+/* The power of two that brings x to at most 1; 1 for what is small or not finite. */
+static cs_real
+shrink(cs_real x)
+{
+    int exponent = 0;
+    if (!(x > 1 && x <= CS_REAL_MAX))
+        return 1;
+    (void)frexp(x, &exponent);
+    return ldexp((cs_real)1, -exponent);
+}
+
+static int
+is_prefix(cs_row_set rows, size_t valid)
+{
+    for (size_t row = 0; row < valid; row++)
+        if (!cs_row_is_valid(rows, row))
+            return 0;
+    return 1;
+}
+
+/* Valid tokens, packed; returns whether their lengths leave room for products. */
+static int
+pack_tokens(CS_TYPED(cs_sample) *sample, const cs_real *tokens, int rescale)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    size_t D = sample->D, k = 0;
+    int fits = 1;
+    for (size_t row = 0; row < sample->token_rows.count; row++) {
+        if (!cs_row_is_valid(sample->token_rows, row))
+            continue;
+        const cs_real *token = tokens + row * D;
+        cs_real length = cs_norm(rows, D, token), scale = rescale ? shrink(length) : 1;
+        fits &= length <= LARGE_NORM;
+        sample->token_scale[k] = scale;
+        sample->token_inverse[k] = length <= CS_DEAD_NORM ? 0 : 1 / (length * scale);
+        rows->scale_add(D, scale, token, 0, sample->tokens + k * D);
+        k++;
+    }
+    for (; k < sample->lanes; k++) {
+        sample->token_scale[k] = 1;
+        sample->token_inverse[k] = 0;
+        memset(sample->tokens + k * D, 0, D * sizeof(cs_real));
+    }
+    return fits;
+}
+
+static cs_real
+largest_entry(size_t D, cs_row_set set, const cs_real *x)
+{
+    cs_real largest = 0;
+    for (size_t row = 0; row < set.count; row++)
+        for (size_t d = 0; cs_row_is_valid(set, row) && d < D; d++)
+            largest = fmax(largest, fabs(x[row * D + d]));
+    return largest;
+}
+
+static void
+pack_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches, int rescale)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    size_t D = sample->D, p = 0;
+    sample->patch_scale = rescale ? shrink(largest_entry(D, sample->patch_rows, patches)) : 1;
+    sample->patches_in_place = sample->patch_scale == 1 && is_prefix(sample->patch_rows, sample->P);
+    sample->patches = sample->patches_in_place ? patches : sample->packed_patches;
+    for (size_t row = 0; !sample->patches_in_place && row < sample->patch_rows.count; row++)
+        if (cs_row_is_valid(sample->patch_rows, row))
+            rows->scale_add(D, sample->patch_scale, patches + row * D, 0,
+                            sample->packed_patches + p++ * D);
+}
+
+/* 1/|v| of every patch, from the caller's own rows: scaling must not bury a short one. */
+static int
+measure_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    int fits = 1;
+    for (size_t row = 0, p = 0; row < sample->patch_rows.count; row++) {
+        if (!cs_row_is_valid(sample->patch_rows, row))
+            continue;
+        cs_real length = cs_norm(rows, sample->D, patches + row * sample->D);
+        fits &= length <= LARGE_NORM;
+        sample->patch_inverse[p++] =
+            length <= CS_DEAD_NORM ? 0 : 1 / (length * sample->patch_scale);
+    }
+    return fits;
+}
+
+/* softmax: the logit of token k is softmax_scale s, with s measured in the caller's units. */
+static void
+set_factors(CS_TYPED(cs_sample) *sample)
+{
+    double beta = sample->options->softmax_scale, most = LARGE_SUM;
+    for (size_t k = 0; k < sample->lanes; k++) {
+        double factor = beta;
+        if (!sample->options->cosine)
+            factor = beta / sample->token_scale[k] / sample->patch_scale;
+        sample->state.factor[k] = (cs_real)fmax(-most, fmin(most, factor));
+    }
+}
+
+int
+CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set patch_rows,
+                         const cs_real *patches, cs_row_set token_rows, const cs_real *tokens,
+                         int rescale, CS_TYPED(cs_sample) *sample)
+{
+    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
+    size_t P = cs_valid_rows(patch_rows), L = cs_valid_rows(token_rows);
+    size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
+    sample->options = options;
+    sample->patch_rows = patch_rows;
+    sample->token_rows = token_rows;
+    sample->P = P;
+    sample->L = L;
+    sample->D = D;
+    sample->lanes = lanes;
+    sample->tokens = sample->dgrouped + lanes * D;
+    sample->ds = sample->weights + lanes;
+    sample->tokens_in_place = !rescale && is_prefix(token_rows, L);
+
+    int fits = pack_tokens(sample, tokens, rescale);
+    pack_patches(sample, patches, rescale);
+    CS_TYPED(cs_gemm)(P, lanes, D, 1, sample->patches, D, 1, sample->tokens, 1, D, 0,
+                      sample->s, lanes, 1);
+    if (options->cosine) {
+        fits &= measure_patches(sample, patches);
+        kernels->scale_outer(P, lanes, sample->patch_inverse, sample->token_inverse, sample->s);
+    }
+    if (options->normalizer == CS_SOFTMAX) {
+        set_factors(sample);
+        kernels->softmax_forward(P, lanes, sample->s, sample->state, sample->weights, 2 * lanes);
+    } else {
+        double sigma = options->normalizer == CS_MINMAX ? -1
+                       : options->sigma < 0             ? 1.0 / (double)P
+                                                        : options->sigma;
+        cs_real fill = options->uniform ? (cs_real)1 / (cs_real)P : 0;
+        kernels->minmax_forward(P, lanes, (cs_real)sigma, fill, sample->s, sample->state,
+                                sample->weights, 2 * lanes);
+    }
+    for (size_t k = 0; k < L; k++)
+        fits &= sample->state.divisor[k] <= LARGE_SUM;
+    return fits;
+}
+
+/* ds arrives as dL/ds of the cosines; leave it as dL/d(v . t), and in the pulls what the lengths
+ * take back. */
+static void
+through_unit_vectors(CS_TYPED(cs_sample) *sample)
+{
+    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    size_t lanes = sample->lanes;
+    for (size_t p = 0; p < sample->P; p++) {
+        cs_real *ds = sample->ds + p * 2 * lanes, inverse = sample->patch_inverse[p];
+        const cs_real *s = sample->s + p * lanes;
+        sample->patch_pull[p] = -inverse * inverse * rows->dot(lanes, ds, s);
+        kernels->column_dot(1, lanes, ds, s, sample->token_pull);
+        kernels->scale_outer(1, lanes, &inverse, sample->token_inverse, ds);
+    }
+    for (size_t k = 0; k < lanes; k++)
+        sample->token_pull[k] *= -sample->token_inverse[k] * sample->token_inverse[k];
+}
+
+double
+CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample)
+{
+    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
+    size_t P = sample->P, lanes = sample->lanes;
+    double dsoftmax_scale = 0;
+    memset(sample->patch_pull, 0, P * sizeof(cs_real));
+    memset(sample->token_pull, 0, lanes * sizeof(cs_real));
+    if (sample->options->normalizer == CS_SOFTMAX) {
+        kernels->softmax_backward(P, lanes, sample->s, sample->state, sample->weights,
+                                  sample->gradient, sample->ds, 2 * lanes);
+        for (size_t k = 0; k < sample->L; k++)
+            dsoftmax_scale += sample->options->cosine
+                                  ? (double)sample->state.total[k]
+                                  : (double)sample->state.total[k] / sample->token_scale[k] /
+                                        sample->patch_scale;
+    } else {
+        kernels->minmax_backward(P, lanes, sample->s, sample->state, sample->weights,
+                                 sample->gradient, sample->ds, 2 * lanes);
+    }
+    if (sample->options->cosine)
+        through_unit_vectors(sample);
+    return dsoftmax_scale;
+}
+
+int64_t
+CS_TYPED(cs_sample_kept)(const CS_TYPED(cs_sample) *sample)
+{
+    int64_t kept = 0;
+    for (size_t k = 0; k < sample->L; k++)
+        kept += (int64_t)sample->state.kept[k];
+    return kept;
+}

@@ -1,0 +1,116 @@
+/* One image and its caption: valid rows packed, similarities, alignment weights, and the way back.
+ * What sparc.c and align.c share; equations 2 to 4 of the paper.
+ *
+ *   s[p,k] = v_p . t_k        raw vectors (CS_DOT) or unit vectors (CS_COSINE)
+ *   a[p,k] = weights of token k over the patches; each column sums to 1
+ *
+ * Everything is [P, lanes]: one valid token a lane, one valid patch a row. Padding is never
+ * computed: tokens are always packed; patches are read in place unless the mask has holes.
+ *
+ * Range: the local loss does not change when a token, or all patches together, are scaled. When a
+ * product leaves the type's range the sample is packed again, scaled by powers of two (cs_sample_open
+ * with `rescale`), and gradients are scaled back as they are stored. Nothing is lost by that and
+ * nothing is spent otherwise.
+ */
+#ifndef CS_SAMPLE_H
+#define CS_SAMPLE_H
+
+#include "base/arena.h"
+#include "base/real.h"
+#include "csparc.h"
+#include "loss/kernels.h"
+
+typedef enum { CS_MINMAX_SPARSE, CS_MINMAX, CS_SOFTMAX } cs_normalizer;
+
+/* Options of the alignment, as csparc.sparc_loss names them. */
+typedef struct {
+    cs_normalizer normalizer;
+    int cosine;           /* similarity of unit vectors */
+    int uniform;          /* degenerate rows: 1/P each (1) or 0 (0) */
+    double sigma;         /* threshold; negative: one over the number of valid patches */
+    double softmax_scale; /* softmax only */
+} cs_align_options;
+
+/* Where the rows of one sample lie: x [count, D] of which `valid` (NULL: all) take part. */
+typedef struct {
+    size_t count;         /* rows, valid or not */
+    const uint8_t *valid; /* [count] or NULL */
+} cs_row_set;
+
+typedef struct {
+    const cs_align_options *options;
+    cs_row_set patch_rows, token_rows;
+    size_t P, L, D, lanes; /* valid patches, valid tokens, width, L rounded up */
+    const cs_real *patches; /* [P,D] valid patches, scaled by patch_scale */
+    cs_real *dgrouped;      /* [lanes,D] room for the caller's dL/dc; lies before `tokens`, so that
+                             * [dgrouped; tokens] is one matrix [2 lanes, D] */
+    cs_real *tokens;        /* [lanes,D] valid tokens, row k scaled by token_scale[k]; zeros after L */
+    cs_real patch_scale;
+    cs_real *token_scale;   /* [lanes] */
+    cs_real *patch_inverse; /* [P] 1/|v|, 0 for a dead one; only for CS_COSINE */
+    cs_real *token_inverse; /* [lanes] 1/|t|, 0 for a dead one */
+    cs_real *s;             /* [P,lanes] */
+    cs_real *weights;       /* [P, 2 lanes]: weights in the left half */
+    cs_real *ds;            /* the right half: dL/d(v_p . t_k), which makes [a, ds] one matrix */
+    cs_real *gradient;      /* [P,lanes]: dL/da, written by the caller before cs_sample_backward */
+    cs_real *patch_pull;    /* [P] coefficient of v_p in its own gradient (unit vectors) */
+    cs_real *token_pull;    /* [lanes] the same of t_k */
+    CS_TYPED(cs_lane_state) state;
+    int patches_in_place;    /* the caller's rows serve as `patches` and as room for their gradient */
+    int tokens_in_place;     /* the caller's rows serve as room for the gradient of the tokens */
+    cs_real *packed_patches; /* [P,D] used where not */
+    cs_real *packed_tokens;  /* [L,D] used where not */
+} CS_TYPED(cs_sample);
+
+static inline int
+cs_row_is_valid(cs_row_set rows, size_t row)
+{
+    return rows.valid == NULL || rows.valid[row] != 0;
+}
+
+static inline size_t
+cs_valid_rows(cs_row_set rows)
+{
+    size_t count = 0;
+    for (size_t row = 0; row < rows.count; row++)
+        count += (size_t)cs_row_is_valid(rows, row);
+    return count;
+}
+
+/* Cut the arrays of a sample of at most P patches and L tokens out of `arena`. */
+void CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
+                                CS_TYPED(cs_sample) *sample);
+
+/* Pack, measure lengths, compute s and the weights. Needs P >= 1 and L >= 1 valid rows. Returns 0
+ * when the type's range was left and `rescale` may help. */
+int CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set patch_rows,
+                             const cs_real *patches, cs_row_set token_rows, const cs_real *tokens,
+                             int rescale, CS_TYPED(cs_sample) *sample);
+
+/* From sample->gradient to ds and the pulls. Returns dL/d softmax_scale (0 unless softmax). */
+double CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample);
+
+/* Number of (token, patch) pairs kept. */
+int64_t CS_TYPED(cs_sample_kept)(const CS_TYPED(cs_sample) *sample);
+
+/* weights [token_rows.count, patch_rows.count] of the caller, 0 where either is not valid. */
+void CS_TYPED(cs_sample_store_weights)(const CS_TYPED(cs_sample) *sample, cs_real *weights);
+
+/* Where to form the gradient of the valid patches (tokens). Where that is packed_patches, it is the
+ * same memory as `patches`: form it last. */
+cs_real *CS_TYPED(cs_sample_patch_target)(const CS_TYPED(cs_sample) *sample, cs_real *dpatches);
+cs_real *CS_TYPED(cs_sample_token_target)(const CS_TYPED(cs_sample) *sample, cs_real *dtokens);
+
+/* Finish the caller's rows: spread a gradient formed in packed rows, undo the scaling, add `bias`
+ * [D] (or NULL) to every valid row. Rows that are not valid become 0, or `bias` with
+ * `bias_everywhere`. */
+void CS_TYPED(cs_sample_store_patches)(const CS_TYPED(cs_sample) *sample, const cs_real *bias,
+                                       cs_real *dpatches);
+void CS_TYPED(cs_sample_store_tokens)(const CS_TYPED(cs_sample) *sample, const cs_real *bias,
+                                      int bias_everywhere, cs_real *dtokens);
+
+/* The same for a sample that is skipped: nothing but the bias. */
+void CS_TYPED(cs_sample_store_bias)(size_t D, cs_row_set rows, const cs_real *bias,
+                                    int bias_everywhere, cs_real *dx);
+
+#endif

@@ -1,0 +1,90 @@
+/* The way out of a sample: packed rows back to the caller's. */
+#include <string.h>
+
+#include "base/real.h"
+#include "la/rows.h"
+#include "loss/sample.h"
+
+void
+CS_TYPED(cs_sample_store_weights)(const CS_TYPED(cs_sample) *sample, cs_real *weights)
+{
+    size_t P = sample->patch_rows.count, L = sample->token_rows.count, k = 0;
+    memset(weights, 0, L * P * sizeof(cs_real));
+    for (size_t token = 0; token < L; token++) {
+        if (!cs_row_is_valid(sample->token_rows, token))
+            continue;
+        for (size_t patch = 0, p = 0; patch < P; patch++)
+            if (cs_row_is_valid(sample->patch_rows, patch))
+                weights[token * P + patch] = sample->weights[p++ * 2 * sample->lanes + k];
+        k++;
+    }
+}
+
+cs_real *
+CS_TYPED(cs_sample_patch_target)(const CS_TYPED(cs_sample) *sample, cs_real *dpatches)
+{
+    return sample->patches_in_place ? dpatches : sample->packed_patches;
+}
+
+cs_real *
+CS_TYPED(cs_sample_token_target)(const CS_TYPED(cs_sample) *sample, cs_real *dtokens)
+{
+    return sample->tokens_in_place ? dtokens : sample->packed_tokens;
+}
+
+/* One row that takes no part, or a part that is only the bias. */
+static void
+store_bias_row(size_t D, const cs_real *bias, cs_real *row)
+{
+    if (bias == NULL)
+        memset(row, 0, D * sizeof(cs_real));
+    else
+        memcpy(row, bias, D * sizeof(cs_real));
+}
+
+/* dx rows from packed rows x scale; `scale` has one entry a packed row, or is one number for all
+ * (scale_step 0). Packed rows may be the caller's own, when they are a prefix. */
+static void
+store_rows(size_t D, cs_row_set rows, const cs_real *packed, const cs_real *scale,
+           size_t scale_step, const cs_real *bias, int bias_everywhere, cs_real *dx)
+{
+    const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
+    for (size_t row = 0, k = 0; row < rows.count; row++) {
+        cs_real *out = dx + row * D;
+        if (!cs_row_is_valid(rows, row)) {
+            store_bias_row(D, bias_everywhere ? bias : NULL, out);
+            continue;
+        }
+        const cs_real *from = packed + k * D;
+        if (from != out)
+            kernels->scale_add(D, scale[k * scale_step], from, 0, out);
+        if (bias != NULL)
+            kernels->scale_add(D, 1, bias, 1, out);
+        k++;
+    }
+}
+
+void
+CS_TYPED(cs_sample_store_patches)(const CS_TYPED(cs_sample) *sample, const cs_real *bias,
+                                  cs_real *dpatches)
+{
+    store_rows(sample->D, sample->patch_rows, CS_TYPED(cs_sample_patch_target)(sample, dpatches),
+               &sample->patch_scale, 0, bias, 0, dpatches);
+}
+
+void
+CS_TYPED(cs_sample_store_tokens)(const CS_TYPED(cs_sample) *sample, const cs_real *bias,
+                                 int bias_everywhere, cs_real *dtokens)
+{
+    store_rows(sample->D, sample->token_rows, CS_TYPED(cs_sample_token_target)(sample, dtokens),
+               sample->token_scale, 1, bias, bias_everywhere, dtokens);
+}
+
+void
+CS_TYPED(cs_sample_store_bias)(size_t D, cs_row_set rows, const cs_real *bias,
+                               int bias_everywhere, cs_real *dx)
+{
+    for (size_t row = 0; row < rows.count; row++)
+        store_bias_row(D, bias_everywhere || cs_row_is_valid(rows, row) ? bias : NULL,
+                       dx + row * D);
+}

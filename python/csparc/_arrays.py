@@ -1,0 +1,215 @@
+"""From whatever a caller holds to what the core reads: contiguous arrays, byte masks, numbers.
+
+Rules, the same for every public function:
+
+- float32 and float64 (any layout, byte order, alignment, read-only or not) keep their type;
+  contiguous native ones are not copied. float16 and bfloat16 are read as float32. Integers are
+  read as float64, as NumPy's own functions do.
+- Arrays, nested sequences, and anything with ``__array__``, ``__dlpack__`` or the buffer protocol
+  are accepted, as long as the data lies in the CPU's memory.
+- Every error names the argument, what was expected, and what was found.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def describe(value: object) -> str:
+    """What was found, for an error message: an array by shape and type, anything else by class."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    if isinstance(value, (str, bool, int, float)) or value is None:
+        return f"{value!r}"
+    return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
+
+
+# Arrays ------------------------------------------------------------------------------------------
+
+
+def to_numpy(value: object, name: str) -> np.ndarray:
+    """View ``value`` as an ndarray of any dtype, without a copy where its protocol allows it."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: expected a plain array, found a masked one: pass its .data, and which rows "
+            "are valid as a mask"
+        )
+    if isinstance(value, np.ndarray):
+        return value
+    if type(value).__module__.partition(".")[0] == "torch":
+        value = _torch_bfloat16(value)
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except Exception as error:
+        raise TypeError(
+            f"{name}: expected an array in CPU memory or a nested sequence of numbers, "
+            f"found {describe(value)}, which cannot be read: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _torch_bfloat16(tensor: Any) -> Any:
+    """torch hands bfloat16 to nobody: pass its bits, and widen them to float32 here."""
+    torch = sys.modules.get("torch")
+    if torch is None or getattr(tensor, "dtype", None) is not torch.bfloat16:
+        return tensor
+    if tensor.requires_grad or tensor.device.type != "cpu":
+        return tensor
+    bits = np.asarray(tensor.detach().view(torch.int16)).view(np.uint16)
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def real_dtype(dtype: np.dtype, name: str) -> np.dtype:
+    """The type an array of ``dtype`` is computed in, and its gradient returned in."""
+    if dtype.newbyteorder("=") in FLOATS:
+        return dtype.newbyteorder("=")
+    if dtype.newbyteorder("=") == np.float16 or dtype.name == "bfloat16":
+        return np.dtype(np.float32)
+    if dtype.kind in "iu":
+        return np.dtype(np.float64)
+    raise TypeError(
+        f"{name}: expected real numbers (float32, float64, float16, bfloat16 or integers), "
+        f"found dtype {dtype}"
+    )
+
+
+@dataclass(frozen=True)
+class RealInputs:
+    """Array arguments of one call, by name."""
+
+    arrays: dict[str, np.ndarray]
+    """As the core reads them: contiguous, native, of one common type."""
+    given: dict[str, np.ndarray]
+    """As they lie in the caller's memory."""
+    gradient_types: dict[str, np.dtype]
+    """The type each one's gradient is to have."""
+
+
+def real_inputs(**values: object) -> RealInputs:
+    """Read arrays into one type: float64 if any of them is, else float32. None is left out."""
+    given = {name: to_numpy(value, name) for name, value in values.items() if value is not None}
+    types = {name: real_dtype(array.dtype, name) for name, array in given.items()}
+    common = np.result_type(*types.values())
+    needed = ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"]
+    arrays = {name: np.require(array, common, needed) for name, array in given.items()}
+    return RealInputs(arrays, given, types)
+
+
+def check_axes(arrays: dict[str, np.ndarray], axes: dict[str, str]) -> dict[str, int]:
+    """Check each array against its axes ("BPD"); the sizes by letter.
+
+    The first array to use a letter decides its size; an error names that array as well.
+    """
+    sizes: dict[str, int] = {}
+    owner: dict[str, str] = {}
+    for name, array in arrays.items():
+        letters = axes[name]
+        shape = "[" + ", ".join(letters) + "]"
+        if array.ndim != len(letters):
+            raise ValueError(
+                f"{name}: expected {len(letters)} axes {shape}, found shape {array.shape}"
+            )
+        for letter, size in zip(letters, array.shape):
+            if sizes.setdefault(letter, size) != size:
+                raise ValueError(
+                    f"{name}: expected {shape} with {letter} = {sizes[letter]} as in "
+                    f"{owner[letter]}, found shape {array.shape}"
+                )
+            owner.setdefault(letter, name)
+    if sizes.get("D") == 0:
+        raise ValueError(f"{owner['D']}: expected vectors of at least one entry, found width 0")
+    return sizes
+
+
+# Masks -------------------------------------------------------------------------------------------
+
+
+def valid_mask(value: object, name: str, rows: int, columns: int) -> np.ndarray | None:
+    """Bytes [rows, columns], 1 = valid, or None for None.
+
+    Accepts bools, numbers that are 0 or 1, or one whole number per row: how many of its first
+    entries are valid.
+    """
+    if value is None:
+        return None
+    mask = to_numpy(value, name)
+    accepted = (
+        f"a [{rows}, {columns}] mask of bools or 0/1 (1 = valid), or {rows} lengths of at most "
+        f"{columns}"
+    )
+    if mask.ndim == 1 and mask.shape == (rows,) and mask.dtype.kind in "iu":
+        wrong = mask[(mask < 0) | (mask > columns)]
+        if wrong.size:
+            raise ValueError(f"{name}: expected {accepted}, found the length {wrong[0]}")
+        lengths = mask.astype(np.int64)
+        return (np.arange(columns) < lengths[:, None]).astype(np.uint8)
+    if mask.shape != (rows, columns):
+        raise ValueError(f"{name}: expected {accepted}, found {describe(mask)}")
+    if mask.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected {accepted}, found dtype {mask.dtype}")
+    if mask.dtype.kind != "b":
+        wrong = mask[(mask != 0) & (mask != 1)]
+        if wrong.size:
+            raise ValueError(f"{name}: expected {accepted}, found the value {wrong.flat[0]}")
+    return np.ascontiguousarray(mask, dtype=np.uint8)
+
+
+def valid_counts(mask: np.ndarray | None, rows: int, columns: int) -> np.ndarray:
+    """Number of valid entries of each row, int64."""
+    if mask is None:
+        return np.full(rows, columns, np.int64)
+    return mask.sum(axis=1, dtype=np.int64)
+
+
+# Numbers and choices -----------------------------------------------------------------------------
+
+
+def number(value: object, name: str, *, low: float = -math.inf, high: float = math.inf) -> float:
+    """A finite number in [low, high]; arrays of one entry count as numbers."""
+    expected = f"a finite number from {low:g} to {high:g}" if high < math.inf else (
+        f"a finite number of at least {low:g}" if low > -math.inf else "a finite number"
+    )  # fmt: skip
+    if isinstance(value, (str, bytes, bool)) or value is None:
+        raise TypeError(f"{name}: expected {expected}, found {describe(value)}")
+    array = to_numpy(value, name)
+    if array.size != 1 or (array.dtype.kind not in "iuf" and array.dtype.name != "bfloat16"):
+        raise TypeError(f"{name}: expected {expected}, found {describe(value)}")
+    result = float(array.reshape(()))
+    if not math.isfinite(result) or not low <= result <= high:
+        raise ValueError(f"{name}: expected {expected}, found {result!r}")
+    return result
+
+
+def positive(value: object, name: str) -> float:
+    """A finite number above 0."""
+    result = number(value, name)
+    if result <= 0:
+        raise ValueError(f"{name}: expected a finite number above 0, found {result!r}")
+    return result
+
+
+def choice(value: object, name: str, options: tuple[str, ...]) -> int:
+    """Position of ``value`` among ``options``."""
+    if value not in options:
+        listed = " or ".join(repr(option) for option in options)
+        raise ValueError(f"{name}: expected {listed}, found {value!r}")
+    return options.index(value)
+
+
+def flag(value: object, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}: expected True or False, found {describe(value)}")
+    return bool(value)

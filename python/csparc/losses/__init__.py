@@ -1,0 +1,27 @@
+"""Losses on arrays: values and gradients, no framework.
+
+Every function reads its inputs by the rules of :mod:`csparc._arrays` (any layout; float64 computes
+in float64; masks are True where valid) and writes to none of them.
+"""
+
+from csparc.losses.align import (
+    group_patches,
+    group_patches_backward,
+    sparse_similarity,
+    sparse_similarity_backward,
+)
+from csparc.losses.clip import ClipLoss, clip_loss
+from csparc.losses.result import LossOutput
+from csparc.losses.sparc import SparcLoss, sparc_loss
+
+__all__ = [
+    "ClipLoss",
+    "LossOutput",
+    "SparcLoss",
+    "clip_loss",
+    "group_patches",
+    "group_patches_backward",
+    "sparc_loss",
+    "sparse_similarity",
+    "sparse_similarity_backward",
+]

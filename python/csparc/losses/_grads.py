@@ -1,0 +1,68 @@
+"""Where gradients are written: the caller's buffers where they fit, new arrays elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from csparc._arrays import RealInputs, describe
+
+
+class GradientBuffers:
+    """One buffer per array argument named, in the type the core computes in.
+
+    ``out`` are the caller's buffers by argument name: used as they are where they fit the core,
+    copied to at the end where not.
+    """
+
+    def __init__(
+        self, inputs: RealInputs, names: list[str], out: Mapping[str, np.ndarray] | None
+    ) -> None:
+        self._types = inputs.gradient_types
+        self._out = dict(out or {})
+        for name, buffer in self._out.items():
+            if name not in names:
+                raise ValueError(
+                    f"out_grads: expected names among the arrays given ({', '.join(names)}), "
+                    f"found {name!r}"
+                )
+            self._check(name, buffer, inputs)
+        self._buffers = {name: self._buffer(name, inputs.arrays[name]) for name in names}
+
+    def _check(self, name: str, buffer: object, inputs: RealInputs) -> None:
+        label = f"out_grads[{name!r}]"
+        shape, dtype = inputs.arrays[name].shape, self._types[name]
+        expected = f"a writable array of shape {shape} and dtype {dtype}"
+        if not isinstance(buffer, np.ndarray):
+            raise TypeError(f"{label}: expected {expected}, found {describe(buffer)}")
+        if buffer.shape != shape or buffer.dtype != dtype:
+            raise ValueError(f"{label}: expected {expected}, found {describe(buffer)}")
+        if not buffer.flags.writeable:
+            raise ValueError(f"{label}: expected {expected}, found a read-only one")
+        others = {f"out_grads[{n!r}]": b for n, b in self._out.items() if n != name}
+        for other, array in (inputs.given | others).items():
+            if isinstance(array, np.ndarray) and np.may_share_memory(buffer, array):
+                raise ValueError(f"{label}: expected memory of its own, found it shares {other}'s")
+
+    def _buffer(self, name: str, array: np.ndarray) -> np.ndarray:
+        given = self._out.get(name)
+        if given is not None and given.dtype == array.dtype and given.flags.carray:
+            return given
+        return np.empty_like(array, order="C", subok=False)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._buffers[name]
+
+    def finished(self) -> dict[str, np.ndarray]:
+        """The gradients by argument name: the caller's buffers filled, others in their own type."""
+        grads = {}
+        for name, buffer in self._buffers.items():
+            given = self._out.get(name)
+            if given is None:
+                grads[name] = buffer.astype(self._types[name], copy=False)
+                continue
+            if given is not buffer:
+                np.copyto(given, buffer, casting="same_kind")
+            grads[name] = given
+        return grads

@@ -1,0 +1,96 @@
+"""The global loss: symmetric InfoNCE over a batch of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc import _core
+from csparc._arrays import check_axes, positive, real_inputs
+from csparc.losses._grads import GradientBuffers
+from csparc.losses.result import LossOutput
+
+
+def clip_loss(
+    image_global: ArrayLike,
+    text_global: ArrayLike,
+    *,
+    logit_scale: float = 1 / 0.07,
+    grad: bool = False,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """Contrast every image with every caption of the batch (SPARC paper, equation 1).
+
+    With unit vectors ``v_i``, ``t_j`` and ``U_ij = logit_scale v_i . t_j``::
+
+        loss = 1/(2B) sum_i [ lse_j U_ij - U_ii  +  lse_j U_ji - U_ii ]
+
+    Parameters
+    ----------
+    image_global, text_global : [B, D]
+        Embeddings of any length; they are normalised here. A zero vector is a neutral negative.
+    logit_scale
+        The number that multiplies the cosines: the exponential of the parameter that models store,
+        as open_clip passes it. One over the temperature. Its gradient is of this number.
+    grad
+        Also return ``grads["image_global"]``, ``["text_global"]`` and ``["logit_scale"]``.
+    out_grads
+        Arrays to write gradients to, by argument name; implies ``grad``.
+
+    Returns
+    -------
+    LossOutput
+        ``loss`` and ``global_loss`` are the same number. One pair alone has loss exactly 0.
+
+    Notes
+    -----
+    2 B² D floating-point operations, 10 B² D with gradients; the B x B matrix is never stored.
+    """
+    inputs = real_inputs(image_global=image_global, text_global=text_global)
+    arrays = inputs.arrays
+    check_axes(arrays, {"image_global": "BD", "text_global": "BD"})
+    scale = positive(logit_scale, "logit_scale")
+    out = np.zeros(2)
+    grads: dict[str, Any] = {}
+    if grad or out_grads is not None:
+        buffers = GradientBuffers(inputs, list(arrays), out_grads)
+        written = buffers["image_global"], buffers["text_global"]
+        _core.contrastive(*arrays.values(), scale, 1.0, out, *written)
+        grads = {**buffers.finished(), "logit_scale": float(out[1])}
+    else:
+        _core.contrastive(*arrays.values(), scale, 1.0, out, None, None)
+    return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
+
+
+class ClipLoss:
+    """:func:`clip_loss` as an object a trainer can hold: it reads the global features alone."""
+
+    inputs = ("image_global", "text_global")
+
+    def config(self) -> dict[str, Any]:
+        """What recreates this object: its name and options, as JSON holds them."""
+        return {"loss": "clip"}
+
+    def __call__(
+        self,
+        patches: ArrayLike | None = None,
+        tokens: ArrayLike | None = None,
+        *,
+        image_global: ArrayLike,
+        text_global: ArrayLike,
+        text_mask: ArrayLike | None = None,
+        patch_mask: ArrayLike | None = None,
+        logit_scale: float = 1 / 0.07,
+        grad: bool = False,
+        out_grads: Mapping[str, np.ndarray] | None = None,
+    ) -> LossOutput:
+        """As :func:`clip_loss`; patches, tokens and masks are accepted and not looked at."""
+        return clip_loss(
+            image_global, text_global, logit_scale=logit_scale, grad=grad, out_grads=out_grads
+        )
+
+    def __repr__(self) -> str:
+        return "ClipLoss()"

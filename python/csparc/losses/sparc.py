@@ -1,0 +1,275 @@
+"""The SPARC objective: a global contrastive part and a local, fine-grained one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc import _core
+from csparc._arrays import choice, flag, number, positive, real_inputs, valid_counts
+from csparc.losses._batch import Batch, GlobalPart, contrast_globals
+from csparc.losses._grads import GradientBuffers
+from csparc.losses.align import AlignOptions
+from csparc.losses.result import LossOutput
+
+REDUCTIONS = ("sample", "token")
+TEXT_POOLS = ("masked", "unmasked")
+
+
+def sparc_loss(
+    patches: ArrayLike,
+    tokens: ArrayLike,
+    *,
+    image_global: ArrayLike | None = None,
+    text_global: ArrayLike | None = None,
+    text_mask: ArrayLike | None = None,
+    patch_mask: ArrayLike | None = None,
+    logit_scale: float = 1 / 0.07,
+    local_logit_scale: float | None = None,
+    global_weight: float = 0.5,
+    local_weight: float = 1.0,
+    normalizer: str = "minmax_sparse",
+    similarity: str = "dot",
+    sigma: float | None = None,
+    softmax_scale: float = 1.0,
+    reduction: str = "sample",
+    text_pool: str = "masked",
+    degenerate: str = "uniform",
+    detach_weights: bool = False,
+    return_weights: bool = False,
+    grad: bool = False,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """SPARse fine-grained Contrastive alignment (arXiv 2401.09865, equations 1 to 7).
+
+    ``loss = global_weight * global_loss + local_weight * local_loss``. The global part is
+    :func:`clip_loss` of the global vectors. The local part, for each sample alone: every token
+    gathers the patches it matches (:func:`sparse_similarity`, :func:`group_patches`), and each
+    gathered vector is contrasted with the tokens of the same caption, and back::
+
+        c_j = sum_p a_jp patches_p      U_jk = scale cos(c_j, token_k)
+        local_loss = mean over samples of 1/(2L) sum_j [ lse_k U_jk - U_jj + lse_k U_kj - U_jj ]
+
+    Parameters
+    ----------
+    patches : [B, P, D]
+        Embedded patches in the shared space, not normalised.
+    tokens : [B, L, D]
+        Embedded tokens, likewise.
+    image_global, text_global : [B, D], optional
+        The pair's global vectors. Left out, they are the means of the valid patches and tokens,
+        and their gradient flows there.
+    text_mask, patch_mask : [B, L], [B, P], optional
+        True = valid: bools, 0/1, or lengths [B]. What is not valid influences nothing, whatever it
+        holds, NaN included, and its gradient is exactly 0.
+    logit_scale
+        The number that multiplies the cosines, as open_clip passes it: the exponential of the
+        parameter that models store, one over the temperature. Its gradient is of this number.
+    local_logit_scale
+        The same for the local part alone; None: shared.
+    normalizer, similarity, sigma, softmax_scale, degenerate
+        How weights follow from similarities: see :func:`sparse_similarity`.
+    reduction
+        ``"sample"``: mean over each caption's tokens, then over all B samples (equation 6).
+        ``"token"``: mean over all tokens of the batch (the paper's listing).
+    text_pool
+        ``"masked"``: a text vector left out is the mean of the valid tokens. ``"unmasked"``: of
+        all positions, as the paper's listing has it; padding then takes part in the global loss.
+    detach_weights
+        Treat the alignment weights as constants in the gradient.
+    return_weights
+        Also return ``weights`` [B, L, P].
+    grad
+        Also return ``grads``: ``patches``, ``tokens``, ``logit_scale``, and where given
+        ``image_global``, ``text_global``, ``local_logit_scale``; ``softmax_scale`` with that
+        normalizer. Arrays come in their argument's type, float32 for 16-bit ones.
+    out_grads
+        Arrays to write gradients to, by argument name; implies ``grad``.
+
+    Returns
+    -------
+    LossOutput
+        A part whose weight is 0 is measured and adds nothing to loss or gradients. A sample without
+        a valid token or patch is skipped in the local part and still counted in B. A batch or
+        caption of size 0 gives loss 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Shapes, types or options that do not fit; the message names the argument, what was expected
+        and what was found.
+
+    Notes
+    -----
+    4 L P D + 2 L² D floating-point operations a sample, three times that with gradients, for valid
+    rows only. Computed in float64 if any input is float64, else in float32. The same bits for any
+    number of threads.
+    """
+    loss = SparcLoss(
+        local_logit_scale=local_logit_scale,
+        global_weight=global_weight,
+        local_weight=local_weight,
+        normalizer=normalizer,
+        similarity=similarity,
+        sigma=sigma,
+        softmax_scale=softmax_scale,
+        reduction=reduction,
+        text_pool=text_pool,
+        degenerate=degenerate,
+        detach_weights=detach_weights,
+    )
+    return loss(
+        patches,
+        tokens,
+        image_global=image_global,
+        text_global=text_global,
+        text_mask=text_mask,
+        patch_mask=patch_mask,
+        logit_scale=logit_scale,
+        return_weights=return_weights,
+        grad=grad,
+        out_grads=out_grads,
+    )
+
+
+@dataclass(frozen=True)
+class SparcLoss:
+    """:func:`sparc_loss` with its options fixed, as an object a trainer can hold."""
+
+    local_logit_scale: float | None = None
+    global_weight: float = 0.5
+    local_weight: float = 1.0
+    normalizer: str = "minmax_sparse"
+    similarity: str = "dot"
+    sigma: float | None = None
+    softmax_scale: float = 1.0
+    reduction: str = "sample"
+    text_pool: str = "masked"
+    degenerate: str = "uniform"
+    detach_weights: bool = False
+
+    inputs = ("patches", "tokens", "image_global", "text_global")
+
+    def __post_init__(self) -> None:
+        self._align_options()
+        choice(self.reduction, "reduction", REDUCTIONS)
+        choice(self.text_pool, "text_pool", TEXT_POOLS)
+        flag(self.detach_weights, "detach_weights")
+        numbers = {
+            "global_weight": number(self.global_weight, "global_weight"),
+            "local_weight": number(self.local_weight, "local_weight"),
+            "softmax_scale": number(self.softmax_scale, "softmax_scale"),
+        }
+        if self.sigma is not None:
+            numbers["sigma"] = number(self.sigma, "sigma")
+        if self.local_logit_scale is not None:
+            numbers["local_logit_scale"] = positive(self.local_logit_scale, "local_logit_scale")
+        for name, value in numbers.items():
+            object.__setattr__(self, name, value)  # plain floats, whatever was given
+
+    def config(self) -> dict[str, Any]:
+        """What recreates this object: its name and options, as JSON holds them."""
+        return {"loss": "sparc", **asdict(self)}
+
+    def __call__(
+        self,
+        patches: ArrayLike,
+        tokens: ArrayLike,
+        *,
+        image_global: ArrayLike | None = None,
+        text_global: ArrayLike | None = None,
+        text_mask: ArrayLike | None = None,
+        patch_mask: ArrayLike | None = None,
+        logit_scale: float = 1 / 0.07,
+        return_weights: bool = False,
+        grad: bool = False,
+        out_grads: Mapping[str, np.ndarray] | None = None,
+    ) -> LossOutput:
+        """As :func:`sparc_loss`."""
+        inputs = real_inputs(
+            patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
+        )
+        batch = Batch(inputs, text_mask, patch_mask)
+        scale = positive(logit_scale, "logit_scale")
+        buffers = None
+        if flag(grad, "grad") or out_grads is not None:
+            buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
+        pool_valid = batch.text_valid if self.text_pool == "masked" else None
+        global_part = contrast_globals(batch, pool_valid, scale, self.global_weight, buffers)
+        weights = None
+        if flag(return_weights, "return_weights"):
+            weights = np.empty((batch.B, batch.L, batch.P), batch.dtype)
+        local_part = self._local_part(batch, scale, global_part, weights, buffers)
+        return LossOutput(
+            loss=self.global_weight * global_part.loss + self.local_weight * local_part.loss,
+            global_loss=global_part.loss,
+            local_loss=local_part.loss,
+            kept_fraction=local_part.kept_fraction,
+            weights=weights,
+            grads={} if buffers is None else self._grads(global_part, local_part, buffers),
+        )
+
+    def _align_options(self) -> tuple[int, int, int, float, float]:
+        return AlignOptions(
+            self.normalizer, self.similarity, self.sigma, self.softmax_scale, self.degenerate
+        ).for_core()
+
+    def _local_part(
+        self,
+        batch: Batch,
+        scale: float,
+        global_part: GlobalPart,
+        weights: np.ndarray | None,
+        buffers: GradientBuffers | None,
+    ) -> _LocalPart:
+        """The local loss; writes the gradients of patches and tokens, global share included."""
+        patch_counts = valid_counts(batch.patch_valid, batch.B, batch.P)
+        counts = valid_counts(batch.text_valid, batch.B, batch.L) * (patch_counts > 0)
+        share = np.zeros(batch.B, batch.dtype)
+        of = batch.B * counts if self.reduction == "sample" else np.full(batch.B, counts.sum())
+        np.divide(0.5, of, out=share, where=counts > 0, casting="same_kind")
+        loss, dscale, dsoftmax_scale = np.zeros((3, batch.B))
+        kept = np.zeros(batch.B, np.int64)
+        if self.local_logit_scale is not None:
+            scale = self.local_logit_scale
+        _core.sparc(
+            batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
+            share, global_part.patch_bias, global_part.token_bias, *self._align_options(),
+            self.detach_weights, self.text_pool == "unmasked", scale, self.local_weight,
+            loss, dscale, dsoftmax_scale, kept, weights,
+            None if buffers is None else buffers["patches"],
+            None if buffers is None else buffers["tokens"],
+        )  # fmt: skip
+        pairs = int(np.sum(counts * patch_counts))
+        return _LocalPart(
+            loss=math.fsum(loss),
+            kept_fraction=int(kept.sum()) / pairs if pairs else 1.0,
+            dscale=math.fsum(dscale),
+            dsoftmax_scale=math.fsum(dsoftmax_scale),
+        )
+
+    def _grads(
+        self, global_part: GlobalPart, local_part: _LocalPart, buffers: GradientBuffers
+    ) -> dict[str, np.ndarray | float]:
+        grads: dict[str, np.ndarray | float] = dict(buffers.finished())
+        if self.local_logit_scale is None:
+            grads["logit_scale"] = global_part.dscale + local_part.dscale
+        else:
+            grads["logit_scale"] = global_part.dscale
+            grads["local_logit_scale"] = local_part.dscale
+        if self.normalizer == "softmax":
+            grads["softmax_scale"] = local_part.dsoftmax_scale
+        return grads
+
+
+@dataclass
+class _LocalPart:
+    loss: float
+    kept_fraction: float
+    dscale: float
+    dsoftmax_scale: float
