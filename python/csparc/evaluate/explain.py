@@ -41,7 +41,8 @@ def local_features(
     for first in range(0, len(ids), batch_size):
         rows = slice(first, first + batch_size)
         patches.append(model.encode_image(images[rows], return_patches=True)[1])
-        tokens.append(model.encode_text(ids[rows], return_tokens=True)[1])
+        valid = tokenizer.valid_mask(ids[rows])
+        tokens.append(model.encode_text(ids[rows], return_tokens=True, text_mask=valid)[1])
     return LocalFeatures(np.concatenate(patches), np.concatenate(tokens), ids,
                          np.asarray(tokenizer.loss_mask(ids), dtype=bool))
 
@@ -62,18 +63,19 @@ def explain(
     """The alignment of one preprocessed picture float32 [3, S, S] and one caption."""
     found = local_features(model, tokenizer, image[None], [caption])
     weights = weights_of(found.patches, found.tokens, found.mask)[0]
-    return explanations(tokenizer, found, weights[None], model.grid)[0]
+    return explanations(tokenizer, found, weights[None], model.config.grid)[0]
 
 
 def explanations(
     tokenizer: Any, found: LocalFeatures, weights: np.ndarray, grid: tuple[int, int]
 ) -> list[Explanation]:
-    """One explanation a pair, of the tokens that enter the local loss."""
+    """One explanation a pair; the weights of a word's pieces are averaged."""
     result = []
-    for ids, mask, rows in zip(found.ids, found.mask, weights, strict=True):
-        pieces = tokenizer.decode_tokens(ids)
-        words = [pieces[place] for place in np.flatnonzero(mask)]
-        result.append(Explanation(words, rows[mask], grid))
+    for ids, rows in zip(found.ids, weights, strict=True):
+        words = tokenizer.word_spans(ids)
+        means = [rows[word.start : word.stop].mean(axis=0) for word in words]
+        stacked = np.stack(means) if means else np.zeros((0, rows.shape[1]))
+        result.append(Explanation([word.text for word in words], stacked, grid))
     return result
 
 

@@ -43,7 +43,7 @@ def encode_dataset(
     Parameters
     ----------
     model : object
-        With ``encode_image(x, normalize=True)`` and ``encode_text(ids, normalize=True)``.
+        With ``encode_image`` and ``encode_text``, as `csparc.TwoTower` has them.
     tokenizer : csparc.data.Tokenizer
     dataset : csparc.data.Dataset
     preprocess : csparc.data.transforms.Preprocess
@@ -84,7 +84,8 @@ def encode_dataset(
         if should_stop():
             return None
         ids = tokenizer(captions[first : first + batch_size])
-        texts.append(model.encode_text(ids, normalize=True))
+        valid = tokenizer.valid_mask(ids)
+        texts.append(model.encode_text(ids, normalize=True, text_mask=valid))
     return Features(
         image_features=np.concatenate(images),
         text_features=np.concatenate(texts),

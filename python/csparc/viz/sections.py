@@ -101,8 +101,8 @@ def retrieval_section(result: DemoResult) -> str:
         f"{trained['n_images']:,} held-out pictures and their {trained['n_texts']:,} sentences. "
         "Recall in per cent: how often a right answer is among the first places. "
         + ("No right answer tied with a wrong one." if ties == 0 else
-           f"At most {per_cent(ties)} of the right answers tied with a wrong one; such ties count "
-           "against the model unless the right one comes first in order.")
+           f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence may be "
+           "written for several pictures); of equals the first in order goes first.")
     )
     if result.semantic is not None:
         lead += (" Many sentences are true of several pictures; “right by meaning” counts every "
@@ -188,17 +188,18 @@ def _placement(result: DemoResult) -> str:
     rows = []
     for kind, found in result.placement.items():
         before = (result.untrained_placement or {}).get(kind)
-        name = PARTS_OF_SPEECH.get(kind, kind)
+        name = f"{PARTS_OF_SPEECH.get(kind, kind)} ({found['n_pointing']:,} words)"
+        rows.append(f'<tr class="group"><th colspan="4" scope="rowgroup">{name}</th></tr>')
         for key, what, chance in (
-            ("auc", f"{name}: own object’s patch above another object’s", 50.0),
-            ("pointing", f"{name}: heaviest patch on the own object", found["pointing_chance"]),
+            ("auc", "its patch outweighs another object’s", 50.0),
+            ("pointing", "heaviest patch is its own", found["pointing_chance"]),
         ):
             untrained = per_cent(before[key]) if before else ""
             rows.append(f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
                         f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>")
     return (
         '<h3 class="later">Do words select the object they name?</h3><p class="lead">The generator '
-        "knows where every object is, so this can be measured.</p>"
+        "knows where every object is, so it can be measured.</p>"
         '<table><thead><tr><td></td><th scope="col">trained</th><th scope="col">untrained</th>'
         f'<th scope="col">chance</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
         f'<p class="verdict">{escape(placement_verdict(result.placement))}</p>'

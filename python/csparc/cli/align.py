@@ -1,0 +1,41 @@
+"""``csparc align``: the alignment picture of one image and one caption."""
+
+from __future__ import annotations
+
+import argparse
+
+from csparc.cli import common
+
+
+def register(commands, shared: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "align", parents=[shared], help="draw which patches each word selects",
+        description="Draw, for every word of a caption, the patches of a picture it selects.",
+    )
+    common.add_checkpoint(parser)
+    parser.add_argument("--image", required=True, metavar="FILE")
+    parser.add_argument("--caption", required=True, metavar="TEXT")
+    parser.add_argument("--out", required=True, metavar="FILE.png",
+                        help="the ending chooses the format: .png, .svg, .pdf")
+    parser.add_argument("--theme", choices=("light", "dark"), default="light")
+    common.add_threads(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    out = common.check_writable(arguments.out)
+    from csparc.cli.session import load_session
+    from csparc.data import images
+    from csparc.evaluate.explain import explain
+    from csparc.viz import plot_alignment, save
+
+    common.use_threads(arguments.threads)
+    session = load_session(arguments.checkpoint)
+    picture = images.read(arguments.image, arguments.image)
+    found = explain(session.model, session.tokenizer, session.preprocess, picture,
+                    arguments.caption)
+    figure = plot_alignment(found.image, found.words, found.weights, found.grid,
+                            caption=arguments.caption, theme=arguments.theme)
+    save(figure, out)
+    print(out)
+    return 0

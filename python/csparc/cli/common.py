@@ -1,0 +1,103 @@
+"""Arguments and small services that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+
+def positive_int(text: str) -> int:
+    """An argparse type: a whole number of at least 1."""
+    return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+
+
+def positive_float(text: str) -> float:
+    """An argparse type: a number above 0."""
+    return _number(text, float, lambda value: 0 < value < float("inf"), "a number above 0")
+
+
+def share(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
+    return _number(text, float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=positive_int, metavar="N",
+                        help="threads of the C core (default: CSPARC_NUM_THREADS, "
+                             "OMP_NUM_THREADS, or one a processor)")
+
+
+def add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", required=True, metavar="PATH",
+                        help="a checkpoint, or the folder of a run (its last checkpoint)")
+
+
+def add_data(parser: argparse.ArgumentParser, flag: str = "--data", **options: Any) -> None:
+    parser.add_argument(
+        flag, metavar="SPEC",
+        **{"required": True, "help": "folder:DIR, csv:FILE, tsv:FILE, coco:IMAGES,JSON, "
+           "karpathy:IMAGES,JSON,SPLIT, webdataset:FILES or scenes:OPTIONS"} | options,
+    )
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """How tables are read and what is forgiven; the spellings are open_clip's where it has them."""
+    parser.add_argument("--csv-img-key", metavar="NAME", help="column of the picture's path")
+    parser.add_argument("--csv-caption-key", metavar="NAME", help="column of the caption")
+    parser.add_argument("--csv-separator", metavar="C", help="separator of a table")
+    parser.add_argument("--max-bad", type=share, default=0.1, metavar="SHARE",
+                        help="share of bad items that is still accepted (default 0.1)")
+    parser.add_argument("--allow-outside", action="store_true",
+                        help="follow paths that leave the data folder")
+
+
+def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
+    """Open ``spec`` with the options of `add_reading`."""
+    import csparc.data
+
+    return csparc.data.open(
+        spec, allow_outside=arguments.allow_outside, max_bad=arguments.max_bad,
+        img_key=arguments.csv_img_key, caption_key=arguments.csv_caption_key,
+        separator=arguments.csv_separator, **options,
+    )
+
+
+def use_threads(count: int | None) -> int:
+    """Set the number of threads where one was asked for; return the number in use."""
+    import csparc
+
+    if count is not None:
+        csparc.set_num_threads(count)
+    return csparc.get_num_threads()
+
+
+def check_writable(path: str | os.PathLike) -> Path:
+    """The path of a file to write, after checking that its folder exists and can be written to.
+
+    Raises
+    ------
+    OSError
+        Before any work is done, rather than after it.
+    """
+    path = Path(path)
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: expected an existing folder for {path.name}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: expected the name of a file, found a folder")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder}: cannot be written to")
+    return path
+
+
+def _number(text: str, kind: type, valid: Any, expected: str) -> Any:
+    try:
+        value = kind(text)
+        good = valid(value)
+    except ValueError:
+        good = False
+    if not good:
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
+    return value

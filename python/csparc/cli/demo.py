@@ -1,0 +1,86 @@
+"""``csparc demo``: train a small model, evaluate it, write a page that shows what it learned."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from csparc.cli import common
+
+FULL_STEPS, QUICK_STEPS = 2400, 400
+"""Steps of 64 pairs: about five minutes, and about one, on two cores of 2024."""
+BATCH_SIZE = 64
+LEARNING_RATE = 1e-3
+FOLDER = "csparc-demo"
+
+
+def register(commands, shared: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "demo", parents=[shared], help="train a small model and show what it learned",
+        description="Train preset nano on generated scenes (or on your pictures), evaluate it, and "
+                    "write one HTML page with the results. The last line printed is its path. The "
+                    "number of steps is fixed, so a seed gives the same result on every run; a "
+                    "slower machine takes longer. --minutes fits the steps to the machine instead.",
+    )
+    common.add_data(parser, required=False,
+                    help="your own pictures, such as folder:photos; a tenth is held out "
+                         "(default: generated scenes)")
+    parser.add_argument("--out", metavar="DIR",
+                        help=f"folder for the page and the run (default {FOLDER} here, or a "
+                             "temporary folder where that cannot be written)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="about one minute instead of five")
+    length.add_argument("--steps", type=common.positive_int, metavar="N",
+                        help=f"training steps (default {FULL_STEPS})")
+    length.add_argument("--minutes", type=common.positive_float, metavar="M",
+                        help="choose the steps by timing a few, to train for about M minutes")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    common.add_threads(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from csparc.demo.plan import DemoPlan
+    from csparc.demo.run import demonstrate
+    from csparc.viz.page import write_page
+
+    out = output_folder(arguments.out)
+    threads = common.use_threads(arguments.threads)
+    steps = arguments.steps or (QUICK_STEPS if arguments.quick else FULL_STEPS)
+    plan = DemoPlan(data=arguments.data, out=out, steps=steps, minutes=arguments.minutes,
+                    batch_size=BATCH_SIZE, lr=LEARNING_RATE, seed=arguments.seed, threads=threads)
+    begun = time.monotonic()
+    result = demonstrate(plan, say)
+    path = write_page(result, out / "index.html")
+    say(f"done in {time.monotonic() - begun:.0f} s; the page:")
+    print(path, flush=True)
+    return 0
+
+
+def say(text: str) -> None:
+    """A line about what happens, on standard error: standard output holds the page's path alone."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def output_folder(wanted: str | None) -> Path:
+    """The folder to write to, made and known to be writable.
+
+    Without a wish it is ``csparc-demo`` here; where that fails, a temporary folder, and a line
+    says so. A wished-for folder that cannot be written to is an error.
+    """
+    folder = Path(wanted or FOLDER).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(13, "cannot be written to", str(folder))
+    except OSError as error:
+        if wanted is not None:
+            raise
+        folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-"))
+        say(f"{error.filename or FOLDER}: {error.strerror}; writing to {folder} instead")
+    return folder

@@ -1,0 +1,69 @@
+"""``csparc``: reads the arguments, runs one command, turns an error into one line.
+
+Exit codes: 0 done; 2 a wrong argument, file, or missing package; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from csparc._version import __version__
+from csparc.cli import align, demo, encode, evaluate, info, train
+from csparc.errors import CsparcError
+
+COMMANDS = (demo, train, evaluate, align, encode, info)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command named by ``argv`` (default ``sys.argv[1:]``) and return its exit code."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.run is None:
+        (arguments.parser or parser).print_help()
+        return 0
+    try:
+        code = arguments.run(arguments) or 0
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt as interrupt:
+        note = f": {interrupt}" if str(interrupt) else ""
+        print(f"csparc: interrupted{note}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read the output has left; Python must not fail again while it closes the pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except (CsparcError, ImportError, OSError, ValueError, MemoryError) as error:
+        if arguments.debug:
+            raise
+        print(f"csparc: {_one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS,
+                        help="show the traceback of an error")
+    parser = argparse.ArgumentParser(
+        prog="csparc",
+        description="SPARC (sparse fine-grained contrastive alignment) of images and text.",
+        epilog="Begin with: csparc demo",
+    )
+    parser.add_argument("--version", action="version", version=f"csparc {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=None, parser=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in COMMANDS:
+        command.register(commands, common)
+    return parser
+
+
+def _one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        text = f"{os.fspath(error.filename)}: {error.strerror}"
+    return text or type(error).__name__

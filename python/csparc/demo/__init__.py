@@ -1,0 +1,1 @@
+"""The demonstration run behind ``csparc demo``: from data to the result its page shows."""

@@ -1,0 +1,90 @@
+"""The demo's data: what it trains on, what it holds out, how pictures reach the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from csparc import _random
+from csparc.data.dataset import Dataset
+from csparc.data.scenes import Scenes
+from csparc.errors import DataError
+from csparc.evaluate.features import Features
+from csparc.evaluate.scenes import caption_numbers, is_true
+
+SCENES_TRAIN = 20_000
+HELD_OUT = 500
+_LEAST_PICTURES = 8
+_STREAM = (0x64656D6F,)
+
+
+class Subset(Dataset):
+    """Some pictures of another data set, in the order of their numbers in ``items``."""
+
+    def __init__(self, dataset: Dataset, items: Sequence[int], spec: str) -> None:
+        self.dataset, self.items, self.spec = dataset, [int(i) for i in items], spec
+        self.problems = dataset.problems
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def captions(self, index: int) -> list[str]:
+        return self.dataset.captions(self.items[index])
+
+    def name(self, index: int) -> str:
+        return self.dataset.name(self.items[index])
+
+    def load(self, index: int) -> np.ndarray:
+        return self.dataset.load(self.items[index])
+
+
+@dataclass(frozen=True)
+class DemoData:
+    """Pairs to train on and pairs held out; ``scenes`` are the held-out ones where generated."""
+
+    train: Dataset
+    held_out: Dataset
+    scenes: Scenes | None
+    description: str
+
+    def truth(self, features: Features) -> Callable[[int, int], bool | None]:
+        """``truth(row, caption)``: whether a caption of ``features`` is true of the picture of a
+        row; None for pictures nobody knows the truth of."""
+        if self.scenes is None:
+            return lambda row, caption: None
+        numbers = caption_numbers(features.image_index)
+
+        def known(row: int, caption: int) -> bool:
+            owner = int(features.items[features.image_index[caption]])
+            return is_true(self.scenes, int(features.items[row]), owner, int(numbers[caption]))
+
+        return known
+
+
+def open_demo_data(spec: str | None, seed: int) -> DemoData:
+    """Generated scenes, or a tenth (500 at most) of a person's own pictures held out.
+
+    Raises
+    ------
+    DataError
+        Fewer than eight pictures, or whatever is wrong with ``spec``.
+    """
+    if spec is None:
+        train = Scenes(size=SCENES_TRAIN, seed=seed, split="train")
+        test = Scenes(size=HELD_OUT, seed=seed, split="test")
+        return DemoData(train, test, test, "procedurally generated scenes")
+    import csparc.data
+
+    whole = csparc.data.open(spec)
+    if len(whole) < _LEAST_PICTURES:
+        raise DataError(f"{spec}: expected at least {_LEAST_PICTURES} pictures, found {len(whole)}")
+    order = _random.permutation(seed, _STREAM, len(whole))
+    held = min(HELD_OUT, max(2, len(whole) // 10))
+    return DemoData(
+        Subset(whole, np.sort(order[held:]), f"{spec} (without the held-out pictures)"),
+        Subset(whole, np.sort(order[:held]), f"{spec} (the held-out pictures)"),
+        None,
+        f"{len(whole):,} pictures of your own",
+    )

@@ -1,0 +1,108 @@
+"""From the demo's figures to what its page shows."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import csparc
+from csparc.demo.data import DemoData
+from csparc.demo.examples import alignments, image_searches, text_searches
+from csparc.demo.plan import DemoPlan, Evaluation, Training
+from csparc.viz.result import DemoResult
+from csparc.viz.wording import duration
+
+SEARCHES, ALIGNMENTS = 6, 12
+
+
+def build_result(
+    plan: DemoPlan,
+    data: DemoData,
+    training: Training,
+    untrained: Evaluation,
+    trained: Evaluation,
+    configuration: dict[str, dict[str, object]],
+) -> DemoResult:
+    """Everything the page shows of a finished run."""
+    features = trained.features
+    shown = range(min(max(SEARCHES, ALIGNMENTS), len(trained.pictures)))
+    return DemoResult(
+        title=f"What {duration(training.seconds)} of training taught a small model",
+        conditions=_conditions(plan, data, training),
+        model=plan.model,
+        parameters=training.parameters,
+        data=data.description,
+        steps=plan.steps,
+        pairs=plan.steps * plan.batch_size,
+        seconds=training.seconds,
+        threads=plan.threads,
+        log=training.log,
+        retrieval=trained.retrieval,
+        untrained_retrieval=untrained.retrieval,
+        grounding=trained.grounding,
+        semantic=trained.semantic,
+        untrained_semantic=untrained.semantic,
+        placement=trained.placement,
+        untrained_placement=untrained.placement,
+        text_searches=text_searches(features, trained.pictures, SEARCHES),
+        image_searches=image_searches(features, trained.pictures, SEARCHES, data.truth(features)),
+        alignments=alignments(
+            [trained.pictures[i] for i in shown],
+            [trained.first_captions[i] for i in shown],
+            [trained.explanations[i] for i in shown],
+        )[:ALIGNMENTS],
+        configuration=configuration,
+        command=plan.command(),
+        notes=_notes(data, trained),
+    )
+
+
+def configuration_of(
+    plan: DemoPlan, data: DemoData, model: Any, train_config: Any, loss: Any
+) -> dict[str, dict[str, object]]:
+    """The settings of a run under the page's headings."""
+    used = csparc.config.config()
+    return {
+        "Data": {"training": data.train.spec, "held out": data.held_out.spec,
+                 "training pictures": f"{len(data.train):,}"},
+        "Model": {"preset": plan.model} | _plain(model.config.to_dict()),
+        "Training": _plain(train_config.decisive()),
+        "Loss": _plain(loss.config()),
+        "Machine": {**{key: used[key] for key in used if key != "csparc"},
+                    "processor": platform.machine(), "system": platform.system(),
+                    "Python": platform.python_version(), "NumPy": np.__version__},
+    }
+
+
+def _plain(settings: dict) -> dict[str, object]:
+    """Names without underscores, numbers without a tail of digits."""
+    return {
+        key.replace("_", " "): f"{value:.6g}" if isinstance(value, float) else value
+        for key, value in settings.items()
+        if value is not None
+    }
+
+
+def _conditions(plan: DemoPlan, data: DemoData, training: Training) -> str:
+    where = "On procedurally generated scenes" if data.scenes else f"On {data.description}"
+    return (
+        f"{where}, with a model of {training.parameters / 1e6:.2f} million parameters, "
+        f"{plan.steps * plan.batch_size:,} training pairs and one seed. Every figure is measured "
+        f"on {len(data.held_out):,} held-out pictures."
+    )
+
+
+def _notes(data: DemoData, trained: Evaluation) -> Sequence[str]:
+    if data.scenes:
+        return (
+            "Pictures of the world. These are drawn: eight shapes in eight colours, one to three "
+            "in a picture. What works here need not work on photographs.",
+        )
+    held_out = len(trained.pictures)
+    return (
+        f"More than {held_out} held-out pictures can tell: one picture found or missed moves a "
+        f"figure by {100 / held_out:.2g} points.",
+    )

@@ -1,0 +1,108 @@
+"""The demo's course: data, tokenizer, model, training, evaluation before and after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+import csparc
+from csparc.data import tokenizer as tokenizers
+from csparc.demo.data import DemoData, open_demo_data
+from csparc.demo.plan import DemoPlan, Evaluation, Training
+from csparc.demo.report import build_result, configuration_of
+from csparc.evaluate import evaluate_grounding, evaluate_retrieval
+from csparc.evaluate.explain import alignment_weights, explanations, local_features
+from csparc.evaluate.features import encode_dataset
+from csparc.losses import SparcLoss
+from csparc.trainer import TrainConfig, Trainer
+from csparc.viz import read_log
+from csparc.viz.result import DemoResult
+
+VOCABULARY = 2048
+_TIMED_STEPS = 12
+Say = Callable[[str], None]
+
+
+def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
+    """Run the plan; ``say`` is given a line at each stage."""
+    data = open_demo_data(plan.data, plan.seed)
+    plan = replace(plan, batch_size=min(plan.batch_size, len(data.train)))
+    tokenizer = tokenizers.train(data.train.all_captions(), vocab_size=VOCABULARY)
+    loss = SparcLoss()
+    if plan.minutes is not None:
+        say("timing a few steps")
+        plan = replace(plan, steps=fitting_steps(plan, data, tokenizer, loss))
+    model = csparc.create_model(plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed)
+    say(f"{data.description}: {len(data.train):,} pictures to train on, {len(data.held_out):,} "
+        f"held out; preset {plan.model}, {plan.steps:,} steps of {plan.batch_size} pairs")
+    config = TrainConfig(
+        batch_size=plan.batch_size, steps=plan.steps, lr=plan.lr, seed=plan.seed,
+        out=plan.out / "run", overwrite=True, save_frequency=plan.steps, val_frequency=0,
+    )
+    trainer = Trainer(model, loss, data.train, tokenizer=tokenizer, config=config)
+    look = Look(model, tokenizer, trainer.val_preprocess, data, alignment_weights(loss.config()))
+    untrained = look.evaluate()
+    begun = time.monotonic()
+    if trainer.run().interrupted:
+        raise KeyboardInterrupt
+    training = Training(
+        log=read_log(plan.out / "run" / "log.jsonl"),
+        seconds=time.monotonic() - begun,
+        parameters=sum(parameter.data.size for parameter in model.parameters.values()),
+    )
+    say("evaluating")
+    trained = look.evaluate()
+    configuration = configuration_of(plan, data, model, config, loss)
+    return build_result(plan, data, training, untrained, trained, configuration)
+
+
+class Look:
+    """Evaluates a model, as it is at the moment, on the demo's held-out pairs."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any, preprocess: Any, data: DemoData, weights_of: Callable
+    ) -> None:
+        self.model, self.tokenizer, self.preprocess = model, tokenizer, preprocess
+        self.data, self.weights_of = data, weights_of
+
+    def evaluate(self) -> Evaluation:
+        """Retrieval, the local loss's control and, for scenes, what only they allow."""
+        model, held_out = self.model, self.data.held_out
+        features = encode_dataset(model, self.tokenizer, held_out, self.preprocess)
+        arrays = (features.image_features, features.text_features, features.image_index)
+        views = [self.preprocess.fixed(held_out.load(int(item))) for item in features.items]
+        first = np.searchsorted(features.image_index, np.arange(len(views)))
+        captions = [features.captions[j] for j in first]
+        images = self.preprocess.normalize(np.stack(views))
+        found = local_features(model, self.tokenizer, images, captions)
+        weights = self.weights_of(found.patches, found.tokens, found.mask)
+        explained = explanations(self.tokenizer, found, weights, model.grid)
+        grounding = evaluate_grounding(
+            found.patches, found.tokens, found.mask, weights_of=self.weights_of,
+            logit_scale=float(np.exp(model.logit_scale.data[0])),
+        )
+        semantic = placed = None
+        if self.data.scenes is not None:
+            from csparc.evaluate.scenes import placement, semantic_recall
+
+            semantic = semantic_recall(self.data.scenes, *arrays, features.items)
+            placed = placement(
+                self.data.scenes, features.items.tolist(), [0] * len(views),
+                [one.words for one in explained], [one.weights for one in explained], model.grid,
+            )
+        return Evaluation(features, evaluate_retrieval(*arrays), grounding, views, captions,
+                          explained, semantic, placed)
+
+
+def fitting_steps(plan: DemoPlan, data: DemoData, tokenizer: Any, loss: Any) -> int:
+    """Steps that take about ``plan.minutes`` here, timed on a model that is thrown away."""
+    model = csparc.create_model(plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed)
+    config = TrainConfig(batch_size=plan.batch_size, steps=_TIMED_STEPS, seed=plan.seed,
+                         progress="none")
+    log = Trainer(model, loss, data.train, tokenizer=tokenizer, config=config).run().log
+    rates = [record["pairs_per_second"] for record in log[2:]]
+    return max(1, int(plan.minutes * 60 * float(np.median(rates)) / plan.batch_size))
