@@ -52,6 +52,7 @@ CASES: list[OpCase] = [
 PLAIN = {
     "contrastive": "test_contrastive.py",
     "sparc": "test_sparc.py",
+    "siglip": "test_siglip.py",
     "normalize": "test_transforms.py",
     "gemm": "test_gemm.py",
     "product": "test_tiles.py",

@@ -196,3 +196,15 @@ def sparc(
     dtokens: Real | None,
     /,
 ) -> None: ...
+def siglip(
+    image: Real,
+    text: Real,
+    logit_scale: float,
+    logit_bias: float,
+    rows: int,
+    columns: int,
+    out: NDArray[np.float64],
+    dimage: Real | None,
+    dtext: Real | None,
+    /,
+) -> None: ...

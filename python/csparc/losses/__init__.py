@@ -12,15 +12,18 @@ from csparc.losses.align import (
 )
 from csparc.losses.clip import ClipLoss, clip_loss
 from csparc.losses.result import LossOutput
+from csparc.losses.siglip import SiglipLoss, siglip_loss
 from csparc.losses.sparc import SparcLoss, sparc_loss
 
 __all__ = [
     "ClipLoss",
     "LossOutput",
+    "SiglipLoss",
     "SparcLoss",
     "clip_loss",
     "group_patches",
     "group_patches_backward",
+    "siglip_loss",
     "sparc_loss",
     "sparse_similarity",
     "sparse_similarity_backward",

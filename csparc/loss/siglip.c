@@ -1,0 +1,149 @@
+#include "loss/siglip.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/real.h"
+#include "la/gemm.h"
+#include "la/rows.h"
+#include "loss/pair_kernels.h"
+#include "loss/tiling.h"
+#include "op/l2norm.h"
+
+enum { ROWS = 64, COLUMNS = 64, SUMS = 3 };
+
+typedef struct {
+    cs_tiling tiling;
+    cs_real *image, *image_norm, *text, *text_norm; /* unit vectors [B,D] and lengths [B] */
+    cs_real *partial;                               /* [owners, rows, D] gradient of a block */
+    double *sums;                                   /* [owners, SUMS] */
+    cs_real *tiles; /* per thread: cosines and g [rows, columns], cosines of matching pairs */
+} workspace;
+
+static size_t
+room_of_thread(const cs_tiling *t)
+{
+    return 2 * t->rows * t->columns + cs_least(t->rows, t->columns);
+}
+
+static workspace
+layout(size_t B, size_t D, long long asked_rows, long long asked_columns, size_t threads,
+       cs_arena *arena)
+{
+    workspace w;
+    w.tiling = cs_tiling_of(B, ROWS, COLUMNS, asked_rows, asked_columns);
+    w.image = cs_arena_take(arena, B * D * sizeof(cs_real));
+    w.image_norm = cs_arena_take(arena, B * sizeof(cs_real));
+    w.text = cs_arena_take(arena, B * D * sizeof(cs_real));
+    w.text_norm = cs_arena_take(arena, B * sizeof(cs_real));
+    w.partial = cs_arena_take(arena, w.tiling.owners * w.tiling.rows * D * sizeof(cs_real));
+    w.sums = cs_arena_take(arena, w.tiling.owners * SUMS * sizeof(double));
+    w.tiles = cs_arena_take(arena, threads * room_of_thread(&w.tiling) * sizeof(cs_real));
+    return w;
+}
+
+size_t
+CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, long long asked_rows, long long asked_columns,
+                            size_t threads)
+{
+    cs_arena counter = {NULL, 0};
+    (void)layout(B, D, asked_rows, asked_columns, threads, &counter);
+    return counter.used;
+}
+
+/* The matching pair of a row: its part of the sums; returns its g. */
+static cs_real
+matching_pair(cs_real scale, cs_real bias, cs_real cosine, double *sums)
+{
+    cs_real u = scale * cosine + bias, e = exp(-fabs(u));
+    cs_real g = -(u > 0 ? e : 1) / (1 + e);
+    sums[0] += (double)(log1p(e) + fmax(-u, 0));
+    sums[1] += (double)(g * cosine);
+    sums[2] += (double)g;
+    return g;
+}
+
+/* g [R,C] of the pairs of images r0.. and captions c0.., and their part of the sums. Matching pairs
+ * go through the tile as impossible ones, which add nothing, and are then put in. */
+static void
+form_tile(size_t R, size_t C, size_t D, size_t r0, size_t c0, const workspace *w, cs_real scale,
+          cs_real bias, cs_real *cosine, cs_real *g, cs_real *own, double *sums)
+{
+    cs_real never = -(CS_REAL_MAX / 4) / fmax(scale, 1);
+    size_t first = r0 > c0 ? r0 : c0, last = cs_least(r0 + R, c0 + C);
+    CS_TYPED(cs_gemm)(R, C, D, 1, w->image + r0 * D, D, 1, w->text + c0 * D, 1, D, 0, cosine, C, 1);
+    for (size_t i = first; i < last; i++) {
+        cs_real *place = cosine + (i - r0) * C + (i - c0);
+        own[i - first] = *place;
+        *place = never;
+    }
+    CS_TYPED(cs_pair_kernels_in_use)()->sigmoid_tile(R, C, scale, bias, cosine, g, sums);
+    for (size_t i = first; i < last; i++)
+        g[(i - r0) * C + (i - c0)] = matching_pair(scale, bias, own[i - first], sums);
+}
+
+/* One owner's captions against a block of images: their gradient, and the owner's part of the
+ * block's. `factor` turns g into the gradient of cosines. */
+static void
+work_of_owner(size_t B, size_t D, size_t owner, size_t r0, size_t R, const workspace *w,
+              cs_real scale, cs_real bias, cs_real *dtext, cs_real *room)
+{
+    const cs_tiling *t = &w->tiling;
+    cs_real factor = scale / (cs_real)B, *partial = w->partial + owner * t->rows * D;
+    cs_real *cosine = room, *g = cosine + t->rows * t->columns, *own = g + t->rows * t->columns;
+    size_t begin = owner * t->owned, end = cs_least(begin + t->owned, B);
+    for (size_t c0 = begin; c0 < end; c0 += t->columns) {
+        size_t C = cs_least(t->columns, end - c0);
+        form_tile(R, C, D, r0, c0, w, scale, bias, cosine, g, own, w->sums + owner * SUMS);
+        if (dtext == NULL)
+            continue;
+        CS_TYPED(cs_gemm)(C, D, R, factor, g, 1, C, w->image + r0 * D, D, 1, r0 == 0 ? 0 : 1,
+                          dtext + c0 * D, D, 1);
+        CS_TYPED(cs_gemm)(R, D, C, factor, g, C, 1, w->text + c0 * D, D, 1, c0 == begin ? 0 : 1,
+                          partial, D, 1);
+    }
+}
+
+/* The owners' parts of a block's gradient, added in order. */
+static void
+sum_partials(size_t D, size_t r0, size_t R, const workspace *w, cs_real *dimage)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    CS_PARALLEL_FOR
+    for (size_t r = 0; r < R; r++)
+        for (size_t owner = 0; owner < w->tiling.owners; owner++)
+            rows->scale_add(D, 1, w->partial + (owner * w->tiling.rows + r) * D,
+                            owner == 0 ? 0 : 1, dimage + (r0 + r) * D);
+}
+
+cs_status
+CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *text,
+                    cs_real logit_scale, cs_real logit_bias, long long asked_rows,
+                    long long asked_columns, double *out, cs_real *dimage, cs_real *dtext,
+                    size_t threads, void *scratch)
+{
+    cs_arena arena = {scratch, 0};
+    workspace w = layout(B, D, asked_rows, asked_columns, threads, &arena);
+    const cs_tiling *t = &w.tiling;
+    out[0] = out[1] = out[2] = 0;
+    if (B == 0)
+        return CS_OK;
+    CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image, w.image_norm));
+    CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text, w.text_norm));
+    memset(w.sums, 0, t->owners * SUMS * sizeof(double));
+    for (size_t r0 = 0; r0 < B; r0 += t->rows) {
+        size_t R = cs_least(t->rows, B - r0);
+        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
+        for (size_t owner = 0; owner < t->owners; owner++)
+            work_of_owner(B, D, owner, r0, R, &w, logit_scale, logit_bias, dtext,
+                          w.tiles + (size_t)cs_thread_id() * room_of_thread(t));
+        if (dimage != NULL)
+            sum_partials(D, r0, R, &w, dimage);
+    }
+    for (size_t i = 0; i < t->owners * SUMS; i++)
+        out[i % SUMS] += w.sums[i] / (double)B;
+    if (dimage == NULL || dtext == NULL)
+        return CS_OK;
+    CS_TRY(CS_TYPED(cs_l2norm_backward)(B, D, w.image, w.image_norm, dimage, dimage));
+    return CS_TYPED(cs_l2norm_backward)(B, D, w.text, w.text_norm, dtext, dtext);
+}

@@ -1,0 +1,119 @@
+"""SigLIP: every pair of the batch is a yes-or-no decision of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc import _core
+from csparc._arrays import check_axes, flag, number, positive, real_inputs
+from csparc.losses._grads import GradientBuffers
+from csparc.losses._learned import LearnedLoss
+from csparc.losses.result import LossOutput
+
+TILE = (0, 0)
+"""Images and captions of one tile; 0: as the core finds best."""
+
+
+def siglip_loss(
+    image_global: ArrayLike,
+    text_global: ArrayLike,
+    *,
+    logit_scale: float = 10.0,
+    logit_bias: float = -10.0,
+    grad: bool = False,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """Tell matching pairs from all others, each pair by itself (SigLIP, arXiv 2303.15343).
+
+    With unit vectors ``v_i``, ``t_j`` and ``u_ij = logit_scale v_i . t_j + logit_bias``::
+
+        loss = 1/B [ sum_i softplus(-u_ii) + sum_{i != j} softplus(u_ij) ]
+
+    Parameters
+    ----------
+    image_global, text_global : [B, D]
+        Embeddings of any length; they are normalised here. A zero vector has cosine 0 with all.
+    logit_scale
+        The number that multiplies the cosines; its gradient is of this number.
+    logit_bias
+        Added to every logit. At the default nearly all pairs start out as "no".
+    grad
+        Also return ``grads``: ``image_global``, ``text_global``, ``logit_scale``, ``logit_bias``.
+    out_grads
+        Arrays to write gradients to, by argument name; implies ``grad``.
+
+    Returns
+    -------
+    LossOutput
+        ``loss`` and ``global_loss`` are the same number.
+
+    Notes
+    -----
+    2 B² D floating-point operations, 6 B² D with gradients, in one pass over tiles; the B x B
+    matrix is never stored. The same bits for any number of threads.
+    """
+    inputs = real_inputs(image_global=image_global, text_global=text_global)
+    arrays = inputs.arrays
+    check_axes(arrays, {"image_global": "BD", "text_global": "BD"})
+    scale, bias = positive(logit_scale, "logit_scale"), number(logit_bias, "logit_bias")
+    out = np.zeros(3)
+    if not flag(grad, "grad") and out_grads is None:
+        _core.siglip(*arrays.values(), scale, bias, *TILE, out, None, None)
+        return LossOutput(loss=float(out[0]), global_loss=float(out[0]))
+    buffers = GradientBuffers(inputs, list(arrays), out_grads)
+    written = buffers["image_global"], buffers["text_global"]
+    _core.siglip(*arrays.values(), scale, bias, *TILE, out, *written)
+    grads = {**buffers.finished(), "logit_scale": float(out[1]), "logit_bias": float(out[2])}
+    return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
+
+
+class SiglipLoss(LearnedLoss):
+    """:func:`siglip_loss` as an object a trainer can hold; it owns ``logit_bias``.
+
+    Parameters
+    ----------
+    logit_bias
+        Where the bias starts.
+    """
+
+    inputs = ("image_global", "text_global")
+    initial_logit_scale = 10.0
+
+    def __init__(self, logit_bias: float = -10.0) -> None:
+        super().__init__()
+        self.logit_bias = number(logit_bias, "logit_bias")
+        self._own("logit_bias", (1,), fill=self.logit_bias)
+
+    def config(self) -> dict[str, Any]:
+        """What recreates this object: its name and options, as JSON holds them."""
+        return {"loss": "siglip", "logit_bias": self.logit_bias}
+
+    def __call__(
+        self,
+        patches: ArrayLike | None = None,
+        tokens: ArrayLike | None = None,
+        *,
+        image_global: ArrayLike,
+        text_global: ArrayLike,
+        text_mask: ArrayLike | None = None,
+        patch_mask: ArrayLike | None = None,
+        logit_scale: float = 10.0,
+        grad: bool = False,
+        out_grads: Mapping[str, np.ndarray] | None = None,
+    ) -> LossOutput:
+        """As :func:`siglip_loss`; patches, tokens and masks are accepted and not looked at."""
+        return siglip_loss(
+            image_global,
+            text_global,
+            logit_scale=logit_scale,
+            logit_bias=self.value("logit_bias"),
+            grad=grad,
+            out_grads=out_grads,
+        )
+
+    def __repr__(self) -> str:
+        return f"SiglipLoss(logit_bias={self.logit_bias:g})"
