@@ -38,7 +38,8 @@ GROUNDING = {
     "chance_local_loss": 2.0, "patches": 16, "n": 500,
 }
 SEMANTIC = {"image_to_text": 70.0, "text_to_image": 66.0, "chance": 12.0}
-PLACEMENT = {"NOUN": {"auc": 51.0, "n": 80, "n_pointing": 90, "pointing": 20.0, "pointing_chance": 15.0}}
+PLACEMENT = {"NOUN": {"auc": 51.0, "n": 80, "n_pointing": 90, "pointing": 20.0,
+                      "pointing_chance": 15.0}}
 
 
 def picture(seed=0):
@@ -148,8 +149,8 @@ def test_says_what_is_not_shown(page):
 
 
 def test_parts_that_a_run_lacks_leave_a_whole_page():
-    bare = result(placement=None, semantic=None, text_searches=(), image_searches=(), alignments=(), log=[],
-                  configuration={})
+    bare = result(placement=None, semantic=None, text_searches=(), image_searches=(),
+                  alignments=(), log=[], configuration={})
     Outline(render(bare))
 
 

@@ -96,11 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _tokenizer(arguments: argparse.Namespace, train):
-    """The tokenizer of a file, or one trained on the captions."""
+    """The tokenizer of a file, or one trained on the captions; rows as long as the model's."""
+    import csparc
     from csparc.data import tokenizer as tokenizers
+    from csparc.models.config import preset
 
-    if arguments.tokenizer is None:
-        return tokenizers.train(train.all_captions(), vocab_size=arguments.vocab_size)
-    if arguments.tokenizer.endswith(".json"):
-        return tokenizers.from_file(arguments.tokenizer)
-    return tokenizers.from_clip_bpe(arguments.tokenizer)
+    length = preset(arguments.model).context_length
+    if arguments.tokenizer is not None:
+        return csparc.get_tokenizer(arguments.tokenizer, context_length=length)
+    return tokenizers.train(train.all_captions(), vocab_size=arguments.vocab_size,
+                            context_length=length)

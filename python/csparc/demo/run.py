@@ -18,6 +18,7 @@ from csparc.evaluate import evaluate_grounding, evaluate_retrieval
 from csparc.evaluate.explain import alignment_weights, explanations, local_features
 from csparc.evaluate.features import encode_dataset
 from csparc.losses import SparcLoss
+from csparc.models import PRESETS
 from csparc.trainer import TrainConfig, Trainer
 from csparc.viz import read_log
 from csparc.viz.result import DemoResult
@@ -31,7 +32,10 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     """Run the plan; ``say`` is given a line at each stage."""
     data = open_demo_data(plan.data, plan.seed)
     plan = replace(plan, batch_size=min(plan.batch_size, len(data.train)))
-    tokenizer = tokenizers.train(data.train.all_captions(), vocab_size=VOCABULARY)
+    tokenizer = tokenizers.train(
+        data.train.all_captions(), vocab_size=VOCABULARY,
+        context_length=PRESETS[plan.model].context_length,
+    )
     loss = SparcLoss()
     if plan.minutes is not None:
         say("timing a few steps")
@@ -80,7 +84,7 @@ class Look:
         images = self.preprocess.normalize(np.stack(views))
         found = local_features(model, self.tokenizer, images, captions)
         weights = self.weights_of(found.patches, found.tokens, found.mask)
-        explained = explanations(self.tokenizer, found, weights, model.grid)
+        explained = explanations(self.tokenizer, found, weights, model.config.grid)
         grounding = evaluate_grounding(
             found.patches, found.tokens, found.mask, weights_of=self.weights_of,
             logit_scale=float(np.exp(model.logit_scale.data[0])),
@@ -92,7 +96,8 @@ class Look:
             semantic = semantic_recall(self.data.scenes, *arrays, features.items)
             placed = placement(
                 self.data.scenes, features.items.tolist(), [0] * len(views),
-                [one.words for one in explained], [one.weights for one in explained], model.grid,
+                [one.words for one in explained], [one.weights for one in explained],
+                model.config.grid,
             )
         return Evaluation(features, evaluate_retrieval(*arrays), grounding, views, captions,
                           explained, semantic, placed)

@@ -101,8 +101,8 @@ def retrieval_section(result: DemoResult) -> str:
         f"{trained['n_images']:,} held-out pictures and their {trained['n_texts']:,} sentences. "
         "Recall in per cent: how often a right answer is among the first places. "
         + ("No right answer tied with a wrong one." if ties == 0 else
-           f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence may be "
-           "written for several pictures); of equals the first in order goes first.")
+           f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence may "
+           "be written for several pictures); of equals the first in order goes first.")
     )
     if result.semantic is not None:
         lead += (" Many sentences are true of several pictures; “right by meaning” counts every "
