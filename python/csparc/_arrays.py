@@ -36,6 +36,8 @@ def describe(value: object) -> str:
 
 def to_numpy(value: object, name: str) -> np.ndarray:
     """View ``value`` as an ndarray of any dtype, without a copy where its protocol allows it."""
+    if value is None:
+        raise TypeError(f"{name}: expected an array, found None")
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
             f"{name}: expected a plain array, found a masked one: pass its .data, and which rows "
@@ -97,9 +99,13 @@ class RealInputs:
     """The type each one's gradient is to have."""
 
 
-def real_inputs(**values: object) -> RealInputs:
-    """Read arrays into one type: float64 if any of them is, else float32. None is left out."""
-    given = {name: to_numpy(value, name) for name, value in values.items() if value is not None}
+def real_inputs(optional: tuple[str, ...] = (), **values: object) -> RealInputs:
+    """Read arrays into one type: float64 if any of them is, else float32.
+
+    Those named in ``optional`` may be None and are then left out.
+    """
+    values = {n: v for n, v in values.items() if v is not None or n not in optional}
+    given = {name: to_numpy(value, name) for name, value in values.items()}
     types = {name: real_dtype(array.dtype, name) for name, array in given.items()}
     common = np.result_type(*types.values())
     needed = ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"]
@@ -202,9 +208,9 @@ def positive(value: object, name: str) -> float:
 
 def choice(value: object, name: str, options: tuple[str, ...]) -> int:
     """Position of ``value`` among ``options``."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         listed = " or ".join(repr(option) for option in options)
-        raise ValueError(f"{name}: expected {listed}, found {value!r}")
+        raise ValueError(f"{name}: expected {listed}, found {describe(value)}")
     return options.index(value)
 
 

@@ -192,7 +192,11 @@ class SparcLoss:
     ) -> LossOutput:
         """As :func:`sparc_loss`."""
         inputs = real_inputs(
-            patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
+            optional=("image_global", "text_global"),
+            patches=patches,
+            tokens=tokens,
+            image_global=image_global,
+            text_global=text_global,
         )
         batch = Batch(inputs, text_mask, patch_mask)
         scale = positive(logit_scale, "logit_scale")
