@@ -220,12 +220,12 @@ panel(size_t from, size_t to, size_t U, size_t j, size_t M, size_t terms,
       const CS_TYPED(cs_term) *term, const CS_TYPED(cs_result) *result)
 {
     const size_t count = pieces_of(to - from, tallest[U]);
-    for (size_t piece = 0; piece < count; piece++) {
-        size_t i = from + cut(to - from, count, piece);
-        size_t end = from + cut(to - from, count, piece + 1);
-        int fetch = (result->hints & CS_FETCH) && end + (end - i) <= M;
-        table[U][end - i](terms, term, result, i, j,
-                          fetch ? term[0].a + end * term[0].a_row : NULL);
+    const size_t height = (to - from) / count, taller = (to - from) % count;
+    for (size_t piece = 0, i = from; piece < count; piece++) {
+        const size_t H = height + (piece < taller ? 1 : 0), end = i + H;
+        const int fetch = (result->hints & CS_FETCH) && end + H <= M;
+        table[U][H](terms, term, result, i, j, fetch ? term[0].a + end * term[0].a_row : NULL);
+        i = end;
     }
 }
 

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/norm.h"
 #include "la/rows.h"
+#include "la/tiles.h"
 
 /* Lengths above this leave too little of a float's range for products of two of them. */
 #define LARGE_NORM sqrt(sqrt(CS_REAL_MAX))
@@ -28,6 +28,7 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
     sample->token_scale = take(arena, lanes);
     sample->patch_inverse = take(arena, P);
     sample->token_inverse = take(arena, lanes);
+    sample->columns = take(arena, D * lanes);
     sample->s = take(arena, P * lanes);
     sample->weights = take(arena, P * 2 * lanes);
     sample->gradient = take(arena, P * lanes);
@@ -167,8 +168,10 @@ CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set p
 
     int fits = pack_tokens(sample, tokens, rescale);
     pack_patches(sample, patches, rescale);
-    CS_TYPED(cs_gemm)(P, lanes, D, 1, sample->patches, D, 1, sample->tokens, 1, D, 0,
-                      sample->s, lanes, 1);
+    CS_TYPED(cs_transpose)(L, D, lanes, sample->tokens, D, sample->columns);
+    CS_TYPED(cs_term) similarity = {D, sample->patches, D, 1, sample->columns, lanes};
+    CS_TYPED(cs_product)(P, lanes, 1, &similarity,
+                         &(CS_TYPED(cs_result)){.c = sample->s, .c_row = lanes, .hints = CS_FETCH});
     if (options->cosine) {
         fits &= measure_patches(sample, patches);
         kernels->scale_outer(P, lanes, sample->patch_inverse, sample->token_inverse, sample->s);

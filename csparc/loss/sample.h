@@ -49,6 +49,8 @@ typedef struct {
     cs_real *token_scale;   /* [lanes] */
     cs_real *patch_inverse; /* [P] 1/|v|, 0 for a dead one; only for CS_COSINE */
     cs_real *token_inverse; /* [lanes] 1/|t|, 0 for a dead one */
+    cs_real *columns;       /* [D,lanes] what s (later: gradient) is the product of patches with:
+                             * tokens, later dgrouped, transposed */
     cs_real *s;             /* [P,lanes] */
     cs_real *weights;       /* [P, 2 lanes]: weights in the left half */
     cs_real *ds;            /* the right half: dL/d(v_p . t_k), which makes [a, ds] one matrix */

@@ -4,9 +4,9 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/norm.h"
 #include "la/rows.h"
+#include "la/tiles.h"
 #include "loss/contrastive.h"
 #include "loss/kernels.h"
 
@@ -19,6 +19,7 @@ typedef struct {
     cs_real *grouped;         /* [L,D] c */
     cs_real *grouped_inverse; /* [L] 1/|c|, 0 for a dead one */
     cs_real *grouped_pull;    /* [L] coefficient of c_j in dc_j */
+    cs_real *row_factor;      /* [L] logit_scale / |c| */
     cs_real *logits;          /* [L,lanes] U, matching pairs and padding masked */
     cs_real *dlogits;         /* [L,lanes] G, then G logit_scale / (|c| |t|) */
     cs_real *matching;        /* [L] U_jj */
@@ -30,7 +31,7 @@ static void
 layout(size_t P, size_t L, size_t D, cs_arena *arena, workspace *w)
 {
     size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
-    cs_real **vectors[] = {&w->grouped_inverse, &w->grouped_pull, &w->matching,
+    cs_real **vectors[] = {&w->grouped_inverse, &w->grouped_pull, &w->row_factor, &w->matching,
                            &w->row_top, &w->row_sum, &w->row_lse, &w->row_share,
                            &w->column_top, &w->column_sum, &w->column_lse, &w->column_share};
     CS_TYPED(cs_sample_layout)(P, L, D, arena, &w->sample);
@@ -64,8 +65,8 @@ group(workspace *w)
     const CS_TYPED(cs_sample) *x = &w->sample;
     size_t D = x->D;
     int fits = 1;
-    CS_TYPED(cs_gemm)(x->L, D, x->P, 1, x->weights, 1, 2 * x->lanes, x->patches, D, 1, 0,
-                      w->grouped, D, 1);
+    CS_TYPED(cs_term) weighted = {x->P, x->weights, 1, 2 * x->lanes, x->patches, D};
+    CS_TYPED(cs_product)(x->L, D, 1, &weighted, &(CS_TYPED(cs_result)){.c = w->grouped, .c_row = D});
     for (size_t j = 0; j < x->L; j++) {
         /* Shrunk by patch_scale, as everything packed is; so is the length that counts as dead. */
         cs_real length = cs_norm(rows, D, w->grouped + j * D);
@@ -83,9 +84,12 @@ matching_loss(workspace *w, cs_real logit_scale)
     const CS_TYPED(cs_sample) *x = &w->sample;
     size_t L = x->L, D = x->D, lanes = x->lanes;
     double total = 0;
-    CS_TYPED(cs_gemm)(L, lanes, D, logit_scale, w->grouped, D, 1, x->tokens, 1, D, 0, w->logits,
-                      lanes, 1);
-    kernels->scale_outer(L, lanes, w->grouped_inverse, x->token_inverse, w->logits);
+    for (size_t j = 0; j < L; j++)
+        w->row_factor[j] = logit_scale * w->grouped_inverse[j];
+    CS_TYPED(cs_term) cosines = {D, w->grouped, D, 1, x->columns, lanes};
+    CS_TYPED(cs_product)(L, lanes, 1, &cosines,
+                         &(CS_TYPED(cs_result)){.c = w->logits, .c_row = lanes});
+    kernels->scale_outer(L, lanes, w->row_factor, x->token_inverse, w->logits);
     for (size_t j = 0; j < L; j++) {
         cs_real *row = w->logits + j * lanes;
         w->matching[j] = row[j];
@@ -111,7 +115,7 @@ matching_loss(workspace *w, cs_real logit_scale)
 /* dlogits = G logit_scale / (|c_j| |t_k|), the pulls of c and t, and as result sum G o U, which is
  * logit_scale dL/dlogit_scale. */
 static double
-matching_backward(workspace *w, cs_real logit_scale, cs_real weight, cs_real *token_pull)
+matching_backward(workspace *w, cs_real weight, cs_real *token_pull)
 {
     const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
@@ -133,46 +137,46 @@ matching_backward(workspace *w, cs_real logit_scale, cs_real weight, cs_real *to
     kernels->column_dot(L, lanes, w->dlogits, w->logits, token_pull);
     for (size_t k = 0; k < lanes; k++)
         token_pull[k] *= -x->token_inverse[k] * x->token_inverse[k];
-    kernels->scale_outer(L, lanes, w->grouped_inverse, x->token_inverse, w->dlogits);
-    for (size_t j = 0; j < L; j++)
-        rows->scale_add(lanes, logit_scale, w->dlogits + j * lanes, 0, w->dlogits + j * lanes);
+    kernels->scale_outer(L, lanes, w->row_factor, x->token_inverse, w->dlogits);
     return total;
 }
 
-/* dc [L,D] = dlogits T + pull c, zeros up to `lanes`. */
+/* dc [L,D] = dlogits T + pull c, and what the alignment weights get from it: gradient = V dc^T. */
 static void
-grouped_gradient(workspace *w)
+grouped_gradient(workspace *w, int through_weights)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     const CS_TYPED(cs_sample) *x = &w->sample;
-    size_t D = x->D;
-    for (size_t j = 0; j < x->L; j++)
-        rows->scale_add(D, w->grouped_pull[j], w->grouped + j * D, 0, x->dgrouped + j * D);
-    memset(x->dgrouped + x->L * D, 0, (x->lanes - x->L) * D * sizeof(cs_real));
-    CS_TYPED(cs_gemm)(x->L, D, x->L, 1, w->dlogits, x->lanes, 1, x->tokens, D, 1, 1, x->dgrouped,
-                      D, 1);
+    size_t D = x->D, lanes = x->lanes;
+    CS_TYPED(cs_term) term = {x->L, w->dlogits, lanes, 1, x->tokens, D};
+    CS_TYPED(cs_result) dgrouped = {x->dgrouped, D, w->grouped_pull, w->grouped, D, 0};
+    CS_TYPED(cs_product)(x->L, D, 1, &term, &dgrouped);
+    if (!through_weights)
+        return;
+    CS_TYPED(cs_transpose)(x->L, D, lanes, x->dgrouped, D, x->columns);
+    term = (CS_TYPED(cs_term)){D, x->patches, D, 1, x->columns, lanes};
+    CS_TYPED(cs_product)(x->P, lanes, 1, &term,
+                         &(CS_TYPED(cs_result)){.c = x->gradient, .c_row = lanes});
 }
 
-/* dT = dlogits^T c + pull t + ds V, then dV = [a, ds] [dc; t] + pull v: V may lie where dV goes. */
+/* dT = dlogits^T c + ds^T V + pull t, then dV = a dc + ds T + pull v: V may lie where dV goes. */
 static void
-row_gradients(workspace *w, int through_weights, const cs_real *token_pull, cs_real *dpatches,
+row_gradients(workspace *w, int through_weights, cs_real *token_pull, cs_real *dpatches,
               cs_real *dtokens)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     const CS_TYPED(cs_sample) *x = &w->sample;
-    size_t P = x->P, L = x->L, D = x->D, lanes = x->lanes;
+    size_t L = x->L, D = x->D, lanes = x->lanes, terms = through_weights ? 2 : 1;
     int pulled = through_weights && x->options->cosine;
-    for (size_t k = 0; k < L; k++) {
-        cs_real pull = token_pull[k] + (pulled ? x->token_pull[k] : 0);
-        rows->scale_add(D, pull, x->tokens + k * D, 0, dtokens + k * D);
-    }
-    CS_TYPED(cs_gemm)(L, D, L, 1, w->dlogits, 1, lanes, w->grouped, D, 1, 1, dtokens, D, 1);
-    if (through_weights)
-        CS_TYPED(cs_gemm)(L, D, P, 1, x->ds, 1, 2 * lanes, x->patches, D, 1, 1, dtokens, D, 1);
-    for (size_t p = 0; pulled && p < P; p++)
-        rows->scale_add(D, x->patch_pull[p], x->patches + p * D, 0, dpatches + p * D);
-    CS_TYPED(cs_gemm)(P, D, through_weights ? 2 * lanes : lanes, 1, x->weights, 2 * lanes, 1,
-                      x->dgrouped, D, 1, pulled ? 1 : 0, dpatches, D, 1);
+    for (size_t k = 0; pulled && k < L; k++)
+        token_pull[k] += x->token_pull[k];
+    CS_TYPED(cs_term) to_tokens[] = {{L, w->dlogits, 1, lanes, w->grouped, D},
+                                     {x->P, x->ds, 1, 2 * lanes, x->patches, D}};
+    CS_TYPED(cs_result) result = {dtokens, D, token_pull, x->tokens, D, 0};
+    CS_TYPED(cs_product)(L, D, terms, to_tokens, &result);
+    CS_TYPED(cs_term) to_patches[] = {{L, x->weights, 2 * lanes, 1, x->dgrouped, D},
+                                      {L, x->ds, 2 * lanes, 1, x->tokens, D}};
+    result = (CS_TYPED(cs_result)){dpatches, D, x->patch_pull, pulled ? x->patches : NULL, D,
+                                   x->patches_in_place ? CS_STREAM : 0};
+    CS_TYPED(cs_product)(x->P, D, terms, to_patches, &result);
 }
 
 /* One sample with at least one valid patch and token. Index i is already in every pointer of `out`
@@ -196,13 +200,10 @@ sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
         return;
     cs_real *token_pull = w->column_top;
     cs_real weight = (cs_real)(options->weight * (double)share);
-    out->dscale[i] = matching_backward(w, logit_scale, weight, token_pull) / options->logit_scale;
-    grouped_gradient(w);
-    if (!options->detach_weights) {
-        CS_TYPED(cs_gemm)(w->sample.P, w->sample.lanes, D, 1, w->sample.patches, D, 1,
-                          w->sample.dgrouped, 1, D, 0, w->sample.gradient, w->sample.lanes, 1);
+    out->dscale[i] = matching_backward(w, weight, token_pull) / options->logit_scale;
+    grouped_gradient(w, !options->detach_weights);
+    if (!options->detach_weights)
         out->dsoftmax_scale[i] = CS_TYPED(cs_sample_backward)(&w->sample);
-    }
     row_gradients(w, !options->detach_weights, token_pull,
                   CS_TYPED(cs_sample_patch_target)(&w->sample, out->dpatches),
                   CS_TYPED(cs_sample_token_target)(&w->sample, out->dtokens));
