@@ -30,16 +30,20 @@ if TYPE_CHECKING:
         get_tokenizer,
         list_models,
     )
+    from csparc.trainer import TrainConfig, Trainer, load_checkpoint
 
 # Public names that need more than the core, and the module each is imported from when first used:
 # ``import csparc`` for the loss alone stays quick.
 _LATER = {
     "ModelConfig": "csparc.models",
+    "TrainConfig": "csparc.trainer",
+    "Trainer": "csparc.trainer",
     "TwoTower": "csparc.models",
     "create_model": "csparc.models",
     "create_model_and_transforms": "csparc.models",
     "get_tokenizer": "csparc.models",
     "list_models": "csparc.models",
+    "load_checkpoint": "csparc.trainer",
 }
 
 __all__ = [
@@ -48,6 +52,8 @@ __all__ = [
     "ModelConfig",
     "SiglipLoss",
     "SparcLoss",
+    "TrainConfig",
+    "Trainer",
     "TwoTower",
     "__version__",
     "clip_loss",
@@ -58,6 +64,7 @@ __all__ = [
     "group_patches",
     "group_patches_backward",
     "list_models",
+    "load_checkpoint",
     "set_num_threads",
     "show_config",
     "siglip_loss",
@@ -70,7 +77,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
-    if name in ("data", "models", "nn", "reference"):
+    if name in ("data", "models", "nn", "reference", "trainer"):
         return importlib.import_module(f"csparc.{name}")
     raise AttributeError(f"module 'csparc' has no attribute {name!r}")
 

@@ -29,9 +29,9 @@ def load_session(path: str | os.PathLike) -> Session:
         The file is not a whole checkpoint, or holds no tokenizer.
     """
     import csparc
-    from csparc.data.transforms import preprocess_for
+    from csparc.data.transforms import Preprocess
 
     model, tokenizer, metadata = csparc.load_checkpoint(path)
     if tokenizer is None:
         raise CheckpointError(f"{os.fspath(path)}: expected a tokenizer inside, found none")
-    return Session(model, tokenizer, preprocess_for(model.config), metadata)
+    return Session(model, tokenizer, Preprocess(**metadata.preprocess), metadata)

@@ -1,0 +1,179 @@
+"""The settings of a training run, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_WHERE_AND_HOW = {
+    "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "progress",
+}  # fmt: skip
+"""Settings that do not decide a single bit of the trained weights."""
+
+PROGRESS = ("auto", "bar", "lines", "none")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train; one of ``steps`` and ``epochs`` is needed.
+
+    Parameters
+    ----------
+    batch_size : int
+        Pairs of one forward pass. The contrastive losses draw their negatives from these alone.
+    steps, epochs : int, exactly one of them
+        Length of the run, in optimiser steps or in passes over the data (an incomplete last batch
+        of a pass is left out).
+    lr : float
+        Peak learning rate: reached by a straight line over ``warmup`` steps, then a half cosine
+        down to 0 at the last step.
+    wd : float
+        Decoupled weight decay (AdamW), of matrices only: not of biases, norms and scales.
+    warmup : int or None
+        Steps of warm-up; None is a tenth of the run, 2500 at most.
+    beta1, beta2, eps : float
+        AdamW's; the defaults are the usual ones for vision transformers.
+    grad_clip_norm : float or None
+        Longest gradient: above it all gradients are scaled down together. None never clips.
+    accum_freq : int
+        Batches whose losses are averaged in one step. The gradient is that of the average of the
+        slices' losses, each computed on its own: negatives come from the slice alone, so this
+        is not the same as a batch ``accum_freq`` times as large.
+    seed : int
+        Decides order, caption choice and augmentation.
+    scale_min, scale_max : float
+        After each step the logit scale is clamped to this range.
+    save_frequency : int
+        Steps between checkpoints; one is written at the end in any case.
+    val_frequency : int
+        Steps between validations; 0 validates only at the end.
+    threads : int or None
+        Threads of the core; None leaves the setting alone. The result does not depend on it.
+    out : path or None
+        Folder for ``log.jsonl``, ``validation.jsonl`` and ``checkpoints/``; None writes nothing.
+    resume : None, "latest" or path
+        "latest" goes on from the newest whole checkpoint in ``out``, and starts anew when there is
+        none. A path names the checkpoint to go on from.
+    overwrite : bool
+        Without ``resume``, replace the run that ``out`` already holds instead of refusing.
+    progress : "auto", "bar", "lines" or "none"
+        A progress bar on standard error, or plain lines; "auto" draws the bar on a terminal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the setting, what was expected and what was found.
+    """
+
+    batch_size: int = 256
+    steps: int | None = None
+    epochs: int | None = None
+    lr: float = 1e-3
+    wd: float = 0.1
+    warmup: int | None = None
+    beta1: float = 0.9
+    beta2: float = 0.98
+    eps: float = 1e-6
+    grad_clip_norm: float | None = 1.0
+    accum_freq: int = 1
+    seed: int = 0
+    scale_min: float = 1.0
+    scale_max: float = 100.0
+    save_frequency: int = 100
+    val_frequency: int = 200
+    threads: int | None = None
+    out: str | os.PathLike | None = None
+    resume: str | os.PathLike | None = None
+    overwrite: bool = False
+    progress: str = "auto"
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.epochs is None):
+            found = "neither" if self.steps is None else "both"
+            raise ValueError(f"expected one of steps and epochs, found {found}")
+        for name in ("batch_size", "save_frequency", "accum_freq"):
+            _whole(name, getattr(self, name), 1)
+        for name in ("steps", "epochs", "threads"):
+            _whole(name, getattr(self, name), 1, optional=True)
+        _whole("warmup", self.warmup, 0, optional=True)
+        _whole("val_frequency", self.val_frequency, 0)
+        _whole("seed", self.seed, -(1 << 63), (1 << 63) - 1)
+        _real("lr", self.lr, 0.0)
+        _real("wd", self.wd, 0.0)
+        _real("eps", self.eps, 0.0, open_low=True)
+        for name in ("beta1", "beta2"):
+            _real(name, getattr(self, name), 0.0, 1.0, open_high=True)
+        if self.grad_clip_norm is not None:
+            _real("grad_clip_norm", self.grad_clip_norm, 0.0, open_low=True)
+        _real("scale_min", self.scale_min, 0.0, open_low=True)
+        _real("scale_max", self.scale_max, self.scale_min)
+        if self.progress not in PROGRESS:
+            wanted = ", ".join(PROGRESS)
+            raise ValueError(f"progress: expected one of {wanted}, found {self.progress!r}")
+        for name in ("out", "resume"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
+                raise TypeError(f"{name}: expected a path, found {value!r}")
+        if not isinstance(self.overwrite, bool):
+            raise TypeError(f"overwrite: expected True or False, found {self.overwrite!r}")
+        if self.resume is not None and self.out is None:
+            raise ValueError("resume: expected out, the folder of the run, beside it; found None")
+
+    def total_steps(self, pictures: int) -> int:
+        """Optimiser steps of the whole run on a data set of ``pictures`` pictures.
+
+        Raises
+        ------
+        ValueError
+            The data does not fill one step.
+        """
+        per_step = self.batch_size * self.accum_freq
+        if pictures < self.batch_size:
+            raise ValueError(
+                f"batch_size: expected at most the {pictures} pictures of the data, "
+                f"found {self.batch_size}"
+            )
+        if self.steps is not None:
+            return self.steps
+        return max(1, self.epochs * (pictures // self.batch_size) * self.batch_size // per_step)
+
+    def warmup_steps(self, total: int) -> int:
+        """Steps of warm-up in a run of ``total``."""
+        return min(2500, total // 10) if self.warmup is None else self.warmup
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that decide the result, as JSON values: what a checkpoint records."""
+        return {key: value for key, value in asdict(self).items() if key not in _WHERE_AND_HOW}
+
+
+def _whole(
+    name: str, value: object, low: int, high: int | None = None, optional: bool = False
+) -> None:
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name}: expected a whole number, found {value!r}")
+    if value < low or (high is not None and value > high):
+        limit = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name}: expected {limit}, found {value}")
+
+
+def _real(
+    name: str,
+    value: object,
+    low: float,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name}: expected a number, found {value!r}")
+    below = value <= low if open_low else value < low
+    above = value >= high if open_high else value > high
+    if not math.isfinite(value) or below or above:
+        limits = f"{'more than' if open_low else 'at least'} {low:g}"
+        if high < math.inf:
+            limits += f" and {'less than' if open_high else 'at most'} {high:g}"
+        raise ValueError(f"{name}: expected {limits}, found {value!r}")

@@ -1,0 +1,164 @@
+"""The folder of a run: its logs, its checkpoints, and a lock that keeps a second run out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from csparc.errors import CheckpointError, TrainingError
+from csparc.trainer.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from csparc.trainer.config import TrainConfig
+from csparc.trainer.folder import CheckpointFolder
+from csparc.trainer.log import STEP_KEYS, JsonLines
+from csparc.trainer.progress import Progress
+
+
+class RunFiles:
+    """Everything a run writes; with ``out=None`` nothing is written.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.out = None if config.out is None else Path(config.out)
+        inside = (lambda name: None) if self.out is None else self.out.joinpath
+        self.log = JsonLines(inside("log.jsonl"), STEP_KEYS)
+        self.validation = JsonLines(inside("validation.jsonl"))
+        self.checkpoints = None if self.out is None else CheckpointFolder(self.out / "checkpoints")
+        self._lock: int | None = None
+        self._saved_step: int | None = None
+
+    def open(self, progress: Progress) -> tuple[Path, Checkpoint] | None:
+        """Make or take over the folder; returns the checkpoint to go on from, if any.
+
+        Raises
+        ------
+        CheckpointError
+            ``resume`` names a file that is not a whole checkpoint.
+        TrainingError
+            The folder holds a run and neither ``resume`` nor ``overwrite`` was asked for, another
+            process trains in it, or it cannot be written to.
+        """
+        if self.out is None:
+            return None
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            self.checkpoints.create()
+        except OSError as error:
+            raise TrainingError(
+                f"{self.out}: expected a folder to write the run to: {error.strerror}"
+            ) from error
+        resume = self.config.resume
+        if resume is None:
+            self._begin_anew()
+            return None
+        if str(resume) != "latest":
+            path = find_checkpoint(resume)
+            return path, read_checkpoint(path)
+        return self._newest(progress)
+
+    def reserve(self, checkpoint: Checkpoint) -> None:
+        """Take room on the disk for the next checkpoint now.
+
+        Raises
+        ------
+        TrainingError
+            There is no such room.
+        """
+        if self.out is None:
+            return
+        size = checkpoint.encoded_size()
+        try:
+            self.checkpoints.reserve(size)
+        except OSError as error:
+            raise TrainingError(
+                f"{self.checkpoints.folder}: expected room for checkpoints of {size / 1e6:.1f} MB, "
+                f"found: {error.strerror}"
+            ) from error
+
+    def save_last(self, checkpoint: Checkpoint) -> None:
+        """Write ``last``, after the logs it must not run ahead of."""
+        if self.out is None:
+            return
+        self.log.flush_to_disk()
+        self.validation.flush_to_disk()
+        self.checkpoints.save_last(checkpoint.write)
+        self._saved_step = checkpoint.metadata.counters.step
+
+    def save_best(self, checkpoint: Checkpoint) -> None:
+        """Write ``best``."""
+        if self.out is not None:
+            self.checkpoints.save_best(checkpoint.write)
+
+    def cannot_write(self, error: OSError) -> TrainingError:
+        """What to tell when a file could not be written."""
+        kept = "no checkpoint had been written yet"
+        if self._saved_step is not None:
+            kept = f"the checkpoint of step {self._saved_step} is whole"
+        return TrainingError(
+            f"{self.out}: cannot be written: {error.strerror}; {kept}; make room, then go on with "
+            "resume='latest' (--resume latest)"
+        )
+
+    def cut_back(self, step: int, validated_step: int) -> None:
+        """Drop what the logs hold beyond a checkpoint."""
+        self.log.cut_back(step)
+        self.validation.cut_back(validated_step)
+
+    def close(self) -> None:
+        """Close the logs, give reserved room back, let go of the lock."""
+        self.log.close()
+        self.validation.close()
+        if self._lock is not None:
+            self.checkpoints.release()
+            os.close(self._lock)
+            self._lock = None
+
+    def _begin_anew(self) -> None:
+        folder = self.checkpoints
+        old = [path for path in (*folder.candidates(), folder.best) if path.exists()]
+        if old and not self.config.overwrite:
+            raise TrainingError(
+                f"{self.out}: expected a folder without a run, found {old[0].name}; "
+                "resume='latest' (--resume latest) goes on with it, overwrite=True (--overwrite) "
+                "replaces it"
+            )
+        for path in (*old, self.log.path, self.validation.path):
+            path.unlink(missing_ok=True)
+
+    def _newest(self, progress: Progress) -> tuple[Path, Checkpoint] | None:
+        """The newest whole checkpoint; a damaged one is named and the one before it taken."""
+        damaged: CheckpointError | None = None
+        for path in self.checkpoints.candidates():
+            try:
+                checkpoint = read_checkpoint(path)
+            except CheckpointError as error:
+                damaged = error
+                progress.say(f"{error}; trying the one before it")
+                continue
+            return path, checkpoint
+        if damaged is not None:
+            raise damaged
+        progress.say(f"nothing to resume in {self.out}: starting anew")
+        self._begin_anew()
+        return None
+
+    def _take_lock(self) -> None:
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows
+            self._lock = os.open(os.devnull, os.O_RDONLY)
+            return
+        self._lock = os.open(self.out / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            self._lock = None
+            raise TrainingError(
+                f"{self.out}: expected a folder no one trains in, found another process at it"
+            ) from error

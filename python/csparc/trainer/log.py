@@ -1,0 +1,79 @@
+"""Logs of a run: one JSON object a line, in the order of the steps."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+STEP_KEYS = (
+    "step", "loss", "global_loss", "local_loss", "logit_scale", "lr", "grad_norm", "param_norm",
+    "update_norm", "kept_fraction", "pairs_per_second",
+)  # fmt: skip
+"""A line of ``log.jsonl``. ``step`` counts finished steps from 1, ``logit_scale`` is the multiplied
+value the loss was computed with, ``grad_norm`` the length before clipping, ``param_norm`` the
+length of all parameters after the step, ``update_norm`` that of their change."""
+
+
+class JsonLines:
+    """A file of records, each with a ``step``; every line is handed to the system at once.
+
+    Parameters
+    ----------
+    path : path or None
+        Appended to; None keeps nothing.
+    keys : tuple of str or None
+        The keys every record must have, in the order they are written; None takes any.
+    """
+
+    def __init__(self, path: str | os.PathLike | None, keys: tuple[str, ...] | None = None) -> None:
+        self.path = None if path is None else Path(path)
+        self.keys = keys
+        self._file = None
+
+    def append(self, record: Mapping[str, object]) -> None:
+        """Write one record; NaN and infinity, which JSON does not have, are refused."""
+        keys = self.keys or tuple(record)
+        if set(keys) != set(record):
+            raise KeyError(f"expected the keys {', '.join(keys)}, found {', '.join(record)}")
+        if self.path is None:
+            return
+        if self._file is None:
+            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115
+        line = json.dumps({key: record[key] for key in keys}, allow_nan=False) + "\n"
+        data = memoryview(line.encode("utf-8"))
+        while data:
+            data = data[self._file.write(data) :]
+
+    def cut_back(self, step: int) -> None:
+        """Drop everything after the records of ``step``, and a line that is not whole."""
+        if self.path is None or not self.path.exists():
+            return
+        self.close()
+        keep = 0
+        with open(self.path, "rb") as file:
+            for line in file:
+                if not line.endswith(b"\n") or not _within(line, step):
+                    break
+                keep += len(line)
+        os.truncate(self.path, keep)
+
+    def flush_to_disk(self) -> None:
+        """Make what was written survive a power failure."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; a later `append` opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _within(line: bytes, step: int) -> bool:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(record, dict) and type(record.get("step")) is int and record["step"] <= step

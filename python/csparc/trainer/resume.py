@@ -1,0 +1,51 @@
+"""Whether a checkpoint belongs to the run that wants to go on from it."""
+
+from __future__ import annotations
+
+from csparc.errors import CheckpointError
+from csparc.trainer.checkpoint import Checkpoint
+from csparc.trainer.metadata import Metadata
+from csparc.trainer.safetensors_file import show
+
+MAY_DIFFER = {"steps", "epochs"}
+"""Settings a resumed run may change: a longer run follows the longer schedule from here on."""
+
+
+def check_same_run(
+    checkpoint: Checkpoint, source: str, run: Metadata, parameters: set[str]
+) -> None:
+    """Refuse a checkpoint whose continuation would not be the run it came from.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    source : str
+        Its path, for messages.
+    run : Metadata
+        The configurations of the run that asks.
+    parameters : set of str
+        Names of the parameters the optimiser trains.
+
+    Raises
+    ------
+    CheckpointError
+        Naming the first setting that differs, or missing optimiser state.
+    """
+    saved = checkpoint.metadata
+    for part in ("model_config", "loss_config", "train_config"):
+        found, expected = getattr(saved, part), getattr(run, part)
+        for key in dict.fromkeys([*expected, *found]):
+            if part == "train_config" and key in MAY_DIFFER:
+                continue
+            if found.get(key) != expected.get(key):
+                raise CheckpointError(
+                    f"{source}: expected {part} {key} = {show(expected.get(key))} as in this run, "
+                    f"found {show(found.get(key))}; give the same, or another out"
+                )
+    if saved.tokenizer != run.tokenizer:
+        raise CheckpointError(f"{source}: expected the tokenizer of this run, found another one")
+    if set(checkpoint.first_moment) != parameters or not saved.cursor:
+        raise CheckpointError(
+            f"{source}: expected the state of the optimiser, found a checkpoint made for use, not "
+            "for going on"
+        )

@@ -1,0 +1,247 @@
+"""One safetensors file, written the same way every time and checked before a byte is believed.
+
+Layout: 8 bytes with the header's length (little-endian), the header (a JSON object: tensor name ->
+``{"dtype", "shape", "data_offsets"}``, and ``__metadata__``, text to text), then the tensors'
+bytes without a gap. The library reads the tensors. It is not what writes them: its order of the
+metadata is random, and two runs that end in the same bits should leave the same file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+
+from csparc._extras import require
+from csparc.errors import CheckpointError
+
+DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+MAX_HEADER = 100_000_000
+"""The library's own limit on the header's length, in bytes."""
+MAX_RANK = 8
+HEADER_UNIT = 4096
+"""Headers are padded to whole disk blocks, so that growing counters do not grow the file."""
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """Where a tensor lies in the file: bytes ``begin`` to ``end`` after the header."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header that passed every check."""
+
+    metadata: dict[str, str]
+    tensors: dict[str, TensorEntry]
+    data_start: int
+
+
+def show(value: object, limit: int = 60) -> str:
+    """A value from a file, quoted on one line and cut to ``limit`` characters."""
+    text = ascii(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def refuse(path: str | os.PathLike, expected: str, found: str) -> NoReturn:
+    """Raise the one-line CheckpointError of this file."""
+    raise CheckpointError(f"{os.fspath(path)}: expected {expected}, found {found}")
+
+
+# Writing -----------------------------------------------------------------------------------------
+
+
+def checksum(array: np.ndarray) -> int:
+    """CRC-32 of an array's bytes as they lie in the file."""
+    return zlib.crc32(_little_endian_bytes(array))
+
+
+def write(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write tensors (float32 or float64, any shape) in the given order, then nothing else."""
+    file.write(_encode_header(tensors, metadata))
+    for array in tensors.values():
+        file.write(_little_endian_bytes(array))
+
+
+def encoded_size(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> int:
+    """Bytes that `write` will write."""
+    data = sum(array.nbytes for array in tensors.values())
+    return len(_encode_header(tensors, metadata)) + data
+
+
+def _encode_header(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    begin = 0
+    for name, array in tensors.items():
+        dtype = _dtype_name(name, array)
+        end = begin + array.nbytes
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, end]}
+        begin = end
+    text = json.dumps(header, separators=(",", ":")).encode("utf-8")
+    text += b" " * (-(len(text) + 8) % HEADER_UNIT)
+    return struct.pack("<Q", len(text)) + text
+
+
+def _dtype_name(name: str, array: np.ndarray) -> str:
+    for key, dtype in DTYPES.items():
+        if array.dtype == dtype.newbyteorder("="):
+            return key
+    raise TypeError(f"{name}: expected float32 or float64, found {array.dtype}")
+
+
+def _little_endian_bytes(array: np.ndarray) -> memoryview:
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.astype(flat.dtype.newbyteorder("<"), copy=False).view(np.uint8).data
+
+
+# Reading -----------------------------------------------------------------------------------------
+
+
+def read_header(path: str | os.PathLike) -> Header:
+    """Check the whole structure of a file and return its header; no tensor is read.
+
+    Raises
+    ------
+    CheckpointError
+        One line: the file, what was expected, what was found.
+    """
+    if not os.path.isfile(path):
+        refuse(path, "a checkpoint file", "no such file" if not os.path.exists(path) else "no file")
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            text, data_start = _header_text(path, file, size)
+    except OSError as error:
+        raise CheckpointError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
+    record = _parse(path, text)
+    metadata = _metadata(path, record.pop("__metadata__", None))
+    tensors = {name: _entry(path, name, value) for name, value in record.items()}
+    _check_layout(path, tensors, size - data_start)
+    return Header(metadata, tensors, data_start)
+
+
+def read_tensors(path: str | os.PathLike, header: Header) -> dict[str, np.ndarray]:
+    """Read every tensor of a file whose header was checked, through the safetensors library.
+
+    Raises
+    ------
+    CheckpointError
+        The library refuses the file, or it is no longer the one that was checked.
+    """
+    library = require("safetensors", extra="train")
+    tensors = {}
+    try:
+        with library.safe_open(os.fspath(path), framework="numpy") as file:
+            for name in header.tensors:
+                tensors[name] = file.get_tensor(name)
+    except (library.SafetensorError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{os.fspath(path)}: cannot be read: {show(reason, 200)}") from error
+    for name, entry in header.tensors.items():
+        if tensors[name].shape != entry.shape or tensors[name].dtype != entry.dtype:
+            refuse(path, f"tensor {show(name)} as in the header", "a file that changed meanwhile")
+    return tensors
+
+
+def parse_json(path: str | os.PathLike, what: str, text: str) -> Any:
+    """JSON without NaN, Infinity or a key given twice; what is wrong becomes a CheckpointError."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
+    except RecursionError:
+        refuse(path, f"{what} as JSON", "one nested too deeply")
+    except ValueError as error:
+        refuse(path, f"{what} as JSON", show(str(error), 120))
+
+
+def _header_text(path: str | os.PathLike, file: BinaryIO, size: int) -> tuple[str, int]:
+    if size < 8:
+        refuse(path, "at least 8 bytes with the header's length", f"{size} bytes")
+    (length,) = struct.unpack("<Q", file.read(8))
+    if length > min(size - 8, MAX_HEADER):
+        limit = min(size - 8, MAX_HEADER)
+        refuse(path, f"a header of at most {limit} bytes (the file has {size})", f"{length}")
+    raw = file.read(length)
+    if len(raw) != length:
+        refuse(path, f"a header of {length} bytes", f"{len(raw)}")
+    if raw[:1] != b"{":
+        refuse(path, "a header that begins with '{'", show(raw[:8]))
+    try:
+        return raw.decode("utf-8"), 8 + length
+    except UnicodeDecodeError as error:
+        refuse(path, "a header in UTF-8", f"another byte at {error.start}")
+
+
+def _parse(path: str | os.PathLike, text: str) -> dict[str, Any]:
+    record = parse_json(path, "the header", text)
+    if not isinstance(record, dict):
+        refuse(path, "the header as a JSON object", show(record))
+    return record
+
+
+def _metadata(path: str | os.PathLike, value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        refuse(path, "__metadata__ as an object of texts", "none" if value is None else show(value))
+    for key, text in value.items():
+        if not isinstance(text, str):
+            refuse(path, f"__metadata__ {show(key)} as a text", show(text))
+    return value
+
+
+def _entry(path: str | os.PathLike, name: str, value: object) -> TensorEntry:
+    where = f"tensor {show(name)}"
+    if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
+        refuse(path, f"{where} with dtype, shape and data_offsets", show(value))
+    dtype = DTYPES.get(value["dtype"]) if isinstance(value["dtype"], str) else None
+    if dtype is None:
+        refuse(path, f"{where} of dtype {' or '.join(DTYPES)}", show(value["dtype"]))
+    shape, offsets = value["shape"], value["data_offsets"]
+    if not _sizes(shape) or len(shape) > MAX_RANK:
+        refuse(path, f"{where} with a shape of at most {MAX_RANK} sizes >= 0", show(shape))
+    if not _sizes(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        refuse(path, f"{where} with data_offsets [begin, end], 0 <= begin <= end", show(offsets))
+    needed, given = math.prod(shape) * dtype.itemsize, offsets[1] - offsets[0]
+    if given != needed:
+        refuse(path, f"{where} with {show(needed)} bytes by its shape", show(given))
+    return TensorEntry(dtype, tuple(shape), offsets[0], offsets[1])
+
+
+def _sizes(value: object) -> bool:
+    return isinstance(value, list) and all(type(n) is int and 0 <= n < 1 << 63 for n in value)
+
+
+def _check_layout(path: str | os.PathLike, tensors: dict[str, TensorEntry], size: int) -> None:
+    """Tensors in order of their place fill the ``size`` data bytes: no gap, overlap or rest."""
+    reached = 0
+    for name, entry in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if entry.begin != reached:
+            kind = "an overlap" if entry.begin < reached else "a gap"
+            found = f"{kind}: {entry.begin}"
+            refuse(path, f"tensor {show(name)} to begin at byte {reached}", found)
+        reached = entry.end
+    if reached != size:
+        refuse(path, f"{reached} bytes of tensors by the header", f"{size} bytes in the file")
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON value")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in record:
+            raise ValueError(f"the key {show(name)} twice")
+        record[name] = value
+    return record

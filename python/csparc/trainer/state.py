@@ -1,0 +1,98 @@
+"""What a run is made of, into a checkpoint and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csparc.data.transforms import Preprocess
+from csparc.optim import AdamW
+from csparc.trainer.checkpoint import Checkpoint
+from csparc.trainer.metadata import Counters, Metadata
+from csparc.trainer.resume import check_same_run
+
+if TYPE_CHECKING:
+    from csparc.models import TwoTower
+    from csparc.trainer.trainer import Trainer
+
+
+class TrainingState:
+    """Model, optimiser and counters of a run.
+
+    Parameters
+    ----------
+    trainer : Trainer
+        The configurations are taken from it once.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        config = trainer.config
+        self.model = trainer.model
+        self.counters = Counters()
+        self.optimizer = AdamW(
+            self.model.parameters,
+            betas=(config.beta1, config.beta2),
+            eps=config.eps,
+            weight_decay=config.wd,
+        )
+        train_config = {
+            **config.decisive(),
+            "preprocess": trainer.preprocess.config(),
+            "loss_specials": trainer.loss_specials,
+        }
+        self._described = Metadata(
+            model_config=_as_json(self.model.config.to_dict()),
+            loss_config=_as_json(trainer.loss.config()),
+            train_config=_as_json(train_config),
+            data={"spec": trainer.data.spec},
+            preprocess=_as_json(trainer.val_preprocess.config()),
+            tokenizer=trainer.tokenizer.to_json(),
+        )
+
+    def finish_step(self, pairs: int, epoch: int) -> int:
+        """Count a step that used ``pairs`` pairs; returns its number, from 1."""
+        counters = self.counters
+        self.counters = replace(
+            counters,
+            step=counters.step + 1,
+            epoch=epoch,
+            samples_seen=counters.samples_seen + pairs,
+        )
+        return self.counters.step
+
+    def checkpoint(self, cursor: dict[str, int], counters: Counters | None = None) -> Checkpoint:
+        """The run as it is, with the data at ``cursor``; the arrays are not copied."""
+        metadata = replace(self._described, counters=counters or self.counters, cursor=cursor)
+        return Checkpoint(metadata, self.model.state_dict(), self.optimizer.m, self.optimizer.v)
+
+    def restore(self, checkpoint: Checkpoint, source: str) -> None:
+        """Take over the weights, moments and counters of a checkpoint of the same run.
+
+        Raises
+        ------
+        CheckpointError
+            It is of another run; nothing was changed then.
+        """
+        check_same_run(checkpoint, source, self._described, set(self.optimizer.m))
+        self.model.load_state_dict(checkpoint.model)
+        for mine, saved in (
+            (self.optimizer.m, checkpoint.first_moment),
+            (self.optimizer.v, checkpoint.second_moment),
+        ):
+            for name, array in mine.items():
+                np.copyto(array, saved[name])
+        self.counters = replace(checkpoint.metadata.counters)
+        self.optimizer.t = self.counters.step
+
+
+def default_preprocess(model: TwoTower) -> Preprocess:
+    """The evaluation transform of a model that says nothing else: its size, CLIP's colours."""
+    return Preprocess(model.config.image_size)
+
+
+def _as_json(value: Any) -> Any:
+    """A value as it will come back from a file, so that the two compare equal."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,144 @@
+"""One optimiser step: forward, loss, backward, clip, update, clamp; and why one cannot be done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csparc.errors import TrainingError
+from csparc.nn import Tape
+from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
+
+if TYPE_CHECKING:
+    from csparc.losses import LossOutput
+    from csparc.models import ModelOutput, TwoTower
+    from csparc.optim import AdamW
+    from csparc.trainer.config import TrainConfig
+
+Batch = dict[str, np.ndarray]
+
+
+class Step:
+    """The step of one model, loss and optimiser; buffers are reused from step to step."""
+
+    def __init__(self, model: TwoTower, loss: Any, optimizer: AdamW, config: TrainConfig) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.config = config
+        self.tape = Tape()
+
+    def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
+        """Do step ``number`` on its slices; returns the values of the log.
+
+        Raises
+        ------
+        TrainingError
+            A non-finite value, with the name of the first tensor that holds one. Nothing was
+            updated then, unless the update itself overflowed.
+        """
+        config = self.config
+        scale = logit_scale(self.model, config.scale_min, config.scale_max)
+        if not math.isfinite(scale):
+            raise self._stopped(number, "scale", f"logit_scale ({scale})")
+        losses = [self._slice(number, batch, scale, len(batches)) for batch in batches]
+        grad_norm = self.optimizer.clip(config.grad_clip_norm)
+        if not math.isfinite(grad_norm):
+            raise self._stopped(number, "gradient", self._first_bad(batches, scale))
+        update_norm, param_norm = self.optimizer.step(lr)
+        clamp_logit_scale(self.model, config.scale_min, config.scale_max)
+        if not math.isfinite(update_norm) or not math.isfinite(param_norm):
+            bad = first_nonfinite(self._weights()) or "the sum of their squares"
+            raise self._stopped(number, "weight after the update", bad)
+        return {
+            "loss": _mean(out.loss for out in losses),
+            "global_loss": _mean(out.global_loss for out in losses),
+            "local_loss": _mean(out.local_loss for out in losses),
+            "logit_scale": scale,
+            "lr": lr,
+            "grad_norm": grad_norm,
+            "param_norm": param_norm,
+            "update_norm": update_norm,
+            "kept_fraction": _mean(out.kept_fraction for out in losses),
+        }
+
+    def _slice(self, number: int, batch: Batch, scale: float, slices: int) -> LossOutput:
+        """Forward and backward of one of ``slices`` slices, whose losses are averaged."""
+        self.tape.reset()
+        features, result = self._forward(batch, scale, self.tape)
+        if not math.isfinite(result.loss):
+            raise self._stopped(number, "loss", self._first_bad([batch], scale))
+        grads = {}
+        for name in self.loss.inputs:
+            gradient = result.grads[name]
+            grads[getattr(features, name)] = gradient if slices == 1 else gradient / slices
+        if self.model.logit_scale.requires_grad:
+            # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
+            self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
+        self.tape.backward(grads)
+        return result
+
+    def _forward(self, batch: Batch, scale: float, tape: Tape) -> tuple[ModelOutput, LossOutput]:
+        features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
+        arrays = {name: getattr(features, name).data for name in self.loss.inputs}
+        result = self.loss(**arrays, text_mask=batch["loss_mask"], logit_scale=scale, grad=True)
+        return features, result
+
+    def _first_bad(self, batches: list[Batch], scale: float) -> str:
+        """Compute the step again and look at everything in order, gradients from the loss back."""
+        bad = first_nonfinite(
+            [("the pictures of the batch", batch["image"]) for batch in batches] + self._weights()
+        )
+        if bad:
+            return bad
+        for batch in batches:
+            tape = CheckingTape()
+            _, result = self._forward(batch, scale, tape)
+            bad = tape.first_bad or first_nonfinite(
+                [
+                    ("global_loss", result.global_loss),
+                    ("local_loss", result.local_loss),
+                    *((f"the gradient of {name}", grad) for name, grad in result.grads.items()),
+                ]
+            )
+            if bad:
+                return bad
+        gradients = [
+            (f"the gradient of {name}", parameter.grad)
+            for name, parameter in reversed(self.model.parameters.items())
+            if parameter.grad is not None
+        ]
+        return first_nonfinite(gradients) or "the sum of squared gradients, which overflows"
+
+    def _weights(self) -> list[tuple[str, np.ndarray]]:
+        return [(name, parameter.data) for name, parameter in self.model.parameters.items()]
+
+    @staticmethod
+    def _stopped(number: int, what: str, bad: str) -> TrainingError:
+        return TrainingError(
+            f"step {number}: expected finite numbers, found a non-finite {what}; the first bad "
+            f"tensor is {bad}; a lower lr or a longer warmup may help"
+        )
+
+
+def logit_scale(model: TwoTower, low: float, high: float) -> float:
+    """The multiplied scale: exp of the stored logarithm, in float64, within [low, high].
+
+    The stored float32 of log(high) may lie above it, so the clamp of the logarithm is not enough.
+    """
+    stored = float(model.logit_scale.data.reshape(()))
+    return min(max(math.exp(stored), low), high) if math.isfinite(stored) else stored
+
+
+def clamp_logit_scale(model: TwoTower, low: float, high: float) -> None:
+    """Keep the multiplied scale within [low, high]."""
+    data = model.logit_scale.data
+    np.clip(data, math.log(low), math.log(high), out=data)
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return math.fsum(listed) / len(listed)

@@ -1,0 +1,238 @@
+"""The loop that trains: data, steps, validation, checkpoints, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from csparc.config import set_num_threads
+from csparc.data import Dataset
+from csparc.data import open as open_data
+from csparc.data.loader import Loader
+from csparc.optim import cosine
+from csparc.trainer.config import TrainConfig
+from csparc.trainer.files import RunFiles
+from csparc.trainer.interrupt import StopRequest
+from csparc.trainer.loss_table import make_loss
+from csparc.trainer.metadata import Counters
+from csparc.trainer.progress import Progress
+from csparc.trainer.state import TrainingState, default_preprocess
+from csparc.trainer.step import Step
+from csparc.trainer.validation import Validation, score
+
+if TYPE_CHECKING:
+    from csparc.data.tokenizer import Tokenizer
+    from csparc.data.transforms import Preprocess
+    from csparc.models import TwoTower
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended."""
+
+    counters: Counters
+    validation: dict[str, Any] | None
+    """`csparc.evaluate.evaluate_retrieval` at the last validation of this process."""
+    interrupted: str | None
+    """"Ctrl-C" or "SIGTERM" when that ended the run early."""
+    log: list[dict[str, float]]
+    """The lines of the log, when there is no ``out`` to hold them."""
+
+
+class Trainer:
+    """Trains a two-tower model on pictures with captions.
+
+    Parameters
+    ----------
+    model : TwoTower
+        From `csparc.create_model`; trained in place.
+    loss : object or str
+        ``SparcLoss(...)``, ``ClipLoss(...)``, or a name in `csparc.trainer.loss_table.LOSSES`.
+    data : Dataset, str or path
+        A data set, or what `csparc.data.open` takes.
+    tokenizer : Tokenizer
+        Saved in every checkpoint.
+    val_data : Dataset, str or path, optional
+        Held-out data for validation retrieval and the best checkpoint.
+    preprocess : Preprocess, optional
+        Transform of the training pictures; default that for evaluation.
+    val_preprocess : Preprocess, optional
+        Transform for evaluation, saved in every checkpoint; default the model's size with CLIP's
+        mean and deviation.
+    loss_specials : bool
+        Whether the begin and end tokens enter the local loss.
+    config : TrainConfig, optional
+        Or its fields as keywords: ``Trainer(..., steps=1000, lr=5e-4)``.
+
+    Raises
+    ------
+    TypeError, ValueError, DataError
+        Settings or data that cannot be trained with.
+    """
+
+    def __init__(
+        self,
+        model: TwoTower,
+        loss: Any,
+        data: Dataset | str | os.PathLike,
+        *,
+        tokenizer: Tokenizer,
+        val_data: Dataset | str | os.PathLike | None = None,
+        preprocess: Preprocess | None = None,
+        val_preprocess: Preprocess | None = None,
+        loss_specials: bool = False,
+        config: TrainConfig | None = None,
+        **settings: Any,
+    ) -> None:
+        if config is not None and settings:
+            raise TypeError(f"expected config or keywords, found both: {', '.join(settings)}")
+        self.config = TrainConfig(**settings) if config is None else config
+        self.model = model
+        self.loss = make_loss(loss) if isinstance(loss, str) else loss
+        self.data = _opened(data)
+        self.tokenizer = tokenizer
+        self.val_preprocess = val_preprocess or default_preprocess(model)
+        self.preprocess = preprocess or self.val_preprocess
+        self.loss_specials = loss_specials
+        self.total_steps = self.config.total_steps(len(self.data))
+        self.validation = None
+        if val_data is not None:
+            self.validation = Validation(
+                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size
+            )
+        self._state = TrainingState(self)
+        self._files = RunFiles(self.config)
+        self._history: list[dict[str, float]] = []
+        self._last_validation: dict[str, Any] | None = None
+
+    def run(self) -> TrainResult:
+        """Train to the end, or until Ctrl-C or SIGTERM (the current step is finished and saved).
+
+        Raises
+        ------
+        TrainingError
+            A non-finite value (named), or a file that cannot be written (a full disk). The last
+            good checkpoint stays whole.
+        CheckpointError
+            The checkpoint to resume from is damaged or belongs to another run.
+        DataError
+            The data run out, or too much of them is bad.
+        """
+        if self.config.threads is not None:
+            set_num_threads(self.config.threads)
+        stop = StopRequest()
+        with (
+            contextlib.closing(self._files),
+            contextlib.closing(Progress(self.total_steps, self.config.progress)) as progress,
+            stop,
+        ):
+            cursor = self._begin(progress)
+            with self._loader(cursor, progress) as loader:
+                self._train(loader, progress, stop)
+                if loader.report:
+                    progress.say(loader.report.summary())
+        return TrainResult(
+            self._state.counters, self._last_validation, stop.signal_name, self._history
+        )
+
+    def _begin(self, progress: Progress) -> dict[str, int] | None:
+        """Restore what there is to resume; returns the place in the data to go on from."""
+        found = self._files.open(progress)
+        cursor = None
+        if found is not None:
+            path, checkpoint = found
+            self._state.restore(checkpoint, str(path))
+            counters, cursor = self._state.counters, checkpoint.metadata.cursor
+            self._files.cut_back(counters.step, counters.validated_step)
+            progress.say(f"resuming after step {counters.step} from {path}")
+        self._files.reserve(self._state.checkpoint({}))
+        progress.begin(self._state.counters.step)
+        return cursor
+
+    def _loader(self, cursor: dict[str, int] | None, progress: Progress) -> Loader:
+        return Loader(
+            self.data,
+            self.tokenizer,
+            self.preprocess,
+            self.config.batch_size,
+            seed=self.config.seed,
+            cursor=cursor,
+            loss_specials=self.loss_specials,
+            on_bad=lambda bad: progress.say(f"skipped {bad}"),
+        )
+
+    def _train(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
+        config, state = self.config, self._state
+        warmup = config.warmup_steps(self.total_steps)
+        step = Step(self.model, self.loss, state.optimizer, config)
+        self._validate_if_due(loader, progress, stop)
+        while state.counters.step < self.total_steps and not stop:
+            begun = time.perf_counter()
+            batches = [next(loader) for _ in range(config.accum_freq)]
+            lr = cosine(state.counters.step, config.lr, warmup, self.total_steps)
+            record = step.run(state.counters.step + 1, batches, lr)
+            pairs = sum(len(batch["index"]) for batch in batches)
+            speed = pairs / (time.perf_counter() - begun)
+            number = state.finish_step(pairs, loader.cursor["epoch"])
+            self._log({"step": number, **record, "pairs_per_second": speed}, loader)
+            progress.step(number, record["loss"], speed)
+            self._validate_if_due(loader, progress, stop)
+            if stop or number == self.total_steps or number % config.save_frequency == 0:
+                self._save(loader)
+        if stop:
+            saved = "" if self._files.out is None else f"; saved in {self._files.out}"
+            progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
+
+    def _log(self, record: dict[str, float], loader: Loader) -> None:
+        if self._files.out is None:
+            self._history.append(record)
+        with self._saving_first(loader):
+            self._files.log.append(record)
+
+    def _validate_if_due(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
+        """Validate after the steps that ask for it, once: also when a resumed run begins there."""
+        counters, often = self._state.counters, self.config.val_frequency
+        at_end = counters.step == self.total_steps
+        due = counters.step > 0 and (at_end or (often > 0 and counters.step % often == 0))
+        if self.validation is None or not due or counters.validated_step == counters.step:
+            return
+        result = self.validation.run(self.model, lambda: bool(stop))
+        if result is None:
+            return
+        after, reached = replace(counters, validated_step=counters.step), score(result)
+        best = counters.best_score is None or reached > counters.best_score
+        if best:
+            after = replace(after, best_score=reached, best_step=counters.step)
+        with self._saving_first(loader):
+            if best:
+                self._files.save_best(self._state.checkpoint(loader.cursor, after))
+            self._files.validation.append({"step": counters.step, **result})
+        self._state.counters, self._last_validation = after, result
+        progress.say(
+            f"step {counters.step}: image to text R@1 {result['image_to_text_R@1']:.1f} %, "
+            f"text to image R@1 {result['text_to_image_R@1']:.1f} % "
+            f"(chance {result['chance']['text_to_image_R@1']:.1f} %)"
+        )
+
+    def _save(self, loader: Loader) -> None:
+        try:
+            self._files.save_last(self._state.checkpoint(loader.cursor))
+        except OSError as error:
+            raise self._files.cannot_write(error) from error
+
+    @contextlib.contextmanager
+    def _saving_first(self, loader: Loader) -> Iterator[None]:
+        """Around other writing: when the disk is full, the finished step goes to the room kept."""
+        try:
+            yield
+        except OSError as error:
+            self._save(loader)
+            raise self._files.cannot_write(error) from error
+
+
+def _opened(data: Dataset | str | os.PathLike) -> Dataset:
+    return data if isinstance(data, Dataset) else open_data(data)

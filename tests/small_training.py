@@ -1,0 +1,52 @@
+"""A training run that takes a second: also a script, so that it can be killed.
+
+``python small_training.py OUT [NAME=JSON ...]`` trains in OUT with these settings.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from csparc.data.scenes import Scenes
+from csparc.data.tokenizer import Tokenizer, train
+from csparc.models import TwoTower, create_model
+from csparc.trainer import Trainer
+
+TOWER = {"width": 16, "layers": 1, "heads": 2}
+SETTINGS = {"batch_size": 8, "steps": 12, "lr": 3e-3, "save_frequency": 2, "val_frequency": 5,
+            "threads": 1, "progress": "none"}  # fmt: skip
+
+
+def scenes(size: int = 40, split: str = "train") -> Scenes:
+    return Scenes(tier="S", size=size, split=split)
+
+
+def tokenizer() -> Tokenizer:
+    return train(scenes().all_captions(), vocab_size=300, context_length=32)
+
+
+def model(**overrides: Any) -> TwoTower:
+    options = {"image_size": 32, "shared_width": 16, "context_length": 32, **overrides}
+    return create_model(
+        "nano", vocab_size=tokenizer().vocab_size, image=TOWER, text=TOWER, **options
+    )
+
+
+def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any) -> Trainer:
+    given = {"val_data": scenes(8, "val"), **SETTINGS, **settings}
+    data = given.pop("data", None) or scenes()
+    return Trainer(model(), loss, data, tokenizer=tokenizer(), out=out, **given)
+
+
+def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:
+    """The records of a log without the clock's part."""
+    records = [json.loads(line) for line in (out / name).read_text().splitlines()]
+    return [{k: v for k, v in r.items() if k != "pairs_per_second"} for r in records]
+
+
+if __name__ == "__main__":
+    pairs = (setting.split("=", 1) for setting in sys.argv[2:])
+    trainer(sys.argv[1], **{key: json.loads(value) for key, value in pairs}).run()
