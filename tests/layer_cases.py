@@ -13,12 +13,13 @@ from csparc import _core
 
 @dataclass
 class Linear(OpCase):
-    """Rows, inputs, outputs; the three sizes reach the small kernels, BLIS, and the row cut."""
+    """Sizes below reach the tile kernels, BLIS, and the cut of the rows."""
 
     rows: int = 7
     inputs: int = 5
     outputs: int = 3
     bias: bool = True
+    residual: bool = False
     op: str = "linear"
     parameters: tuple[str, ...] = ("weight", "bias")
 
@@ -31,20 +32,24 @@ class Linear(OpCase):
             "x": rng.normal(size=(self.rows, self.inputs)),
             "weight": rng.normal(size=(self.outputs, self.inputs)) / math.sqrt(self.inputs),
         }
-        return {**x, "bias": rng.normal(size=self.outputs)} if self.bias else x
+        if self.bias:
+            x["bias"] = rng.normal(size=self.outputs)
+        if self.residual:
+            x["residual"] = rng.normal(size=(self.rows, self.outputs))
+        return x
 
     def forward(self, x):
         y = np.empty((self.rows, self.outputs), x["x"].dtype)
-        _core.linear_forward(x["x"], x["weight"], x.get("bias"), y)
+        _core.linear_forward(x["x"], x["weight"], x.get("bias"), x.get("residual"), y)
         return {"y": y}, {}
 
     def backward(self, x, kept, d, into):
         dx = np.empty_like(x["x"])
         _core.linear_backward(x["x"], x["weight"], d["y"], dx, into["weight"], into.get("bias"))
-        return {"x": dx, **into}
+        return {"x": dx, **into, **({"residual": d["y"]} if self.residual else {})}
 
     def reference(self, x):
-        return {"y": x["x"] @ x["weight"].T + x.get("bias", 0.0)}
+        return {"y": x["x"] @ x["weight"].T + x.get("bias", 0.0) + x.get("residual", 0.0)}
 
 
 @dataclass
@@ -285,19 +290,13 @@ class Pool(OpCase):
 
 
 LAYER_CASES: list[OpCase] = [
-    *(
-        Linear(
-            label=f"{n}x{k}x{m}{'' if bias else '-no-bias'}", rows=n, inputs=k, outputs=m, bias=bias
-        )
-        for n, k, m, bias in [
-            (1, 1, 1, True),
-            (7, 5, 3, False),
-            (130, 33, 50, True),
-            (700, 16, 31, True),
-            (515, 260, 270, True),
-            (3, 600, 520, False),
-        ]
-    ),
+    Linear(label="1x1x1", rows=1, inputs=1, outputs=1),
+    Linear(label="7x5x3-no-bias", bias=False),
+    Linear(label="9x7x20-residual", rows=9, inputs=7, outputs=20, residual=True),
+    Linear(label="130x33x50", rows=130, inputs=33, outputs=50),
+    Linear(label="700x16x31", rows=700, inputs=16, outputs=31, bias=False, residual=True),
+    Linear(label="515x260x570", rows=515, inputs=260, outputs=570),
+    Linear(label="3x600x520", rows=3, inputs=600, outputs=520, bias=False, residual=True),
     *(LayerNorm(label=f"{n}x{c}", rows=n, width=c) for n, c in [(1, 2), (5, 17), (150, 64)]),
     *(
         Activation(op=op, label=str(size), size=size)

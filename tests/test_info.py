@@ -7,6 +7,7 @@ import pytest
 
 from csparc import nn
 from csparc.models import PRESETS, create_model, model_info
+from csparc.models.info import describe, table
 
 # A pass may hold a little beyond what the backward reads: outputs of branches already added.
 SLACK = 0.02
@@ -68,3 +69,13 @@ def test_the_table_names_everything() -> None:
         assert word in text
     # 86 M of ViT-B/16, its head, adapter, and a text tower of 12 x 512 with 32 000 tokens.
     assert 135e6 < model_info("vit-b-16").total_parameters < 145e6
+
+
+def test_the_overview_has_a_line_a_preset() -> None:
+    lines = table(batch_size=4).splitlines()
+    assert len(lines) == 1 + len(PRESETS)
+    assert "MiB, batch 4" in lines[0]
+    for line, name in zip(lines[1:], PRESETS, strict=True):
+        assert line.split()[0] == name
+        assert f"{model_info(name).total_parameters:,}" in line
+    assert describe("nano", batch_size=4).splitlines() == model_info("nano").lines(4)

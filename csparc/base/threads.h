@@ -21,6 +21,9 @@ int cs_processor_count(void);
 
 #define CS_PRAGMA(text) _Pragma(#text)
 #define CS_PARALLEL_FOR CS_PRAGMA(omp parallel for schedule(static) num_threads(cs_thread_count()))
+/* On this thread alone unless it is worth waking the others (about 10 microseconds of work). */
+#define CS_PARALLEL_FOR_IF(worth) \
+    CS_PRAGMA(omp parallel for schedule(static) num_threads(cs_thread_count()) if (worth))
 /* For iterations of unequal cost. Which thread runs which is luck; results must not depend on it. */
 #define CS_PARALLEL_FOR_DYNAMIC \
     CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads(cs_thread_count()))
@@ -31,6 +34,7 @@ int cs_processor_count(void);
 #define cs_thread_id() 0
 #define cs_processor_count() 1
 #define CS_PARALLEL_FOR
+#define CS_PARALLEL_FOR_IF(worth) (void)(worth);
 #define CS_PARALLEL_FOR_DYNAMIC
 #define CS_PARALLEL_FOR_DYNAMIC_ON(count) (void)(count);
 #endif

@@ -3,7 +3,6 @@
 #include "base/real.h"
 #include "la/layer_rows.h"
 #include "la/rows.h"
-#include "la/small_gemm.h"
 
 #ifdef CS_FLOAT64
 #define COPY(name, isa) name##_f64_##isa
@@ -35,4 +34,3 @@
 
 TABLE(CS_TYPED(cs_rows), CS_TYPED(cs_row_kernels), cs_row_kernels_of)
 TABLE(CS_TYPED(cs_layer_rows), CS_TYPED(cs_layer_kernels), cs_layer_kernels_of)
-TABLE(CS_TYPED(cs_small_gemms), CS_TYPED(cs_small_gemm_kernels), cs_small_gemm_kernels_of)

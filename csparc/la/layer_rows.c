@@ -112,42 +112,63 @@ relu_backward(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx)
         dx[i] = x[i] > 0 ? dy[i] : 0;
 }
 
-static cs_real
-softmax(size_t n, cs_real scale, cs_real *s)
+/* The first lane that sees key k: W if none does. */
+static size_t
+first_lane(size_t k, size_t W, size_t first, int causal, const uint8_t *valid)
 {
-    cs_real largest = -(cs_real)INFINITY, sum = 0;
-#pragma omp simd reduction(max : largest)
-    for (size_t i = 0; i < n; i++)
-        largest = largest < s[i] ? s[i] : largest;
-    if (n == 0)
-        return largest;
-    largest *= scale;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++) {
-        s[i] = cs_exp(scale * s[i] - largest);
-        sum += s[i];
+    if (valid != NULL && !valid[k])
+        return W;
+    size_t lane = causal && k > first ? k - first : 0;
+    return lane < W ? lane : W;
+}
+
+static void
+weights(size_t K, size_t W, size_t first, int causal, const uint8_t *valid, cs_real scale,
+        cs_real *s, cs_real *lse, cs_real *inverse)
+{
+    cs_real *largest = lse, *sum = inverse;
+    for (size_t l = 0; l < W; l++) {
+        largest[l] = -(cs_real)INFINITY;
+        sum[l] = 0;
     }
-    cs_real inverse = 1 / sum;
+    for (size_t k = 0; k < K; k++) {
+        const cs_real *row = s + k * W;
 #pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        s[i] *= inverse;
-    return largest + log(sum);
+        for (size_t l = first_lane(k, W, first, causal, valid); l < W; l++)
+            largest[l] = largest[l] < row[l] ? row[l] : largest[l];
+    }
+    for (size_t k = 0; k < K; k++) {
+        cs_real *row = s + k * W;
+        size_t lane = first_lane(k, W, first, causal, valid);
+        for (size_t l = 0; l < lane; l++)
+            row[l] = 0;
+#pragma omp simd
+        for (size_t l = lane; l < W; l++) {
+            row[l] = cs_exp(scale * (row[l] - largest[l]));
+            sum[l] += row[l];
+        }
+    }
+    for (size_t l = 0; l < W; l++) {
+        lse[l] = sum[l] > 0 ? scale * largest[l] + log(sum[l]) : -(cs_real)INFINITY;
+        inverse[l] = sum[l] > 0 ? 1 / sum[l] : 0;
+    }
 }
 
 static void
-softmax_again(size_t n, cs_real scale, cs_real lse, cs_real *s)
+weights_backward(size_t K, size_t W, size_t first, int causal, const uint8_t *valid, cs_real scale,
+                 const cs_real *lse, const cs_real *along, cs_real *s, cs_real *dp)
 {
+    for (size_t k = 0; k < K; k++) {
+        cs_real *row = s + k * W, *drow = dp + k * W;
+        size_t lane = first_lane(k, W, first, causal, valid);
+        for (size_t l = 0; l < lane; l++)
+            row[l] = drow[l] = 0;
 #pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        s[i] = cs_exp(scale * s[i] - lse);
-}
-
-static void
-softmax_backward(size_t n, cs_real scale, cs_real along, const cs_real *p, cs_real *dp)
-{
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        dp[i] = scale * p[i] * (dp[i] - along);
+        for (size_t l = lane; l < W; l++) {
+            row[l] = cs_exp(scale * row[l] - lse[l]);
+            drow[l] = scale * row[l] * (drow[l] - along[l]);
+        }
+    }
 }
 
 static void
@@ -170,8 +191,7 @@ const CS_TYPED(cs_layer_kernels) CS_KERNEL(cs_layer_kernels_of) = {
     .quick_gelu_backward = quick_gelu_backward,
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
-    .softmax = softmax,
-    .softmax_again = softmax_again,
-    .softmax_backward = softmax_backward,
+    .weights = weights,
+    .weights_backward = weights_backward,
     .column_sums = column_sums,
 };

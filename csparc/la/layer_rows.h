@@ -7,6 +7,7 @@
 #define CS_LAYER_ROWS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/real.h"
 
@@ -28,13 +29,17 @@ typedef struct {
     /* y = max(x, 0), NaN kept; dx = dy where x > 0 */
     void (*relu_forward)(size_t n, const cs_real *x, cs_real *y);
     void (*relu_backward)(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx);
-    /* s = exp(scale s - lse) over the first n of a row, lse = log sum exp(scale s) returned;
-     * n = 0 returns minus infinity. */
-    cs_real (*softmax)(size_t n, cs_real scale, cs_real *s);
-    /* s = exp(scale s - lse), lse as returned by softmax */
-    void (*softmax_again)(size_t n, cs_real scale, cs_real lse, cs_real *s);
-    /* ds = scale p (dp - along), in place of dp */
-    void (*softmax_backward)(size_t n, cs_real scale, cs_real along, const cs_real *p, cs_real *dp);
+    /* Attention weights with keys along rows and queries along lanes: s [K,W], lane l is query
+     * first + l. A query sees the keys with valid[k] != 0 (all if NULL) and, if causal, k <= query.
+     * s = exp(scale s - largest of the lane) where seen, else 0; lse [W] the logarithm of the
+     * lane's sum with the largest added back, inverse [W] one over the sum; -infinity and 0 where
+     * nothing is seen. */
+    void (*weights)(size_t K, size_t W, size_t first, int causal, const uint8_t *valid,
+                    cs_real scale, cs_real *s, cs_real *lse, cs_real *inverse);
+    /* s = p = exp(scale s - lse), ds = scale p (dp - along) in place of dp; 0 where not seen. */
+    void (*weights_backward)(size_t K, size_t W, size_t first, int causal, const uint8_t *valid,
+                             cs_real scale, const cs_real *lse, const cs_real *along, cs_real *s,
+                             cs_real *dp);
     /* sum[j] += sum_n x[n,j], rows of width C */
     void (*column_sums)(size_t N, size_t C, const cs_real *x, cs_real *sum);
 } CS_TYPED(cs_layer_kernels);

@@ -17,7 +17,7 @@ typedef void backward_kernel(size_t n, const cs_real *x, const cs_real *dy, cs_r
 static cs_status
 run_forward(forward_kernel *kernel, size_t N, const cs_real *x, cs_real *y)
 {
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N > BLOCK)
     for (size_t n = 0; n < N; n += BLOCK)
         kernel(entries_from(n, N), x + n, y + n);
     return CS_OK;
@@ -26,7 +26,7 @@ run_forward(forward_kernel *kernel, size_t N, const cs_real *x, cs_real *y)
 static cs_status
 run_backward(backward_kernel *kernel, size_t N, const cs_real *x, const cs_real *dy, cs_real *dx)
 {
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N > BLOCK)
     for (size_t n = 0; n < N; n += BLOCK)
         kernel(entries_from(n, N), x + n, dy + n, dx + n);
     return CS_OK;

@@ -16,8 +16,8 @@
  *   dy (B,T,C) in            dqkv (B,T,3C) written
  *
  * Cost 4BTTC FLOP forward, 10BTTC backward (probabilities computed again). Threads over B x H. Scratch
- * a thread: two blocks of rows of scores and two transposed heads. Numbers: scores are shifted by
- * their largest before exp; sums of d and T terms.
+ * a thread: scores of a block of queries, twice, and that block's transposed rows. Numbers: scores
+ * are shifted by their largest before exp; sums of d and T terms.
  */
 #ifndef CS_ATTENTION_H
 #define CS_ATTENTION_H
@@ -25,15 +25,16 @@
 #include "base/real.h"
 #include "csparc.h"
 
+/* `threads`: most the call may use. */
 size_t CS_TYPED(cs_attention_scratch)(size_t T, size_t C, size_t H, size_t threads);
 
 /* CS_EVALUE unless H divides C. */
 cs_status CS_TYPED(cs_attention_forward)(size_t B, size_t T, size_t C, size_t H, int causal,
                                          const cs_real *qkv, const uint8_t *valid,
-                                         cs_real *y, cs_real *lse, void *scratch);
+                                         cs_real *y, cs_real *lse, size_t threads, void *scratch);
 cs_status CS_TYPED(cs_attention_backward)(size_t B, size_t T, size_t C, size_t H, int causal,
                                           const cs_real *qkv, const uint8_t *valid,
                                           const cs_real *y, const cs_real *lse, const cs_real *dy,
-                                          cs_real *dqkv, void *scratch);
+                                          cs_real *dqkv, size_t threads, void *scratch);
 
 #endif

@@ -20,7 +20,7 @@ CS_TYPED(cs_embed_forward)(size_t V, size_t C, size_t N, const cs_real *weight, 
                            cs_real *y)
 {
     CS_TRY(check_ids(V, N, ids));
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N * C > 65536)
     for (size_t n = 0; n < N; n++)
         memcpy(y + n * C, weight + (size_t)ids[n] * C, C * sizeof *y);
     return CS_OK;

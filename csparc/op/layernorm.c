@@ -33,7 +33,7 @@ CS_TYPED(cs_layernorm_forward)(size_t N, size_t C, const cs_real *x, const cs_re
                                cs_real *rstd)
 {
     const CS_TYPED(cs_layer_kernels) *layer = CS_TYPED(cs_layer_rows)();
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N * C > 32768)
     for (size_t n = 0; n < N; n += FORWARD_BLOCK)
         layer->layernorm_forward(rows_from(n, FORWARD_BLOCK, N), C, eps, x + n * C, weight, bias,
                                  y + n * C, mean + n, rstd + n);
@@ -56,7 +56,7 @@ CS_TYPED(cs_layernorm_backward)(size_t N, size_t C, const cs_real *x, const cs_r
     size_t G = block_count(N), length = block_length(N);
     cs_real *part = scratch; /* G rows of [dweight, dbias] */
     memset(part, 0, 2 * G * C * sizeof *part);
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N * C > 32768)
     for (size_t g = 0; g < G; g++) {
         size_t n = g * length;
         cs_real *mine = dweight != NULL ? part + 2 * g * C : NULL;

@@ -6,50 +6,71 @@
 #include "la/gemm.h"
 #include "la/layer_rows.h"
 #include "la/rows.h"
-#include "la/small_gemm.h"
+#include "la/tiles.h"
 
-/* Rows a thread takes at a time: their inputs and outputs stay in the second-level cache. */
+/* Rows a thread takes at a time: eight tiles, whose inputs and outputs stay in cache. */
 enum { ROW_BLOCK = 112 };
 
-/* Up to here a panel of the weight stays in the first-level cache without packing. */
+/* The tile kernels read the weight in place: it must stay in a core's second-level cache. */
+enum { LARGEST_TILED = 768 * 192 };
+
 static int
-is_small(size_t K, size_t M)
+is_tiled(size_t K, size_t M)
 {
-    enum { LARGEST_SIDE = 1024, LARGEST_AREA = 256 * 256 };
-    return K <= LARGEST_SIDE && M <= LARGEST_SIDE && K * M <= LARGEST_AREA;
+    return K * M <= LARGEST_TILED;
 }
 
 static size_t
-block_end(size_t begin, size_t length, size_t end)
+rows_from(size_t begin, size_t length, size_t N)
 {
-    return end - begin < length ? end : begin + length;
+    return N - begin < length ? N - begin : length;
+}
+
+static void
+fill_ones(size_t n, cs_real *ones)
+{
+    for (size_t i = 0; i < n; i++)
+        ones[i] = 1;
 }
 
 size_t
 CS_TYPED(cs_linear_forward_scratch)(size_t K, size_t M)
 {
-    return is_small(K, M) ? K * M * sizeof(cs_real) : 0;
+    return is_tiled(K, M) ? (K * M + ROW_BLOCK) * sizeof(cs_real) : 0;
+}
+
+/* x (rows,K) times weight^T (K,M), plus bias as a product of ones with it, plus residual. */
+static void
+forward_tiled(size_t rows, size_t K, size_t M, const cs_real *x, const cs_real *turned,
+              const cs_real *bias, const cs_real *residual, const cs_real *ones, cs_real *y)
+{
+    CS_TYPED(cs_term) terms[2] = {{K, x, K, 1, turned, M}, {1, ones, 1, ROW_BLOCK, bias, M}};
+    CS_TYPED(cs_result) result = {.c = y, .c_row = M, .e = ones, .rows = residual, .rows_row = M};
+    CS_TYPED(cs_product)(rows, M, bias != NULL ? 2 : 1, terms, &result);
 }
 
 cs_status
 CS_TYPED(cs_linear_forward)(size_t N, size_t K, size_t M, const cs_real *x, const cs_real *weight,
-                            const cs_real *bias, cs_real *y, void *scratch)
+                            const cs_real *bias, const cs_real *residual, cs_real *y, void *scratch)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    const CS_TYPED(cs_small_gemm_kernels) *small = CS_TYPED(cs_small_gemms)();
-    cs_real *transposed = is_small(K, M) ? scratch : NULL;
-    if (transposed != NULL)
-        small->transpose(M, K, weight, K, transposed, M);
-    else
-        CS_TYPED(cs_gemm_parallel)(N, M, K, 1, x, K, 1, weight, 1, K, 0, y, M, 1);
-    CS_PARALLEL_FOR_DYNAMIC
-    for (size_t begin = 0; begin < N; begin += ROW_BLOCK) {
-        size_t end = block_end(begin, ROW_BLOCK, N);
-        if (transposed != NULL)
-            small->product(end - begin, M, K, x + begin * K, K, 1, transposed, M, 0,
-                           y + begin * M, M);
-        for (size_t n = begin; bias != NULL && n < end; n++)
+    if (is_tiled(K, M)) {
+        cs_real *turned = scratch, *ones = turned + K * M;
+        CS_TYPED(cs_transpose)(M, K, M, weight, K, turned);
+        fill_ones(ROW_BLOCK, ones);
+        CS_PARALLEL_FOR_DYNAMIC
+        for (size_t n = 0; n < N; n += ROW_BLOCK)
+            forward_tiled(rows_from(n, ROW_BLOCK, N), K, M, x + n * K, turned, bias,
+                          residual != NULL ? residual + n * M : NULL, ones, y + n * M);
+        return CS_OK;
+    }
+    CS_TYPED(cs_gemm_parallel)(N, M, K, 1, x, K, 1, weight, 1, K, 0, y, M, 1);
+    CS_PARALLEL_FOR_IF(N * M > 65536)
+    for (size_t n = 0; n < N; n++) {
+        if (bias != NULL)
             rows->scale_add(M, 1, bias, 1, y + n * M);
+        if (residual != NULL)
+            rows->scale_add(M, 1, residual + n * M, 1, y + n * M);
     }
     return CS_OK;
 }
@@ -59,23 +80,24 @@ typedef struct {
     size_t G, length;
 } row_cut;
 
-/* A large weight gives every thread work by itself and is not cut; its bias still is. */
+/* A large weight gives every thread work by itself and is not cut. */
 static row_cut
 cut_rows(size_t N, size_t area)
 {
-    enum { MOST_BLOCKS = 16, SHORTEST = 256, LARGE_AREA = 512 * 512 };
+    enum { MOST_BLOCKS = 16, SHORTEST = 128 };
     size_t length = (N + MOST_BLOCKS - 1) / MOST_BLOCKS;
     if (length < SHORTEST)
         length = SHORTEST;
-    if (area >= LARGE_AREA)
+    if (area > LARGEST_TILED)
         length = N > 0 ? N : 1;
     return (row_cut){(N + length - 1) / length, length};
 }
 
+/* Partial weight gradients, partial bias gradients, ones. */
 size_t
 CS_TYPED(cs_linear_backward_scratch)(size_t N, size_t K, size_t M)
 {
-    return (cut_rows(N, M * K).G * M * K + cut_rows(N, 0).G * M) * sizeof(cs_real);
+    return (cut_rows(N, M * K).G * M * K + cut_rows(N, 0).G * M + M) * sizeof(cs_real);
 }
 
 /* sum[j] += part[0][j] + part[1][j] + ..., columns in parallel. */
@@ -84,36 +106,42 @@ add_parts(size_t G, size_t n, const cs_real *part, cs_real *sum)
 {
     enum { COLUMN_BLOCK = 2048 };
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(G * n > 65536)
     for (size_t begin = 0; begin < n; begin += COLUMN_BLOCK) {
-        size_t width = block_end(begin, COLUMN_BLOCK, n) - begin;
         for (size_t g = 0; g < G; g++)
-            rows->scale_add(width, 1, part + g * n + begin, 1, sum + begin);
+            rows->scale_add(rows_from(begin, COLUMN_BLOCK, n), 1, part + g * n + begin, 1,
+                            sum + begin);
+    }
+}
+
+/* part (M,K) = dy^T x over `rows` rows, a few at a time so that they are read from cache. */
+static void
+weight_part(size_t rows, size_t K, size_t M, const cs_real *x, const cs_real *dy,
+            const cs_real *ones, cs_real *part)
+{
+    for (size_t n = 0; n < rows; n += ROW_BLOCK) {
+        CS_TYPED(cs_term) term = {rows_from(n, ROW_BLOCK, rows), dy + n * M, 1, M, x + n * K, K};
+        CS_TYPED(cs_result) result = {.c = part, .c_row = K, .e = ones,
+                                      .rows = n > 0 ? part : NULL, .rows_row = K};
+        CS_TYPED(cs_product)(M, K, 1, &term, &result);
     }
 }
 
 static void
 weight_gradient(size_t N, size_t K, size_t M, const cs_real *x, const cs_real *dy,
-                cs_real *dweight, cs_real *part)
+                cs_real *dweight, cs_real *part, cs_real *ones)
 {
-    const CS_TYPED(cs_small_gemm_kernels) *small = CS_TYPED(cs_small_gemms)();
     row_cut cut = cut_rows(N, M * K);
-    if (cut.G <= 1) {
+    if (!is_tiled(K, M)) {
         CS_TYPED(cs_gemm_parallel)(M, K, N, 1, dy, 1, M, x, K, 1, 1, dweight, K, 1);
         return;
     }
+    fill_ones(M, ones);
     CS_PARALLEL_FOR_DYNAMIC
     for (size_t g = 0; g < cut.G; g++) {
-        cs_real *mine = part + g * M * K;
-        size_t begin = g * cut.length, end = block_end(begin, cut.length, N);
-        if (!is_small(K, M)) {
-            CS_TYPED(cs_gemm)(M, K, end - begin, 1, dy + begin * M, 1, M, x + begin * K, K, 1, 0,
-                              mine, K, 1);
-            continue;
-        }
-        for (size_t n = begin; n < end; n += ROW_BLOCK)
-            small->product(M, K, block_end(n, ROW_BLOCK, end) - n, dy + n * M, 1, M, x + n * K, K,
-                           n > begin, mine, K);
+        size_t n = g * cut.length;
+        weight_part(rows_from(n, cut.length, N), K, M, x + n * K, dy + n * M, ones,
+                    part + g * M * K);
     }
     add_parts(cut.G, M * K, part, dweight);
 }
@@ -124,11 +152,10 @@ bias_gradient(size_t N, size_t M, const cs_real *dy, cs_real *dbias, cs_real *pa
     const CS_TYPED(cs_layer_kernels) *layer = CS_TYPED(cs_layer_rows)();
     row_cut cut = cut_rows(N, 0);
     memset(part, 0, cut.G * M * sizeof *part);
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N * M > 65536)
     for (size_t g = 0; g < cut.G; g++) {
-        size_t begin = g * cut.length;
-        layer->column_sums(block_end(begin, cut.length, N) - begin, M, dy + begin * M,
-                           part + g * M);
+        size_t n = g * cut.length;
+        layer->column_sums(rows_from(n, cut.length, N), M, dy + n * M, part + g * M);
     }
     add_parts(cut.G, M, part, dbias);
 }
@@ -136,15 +163,15 @@ bias_gradient(size_t N, size_t M, const cs_real *dy, cs_real *dbias, cs_real *pa
 static void
 input_gradient(size_t N, size_t K, size_t M, const cs_real *weight, const cs_real *dy, cs_real *dx)
 {
-    const CS_TYPED(cs_small_gemm_kernels) *small = CS_TYPED(cs_small_gemms)();
-    if (!is_small(K, M)) {
+    if (!is_tiled(K, M)) {
         CS_TYPED(cs_gemm_parallel)(N, K, M, 1, dy, M, 1, weight, K, 1, 0, dx, K, 1);
         return;
     }
     CS_PARALLEL_FOR_DYNAMIC
-    for (size_t begin = 0; begin < N; begin += ROW_BLOCK)
-        small->product(block_end(begin, ROW_BLOCK, N) - begin, K, M, dy + begin * M, M, 1, weight,
-                       K, 0, dx + begin * K, K);
+    for (size_t n = 0; n < N; n += ROW_BLOCK)
+        CS_TYPED(cs_product)(rows_from(n, ROW_BLOCK, N), K, 1,
+                             &(CS_TYPED(cs_term)){M, dy + n * M, M, 1, weight, K},
+                             &(CS_TYPED(cs_result)){.c = dx + n * K, .c_row = K});
 }
 
 cs_status
@@ -153,8 +180,9 @@ CS_TYPED(cs_linear_backward)(size_t N, size_t K, size_t M, const cs_real *x, con
                              void *scratch)
 {
     cs_real *part = scratch, *bias_part = part + cut_rows(N, M * K).G * M * K;
+    cs_real *ones = bias_part + cut_rows(N, 0).G * M;
     if (dweight != NULL)
-        weight_gradient(N, K, M, x, dy, dweight, part);
+        weight_gradient(N, K, M, x, dy, dweight, part, ones);
     if (dbias != NULL)
         bias_gradient(N, M, dy, dbias, bias_part);
     if (dx != NULL)

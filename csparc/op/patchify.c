@@ -25,7 +25,7 @@ CS_TYPED(cs_patchify_forward)(size_t B, size_t Y, size_t X, size_t P, size_t E, 
                               const cs_real *images, cs_real *patches)
 {
     CS_TRY(check(Y, X, P, E, p));
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(B * P * E > 65536)
     for (size_t b = 0; b < B; b++) {
         for (size_t row = 0; row < 3 * Y; row++) {
             for (size_t j = 0; j < X / p; j++)
@@ -41,7 +41,7 @@ CS_TYPED(cs_patchify_backward)(size_t B, size_t Y, size_t X, size_t P, size_t E,
                                const cs_real *dpatches, cs_real *dimages)
 {
     CS_TRY(check(Y, X, P, E, p));
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(B * P * E > 65536)
     for (size_t b = 0; b < B; b++) {
         for (size_t row = 0; row < 3 * Y; row++) {
             for (size_t j = 0; j < X / p; j++)

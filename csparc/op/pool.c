@@ -20,7 +20,7 @@ CS_TYPED(cs_pool_forward)(size_t B, size_t T, size_t C, const cs_real *x, const 
                           cs_real *y)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(B * T * C > 65536)
     for (size_t b = 0; b < B; b++) {
         const uint8_t *mine = valid != NULL ? valid + b * T : NULL;
         cs_real weight = share(T, mine);
@@ -38,7 +38,7 @@ CS_TYPED(cs_pool_backward)(size_t B, size_t T, size_t C, const uint8_t *valid, c
                            cs_real *dx)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(B * T * C > 65536)
     for (size_t b = 0; b < B; b++) {
         const uint8_t *mine = valid != NULL ? valid + b * T : NULL;
         cs_real weight = share(T, mine);

@@ -42,7 +42,7 @@ CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, const cs_real *g
                    cs_real *weight, cs_real *m, cs_real *v, double *sums, void *scratch)
 {
     double *part = scratch;
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N > 2 * CS_BLOCK)
     for (size_t b = 0; b < cs_block_count(N); b++) {
         size_t i = b * CS_BLOCK;
         update(cs_block_length(N, b), settings, grad + i, weight + i, m + i, v + i, part + 2 * b);

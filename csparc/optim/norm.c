@@ -25,7 +25,7 @@ cs_status
 CS_TYPED(cs_sum_of_squares)(size_t N, const cs_real *x, double *sum, void *scratch)
 {
     double *part = scratch;
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(N > 2 * CS_BLOCK)
     for (size_t b = 0; b < cs_block_count(N); b++)
         part[b] = sum_block(cs_block_length(N, b), x + b * CS_BLOCK);
     *sum = 0;

@@ -43,7 +43,9 @@ def scene_render(
     instance: NDArray[np.uint8],
     /,
 ) -> None: ...
-def linear_forward(x: Real, weight: Real, bias: Real | None, y: Real, /) -> None: ...
+def linear_forward(
+    x: Real, weight: Real, bias: Real | None, residual: Real | None, y: Real, /
+) -> None: ...
 def linear_backward(
     x: Real,
     weight: Real,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csparc.models.config import ModelConfig, TowerConfig
+from csparc.models.config import ModelConfig, TowerConfig, list_models
 from csparc.models.factory import configure
 
 
@@ -117,3 +117,28 @@ def _kept(tower: TowerConfig, length: int, ratio: int) -> int:
     c = tower.width
     block = (2 + 2 + 3 + 1 + 2 * ratio) * c + 4 + tower.heads
     return length * (tower.layers * block + 2 * c + 2)
+
+
+def describe(model: str, batch_size: int = 256) -> str:
+    """The costs of one preset, a line each."""
+    return "\n".join(model_info(model).lines(batch_size))
+
+
+def table(batch_size: int = 256) -> str:
+    """The presets, a line each: parameters, FLOP of a training pair, memory of training."""
+    rows = [("model", "parameters", "MFLOP a pair", f"MiB, batch {batch_size}")]
+    for name in list_models():
+        info = model_info(name)
+        rows.append(
+            (
+                name,
+                f"{info.total_parameters:,}",
+                f"{3 * info.flop / 1e6:,.0f}",
+                f"{info.training_bytes(batch_size) / 2**20:,.0f}",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        f"{row[0]:{widths[0]}s}" + "".join(f"  {c:>{w}s}" for c, w in zip(row[1:], widths[1:]))
+        for row in rows
+    )

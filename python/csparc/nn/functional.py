@@ -26,14 +26,30 @@ def _bytes(valid: np.ndarray | None) -> np.ndarray | None:
     return None if valid is None else valid.view(np.uint8)
 
 
-def linear(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter | None = None) -> Tensor:
-    """x [..., K] weight [M, ...]^T + bias [M] -> [..., M]; axes of weight after the first are K."""
+def linear(
+    tape: Tape,
+    x: Tensor,
+    weight: Parameter,
+    bias: Parameter | None = None,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """x [..., K] weight [M, ...]^T + bias [M] + residual [..., M] -> [..., M].
+
+    Axes of weight after the first are taken together as K.
+    """
     outputs, inputs = len(weight.data), x.shape[-1]
     kernel = weight.data.reshape(outputs, inputs)
     rows = x.data.reshape(-1, inputs)
     y = tape.take((*x.shape[:-1], outputs), rows.dtype)
-    _core.linear_forward(rows, kernel, None if bias is None else bias.data, y.reshape(-1, outputs))
+    _core.linear_forward(
+        rows,
+        kernel,
+        None if bias is None else bias.data,
+        None if residual is None else residual.data.reshape(-1, outputs),
+        y.reshape(-1, outputs),
+    )
     node, shape = x.node, x.shape
+    residual_node = None if residual is None else residual.node
 
     def note(dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(shape, dy.dtype)
@@ -47,8 +63,10 @@ def linear(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter | None = No
         )
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
+        tape.add_grad(residual_node, dy, fresh=False)
 
-    return tape.output(y, node is not None or _trained(weight, bias), note)
+    wanted = node is not None or residual_node is not None or _trained(weight, bias)
+    return tape.output(y, wanted, note)
 
 
 def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: float) -> Tensor:

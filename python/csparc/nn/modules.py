@@ -33,14 +33,14 @@ class Module:
 
 
 class Linear(Module):
-    """y = x weight^T + bias."""
+    """y = x weight^T + bias, plus a residual if given."""
 
     def __init__(self, inputs: int, outputs: int, dtype: np.dtype, spread: float):
         self.weight = Parameter((outputs, inputs), dtype, spread=spread, decay=True)
         self.bias = Parameter((outputs,), dtype)
 
-    def __call__(self, tape: Tape, x: Tensor) -> Tensor:
-        return functional.linear(tape, x, self.weight, self.bias)
+    def __call__(self, tape: Tape, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        return functional.linear(tape, x, self.weight, self.bias, residual)
 
 
 class LayerNorm(Module):
@@ -53,7 +53,7 @@ class LayerNorm(Module):
 
 
 class Attention(Module):
-    """Multi-head self-attention with its projections."""
+    """Multi-head self-attention with its projections, plus the residual."""
 
     def __init__(self, width: int, heads: int, layers: int, dtype: np.dtype, causal: bool):
         self.in_proj_weight = Parameter((3 * width, width), dtype, spread=width**-0.5, decay=True)
@@ -62,14 +62,14 @@ class Attention(Module):
         self._heads = heads
         self._causal = causal
 
-    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None) -> Tensor:
+    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None, residual: Tensor) -> Tensor:
         qkv = functional.linear(tape, x, self.in_proj_weight, self.in_proj_bias)
         seen = functional.attention(tape, qkv, self._heads, valid, self._causal)
-        return self.out_proj(tape, seen)
+        return self.out_proj(tape, seen, residual)
 
 
 class Mlp(Module):
-    """Two linear maps with an activation between."""
+    """Two linear maps with an activation between, plus the residual."""
 
     def __init__(
         self, width: int, hidden: int, layers: int, dtype: np.dtype, activation: str = "gelu"
@@ -78,9 +78,9 @@ class Mlp(Module):
         self.c_proj = Linear(hidden, width, dtype, width**-0.5 * (2 * layers) ** -0.5)
         self._activation = activation
 
-    def __call__(self, tape: Tape, x: Tensor) -> Tensor:
+    def __call__(self, tape: Tape, x: Tensor, residual: Tensor) -> Tensor:
         hidden = functional.activation(tape, self.c_fc(tape, x), self._activation)
-        return self.c_proj(tape, hidden)
+        return self.c_proj(tape, hidden, residual)
 
 
 class Block(Module):
@@ -103,8 +103,8 @@ class Block(Module):
         self.mlp = Mlp(width, mlp_ratio * width, layers, dtype, activation)
 
     def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
-        x = functional.add(tape, x, self.attn(tape, self.ln_1(tape, x), valid))
-        return functional.add(tape, x, self.mlp(tape, self.ln_2(tape, x)))
+        x = self.attn(tape, self.ln_1(tape, x), valid, residual=x)
+        return self.mlp(tape, self.ln_2(tape, x), residual=x)
 
 
 class Transformer(Module):
