@@ -54,6 +54,7 @@ PLAIN = {
     "sparc": "test_sparc.py",
     "siglip": "test_siglip.py",
     "normalize": "test_transforms.py",
+    "resize": "test_transforms.py",
     "gemm": "test_gemm.py",
     "product": "test_tiles.py",
     "product_pair": "test_tiles.py",

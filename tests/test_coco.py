@@ -64,9 +64,7 @@ def test_first_captions_only(tmp_path: Path, record: dict) -> None:
         ("annotations", None, "annotations[3]: expected an object"),
     ],
 )
-def test_bad_entries(
-    tmp_path: Path, record: dict, part: str, entry: object, reason: str
-) -> None:
+def test_bad_entries(tmp_path: Path, record: dict, part: str, entry: object, reason: str) -> None:
     record[part].append(entry)
     found = opened(tmp_path, record, max_bad=0.5)
     assert len(found) == 2

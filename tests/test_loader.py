@@ -127,9 +127,10 @@ def test_captions_and_crops_change_with_the_epoch() -> None:
 
 @pytest.mark.parametrize("options", [{"threads": 1}, {"threads": 7}, {"cache_bytes": 0}])
 def test_bits_do_not_depend_on_threads_or_the_cache(options: dict) -> None:
-    with loader(Numbers(50, bad=(3, 14))) as source, loader(
-        Numbers(50, bad=(3, 14)), **options
-    ) as other:
+    with (
+        loader(Numbers(50, bad=(3, 14))) as source,
+        loader(Numbers(50, bad=(3, 14)), **options) as other,
+    ):
         assert_equal(take(source, 30), take(other, 30))
 
 

@@ -3,6 +3,7 @@
 #include "base/real.h"
 #include "base/rng.h"
 #include "data/normalize.h"
+#include "data/resize.h"
 #include "data/scene.h"
 #include "la/gemm.h"
 #include "la/tiles.h"

@@ -1,8 +1,8 @@
 """From a decoded picture to an encoder's input: resize, crop, augment, normalise.
 
-Geometry follows open_clip and torchvision, computed by Pillow on 8-bit pixels (its bicubic resize
-is antialiased). Two steps are kept apart: `fixed` depends on the picture alone, so that its result
-can be cached; `augment` also on random draws.
+Geometry follows open_clip and torchvision on 8-bit pixels; `resize` has the bits of Pillow's
+antialiased filters. Two steps are kept apart: `fixed` depends on the picture alone, so that its
+result can be cached; `augment` also on random draws.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from csparc import _core
-from csparc._extras import require
 from csparc.data.images import to_rgb
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ SCENES_STD = (0.5, 0.5, 0.5)
 RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
 
-# A picture 16 times as long as wide is resized around its centre only, not in full.
+# Of a picture more than 16 times as long as wide the shortest-side resize takes the middle alone:
+# the rest would be resized to be cropped away.
 _LONGEST_RATIO = 16
 
 # Draws of one augmentation: ten trials of (area, aspect), place of the crop, shift.
@@ -150,8 +150,7 @@ class Preprocess:
         array = _as_array(picture)
         if self.random_crop or array.shape[:2] == (self.height, self.width):
             return array
-        image = require("PIL.Image", extra="train").fromarray(array)
-        return np.asarray(self._resize(image))
+        return self._resize(array)
 
     def augment(self, picture: np.ndarray, rng: Draws | None = None) -> np.ndarray:
         """The rest, uint8 [height, width, 3]; without training there is none."""
@@ -161,11 +160,8 @@ class Preprocess:
             raise ValueError("rng: expected a source of random draws for a training transform")
         draws = rng.uniform(_DRAWS)
         if self.random_crop:
-            image = require("PIL.Image", extra="train").fromarray(picture)
-            box = self._crop_box(image.width, image.height, draws)
-            picture = np.asarray(
-                image.crop(box).resize((self.width, self.height), self._resampling())
-            )
+            crop = self._random_crop(picture.shape[0], picture.shape[1], draws)
+            picture = resize(picture, (self.height, self.width), self.interpolation, crop)
         if self.shift:
             picture = self._shifted(picture, draws[-2:])
         return picture
@@ -178,58 +174,40 @@ class Preprocess:
         _core.normalize(pictures, np.float32(self.mean), np.float32(self.std), out)
         return out
 
-    def _resampling(self) -> int:
-        return require("PIL.Image", extra="train").Resampling[self.interpolation.upper()]
-
-    def _resize(self, image: Image.Image) -> Image.Image:
+    def _resize(self, picture: np.ndarray) -> np.ndarray:
         if self.resize_mode == "squash":
-            return image.resize((self.width, self.height), self._resampling())
+            return resize(picture, (self.height, self.width), self.interpolation)
         if self.resize_mode == "longest":
-            ratio = max(image.height / self.height, image.width / self.width)
-            size = (max(1, round(image.width / ratio)), max(1, round(image.height / ratio)))
-            return self._centre(image.resize(size, self._resampling()))
-        width, height = self._covering(image.width, image.height)
-        if max(height / self.height, width / self.width) > _LONGEST_RATIO:
-            return self._resize_centre(image, width, height)
-        return self._centre(image.resize((width, height), self._resampling()))
+            height, width, _ = picture.shape
+            ratio = max(height / self.height, width / self.width)
+            size = (max(1, round(height / ratio)), max(1, round(width / ratio)))
+        else:
+            picture = _middle(picture, *(_LONGEST_RATIO * side for side in picture.shape[1::-1]))
+            size = self._covering(picture.shape[0], picture.shape[1])
+        return self._centre(resize(picture, size, self.interpolation))
 
-    def _covering(self, width: int, height: int) -> tuple[int, int]:
+    def _covering(self, height: int, width: int) -> tuple[int, int]:
         """The size after the shortest side is fitted. For squares torchvision rounds down."""
         if self.height == self.width:
             if width <= height:
-                return self.width, int(self.width * height / width)
-            return int(self.height * width / height), self.height
+                return int(self.width * height / width), self.width
+            return self.height, int(self.height * width / height)
         ratio = min(height / self.height, width / self.width)
-        return round(width / ratio), round(height / ratio)
+        return round(height / ratio), round(width / ratio)
 
-    def _resize_centre(self, image: Image.Image, width: int, height: int) -> Image.Image:
-        """Resize and crop at once, for a picture whose resized whole would be huge."""
-        left, top = _centre_start(width, self.width), _centre_start(height, self.height)
-        across, down = image.width / width, image.height / height
-        box = (
-            left * across,
-            top * down,
-            min(image.width, (left + self.width) * across),
-            min(image.height, (top + self.height) * down),
-        )
-        return image.resize((self.width, self.height), self._resampling(), box=box)
-
-    def _centre(self, image: Image.Image) -> Image.Image:
+    def _centre(self, picture: np.ndarray) -> np.ndarray:
         """The middle of a picture, with a border where it is too small."""
-        if image.size == (self.width, self.height):
-            return image
-        if image.width < self.width or image.height < self.height:
-            width, height = max(image.width, self.width), max(image.height, self.height)
-            colour = (self.fill,) * 3
-            wider = require("PIL.Image", extra="train").new("RGB", (width, height), colour)
-            wider.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
-            image = wider
-        left = _centre_start(image.width, self.width)
-        top = _centre_start(image.height, self.height)
-        return image.crop((left, top, left + self.width, top + self.height))
+        height, width, _ = picture.shape
+        if height < self.height or width < self.width:
+            size = (max(height, self.height), max(width, self.width), 3)
+            wider = np.full(size, self.fill, np.uint8)
+            top, left = (size[0] - height) // 2, (size[1] - width) // 2
+            wider[top : top + height, left : left + width] = picture
+            picture = wider
+        return np.ascontiguousarray(_middle(picture, self.height, self.width))
 
-    def _crop_box(self, width: int, height: int, draws: np.ndarray) -> tuple[int, int, int, int]:
-        """A random crop as torchvision's RandomResizedCrop chooses it: left, top, right, bottom."""
+    def _random_crop(self, height: int, width: int, draws: np.ndarray) -> tuple[int, int, int, int]:
+        """As torchvision's RandomResizedCrop: left, top, width, height."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
         for area_draw, aspect_draw in draws[: 2 * _TRIALS].reshape(_TRIALS, 2):
             share = self.scale[0] + (self.scale[1] - self.scale[0]) * area_draw
@@ -239,20 +217,48 @@ class Preprocess:
             if 0 < across <= width and 0 < down <= height:
                 left = int(draws[2 * _TRIALS] * (width - across + 1))
                 top = int(draws[2 * _TRIALS + 1] * (height - down + 1))
-                return left, top, left + across, top + down
+                return left, top, across, down
         across, down = width, height
         if width / height < self.ratio[0]:
             down = min(height, max(1, round(width / self.ratio[0])))
         elif width / height > self.ratio[1]:
             across = min(width, max(1, round(height * self.ratio[1])))
-        left, top = (width - across) // 2, (height - down) // 2
-        return left, top, left + across, top + down
+        return (width - across) // 2, (height - down) // 2, across, down
 
     def _shifted(self, picture: np.ndarray, draws: np.ndarray) -> np.ndarray:
         down, right = (int(draw * (2 * self.shift + 1)) - self.shift for draw in draws)
         rows = np.clip(np.arange(self.height) - down, 0, self.height - 1)
         columns = np.clip(np.arange(self.width) - right, 0, self.width - 1)
         return picture[rows[:, None], columns]
+
+
+def resize(
+    picture: np.ndarray,
+    size: tuple[int, int],
+    interpolation: str = "bicubic",
+    crop: tuple[int, int, int, int] | None = None,
+) -> np.ndarray:
+    """Resample a picture, antialiased when it shrinks (csparc/data/resize.h).
+
+    Parameters
+    ----------
+    picture : uint8 [H, W, 3]
+    size : (int, int)
+        Height and width of the result.
+    interpolation : {"bicubic", "bilinear"}
+    crop : (left, top, width, height), optional
+        The part to take, as if it were the whole picture.
+
+    Returns
+    -------
+    uint8 [height, width, 3]
+        The bits of Pillow's resize up to version 12; later ones may run rows before columns.
+    """
+    picture = np.ascontiguousarray(picture)
+    crop = crop or (0, 0, picture.shape[1], picture.shape[0])
+    out = np.empty((*size, 3), np.uint8)
+    _core.resize(picture, *crop, int(interpolation == "bilinear"), out)
+    return out
 
 
 def preprocess(
@@ -277,6 +283,8 @@ def _as_array(picture: np.ndarray | Image.Image) -> np.ndarray:
     return picture
 
 
-def _centre_start(length: int, wanted: int) -> int:
-    """Where a centred stretch begins; halves round to even, as in torchvision."""
-    return round((length - wanted) / 2.0)
+def _middle(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """At most `height` rows and `width` columns around the centre; halves round to even."""
+    top = max(0, round((picture.shape[0] - height) / 2.0))
+    left = max(0, round((picture.shape[1] - width) / 2.0))
+    return picture[top : top + height, left : left + width]
