@@ -41,6 +41,20 @@ class Bug:
 
 BUGS = [
     Bug(
+        "a cursor repeats the last picture of its batch",
+        "python/csparc/data/loader.py",
+        "chunk.epoch, place + 1, bad)",
+        "chunk.epoch, place, bad)",
+        "test_loader.py",
+    ),
+    Bug(
+        "a resized picture is cut down instead of rounded",
+        "csparc/data/weigh_rows.c",
+        "one_half = 1 << (CS_WEIGHT_BITS - 1)",
+        "one_half = 0",
+        "test_transforms.py",
+    ),
+    Bug(
         "a unit vector's gradient forgets the projection",
         "csparc/op/l2norm.c",
         "scale_add(D, -inverse * along,",
