@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "la/gemm.h"
-#include "la/rows.h"
+#include "la/tiles.h"
 
 static size_t
 sample_bytes(size_t P, size_t L, size_t D)
@@ -85,18 +85,17 @@ load_gradient(const CS_TYPED(cs_sample) *sample, const cs_real *dweights)
     }
 }
 
-/* dT = ds V + pull t, then dV = ds^T T + pull v: V may lie where dV goes. */
+/* dT = ds^T V + pull t, then dV = ds T + pull v: V may lie where dV goes. */
 static void
 similarity_gradients(const CS_TYPED(cs_sample) *x, cs_real *dpatches, cs_real *dtokens)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t P = x->P, L = x->L, D = x->D, lanes = x->lanes;
-    for (size_t k = 0; k < L; k++)
-        rows->scale_add(D, x->token_pull[k], x->tokens + k * D, 0, dtokens + k * D);
-    CS_TYPED(cs_gemm)(L, D, P, 1, x->ds, 1, 2 * lanes, x->patches, D, 1, 1, dtokens, D, 1);
-    for (size_t p = 0; p < P; p++)
-        rows->scale_add(D, x->patch_pull[p], x->patches + p * D, 0, dpatches + p * D);
-    CS_TYPED(cs_gemm)(P, D, L, 1, x->ds, 2 * lanes, 1, x->tokens, D, 1, 1, dpatches, D, 1);
+    size_t D = x->D;
+    CS_TYPED(cs_term) to_tokens = {x->P, x->ds, 1, x->lanes, x->patches, D};
+    CS_TYPED(cs_term) to_patches = {x->L, x->ds, x->lanes, 1, x->tokens, D};
+    CS_TYPED(cs_result) tokens = {dtokens, D, x->token_pull, x->tokens, D, 0};
+    CS_TYPED(cs_result) patches = {dpatches, D, x->patch_pull, x->patches, D, 0};
+    CS_TYPED(cs_product)(x->L, D, 1, &to_tokens, &tokens);
+    CS_TYPED(cs_product)(x->P, D, 1, &to_patches, &patches);
 }
 
 cs_status

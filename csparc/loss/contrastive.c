@@ -23,7 +23,7 @@ typedef struct {
     cs_real *matching;                /* [B] U_ii */
     cs_real *column_top, *column_sum; /* [blocks, B] */
     double *dscale;                   /* [B] */
-    cs_real *tiles;                   /* per thread: two tiles, states of a tile's rows and columns */
+    cs_real *tiles;                   /* per thread: two tiles, states of their rows and columns */
 } workspace;
 
 enum {

@@ -30,7 +30,7 @@ range_of_lanes(size_t P, size_t lanes, const cs_real *restrict s, cs_real *restr
 
 static void
 minmax_forward(size_t P, size_t lanes, cs_real sigma, cs_real fill, const cs_real *s,
-               CS_TYPED(cs_lane_state) state, cs_real *weights, size_t weights_row)
+               CS_TYPED(cs_lane_state) state, cs_real *weights)
 {
     cs_real *restrict low = state.low, *restrict cut = state.cut, *restrict kept = state.kept;
     cs_real *restrict divisor = state.divisor, *restrict live = state.live;
@@ -57,7 +57,7 @@ minmax_forward(size_t P, size_t lanes, cs_real sigma, cs_real fill, const cs_rea
     }
     for (size_t p = 0; p < P; p++) {
         const cs_real *restrict row = s + p * lanes;
-        cs_real *restrict out = weights + p * weights_row;
+        cs_real *restrict out = weights + p * lanes;
 #pragma omp simd
         for (size_t k = 0; k < lanes; k++) {
             cs_real rise = row[k] - low[k];
@@ -69,13 +69,13 @@ minmax_forward(size_t P, size_t lanes, cs_real sigma, cs_real fill, const cs_rea
 
 /* gbar of every lane: sum_p a g. */
 static void
-mean_gradient(size_t P, size_t lanes, const cs_real *weights, const cs_real *g, size_t weights_row,
+mean_gradient(size_t P, size_t lanes, const cs_real *weights, const cs_real *g,
               cs_real *restrict mean)
 {
     for (size_t k = 0; k < lanes; k++)
         mean[k] = 0;
     for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict a = weights + p * weights_row, *restrict row = g + p * lanes;
+        const cs_real *restrict a = weights + p * lanes, *restrict row = g + p * lanes;
 #pragma omp simd
         for (size_t k = 0; k < lanes; k++)
             mean[k] += a[k] * row[k];
@@ -84,17 +84,17 @@ mean_gradient(size_t P, size_t lanes, const cs_real *weights, const cs_real *g, 
 
 static void
 minmax_backward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state) state,
-                const cs_real *weights, const cs_real *g, cs_real *ds, size_t weights_row)
+                const cs_real *weights, const cs_real *g, cs_real *ds)
 {
     const cs_real *restrict low = state.low, *restrict cut = state.cut;
     const cs_real *restrict divisor = state.divisor, *restrict live = state.live;
     cs_real *restrict mean = state.mean, *restrict total = state.total;
-    mean_gradient(P, lanes, weights, g, weights_row, mean);
+    mean_gradient(P, lanes, weights, g, mean);
     for (size_t k = 0; k < lanes; k++)
         total[k] = 0;
     for (size_t p = 0; p < P; p++) {
         const cs_real *restrict row = s + p * lanes, *restrict gradient = g + p * lanes;
-        cs_real *restrict out = ds + p * weights_row;
+        cs_real *restrict out = ds + p * lanes;
 #pragma omp simd
         for (size_t k = 0; k < lanes; k++) {
             cs_real centred = (gradient[k] - mean[k]) / divisor[k];
@@ -105,12 +105,12 @@ minmax_backward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state
         }
     }
     for (size_t k = 0; k < lanes; k++)
-        ds[(size_t)state.lowest[k] * weights_row + k] -= total[k];
+        ds[(size_t)state.lowest[k] * lanes + k] -= total[k];
 }
 
 static void
 softmax_forward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state) state,
-                cs_real *weights, size_t weights_row)
+                cs_real *weights)
 {
     cs_real *restrict top = state.low, *restrict divisor = state.divisor;
     const cs_real *restrict factor = state.factor;
@@ -130,7 +130,7 @@ softmax_forward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state
     }
     for (size_t p = 0; p < P; p++) {
         const cs_real *restrict row = s + p * lanes;
-        cs_real *restrict out = weights + p * weights_row;
+        cs_real *restrict out = weights + p * lanes;
 #pragma omp simd
         for (size_t k = 0; k < lanes; k++) {
             out[k] = cs_exp(factor[k] * row[k] - top[k]);
@@ -138,7 +138,7 @@ softmax_forward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state
         }
     }
     for (size_t p = 0; p < P; p++) {
-        cs_real *restrict out = weights + p * weights_row;
+        cs_real *restrict out = weights + p * lanes;
 #pragma omp simd
         for (size_t k = 0; k < lanes; k++)
             out[k] /= divisor[k];
@@ -147,17 +147,17 @@ softmax_forward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state
 
 static void
 softmax_backward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state) state,
-                 const cs_real *weights, const cs_real *g, cs_real *ds, size_t weights_row)
+                 const cs_real *weights, const cs_real *g, cs_real *ds)
 {
     const cs_real *restrict factor = state.factor;
     cs_real *restrict mean = state.mean, *restrict total = state.total;
-    mean_gradient(P, lanes, weights, g, weights_row, mean);
+    mean_gradient(P, lanes, weights, g, mean);
     for (size_t k = 0; k < lanes; k++)
         total[k] = 0;
     for (size_t p = 0; p < P; p++) {
         const cs_real *restrict row = s + p * lanes, *restrict gradient = g + p * lanes;
-        const cs_real *restrict a = weights + p * weights_row;
-        cs_real *restrict out = ds + p * weights_row;
+        const cs_real *restrict a = weights + p * lanes;
+        cs_real *restrict out = ds + p * lanes;
 #pragma omp simd
         for (size_t k = 0; k < lanes; k++) {
             cs_real centred = a[k] * (gradient[k] - mean[k]);

@@ -39,18 +39,18 @@ typedef struct {
     /* s, weights [P, lanes]: equations 2 to 4. A row whose range is at most 1e-6 of its largest
      * magnitude is degenerate: weight `fill` everywhere. sigma < 0 keeps every patch. */
     void (*minmax_forward)(size_t P, size_t lanes, cs_real sigma, cs_real fill, const cs_real *s,
-                           CS_TYPED(cs_lane_state) state, cs_real *weights, size_t weights_row);
+                           CS_TYPED(cs_lane_state) state, cs_real *weights);
     /* ds = keep (g - gbar) / Z' - [p = lowest] sum_q keep (g - gbar) / Z',  gbar = sum_p a g. */
     void (*minmax_backward)(size_t P, size_t lanes, const cs_real *s,
                             CS_TYPED(cs_lane_state) state, const cs_real *weights,
-                            const cs_real *g, cs_real *ds, size_t weights_row);
+                            const cs_real *g, cs_real *ds);
     /* weights = softmax over p of factor * s. */
     void (*softmax_forward)(size_t P, size_t lanes, const cs_real *s,
-                            CS_TYPED(cs_lane_state) state, cs_real *weights, size_t weights_row);
+                            CS_TYPED(cs_lane_state) state, cs_real *weights);
     /* ds = factor a (g - gbar); total = sum_p a (g - gbar) s. */
     void (*softmax_backward)(size_t P, size_t lanes, const cs_real *s,
                              CS_TYPED(cs_lane_state) state, const cs_real *weights,
-                             const cs_real *g, cs_real *ds, size_t weights_row);
+                             const cs_real *g, cs_real *ds);
     /* Largest entry and sum of exp(entry - largest) of every row and every column of U. */
     void (*tile_states)(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row_sum,
                         cs_real *column_top, cs_real *column_sum);

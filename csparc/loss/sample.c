@@ -23,15 +23,14 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
                            CS_TYPED(cs_sample) *sample)
 {
     size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
-    sample->dgrouped = take(arena, 2 * lanes * D);
-    sample->tokens = NULL; /* after dgrouped, at a distance the open sample decides */
     sample->token_scale = take(arena, lanes);
     sample->patch_inverse = take(arena, P);
     sample->token_inverse = take(arena, lanes);
-    sample->columns = take(arena, D * lanes);
+    sample->transposed = take(arena, D * lanes);
     sample->s = take(arena, P * lanes);
-    sample->weights = take(arena, P * 2 * lanes);
+    sample->weights = take(arena, P * lanes);
     sample->gradient = take(arena, P * lanes);
+    sample->ds = take(arena, P * lanes);
     sample->patch_pull = take(arena, P);
     sample->token_pull = take(arena, lanes);
     sample->state.low = take(arena, lanes);
@@ -45,6 +44,7 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
     sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
     sample->packed_patches = take(arena, P * D);
     sample->packed_tokens = take(arena, L * D);
+    sample->packed_dtokens = take(arena, L * D);
 }
 
 /* The power of two that brings x to at most 1; 1 for what is small or not finite. */
@@ -67,13 +67,16 @@ is_prefix(cs_row_set rows, size_t valid)
     return 1;
 }
 
-/* Valid tokens, packed; returns whether their lengths leave room for products. */
+/* Lengths of the valid tokens, and the tokens themselves, in place or packed. Returns whether the
+ * lengths leave room for products. */
 static int
 pack_tokens(CS_TYPED(cs_sample) *sample, const cs_real *tokens, int rescale)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = sample->D, k = 0;
     int fits = 1;
+    sample->tokens_in_place = !rescale && is_prefix(sample->token_rows, sample->L);
+    sample->tokens = sample->tokens_in_place ? tokens : sample->packed_tokens;
     for (size_t row = 0; row < sample->token_rows.count; row++) {
         if (!cs_row_is_valid(sample->token_rows, row))
             continue;
@@ -82,13 +85,13 @@ pack_tokens(CS_TYPED(cs_sample) *sample, const cs_real *tokens, int rescale)
         fits &= length <= LARGE_NORM;
         sample->token_scale[k] = scale;
         sample->token_inverse[k] = length <= CS_DEAD_NORM ? 0 : 1 / (length * scale);
-        rows->scale_add(D, scale, token, 0, sample->tokens + k * D);
+        if (!sample->tokens_in_place)
+            rows->scale_add(D, scale, token, 0, sample->packed_tokens + k * D);
         k++;
     }
     for (; k < sample->lanes; k++) {
         sample->token_scale[k] = 1;
         sample->token_inverse[k] = 0;
-        memset(sample->tokens + k * D, 0, D * sizeof(cs_real));
     }
     return fits;
 }
@@ -147,6 +150,15 @@ set_factors(CS_TYPED(cs_sample) *sample)
     }
 }
 
+void
+CS_TYPED(cs_sample_project)(const CS_TYPED(cs_sample) *sample, cs_real *out)
+{
+    CS_TYPED(cs_term) term = {sample->D, sample->patches, sample->D, 1, sample->transposed,
+                              sample->lanes};
+    CS_TYPED(cs_result) result = {.c = out, .c_row = sample->lanes, .hints = CS_FETCH};
+    CS_TYPED(cs_product)(sample->P, sample->lanes, 1, &term, &result);
+}
+
 int
 CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set patch_rows,
                          const cs_real *patches, cs_row_set token_rows, const cs_real *tokens,
@@ -162,30 +174,25 @@ CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set p
     sample->L = L;
     sample->D = D;
     sample->lanes = lanes;
-    sample->tokens = sample->dgrouped + lanes * D;
-    sample->ds = sample->weights + lanes;
-    sample->tokens_in_place = !rescale && is_prefix(token_rows, L);
 
     int fits = pack_tokens(sample, tokens, rescale);
     pack_patches(sample, patches, rescale);
-    CS_TYPED(cs_transpose)(L, D, lanes, sample->tokens, D, sample->columns);
-    CS_TYPED(cs_term) similarity = {D, sample->patches, D, 1, sample->columns, lanes};
-    CS_TYPED(cs_product)(P, lanes, 1, &similarity,
-                         &(CS_TYPED(cs_result)){.c = sample->s, .c_row = lanes, .hints = CS_FETCH});
+    CS_TYPED(cs_transpose)(L, D, lanes, sample->tokens, D, sample->transposed);
+    CS_TYPED(cs_sample_project)(sample, sample->s);
     if (options->cosine) {
         fits &= measure_patches(sample, patches);
         kernels->scale_outer(P, lanes, sample->patch_inverse, sample->token_inverse, sample->s);
     }
     if (options->normalizer == CS_SOFTMAX) {
         set_factors(sample);
-        kernels->softmax_forward(P, lanes, sample->s, sample->state, sample->weights, 2 * lanes);
+        kernels->softmax_forward(P, lanes, sample->s, sample->state, sample->weights);
     } else {
         double sigma = options->normalizer == CS_MINMAX ? -1
                        : options->sigma < 0             ? 1.0 / (double)P
                                                         : options->sigma;
         cs_real fill = options->uniform ? (cs_real)1 / (cs_real)P : 0;
         kernels->minmax_forward(P, lanes, (cs_real)sigma, fill, sample->s, sample->state,
-                                sample->weights, 2 * lanes);
+                                sample->weights);
     }
     for (size_t k = 0; k < L; k++)
         fits &= sample->state.divisor[k] <= LARGE_SUM;
@@ -201,12 +208,13 @@ through_unit_vectors(CS_TYPED(cs_sample) *sample)
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t lanes = sample->lanes;
     for (size_t p = 0; p < sample->P; p++) {
-        cs_real *ds = sample->ds + p * 2 * lanes, inverse = sample->patch_inverse[p];
-        const cs_real *s = sample->s + p * lanes;
-        sample->patch_pull[p] = -inverse * inverse * rows->dot(lanes, ds, s);
-        kernels->column_dot(1, lanes, ds, s, sample->token_pull);
-        kernels->scale_outer(1, lanes, &inverse, sample->token_inverse, ds);
+        cs_real inverse = sample->patch_inverse[p];
+        sample->patch_pull[p] = -inverse * inverse * rows->dot(lanes, sample->ds + p * lanes,
+                                                               sample->s + p * lanes);
     }
+    kernels->column_dot(sample->P, lanes, sample->ds, sample->s, sample->token_pull);
+    kernels->scale_outer(sample->P, lanes, sample->patch_inverse, sample->token_inverse,
+                         sample->ds);
     for (size_t k = 0; k < lanes; k++)
         sample->token_pull[k] *= -sample->token_inverse[k] * sample->token_inverse[k];
 }
@@ -221,7 +229,7 @@ CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample)
     memset(sample->token_pull, 0, lanes * sizeof(cs_real));
     if (sample->options->normalizer == CS_SOFTMAX) {
         kernels->softmax_backward(P, lanes, sample->s, sample->state, sample->weights,
-                                  sample->gradient, sample->ds, 2 * lanes);
+                                  sample->gradient, sample->ds);
         for (size_t k = 0; k < sample->L; k++)
             dsoftmax_scale += sample->options->cosine
                                   ? (double)sample->state.total[k]
@@ -229,7 +237,7 @@ CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample)
                                         sample->patch_scale;
     } else {
         kernels->minmax_backward(P, lanes, sample->s, sample->state, sample->weights,
-                                 sample->gradient, sample->ds, 2 * lanes);
+                                 sample->gradient, sample->ds);
     }
     if (sample->options->cosine)
         through_unit_vectors(sample);

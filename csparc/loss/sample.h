@@ -1,16 +1,16 @@
-/* One image and its caption: valid rows packed, similarities, alignment weights, and the way back.
- * What sparc.c and align.c share; equations 2 to 4 of the paper.
+/* One image and its caption: similarities, alignment weights, and the way back. What sparc.c and
+ * align.c share; equations 2 to 4 of the paper.
  *
- *   s[p,k] = v_p . t_k        raw vectors (CS_DOT) or unit vectors (CS_COSINE)
+ *   s[p,k] = v_p . t_k        of raw vectors, or of unit vectors (options.cosine)
  *   a[p,k] = weights of token k over the patches; each column sums to 1
  *
  * Everything is [P, lanes]: one valid token a lane, one valid patch a row. Padding is never
- * computed: tokens are always packed; patches are read in place unless the mask has holes.
+ * computed: valid rows are read in place where they are the first ones, else packed.
  *
  * Range: the local loss does not change when a token, or all patches together, are scaled. When a
- * product leaves the type's range the sample is packed again, scaled by powers of two (cs_sample_open
- * with `rescale`), and gradients are scaled back as they are stored. Nothing is lost by that and
- * nothing is spent otherwise.
+ * product leaves the type's range the sample is packed again, scaled by powers of two
+ * (cs_sample_open with `rescale`), and gradients are scaled back as they are stored. Nothing is lost
+ * by that, and samples that stay in range do not pay for it.
  */
 #ifndef CS_SAMPLE_H
 #define CS_SAMPLE_H
@@ -42,26 +42,23 @@ typedef struct {
     cs_row_set patch_rows, token_rows;
     size_t P, L, D, lanes; /* valid patches, valid tokens, width, L rounded up */
     const cs_real *patches; /* [P,D] valid patches, scaled by patch_scale */
-    cs_real *dgrouped;      /* [lanes,D] room for the caller's dL/dc; lies before `tokens`, so that
-                             * [dgrouped; tokens] is one matrix [2 lanes, D] */
-    cs_real *tokens;        /* [lanes,D] valid tokens, row k scaled by token_scale[k]; zeros after L */
+    const cs_real *tokens;  /* [L,D] valid tokens, row k scaled by token_scale[k] */
     cs_real patch_scale;
     cs_real *token_scale;   /* [lanes] */
-    cs_real *patch_inverse; /* [P] 1/|v|, 0 for a dead one; only for CS_COSINE */
-    cs_real *token_inverse; /* [lanes] 1/|t|, 0 for a dead one */
-    cs_real *columns;       /* [D,lanes] what s (later: gradient) is the product of patches with:
-                             * tokens, later dgrouped, transposed */
+    cs_real *patch_inverse; /* [P] 1/|v|, 0 for a dead one; only for unit vectors */
+    cs_real *token_inverse; /* [lanes] 1/|t|, 0 for a dead one and past the last */
+    cs_real *transposed;    /* [D,lanes] tokens^T, zeros past the last; free to reuse later */
     cs_real *s;             /* [P,lanes] */
-    cs_real *weights;       /* [P, 2 lanes]: weights in the left half */
-    cs_real *ds;            /* the right half: dL/d(v_p . t_k), which makes [a, ds] one matrix */
-    cs_real *gradient;      /* [P,lanes]: dL/da, written by the caller before cs_sample_backward */
+    cs_real *weights;       /* [P,lanes] */
+    cs_real *gradient;      /* [P,lanes] dL/da, written by the caller before cs_sample_backward */
+    cs_real *ds;            /* [P,lanes] dL/d(v_p . t_k) */
     cs_real *patch_pull;    /* [P] coefficient of v_p in its own gradient (unit vectors) */
     cs_real *token_pull;    /* [lanes] the same of t_k */
     CS_TYPED(cs_lane_state) state;
-    int patches_in_place;    /* the caller's rows serve as `patches` and as room for their gradient */
-    int tokens_in_place;     /* the caller's rows serve as room for the gradient of the tokens */
-    cs_real *packed_patches; /* [P,D] used where not */
-    cs_real *packed_tokens;  /* [L,D] used where not */
+    int patches_in_place, tokens_in_place; /* the caller's rows serve, for gradients too */
+    cs_real *packed_patches;               /* [P,D] used where they cannot */
+    cs_real *packed_tokens;                /* [L,D] */
+    cs_real *packed_dtokens;               /* [L,D] */
 } CS_TYPED(cs_sample);
 
 static inline int
@@ -89,6 +86,9 @@ int CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_s
                              const cs_real *patches, cs_row_set token_rows, const cs_real *tokens,
                              int rescale, CS_TYPED(cs_sample) *sample);
 
+/* out [P,lanes] = V transposed: products of every patch with the columns of sample->transposed. */
+void CS_TYPED(cs_sample_project)(const CS_TYPED(cs_sample) *sample, cs_real *out);
+
 /* From sample->gradient to ds and the pulls. Returns dL/d softmax_scale (0 unless softmax). */
 double CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample);
 
@@ -98,8 +98,8 @@ int64_t CS_TYPED(cs_sample_kept)(const CS_TYPED(cs_sample) *sample);
 /* weights [token_rows.count, patch_rows.count] of the caller, 0 where either is not valid. */
 void CS_TYPED(cs_sample_store_weights)(const CS_TYPED(cs_sample) *sample, cs_real *weights);
 
-/* Where to form the gradient of the valid patches (tokens). Where that is packed_patches, it is the
- * same memory as `patches`: form it last. */
+/* Where to form the gradient of the valid patches (tokens): the caller's rows, or packed ones. For
+ * patches these may be the memory of `patches` itself: form that gradient last. */
 cs_real *CS_TYPED(cs_sample_patch_target)(const CS_TYPED(cs_sample) *sample, cs_real *dpatches);
 cs_real *CS_TYPED(cs_sample_token_target)(const CS_TYPED(cs_sample) *sample, cs_real *dtokens);
 

@@ -15,7 +15,7 @@ CS_TYPED(cs_sample_store_weights)(const CS_TYPED(cs_sample) *sample, cs_real *we
             continue;
         for (size_t patch = 0, p = 0; patch < P; patch++)
             if (cs_row_is_valid(sample->patch_rows, patch))
-                weights[token * P + patch] = sample->weights[p++ * 2 * sample->lanes + k];
+                weights[token * P + patch] = sample->weights[p++ * sample->lanes + k];
         k++;
     }
 }
@@ -29,7 +29,7 @@ CS_TYPED(cs_sample_patch_target)(const CS_TYPED(cs_sample) *sample, cs_real *dpa
 cs_real *
 CS_TYPED(cs_sample_token_target)(const CS_TYPED(cs_sample) *sample, cs_real *dtokens)
 {
-    return sample->tokens_in_place ? dtokens : sample->packed_tokens;
+    return sample->tokens_in_place ? dtokens : sample->packed_dtokens;
 }
 
 /* One row that takes no part, or a part that is only the bias. */

@@ -17,8 +17,10 @@
 typedef struct {
     CS_TYPED(cs_sample) sample;
     cs_real *grouped;         /* [L,D] c */
+    cs_real *dgrouped;        /* [L,D] dL/dc */
     cs_real *grouped_inverse; /* [L] 1/|c|, 0 for a dead one */
     cs_real *grouped_pull;    /* [L] coefficient of c_j in dc_j */
+    cs_real *token_pull;      /* [lanes] coefficient of t_k in dT_k */
     cs_real *row_factor;      /* [L] logit_scale / |c| */
     cs_real *logits;          /* [L,lanes] U, matching pairs and padding masked */
     cs_real *dlogits;         /* [L,lanes] G, then G logit_scale / (|c| |t|) */
@@ -31,11 +33,13 @@ static void
 layout(size_t P, size_t L, size_t D, cs_arena *arena, workspace *w)
 {
     size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
-    cs_real **vectors[] = {&w->grouped_inverse, &w->grouped_pull, &w->row_factor, &w->matching,
+    cs_real **vectors[] = {&w->grouped_inverse, &w->grouped_pull, &w->token_pull,
+                           &w->row_factor, &w->matching,
                            &w->row_top, &w->row_sum, &w->row_lse, &w->row_share,
                            &w->column_top, &w->column_sum, &w->column_lse, &w->column_share};
     CS_TYPED(cs_sample_layout)(P, L, D, arena, &w->sample);
     w->grouped = cs_arena_take(arena, L * D * sizeof(cs_real));
+    w->dgrouped = cs_arena_take(arena, L * D * sizeof(cs_real));
     w->logits = cs_arena_take(arena, L * lanes * sizeof(cs_real));
     w->dlogits = cs_arena_take(arena, L * lanes * sizeof(cs_real));
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
@@ -65,8 +69,9 @@ group(workspace *w)
     const CS_TYPED(cs_sample) *x = &w->sample;
     size_t D = x->D;
     int fits = 1;
-    CS_TYPED(cs_term) weighted = {x->P, x->weights, 1, 2 * x->lanes, x->patches, D};
-    CS_TYPED(cs_product)(x->L, D, 1, &weighted, &(CS_TYPED(cs_result)){.c = w->grouped, .c_row = D});
+    CS_TYPED(cs_term) term = {x->P, x->weights, 1, x->lanes, x->patches, D};
+    CS_TYPED(cs_result) result = {.c = w->grouped, .c_row = D};
+    CS_TYPED(cs_product)(x->L, D, 1, &term, &result);
     for (size_t j = 0; j < x->L; j++) {
         /* Shrunk by patch_scale, as everything packed is; so is the length that counts as dead. */
         cs_real length = cs_norm(rows, D, w->grouped + j * D);
@@ -82,13 +87,13 @@ matching_loss(workspace *w, cs_real logit_scale)
 {
     const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
     const CS_TYPED(cs_sample) *x = &w->sample;
-    size_t L = x->L, D = x->D, lanes = x->lanes;
+    size_t L = x->L, lanes = x->lanes;
     double total = 0;
+    CS_TYPED(cs_term) term = {x->D, w->grouped, x->D, 1, x->transposed, lanes};
+    CS_TYPED(cs_result) result = {.c = w->logits, .c_row = lanes};
+    CS_TYPED(cs_product)(L, lanes, 1, &term, &result);
     for (size_t j = 0; j < L; j++)
         w->row_factor[j] = logit_scale * w->grouped_inverse[j];
-    CS_TYPED(cs_term) cosines = {D, w->grouped, D, 1, x->columns, lanes};
-    CS_TYPED(cs_product)(L, lanes, 1, &cosines,
-                         &(CS_TYPED(cs_result)){.c = w->logits, .c_row = lanes});
     kernels->scale_outer(L, lanes, w->row_factor, x->token_inverse, w->logits);
     for (size_t j = 0; j < L; j++) {
         cs_real *row = w->logits + j * lanes;
@@ -115,7 +120,7 @@ matching_loss(workspace *w, cs_real logit_scale)
 /* dlogits = G logit_scale / (|c_j| |t_k|), the pulls of c and t, and as result sum G o U, which is
  * logit_scale dL/dlogit_scale. */
 static double
-matching_backward(workspace *w, cs_real weight, cs_real *token_pull)
+matching_backward(workspace *w, cs_real weight)
 {
     const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
@@ -123,7 +128,7 @@ matching_backward(workspace *w, cs_real weight, cs_real *token_pull)
     size_t L = x->L, lanes = x->lanes;
     double total = 0;
     kernels->tile_gradient(L, lanes, weight, w->logits, w->row_lse, w->column_lse, w->dlogits);
-    memset(token_pull, 0, lanes * sizeof(cs_real));
+    memset(w->token_pull, 0, lanes * sizeof(cs_real));
     for (size_t j = 0; j < L; j++) {
         cs_real *g = w->dlogits + j * lanes, *u = w->logits + j * lanes;
         g[j] = -weight * (w->row_share[j] + w->column_share[j]);
@@ -134,56 +139,61 @@ matching_backward(workspace *w, cs_real weight, cs_real *token_pull)
         w->grouped_pull[j] = -along * w->grouped_inverse[j] * w->grouped_inverse[j];
         total += (double)along;
     }
-    kernels->column_dot(L, lanes, w->dlogits, w->logits, token_pull);
+    kernels->column_dot(L, lanes, w->dlogits, w->logits, w->token_pull);
     for (size_t k = 0; k < lanes; k++)
-        token_pull[k] *= -x->token_inverse[k] * x->token_inverse[k];
+        w->token_pull[k] *= -x->token_inverse[k] * x->token_inverse[k];
     kernels->scale_outer(L, lanes, w->row_factor, x->token_inverse, w->dlogits);
     return total;
 }
 
-/* dc [L,D] = dlogits T + pull c, and what the alignment weights get from it: gradient = V dc^T. */
+/* dc = dlogits T + pull c. */
 static void
-grouped_gradient(workspace *w, int through_weights)
+grouped_gradient(workspace *w)
 {
     const CS_TYPED(cs_sample) *x = &w->sample;
-    size_t D = x->D, lanes = x->lanes;
-    CS_TYPED(cs_term) term = {x->L, w->dlogits, lanes, 1, x->tokens, D};
-    CS_TYPED(cs_result) dgrouped = {x->dgrouped, D, w->grouped_pull, w->grouped, D, 0};
-    CS_TYPED(cs_product)(x->L, D, 1, &term, &dgrouped);
-    if (!through_weights)
-        return;
-    CS_TYPED(cs_transpose)(x->L, D, lanes, x->dgrouped, D, x->columns);
-    term = (CS_TYPED(cs_term)){D, x->patches, D, 1, x->columns, lanes};
-    CS_TYPED(cs_product)(x->P, lanes, 1, &term,
-                         &(CS_TYPED(cs_result)){.c = x->gradient, .c_row = lanes});
+    CS_TYPED(cs_term) term = {x->L, w->dlogits, x->lanes, 1, x->tokens, x->D};
+    CS_TYPED(cs_result) result = {w->dgrouped, x->D, w->grouped_pull, w->grouped, x->D, 0};
+    CS_TYPED(cs_product)(x->L, x->D, 1, &term, &result);
+}
+
+/* Through the weights: dL/da = V dc^T, then ds and its pulls. Returns dL/d softmax_scale. */
+static double
+weights_gradient(workspace *w)
+{
+    CS_TYPED(cs_sample) *x = &w->sample;
+    CS_TYPED(cs_transpose)(x->L, x->D, x->lanes, w->dgrouped, x->D, x->transposed);
+    CS_TYPED(cs_sample_project)(x, x->gradient);
+    double dsoftmax_scale = CS_TYPED(cs_sample_backward)(x);
+    for (size_t k = 0; k < x->L; k++)
+        w->token_pull[k] += x->token_pull[k];
+    return dsoftmax_scale;
 }
 
 /* dT = dlogits^T c + ds^T V + pull t, then dV = a dc + ds T + pull v: V may lie where dV goes. */
 static void
-row_gradients(workspace *w, int through_weights, cs_real *token_pull, cs_real *dpatches,
+row_gradients(const workspace *w, int through_weights, int hints, cs_real *dpatches,
               cs_real *dtokens)
 {
     const CS_TYPED(cs_sample) *x = &w->sample;
-    size_t L = x->L, D = x->D, lanes = x->lanes, terms = through_weights ? 2 : 1;
+    size_t P = x->P, L = x->L, D = x->D, lanes = x->lanes;
+    size_t terms = through_weights ? 2 : 1;
     int pulled = through_weights && x->options->cosine;
-    for (size_t k = 0; pulled && k < L; k++)
-        token_pull[k] += x->token_pull[k];
     CS_TYPED(cs_term) to_tokens[] = {{L, w->dlogits, 1, lanes, w->grouped, D},
-                                     {x->P, x->ds, 1, 2 * lanes, x->patches, D}};
-    CS_TYPED(cs_result) result = {dtokens, D, token_pull, x->tokens, D, 0};
-    CS_TYPED(cs_product)(L, D, terms, to_tokens, &result);
-    CS_TYPED(cs_term) to_patches[] = {{L, x->weights, 2 * lanes, 1, x->dgrouped, D},
-                                      {L, x->ds, 2 * lanes, 1, x->tokens, D}};
-    result = (CS_TYPED(cs_result)){dpatches, D, x->patch_pull, pulled ? x->patches : NULL, D,
-                                   x->patches_in_place ? CS_STREAM : 0};
-    CS_TYPED(cs_product)(x->P, D, terms, to_patches, &result);
+                                     {P, x->ds, 1, lanes, x->patches, D}};
+    CS_TYPED(cs_term) to_patches[] = {{L, x->weights, lanes, 1, w->dgrouped, D},
+                                      {L, x->ds, lanes, 1, x->tokens, D}};
+    CS_TYPED(cs_result) tokens = {dtokens, D, w->token_pull, x->tokens, D, 0};
+    CS_TYPED(cs_result) patches = {dpatches, D, x->patch_pull, pulled ? x->patches : NULL, D,
+                                   hints};
+    CS_TYPED(cs_product)(L, D, terms, to_tokens, &tokens);
+    CS_TYPED(cs_product)(P, D, terms, to_patches, &patches);
 }
 
 /* One sample with at least one valid patch and token. Index i is already in every pointer of `out`
  * but the per-sample numbers. */
 static void
 sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
-            cs_row_set token_rows, const cs_real *tokens, cs_real share,
+            cs_row_set token_rows, const cs_real *tokens, cs_real share, int biased,
             const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *out, workspace *w)
 {
     cs_real logit_scale = (cs_real)options->logit_scale;
@@ -198,13 +208,14 @@ sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
         CS_TYPED(cs_sample_store_weights)(&w->sample, out->weights);
     if (out->dpatches == NULL || options->weight == 0)
         return;
-    cs_real *token_pull = w->column_top;
     cs_real weight = (cs_real)(options->weight * (double)share);
-    out->dscale[i] = matching_backward(w, weight, token_pull) / options->logit_scale;
-    grouped_gradient(w, !options->detach_weights);
+    out->dscale[i] = matching_backward(w, weight) / options->logit_scale;
+    grouped_gradient(w);
     if (!options->detach_weights)
-        out->dsoftmax_scale[i] = CS_TYPED(cs_sample_backward)(&w->sample);
-    row_gradients(w, !options->detach_weights, token_pull,
+        out->dsoftmax_scale[i] = weights_gradient(w);
+    /* Nobody reads the caller's rows again, unless a bias is still to be added. */
+    int hints = w->sample.patches_in_place && !biased ? CS_STREAM : 0;
+    row_gradients(w, !options->detach_weights, hints,
                   CS_TYPED(cs_sample_patch_target)(&w->sample, out->dpatches),
                   CS_TYPED(cs_sample_token_target)(&w->sample, out->dtokens));
 }
@@ -239,7 +250,7 @@ one_sample(size_t i, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input
     int skipped = cs_valid_rows(patch_rows) == 0 || cs_valid_rows(token_rows) == 0;
     if (!skipped)
         sample_loss(D, i, patch_rows, in->patches + i * P * D, token_rows, in->tokens + i * L * D,
-                    in->share[i], options, &out, w);
+                    in->share[i], patch_bias != NULL, options, &out, w);
     else if (out.weights != NULL)
         memset(out.weights, 0, L * P * sizeof(cs_real));
     if (out.dpatches == NULL)
