@@ -9,8 +9,8 @@
  *
  * Range: the local loss does not change when a token, or all patches together, are scaled. When a
  * product leaves the type's range the sample is packed again, scaled by powers of two
- * (cs_sample_open with `rescale`), and gradients are scaled back as they are stored. Nothing is lost
- * by that, and samples that stay in range do not pay for it.
+ * (cs_sample_open with `rescale`), and gradients are scaled back as they are stored. Nothing is
+ * lost by that, and samples that stay in range do not pay for it.
  */
 #ifndef CS_SAMPLE_H
 #define CS_SAMPLE_H
