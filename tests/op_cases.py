@@ -52,6 +52,7 @@ CASES: list[OpCase] = [
 PLAIN = {
     "contrastive": "test_contrastive.py",
     "sparc": "test_sparc.py",
+    "pacl": "test_pacl.py",
     "siglip": "test_siglip.py",
     "normalize": "test_transforms.py",
     "resize": "test_transforms.py",

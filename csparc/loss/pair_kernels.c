@@ -47,7 +47,96 @@ sigmoid_tile(size_t R, size_t C, cs_real scale, cs_real bias, const cs_real *cos
     }
 }
 
+static void
+patch_softmax(size_t P, size_t lanes, const cs_real *row, const cs_real *x, cs_real *a,
+              cs_real *restrict top, cs_real *restrict total)
+{
+    for (size_t k = 0; k < lanes; k++) {
+        top[k] = (cs_real)-INFINITY;
+        total[k] = 0;
+    }
+    for (size_t p = 0; p < P; p++) {
+        const cs_real *restrict from = x + p * lanes;
+#pragma omp simd
+        for (size_t k = 0; k < lanes; k++) {
+            cs_real logit = row[p] * from[k];
+            top[k] = logit > top[k] ? logit : top[k];
+        }
+    }
+    for (size_t p = 0; p < P; p++) {
+        const cs_real *restrict from = x + p * lanes;
+        cs_real *restrict out = a + p * lanes;
+#pragma omp simd
+        for (size_t k = 0; k < lanes; k++) {
+            out[k] = cs_exp(row[p] * from[k] - top[k]);
+            total[k] += out[k];
+        }
+    }
+    for (size_t k = 0; k < lanes; k++)
+        total[k] = 1 / total[k];
+    for (size_t p = 0; p < P; p++) {
+        cs_real *restrict out = a + p * lanes;
+#pragma omp simd
+        for (size_t k = 0; k < lanes; k++)
+            out[k] *= total[k];
+    }
+}
+
+static void
+patch_weights(size_t P, size_t lanes, int sigmoid, const cs_real *row, const cs_real *x, cs_real *a,
+              cs_real *top, cs_real *total)
+{
+    if (!sigmoid) {
+        patch_softmax(P, lanes, row, x, a, top, total);
+        return;
+    }
+    for (size_t p = 0; p < P; p++) {
+        const cs_real *restrict from = x + p * lanes;
+        cs_real *restrict out = a + p * lanes;
+#pragma omp simd
+        for (size_t k = 0; k < lanes; k++)
+            out[k] = 1 / (1 + cs_exp(-row[p] * from[k]));
+    }
+}
+
+static void
+lane_dots(size_t P, size_t lanes, const cs_real *x, const cs_real *y, cs_real *restrict sum)
+{
+    for (size_t k = 0; k < lanes; k++)
+        sum[k] = 0;
+    for (size_t p = 0; p < P; p++) {
+        const cs_real *restrict left = x + p * lanes, *restrict right = y + p * lanes;
+#pragma omp simd
+        for (size_t k = 0; k < lanes; k++)
+            sum[k] += left[k] * right[k];
+    }
+}
+
+static void
+patch_weights_backward(size_t P, size_t lanes, int sigmoid, const cs_real *row, const cs_real *e,
+                       const cs_real *twice_f, const cs_real *mean, const cs_real *a, cs_real *x,
+                       cs_real *ga, cs_real *pull)
+{
+    for (size_t p = 0; p < P; p++) {
+        const cs_real *restrict weight = a + p * lanes;
+        cs_real *restrict similarity = x + p * lanes, *restrict gathered = ga + p * lanes;
+        cs_real along = 0, factor = row[p];
+#pragma omp simd reduction(+ : along)
+        for (size_t k = 0; k < lanes; k++) {
+            cs_real da = e[k] * similarity[k] + twice_f[k] * gathered[k] - mean[k];
+            cs_real du = weight[k] * da * (sigmoid ? 1 - weight[k] : 1);
+            along += du * factor * similarity[k];
+            gathered[k] = e[k] * weight[k] + factor * du;
+            similarity[k] = weight[k] * twice_f[k] * (cs_real)0.5;
+        }
+        pull[p] += along;
+    }
+}
+
 extern const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of);
 const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of) = {
     .sigmoid_tile = sigmoid_tile,
+    .patch_weights = patch_weights,
+    .lane_dots = lane_dots,
+    .patch_weights_backward = patch_weights_backward,
 };

@@ -1,5 +1,8 @@
 /* Loops of the all-pairs losses over one tile, compiled for every instruction set and reached
  * through a table. What concerns whole matrices is la/gemm.h.
+ *
+ * Matrices [P, lanes] hold one image's patches as rows and captions (or their tokens) as lanes, so
+ * that sums over patches run down the rows, all lanes at once.
  */
 #ifndef CS_PAIR_KERNELS_H
 #define CS_PAIR_KERNELS_H
@@ -13,6 +16,18 @@ typedef struct {
      * [0] ln(1 + e^u), [1] g cosine, [2] g. */
     void (*sigmoid_tile)(size_t R, size_t C, cs_real scale, cs_real bias, const cs_real *cosine,
                          cs_real *g, double *sums);
+    /* Weights of patches, one caption a lane: a = softmax over patches of row_p x, or with
+     * `sigmoid` each entry's own. x, a [P,lanes], row [P]; top, total [lanes] scratch. */
+    void (*patch_weights)(size_t P, size_t lanes, int sigmoid, const cs_real *row, const cs_real *x,
+                          cs_real *a, cs_real *top, cs_real *total);
+    /* sum_k = sum_p x_pk y_pk */
+    void (*lane_dots)(size_t P, size_t lanes, const cs_real *x, const cs_real *y, cs_real *sum);
+    /* From da = e x + twice_f ga (less its weighted mean) to du = a da, or a (1 - a) da with
+     * `sigmoid`: x becomes a twice_f / 2, ga becomes e a + row du, pull_p += sum_k du row x.
+     * e, twice_f, mean [lanes], row, pull [P]. */
+    void (*patch_weights_backward)(size_t P, size_t lanes, int sigmoid, const cs_real *row,
+                                   const cs_real *e, const cs_real *twice_f, const cs_real *mean,
+                                   const cs_real *a, cs_real *x, cs_real *ga, cs_real *pull);
 } CS_TYPED(cs_pair_kernels);
 
 /* The kernels of the instruction set in use. */

@@ -213,3 +213,19 @@ def siglip(
     dtext: Real | None,
     /,
 ) -> None: ...
+def pacl(
+    patches: Real,
+    text: Real,
+    patch_valid: NDArray[np.uint8] | None,
+    logit_scale: float,
+    weight_scale: float,
+    sigmoid: int,
+    unit_pool: int,
+    renormalize: int,
+    rows: int,
+    columns: int,
+    out: NDArray[np.float64],
+    dpatches: Real | None,
+    dtext: Real | None,
+    /,
+) -> None: ...

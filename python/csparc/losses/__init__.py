@@ -11,6 +11,7 @@ from csparc.losses.align import (
     sparse_similarity_backward,
 )
 from csparc.losses.clip import ClipLoss, clip_loss
+from csparc.losses.pacl import PaclLoss, pacl_loss
 from csparc.losses.result import LossOutput
 from csparc.losses.siglip import SiglipLoss, siglip_loss
 from csparc.losses.sparc import SparcLoss, sparc_loss
@@ -18,11 +19,13 @@ from csparc.losses.sparc import SparcLoss, sparc_loss
 __all__ = [
     "ClipLoss",
     "LossOutput",
+    "PaclLoss",
     "SiglipLoss",
     "SparcLoss",
     "clip_loss",
     "group_patches",
     "group_patches_backward",
+    "pacl_loss",
     "siglip_loss",
     "sparc_loss",
     "sparse_similarity",

@@ -1,0 +1,157 @@
+#include "loss/pair_states.h"
+
+#include "base/real.h"
+#include "loss/contrastive.h"
+#include "loss/kernels.h"
+
+static void
+layout_side(size_t B, cs_arena *arena, CS_TYPED(cs_pair_side) *side)
+{
+    side->top = cs_arena_take(arena, B * sizeof(cs_real));
+    side->sum = cs_arena_take(arena, B * sizeof(cs_real));
+    side->lse = cs_arena_take(arena, B * sizeof(cs_real));
+    side->share = cs_arena_take(arena, B * sizeof(cs_real));
+}
+
+static size_t
+room_of_owner(const cs_tiling *t)
+{
+    return 2 * (t->rows + t->columns);
+}
+
+void
+CS_TYPED(cs_pair_states_layout)(size_t B, const cs_tiling *tiling, cs_arena *arena,
+                                CS_TYPED(cs_pair_states) *states)
+{
+    size_t owners = tiling->owners;
+    states->B = B;
+    states->tiling = *tiling;
+    layout_side(B, arena, &states->image);
+    layout_side(B, arena, &states->caption);
+    states->matching = cs_arena_take(arena, B * sizeof(cs_real));
+    states->owner_top = cs_arena_take(arena, owners * tiling->rows * sizeof(cs_real));
+    states->owner_sum = cs_arena_take(arena, owners * tiling->rows * sizeof(cs_real));
+    states->room = cs_arena_take(arena, owners * room_of_owner(tiling) * sizeof(cs_real));
+}
+
+void
+CS_TYPED(cs_pair_states_open)(const uint8_t *has_image, const uint8_t *has_caption,
+                              CS_TYPED(cs_pair_states) *states)
+{
+    states->has_image = has_image;
+    states->has_caption = has_caption;
+    for (size_t i = 0; i < states->B; i++) {
+        states->image.top[i] = states->caption.top[i] = CS_MASKED;
+        states->image.sum[i] = states->caption.sum[i] = 0;
+        states->matching[i] = 0;
+    }
+}
+
+void
+CS_TYPED(cs_pair_states_begin)(CS_TYPED(cs_pair_states) *states, size_t owner, size_t R)
+{
+    for (size_t r = 0; r < R; r++) {
+        states->owner_top[owner * states->tiling.rows + r] = CS_MASKED;
+        states->owner_sum[owner * states->tiling.rows + r] = 0;
+    }
+}
+
+/* (top, sum) absorbs another state. */
+static void
+merge(cs_real *top, cs_real *sum, cs_real other_top, cs_real other_sum)
+{
+    if (other_top > *top) {
+        *sum = *sum * exp(*top - other_top) + other_sum;
+        *top = other_top;
+    } else {
+        *sum += other_sum * exp(other_top - *top);
+    }
+}
+
+/* Note the matching pairs of a tile, and mask them and what has no rows. */
+static void
+mask_tile(CS_TYPED(cs_pair_states) *states, size_t r0, size_t R, size_t c0, size_t C,
+          cs_real *scores)
+{
+    for (size_t r = 0; r < R; r++) {
+        cs_real *row = scores + r * C;
+        size_t i = r0 + r;
+        if (i >= c0 && i < c0 + C) {
+            states->matching[i] = row[i - c0];
+            row[i - c0] = CS_MASKED;
+        }
+        for (size_t k = 0; k < C; k++)
+            if (!states->has_image[i] || !states->has_caption[c0 + k])
+                row[k] = CS_MASKED;
+    }
+}
+
+void
+CS_TYPED(cs_pair_states_absorb)(CS_TYPED(cs_pair_states) *states, size_t owner, size_t r0,
+                                size_t R, size_t c0, size_t C, cs_real *scores)
+{
+    const cs_tiling *t = &states->tiling;
+    cs_real *row_top = states->room + owner * room_of_owner(t), *row_sum = row_top + t->rows;
+    cs_real *column_top = row_sum + t->rows, *column_sum = column_top + t->columns;
+    cs_real *own_top = states->owner_top + owner * t->rows;
+    cs_real *own_sum = states->owner_sum + owner * t->rows;
+    mask_tile(states, r0, R, c0, C, scores);
+    CS_TYPED(cs_loss_kernels_in_use)()->tile_states(R, C, scores, row_top, row_sum, column_top,
+                                                    column_sum);
+    for (size_t r = 0; r < R; r++)
+        merge(&own_top[r], &own_sum[r], row_top[r], row_sum[r]);
+    for (size_t k = 0; k < C; k++)
+        merge(&states->caption.top[c0 + k], &states->caption.sum[c0 + k], column_top[k],
+              column_sum[k]);
+}
+
+void
+CS_TYPED(cs_pair_states_merge)(CS_TYPED(cs_pair_states) *states, size_t r0, size_t R)
+{
+    const cs_tiling *t = &states->tiling;
+    for (size_t r = 0; r < R; r++)
+        for (size_t owner = 0; owner < t->owners; owner++)
+            merge(&states->image.top[r0 + r], &states->image.sum[r0 + r],
+                  states->owner_top[owner * t->rows + r], states->owner_sum[owner * t->rows + r]);
+}
+
+/* Sum of one side's cross-entropies. A row that is not to be contrasted gets an infinite log-sum:
+ * its softmax is 0. */
+static double
+close_side(const CS_TYPED(cs_pair_states) *states, CS_TYPED(cs_pair_side) *side)
+{
+    double total = 0;
+    for (size_t i = 0; i < states->B; i++) {
+        side->lse[i] = -CS_MASKED;
+        side->share[i] = 0;
+        if (!states->has_image[i] || !states->has_caption[i])
+            continue;
+        cs_real own = states->matching[i];
+        cs_real excess = cs_excess(side->top[i], side->sum[i], own, &side->share[i]);
+        side->lse[i] = own + excess;
+        total += (double)excess;
+    }
+    return total;
+}
+
+double
+CS_TYPED(cs_pair_states_close)(CS_TYPED(cs_pair_states) *states)
+{
+    double rows = close_side(states, &states->image);
+    double columns = close_side(states, &states->caption);
+    return (rows + columns) / (2 * (double)states->B);
+}
+
+void
+CS_TYPED(cs_pair_states_gradient)(const CS_TYPED(cs_pair_states) *states, size_t i, size_t c0,
+                                  size_t C, cs_real weight, const cs_real *scores, cs_real *g)
+{
+    weight /= (cs_real)(2 * states->B);
+    CS_TYPED(cs_loss_kernels_in_use)()->tile_gradient(1, C, weight, scores, states->image.lse + i,
+                                                      states->caption.lse + c0, g);
+    for (size_t k = 0; k < C; k++)
+        if (!states->has_image[i] || !states->has_caption[c0 + k])
+            g[k] = 0;
+    if (i >= c0 && i < c0 + C)
+        g[i - c0] = -weight * (states->image.share[i] + states->caption.share[i]);
+}

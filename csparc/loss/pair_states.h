@@ -1,0 +1,60 @@
+/* Cross-entropy over the rows and the columns of a B x B matrix of scores S of which only tiles
+ * ever exist: images are rows, captions columns (loss/tiling.h).
+ *
+ *   loss = 1/(2B) sum_{i with both} [ lse_j S_ij - S_ii  +  lse_j S_ji - S_ii ]
+ *
+ * j runs over captions that have tokens, respectively images that have patches; i over pairs that
+ * have both. The denominator stays B. First pass: every tile once, absorbed; then `close`; second
+ * pass: tiles again, turned into gradients. The matching pair is kept out of the sums, so that a
+ * confident row loses no digits (loss/kernels.h).
+ */
+#ifndef CS_PAIR_STATES_H
+#define CS_PAIR_STATES_H
+
+#include "base/arena.h"
+#include "base/real.h"
+#include "csparc.h"
+#include "loss/tiling.h"
+
+/* One side: the state of the other entries of each row (column) and what follows from it. */
+typedef struct {
+    cs_real *top, *sum; /* [B] largest entry, sum of exp(entry - top) */
+    cs_real *lse;       /* [B] */
+    cs_real *share;     /* [B] 1 - softmax of the matching entry */
+} CS_TYPED(cs_pair_side);
+
+typedef struct {
+    size_t B;
+    cs_tiling tiling;
+    const uint8_t *has_image, *has_caption; /* [B]: 1 where there are valid rows */
+    CS_TYPED(cs_pair_side) image, caption;
+    cs_real *matching;              /* [B] S_ii */
+    cs_real *owner_top, *owner_sum; /* [owners, rows]: row states of one block */
+    cs_real *room;                  /* [owners, 2 (rows + columns)] states of one tile */
+} CS_TYPED(cs_pair_states);
+
+void CS_TYPED(cs_pair_states_layout)(size_t B, const cs_tiling *tiling, cs_arena *arena,
+                                     CS_TYPED(cs_pair_states) *states);
+
+void CS_TYPED(cs_pair_states_open)(const uint8_t *has_image, const uint8_t *has_caption,
+                                   CS_TYPED(cs_pair_states) *states);
+
+/* One owner starts on the block of images r0 .. r0+R. */
+void CS_TYPED(cs_pair_states_begin)(CS_TYPED(cs_pair_states) *states, size_t owner, size_t R);
+
+/* The owner's tile of scores [R,C], images r0.., captions c0... Overwrites what takes no part. */
+void CS_TYPED(cs_pair_states_absorb)(CS_TYPED(cs_pair_states) *states, size_t owner, size_t r0,
+                                     size_t R, size_t c0, size_t C, cs_real *scores);
+
+/* After all owners: the block's rows. */
+void CS_TYPED(cs_pair_states_merge)(CS_TYPED(cs_pair_states) *states, size_t r0, size_t R);
+
+/* After all blocks: what gradients need. Returns the loss. */
+double CS_TYPED(cs_pair_states_close)(CS_TYPED(cs_pair_states) *states);
+
+/* dS of one row of a tile: image i, captions c0 .. c0+C; g [C] = weight dloss/dS. */
+void CS_TYPED(cs_pair_states_gradient)(const CS_TYPED(cs_pair_states) *states, size_t i, size_t c0,
+                                       size_t C, cs_real weight, const cs_real *scores,
+                                       cs_real *g);
+
+#endif
