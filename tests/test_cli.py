@@ -1,14 +1,20 @@
 """The command line: help, exit codes, one-line errors, pipes, and every command end to end."""
 
+import importlib.util
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import csparc as public
 from csparc.cli import main as cli
 from csparc.errors import DataError
+from csparc.evaluate import evaluate_retrieval
 
 COMMANDS = ["demo", "train", "eval", "eval retrieval", "align", "encode", "info"]
 READS = ["eval retrieval --json x.json", "encode --out x.npz"]
@@ -134,3 +140,147 @@ def test_a_missing_folder_for_the_result_is_told_before_any_work(command, tmp_pa
     words[-1] = str(tmp_path / "no-such-folder" / words[-1])
     assert cli.main([*words, "--checkpoint", "c", "--data", "scenes:"]) == 2
     assert "no-such-folder: expected an existing folder" in capsys.readouterr().err
+
+
+needs_train = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None
+        for name in ("PIL", "tokenizers", "safetensors", "tqdm", "matplotlib")),
+    reason="needs csparc[train]",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run of three steps on small scenes, made by the command itself."""
+    folder = tmp_path_factory.mktemp("a run") / "run"
+    done = csparc("train", "--train-data", "scenes:tier=S;size=24", "--val-data",
+                  "scenes:tier=S;size=8;split=val", "--steps", "3", "--batch-size", "8",
+                  "--vocab-size", "300", "--loss-opt", "local_weight=2", "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(folder)
+    assert "text_to_image_R@1" in done.stdout
+    assert "Traceback" not in done.stderr
+    return folder
+
+
+@needs_train
+def test_train_leaves_a_log_and_a_checkpoint(trained):
+    steps = [json.loads(line)["step"] for line in (trained / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3]
+    assert (trained / "checkpoints" / "last.safetensors").is_file()
+
+
+@needs_train
+def test_train_goes_on_where_it_was_and_does_not_overwrite(trained, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(trained, folder)
+    same = ["train", "--train-data", "scenes:tier=S;size=24", "--batch-size", "8",
+            "--vocab-size", "300", "--loss-opt", "local_weight=2", "--out", str(folder)]
+    refused = csparc(*same, "--steps", "3")
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    done = csparc(*same, "--steps", "4", "--resume", "latest")
+    assert done.returncode == 0, done.stderr
+    assert len((folder / "log.jsonl").read_text().splitlines()) == 4
+
+
+@needs_train
+@pytest.mark.parametrize(("option", "message"), [
+    (["--model", "huge"], "expected one of nano, tiny"),
+    (["--loss", "l2"], "expected one of sparc, clip"),
+    (["--loss-opt", "sigma=often"], "sigma"),
+    (["--wd", "-1"], "wd"),
+    (["--batch-size", "999"], "batch_size"),
+])
+def test_train_names_a_wrong_setting(option, message, tmp_path, capsys):
+    arguments = ["train", "--train-data", "scenes:tier=S;size=24", "--steps", "1",
+                 "--vocab-size", "300", "--out", str(tmp_path / "run"), *option]
+    assert cli.main(arguments) == 2
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+@needs_train
+def test_eval_retrieval_prints_and_writes_the_same_figures(trained, tmp_path, capsys):
+    file = tmp_path / "r.json"
+    assert cli.main(["eval", "retrieval", "--checkpoint", str(trained), "--data",
+                     "scenes:tier=S;size=12;split=test", "--json", str(file)]) == 0
+    found = json.loads(file.read_text())
+    assert found["n_images"] == 12
+    assert found["n_texts"] == 60
+    assert found["chance"]["text_to_image_R@1"] == pytest.approx(100 / 12)
+    assert found["config"]["data"].startswith("scenes:tier=S")
+    assert f"{found['image_to_text_R@5']:.2f}" in capsys.readouterr().out
+
+
+@needs_train
+def test_encode_writes_what_evaluation_uses(trained, tmp_path, capsys):
+    out = tmp_path / "f.npz"
+    data = "scenes:tier=S;size=12;split=test"
+    assert cli.main(["encode", "--checkpoint", str(trained / "checkpoints" / "last.safetensors"),
+                     "--data", data, "--out", str(out)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    with np.load(out, allow_pickle=False) as stored:
+        arrays = dict(stored)
+    assert arrays["image_features"].shape == (12, 64)
+    assert np.linalg.norm(arrays["text_features"], axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert arrays["image_names"].tolist()[3] == "test/3"
+    file = tmp_path / "r.json"
+    cli.main(["eval", "retrieval", "--checkpoint", str(trained), "--data", data, "--json",
+              str(file)])
+    again = evaluate_retrieval(
+        arrays["image_features"], arrays["text_features"], arrays["image_index"])
+    found = json.loads(file.read_text())
+    assert all(found[key] == again[key] for key in again if "_R@" in key)
+
+
+@needs_train
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_align_draws_a_picture(ending, trained, tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (50, 40), (200, 30, 30)).save(tmp_path / "in.png")
+    out = tmp_path / f"out.{ending}"
+    assert cli.main(["align", "--checkpoint", str(trained), "--image", str(tmp_path / "in.png"),
+                     "--caption", "a red $circle_", "--out", str(out)]) == 0
+    assert out.stat().st_size > 1000
+
+
+@needs_train
+@pytest.mark.parametrize(("name", "content"), [
+    ("broken.png", b"not a picture"), ("missing.png", None),
+])
+def test_align_names_a_picture_it_cannot_read(name, content, trained, tmp_path, capsys):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert cli.main(["align", "--checkpoint", str(trained), "--image", str(tmp_path / name),
+                     "--caption", "a", "--out", str(tmp_path / "o.png")]) == 2
+    printed = capsys.readouterr().err
+    assert name in printed
+    assert printed.count("\n") == 1
+
+
+@needs_train
+@pytest.mark.parametrize("command", READS)
+def test_a_missing_checkpoint_is_named(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = [*command.split(), "--checkpoint", "no-such-run", "--data", "scenes:size=8"]
+    assert cli.main(arguments) == 2
+    assert "no-such-run" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_info_lists_every_model(capsys):
+    assert cli.main(["info"]) == 0
+    printed = capsys.readouterr().out
+    for name in public.list_models():
+        assert f"\n{name} " in printed
+
+
+def test_info_of_a_model_adds_up(capsys):
+    assert cli.main(["info", "nano"]) == 0
+    printed = capsys.readouterr().out
+    model = public.create_model("nano")
+    total = sum(parameter.data.size for parameter in model.parameters.values())
+    assert f"{total:,}" in printed

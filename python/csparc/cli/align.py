@@ -26,15 +26,17 @@ def run(arguments: argparse.Namespace) -> int:
     out = common.check_writable(arguments.out)
     from csparc.cli.session import load_session
     from csparc.data import images
-    from csparc.evaluate.explain import explain
+    from csparc.evaluate.explain import alignment_weights, explain
     from csparc.viz import plot_alignment, save
 
     common.use_threads(arguments.threads)
     session = load_session(arguments.checkpoint)
     picture = images.read(arguments.image, arguments.image)
-    found = explain(session.model, session.tokenizer, session.preprocess, picture,
-                    arguments.caption)
-    figure = plot_alignment(found.image, found.words, found.weights, found.grid,
+    view = session.preprocess.fixed(picture)
+    weights_of = alignment_weights(session.metadata.loss_config)
+    found = explain(session.model, session.tokenizer, session.preprocess.normalize(view[None])[0],
+                    arguments.caption, weights_of)
+    figure = plot_alignment(view, found.words, found.weights, found.grid,
                             caption=arguments.caption, theme=arguments.theme)
     save(figure, out)
     print(out)

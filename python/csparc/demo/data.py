@@ -9,6 +9,7 @@ import numpy as np
 
 from csparc import _random
 from csparc.data.dataset import Dataset
+from csparc.data.report import BadItems
 from csparc.data.scenes import Scenes
 from csparc.errors import DataError
 from csparc.evaluate.features import Features
@@ -23,9 +24,11 @@ _STREAM = (0x64656D6F,)
 class Subset(Dataset):
     """Some pictures of another data set, in the order of their numbers in ``items``."""
 
-    def __init__(self, dataset: Dataset, items: Sequence[int], spec: str) -> None:
+    def __init__(
+        self, dataset: Dataset, items: Sequence[int], spec: str, problems: BadItems
+    ) -> None:
         self.dataset, self.items, self.spec = dataset, [int(i) for i in items], spec
-        self.problems = dataset.problems
+        self.problems = problems
 
     def __len__(self) -> int:
         return len(self.items)
@@ -83,8 +86,9 @@ def open_demo_data(spec: str | None, seed: int) -> DemoData:
     order = _random.permutation(seed, _STREAM, len(whole))
     held = min(HELD_OUT, max(2, len(whole) // 10))
     return DemoData(
-        Subset(whole, np.sort(order[held:]), f"{spec} (without the held-out pictures)"),
-        Subset(whole, np.sort(order[:held]), f"{spec} (the held-out pictures)"),
+        Subset(whole, np.sort(order[held:]), f"{spec} (training part)", whole.problems),
+        # Of so few pictures one bad one may be half; the training part judges the whole set.
+        Subset(whole, np.sort(order[:held]), f"{spec} (held-out part)", BadItems(1.0)),
         None,
         f"{len(whole):,} pictures of your own",
     )

@@ -31,7 +31,7 @@ def build_result(
     shown = range(min(max(SEARCHES, ALIGNMENTS), len(trained.pictures)))
     return DemoResult(
         title=f"What {duration(training.seconds)} of training taught a small model",
-        conditions=_conditions(plan, data, training),
+        conditions=_conditions(plan, data, training, len(trained.pictures)),
         model=plan.model,
         parameters=training.parameters,
         data=data.description,
@@ -86,12 +86,12 @@ def _plain(settings: dict) -> dict[str, object]:
     }
 
 
-def _conditions(plan: DemoPlan, data: DemoData, training: Training) -> str:
+def _conditions(plan: DemoPlan, data: DemoData, training: Training, held_out: int) -> str:
     where = "On procedurally generated scenes" if data.scenes else f"On {data.description}"
     return (
         f"{where}, with a model of {training.parameters / 1e6:.2f} million parameters, "
         f"{plan.steps * plan.batch_size:,} training pairs and one seed. Every figure is measured "
-        f"on {len(data.held_out):,} held-out pictures."
+        f"on {held_out:,} held-out pictures."
     )
 
 

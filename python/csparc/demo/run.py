@@ -31,7 +31,8 @@ Say = Callable[[str], None]
 def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     """Run the plan; ``say`` is given a line at each stage."""
     data = open_demo_data(plan.data, plan.seed)
-    plan = replace(plan, batch_size=min(plan.batch_size, len(data.train)))
+    # Half a small set at most: some pictures may prove unreadable, and a batch must fill.
+    plan = replace(plan, batch_size=min(plan.batch_size, max(2, len(data.train) // 2)))
     tokenizer = tokenizers.train(
         data.train.all_captions(), vocab_size=VOCABULARY,
         context_length=PRESETS[plan.model].context_length,
@@ -60,6 +61,8 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     )
     say("evaluating")
     trained = look.evaluate()
+    if len(trained.features.problems):
+        say(f"held out: {trained.features.problems.summary()}")
     configuration = configuration_of(plan, data, model, config, loss)
     return build_result(plan, data, training, untrained, trained, configuration)
 
