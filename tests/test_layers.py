@@ -39,31 +39,46 @@ def test_gelu_of_extremes() -> None:
     np.testing.assert_array_equal(y[1:], np.array([np.inf, 1e30, 0, 0, 0], np.float32))
 
 
+THREE = np.array([0, 3], np.int32)
+
+
 def test_attention_of_a_row_without_keys_is_zero() -> None:
-    qkv = np.ones((1, 3, 3, 4))
-    y, lse, dqkv = np.full((1, 3, 2, 2), 7.0), np.empty((1, 2, 3)), np.full_like(qkv, 7.0)
-    valid = np.zeros((1, 3), np.uint8)
-    _core.attention_forward(qkv, valid, 0, y, lse)
-    _core.attention_backward(qkv, valid, 0, y, lse, np.ones_like(y), dqkv)
+    qkv = np.ones((3, 3, 4))
+    y, lse, dqkv = np.full((3, 2, 2), 7.0), np.empty((2, 3)), np.full_like(qkv, 7.0)
+    valid = np.zeros(3, np.uint8)
+    _core.attention_forward(qkv, THREE, valid, 0, y, lse)
+    _core.attention_backward(qkv, THREE, valid, 0, y, lse, np.ones_like(y), dqkv)
     assert not y.any()
     assert not dqkv.any()
     assert np.isneginf(lse).all()
 
 
 def test_attention_of_large_scores(rng: np.random.Generator) -> None:
-    qkv = (300.0 * rng.normal(size=(2, 9, 3, 8))).astype(np.float32)
-    y, lse = np.empty((2, 9, 2, 4), np.float32), np.empty((2, 2, 9), np.float32)
+    qkv = (300.0 * rng.normal(size=(9, 3, 8))).astype(np.float32)
+    offsets = np.array([0, 9], np.int32)
+    y, lse = np.empty((9, 2, 4), np.float32), np.empty((2, 9), np.float32)
     dqkv = np.empty_like(qkv)
-    _core.attention_forward(qkv, None, 0, y, lse)
-    _core.attention_backward(qkv, None, 0, y, lse, np.ones_like(y), dqkv)
+    _core.attention_forward(qkv, offsets, None, 0, y, lse)
+    _core.attention_backward(qkv, offsets, None, 0, y, lse, np.ones_like(y), dqkv)
     assert np.isfinite(y).all()
     assert np.isfinite(dqkv).all()
+
+
+@pytest.mark.parametrize("offsets", [[0, 2], [1, 3], [0, 4], [0, 2, 1, 3], [0, -1, 3], [3]])
+def test_attention_refuses_wrong_offsets(offsets: list[int]) -> None:
+    qkv, y, lse = np.ones((3, 3, 4)), np.empty((3, 2, 2)), np.empty((2, 3))
+    with pytest.raises(ValueError, match="a value is out of range"):
+        _core.attention_forward(qkv, np.array(offsets, np.int32), None, 0, y, lse)
 
 
 def test_wrong_shapes_and_indices_are_errors() -> None:
     with pytest.raises(ValueError, match="shapes do not agree"):
         _core.attention_forward(
-            np.ones((1, 2, 3, 5)), None, 0, np.empty((1, 2, 2, 2)), np.empty((1, 2, 2))
+            np.ones((3, 3, 5)), THREE, None, 0, np.empty((3, 2, 2)), np.empty((2, 3))
+        )
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _core.attention_forward(
+            np.ones((3, 3, 4)), THREE[:0], None, 0, np.empty((3, 2, 2)), np.empty((2, 3))
         )
     with pytest.raises(ValueError, match="shapes do not agree"):
         _core.patchify_forward(np.ones((1, 3, 5, 4)), 2, np.empty((1, 4, 12)))

@@ -108,6 +108,19 @@ def test_padding_changes_nothing(causal: bool, rng: np.random.Generator) -> None
     assert_close(tokens_short[0], tokens[1, :3], FLOAT64)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+def test_packed_tokens_are_those_of_all_positions(causal: bool, rng: np.random.Generator) -> None:
+    """The listing's pooling computes padding too; valid tokens must come out the same."""
+    _, text, mask = small_batch(rng)
+    mask[0, 2] = mask[3, 0] = False
+    packed, whole = (small_model(global_pool=g, causal=causal) for g in ("text", "listing"))
+    _, tokens = packed.encode_text(text, return_tokens=True, text_mask=mask)
+    _, expected = whole.encode_text(text, return_tokens=True, text_mask=mask)
+    assert_close(tokens[mask], expected[mask], FLOAT64)
+    assert not tokens[~mask].any()
+    assert expected[~mask].any()
+
+
 def test_listing_means_over_all_positions(rng: np.random.Generator) -> None:
     model, (image, text, mask) = small_model(global_pool="listing"), small_batch(rng)
     out = model(image, text, mask)

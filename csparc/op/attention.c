@@ -27,14 +27,40 @@ thread_elements(size_t T, size_t d)
 }
 
 size_t
-CS_TYPED(cs_attention_scratch)(size_t T, size_t C, size_t H, size_t threads)
+CS_TYPED(cs_attention_scratch)(size_t longest, size_t C, size_t H, size_t threads)
 {
-    return H == 0 ? 0 : threads * thread_elements(T, C / H) * sizeof(cs_real);
+    return H == 0 ? 0 : threads * thread_elements(longest, C / H) * sizeof(cs_real);
 }
 
-/* One head of one sample. Keys beyond the last valid one are never touched. */
+#ifndef CS_FLOAT64
+size_t
+cs_longest_sequence(size_t B, const int32_t *offsets)
+{
+    int64_t longest = 0;
+    for (size_t b = 0; b < B; b++) {
+        int64_t length = (int64_t)offsets[b + 1] - offsets[b];
+        longest = length > longest ? length : longest;
+    }
+    return (size_t)longest;
+}
+#endif
+
+static cs_status
+check(size_t N, size_t B, size_t C, size_t H, const int32_t *offsets)
+{
+    if (H == 0 || C % H != 0 || offsets[0] != 0 || (size_t)offsets[B] != N)
+        return CS_EVALUE;
+    for (size_t b = 0; b < B; b++) {
+        if (offsets[b + 1] < offsets[b])
+            return CS_EVALUE;
+    }
+    return CS_OK;
+}
+
+/* One head of one sequence. Keys beyond the last valid one are never touched. */
 typedef struct {
-    size_t C, d, stride, keys; /* stride between positions of qkv */
+    size_t first, T, column; /* row of the sequence, its rows, column of the head */
+    size_t C, d, stride, keys; /* stride between rows of qkv */
     int causal;
     const uint8_t *valid;
     const cs_real *q, *k, *v;
@@ -44,18 +70,31 @@ typedef struct {
     cs_real *inverse, *along, *spare, *ones;
 } head_view;
 
+/* What all heads share. */
+typedef struct {
+    size_t N, B, C, H, longest;
+    int causal;
+    const int32_t *offsets;
+    const cs_real *qkv;
+    const uint8_t *valid;
+    void *scratch;
+} batch;
+
 static head_view
-view_head(size_t T, size_t C, size_t H, int causal, const cs_real *qkv, const uint8_t *valid,
-          size_t index, void *scratch)
+view_head(const batch *all, size_t index)
 {
-    size_t b = index / H, h = index % H, d = C / H;
-    cs_real *mine = (cs_real *)scratch + (size_t)cs_thread_id() * thread_elements(T, d);
-    head_view head = {.C = C, .d = d, .stride = 3 * C, .keys = T, .causal = causal,
-                      .scale = 1 / sqrt((cs_real)d)};
-    head.valid = valid != NULL ? valid + b * T : NULL;
-    while (valid != NULL && head.keys > 0 && !head.valid[head.keys - 1])
+    size_t b = index / all->H, C = all->C, d = C / all->H, first = (size_t)all->offsets[b];
+    cs_real *mine = (cs_real *)all->scratch +
+                    (size_t)cs_thread_id() * thread_elements(all->longest, d);
+    head_view head = {.first = first, .T = (size_t)all->offsets[b + 1] - first,
+                      .column = index % all->H * d, .C = C, .d = d, .stride = 3 * C,
+                      .causal = all->causal, .scale = 1 / sqrt((cs_real)d)};
+    size_t T = head.T;
+    head.valid = all->valid != NULL ? all->valid + first : NULL;
+    head.keys = T;
+    while (head.valid != NULL && head.keys > 0 && !head.valid[head.keys - 1])
         head.keys--;
-    head.q = qkv + b * T * 3 * C + h * d;
+    head.q = all->qkv + first * 3 * C + head.column;
     head.k = head.q + C;
     head.v = head.k + C;
     head.s = mine;
@@ -87,7 +126,7 @@ static size_t
 block_start(size_t T, size_t i)
 {
     size_t blocks = (T + QUERIES - 1) / QUERIES;
-    return i * T / blocks;
+    return blocks > 0 ? i * T / blocks : 0;
 }
 
 /* Scores s[k,l] = <key k, query t + l>; padded lanes are queries of zeros. */
@@ -117,19 +156,20 @@ forward_block(const head_view *head, size_t t, size_t queries, cs_real *y, cs_re
 }
 
 cs_status
-CS_TYPED(cs_attention_forward)(size_t B, size_t T, size_t C, size_t H, int causal,
-                               const cs_real *qkv, const uint8_t *valid, cs_real *y, cs_real *lse,
-                               size_t threads, void *scratch)
+CS_TYPED(cs_attention_forward)(size_t N, size_t B, size_t C, size_t H, int causal,
+                               const int32_t *offsets, const cs_real *qkv, const uint8_t *valid,
+                               cs_real *y, cs_real *lse, size_t threads, void *scratch)
 {
-    if (H == 0 || C % H != 0)
-        return CS_EVALUE;
+    CS_TRY(check(N, B, C, H, offsets));
+    const batch all = {N, B, C, H, cs_longest_sequence(B, offsets), causal, offsets, qkv, valid,
+                       scratch};
     CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t index = 0; index < B * H; index++) {
-        head_view head = view_head(T, C, H, causal, qkv, valid, index, scratch);
-        for (size_t i = 0; block_start(T, i) < T; i++) {
-            size_t t = block_start(T, i);
-            forward_block(&head, t, block_start(T, i + 1) - t,
-                          y + index / H * T * C + index % H * head.d, lse + index * T);
+        head_view head = view_head(&all, index);
+        for (size_t i = 0; block_start(head.T, i) < head.T; i++) {
+            size_t t = block_start(head.T, i);
+            forward_block(&head, t, block_start(head.T, i + 1) - t,
+                          y + head.first * C + head.column, lse + index % H * N + head.first);
         }
     }
     return CS_OK;
@@ -160,24 +200,25 @@ backward_block(const head_view *head, size_t t, size_t queries, const cs_real *y
 }
 
 cs_status
-CS_TYPED(cs_attention_backward)(size_t B, size_t T, size_t C, size_t H, int causal,
-                                const cs_real *qkv, const uint8_t *valid, const cs_real *y,
-                                const cs_real *lse, const cs_real *dy, cs_real *dqkv,
-                                size_t threads, void *scratch)
+CS_TYPED(cs_attention_backward)(size_t N, size_t B, size_t C, size_t H, int causal,
+                                const int32_t *offsets, const cs_real *qkv, const uint8_t *valid,
+                                const cs_real *y, const cs_real *lse, const cs_real *dy,
+                                cs_real *dqkv, size_t threads, void *scratch)
 {
-    if (H == 0 || C % H != 0)
-        return CS_EVALUE;
+    CS_TRY(check(N, B, C, H, offsets));
+    const batch all = {N, B, C, H, cs_longest_sequence(B, offsets), causal, offsets, qkv, valid,
+                       scratch};
     CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t index = 0; index < B * H; index++) {
-        head_view head = view_head(T, C, H, causal, qkv, valid, index, scratch);
-        size_t sample = index / H * T, column = index % H * head.d;
-        cs_real *dq = dqkv + sample * 3 * C + column;
-        for (size_t i = 0; block_start(T, i) < T; i++) {
-            size_t t = block_start(T, i);
-            backward_block(&head, t, block_start(T, i + 1) - t, y + sample * C + column,
-                           lse + index * T, dy + sample * C + column, dq);
+        head_view head = view_head(&all, index);
+        size_t at = head.first * C + head.column;
+        cs_real *dq = dqkv + head.first * 3 * C + head.column;
+        for (size_t i = 0; block_start(head.T, i) < head.T; i++) {
+            size_t t = block_start(head.T, i);
+            backward_block(&head, t, block_start(head.T, i + 1) - t, y + at,
+                           lse + index % H * N + head.first, dy + at, dq);
         }
-        for (size_t s = head.keys; s < T; s++) {
+        for (size_t s = head.keys; s < head.T; s++) {
             memset(dq + s * 3 * C + C, 0, head.d * sizeof *dq);
             memset(dq + s * 3 * C + 2 * C, 0, head.d * sizeof *dq);
         }

@@ -1,23 +1,26 @@
-/* Multi-head self-attention on packed projections.
+/* Multi-head self-attention on packed projections, sequences of any lengths one after the other.
  *
- *   qkv[b,t,:] = [q (C) | k (C) | v (C)], head h owns columns h d ... (h+1) d of each, d = C / H
- *   p[t,s] = exp(q_t . k_s / sqrt(d) - lse_t)  over the keys s that row t may see
- *   y[b,t,h] = sum_s p[t,s] v_s
+ *   Sequence b is the rows offsets[b] ... offsets[b+1] - 1 of the N rows.
+ *   qkv[n,:] = [q (C) | k (C) | v (C)], head h owns columns h d ... (h+1) d of each, d = C / H
+ *   p[t,s] = exp(q_t . k_s / sqrt(d) - lse_t)  over the rows s that row t may see
+ *   y[t,h] = sum_s p[t,s] v_s
  *   backward, with delta_t = dy_t . y_t:
  *   dv_s = sum_t p[t,s] dy_t      ds[t,s] = p[t,s] (dy_t . v_s - delta_t) / sqrt(d)
  *   dq_t = sum_s ds[t,s] k_s      dk_s = sum_t ds[t,s] q_t
  *
- * Row t sees the keys with valid[b,s] != 0 (all if NULL) and, if causal, s <= t. A row that sees none
- * gives y = 0, lse = -infinity, and no gradient. A key nobody sees gets gradient 0; what it holds
- * must be finite.
+ * Row t sees the rows s of its sequence with valid[s] != 0 (all if NULL) and, if causal, s <= t. A row
+ * that sees none gives y = 0, lse = -infinity, and no gradient. What nobody sees gets gradient 0 in k
+ * and v; what it holds must be finite.
  *
- *   qkv (B,T,3C) in, kept    valid (B,T) in or NULL, kept    y (B,T,C) out, kept
- *   lse (B,H,T) out, kept: log sum exp of the scaled scores; the T x T probabilities are not
- *   dy (B,T,C) in            dqkv (B,T,3C) written
+ *   qkv (N,3C) in, kept    offsets (B+1) in, kept: from 0 to N, not falling
+ *   valid (N) in or NULL, kept    y (N,C) out, kept
+ *   lse (H,N) out, kept: log sum exp of the scaled scores; the probabilities are not kept
+ *   dy (N,C) in            dqkv (N,3C) written
  *
- * Cost 4BTTC FLOP forward, 10BTTC backward (probabilities computed again). Threads over B x H. Scratch
- * a thread: scores of a block of queries, twice, and that block's transposed rows. Numbers: scores
- * are shifted by their largest before exp; sums of d and T terms.
+ * Cost for a sequence of T rows 4TTC FLOP forward, 10TTC backward (probabilities computed again).
+ * Threads over sequences and heads. Scratch a thread: scores of a block of queries, twice, and that
+ * block's transposed rows. Numbers: scores are shifted by their largest before exp; sums of d and T
+ * terms.
  */
 #ifndef CS_ATTENTION_H
 #define CS_ATTENTION_H
@@ -25,16 +28,21 @@
 #include "base/real.h"
 #include "csparc.h"
 
-/* `threads`: most the call may use. */
-size_t CS_TYPED(cs_attention_scratch)(size_t T, size_t C, size_t H, size_t threads);
+/* For sequences of at most `longest` rows; `threads`: most the call may use. */
+size_t CS_TYPED(cs_attention_scratch)(size_t longest, size_t C, size_t H, size_t threads);
 
-/* CS_EVALUE unless H divides C. */
-cs_status CS_TYPED(cs_attention_forward)(size_t B, size_t T, size_t C, size_t H, int causal,
-                                         const cs_real *qkv, const uint8_t *valid,
-                                         cs_real *y, cs_real *lse, size_t threads, void *scratch);
-cs_status CS_TYPED(cs_attention_backward)(size_t B, size_t T, size_t C, size_t H, int causal,
-                                          const cs_real *qkv, const uint8_t *valid,
-                                          const cs_real *y, const cs_real *lse, const cs_real *dy,
-                                          cs_real *dqkv, size_t threads, void *scratch);
+/* Rows of the longest sequence. */
+size_t cs_longest_sequence(size_t B, const int32_t *offsets);
+
+/* CS_EVALUE unless H divides C and the offsets are as above. */
+cs_status CS_TYPED(cs_attention_forward)(size_t N, size_t B, size_t C, size_t H, int causal,
+                                         const int32_t *offsets, const cs_real *qkv,
+                                         const uint8_t *valid, cs_real *y, cs_real *lse,
+                                         size_t threads, void *scratch);
+cs_status CS_TYPED(cs_attention_backward)(size_t N, size_t B, size_t C, size_t H, int causal,
+                                          const int32_t *offsets, const cs_real *qkv,
+                                          const uint8_t *valid, const cs_real *y,
+                                          const cs_real *lse, const cs_real *dy, cs_real *dqkv,
+                                          size_t threads, void *scratch);
 
 #endif

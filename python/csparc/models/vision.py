@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from csparc.models.config import ModelConfig
-from csparc.nn import LayerNorm, Linear, Module, Parameter, Tape, Tensor, Transformer, functional
+from csparc.nn import (
+    LayerNorm,
+    Linear,
+    Module,
+    Parameter,
+    Sequences,
+    Tape,
+    Tensor,
+    Transformer,
+    functional,
+)
 
 
 class PatchEmbedding(Module):
@@ -49,7 +59,8 @@ class VisionTower(Module):
     def __call__(self, tape: Tape, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self.conv1(tape, images)
         x = functional.add_position(tape, x, self.positional_embedding)
-        x = self.ln_post(tape, self.transformer(tape, x))
+        sequences = Sequences.equal(*x.shape[:2])
+        x = self.ln_post(tape, self.transformer(tape, x, sequences))
         patches = self.adapter(tape, x)
         if self._listing:
             return patches, functional.pool(tape, patches)

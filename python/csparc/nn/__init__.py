@@ -1,7 +1,16 @@
 """Reverse mode over the ops of the C core, and the modules built on it."""
 
 from csparc.nn.buffers import BUFFERS, Buffers
-from csparc.nn.modules import Attention, Block, LayerNorm, Linear, Mlp, Module, Transformer
+from csparc.nn.modules import (
+    Attention,
+    Block,
+    LayerNorm,
+    Linear,
+    Mlp,
+    Module,
+    Sequences,
+    Transformer,
+)
 from csparc.nn.parameter import Parameter
 from csparc.nn.tape import Tape, Tensor
 
@@ -15,6 +24,7 @@ __all__ = [
     "Mlp",
     "Module",
     "Parameter",
+    "Sequences",
     "Tape",
     "Tensor",
     "Transformer",

@@ -125,23 +125,34 @@ def activation(tape: Tape, x: Tensor, kind: str) -> Tensor:
 
 
 def attention(
-    tape: Tape, qkv: Tensor, heads: int, valid: np.ndarray | None = None, causal: bool = False
+    tape: Tape,
+    qkv: Tensor,
+    heads: int,
+    offsets: np.ndarray,
+    valid: np.ndarray | None = None,
+    causal: bool = False,
 ) -> Tensor:
-    """Self-attention: qkv [B,T,3C] -> [B,T,C]; valid [B,T] bool marks the keys that are seen."""
-    batch, length, triple = qkv.shape
-    width, mask = triple // 3, _bytes(valid)
-    packed = qkv.data.reshape(batch, length, 3, width)
-    y = tape.take((batch, length, heads, width // heads), packed.dtype)
-    lse = tape.take((batch, heads, length), packed.dtype)
-    _core.attention_forward(packed, mask, causal, y, lse)
-    node = qkv.node
+    """Self-attention within sequences: qkv [..., 3C] -> [..., C].
+
+    All axes but the last are rows; sequence b is rows offsets[b] to offsets[b+1] (int32).
+    ``valid``, bool, one a row, marks the keys that are seen.
+    """
+    triple = qkv.shape[-1]
+    width, mask = triple // 3, _bytes(None if valid is None else valid.reshape(-1))
+    packed = qkv.data.reshape(-1, 3, width)
+    y = tape.take((len(packed), heads, width // heads), packed.dtype)
+    lse = tape.take((heads, len(packed)), packed.dtype)
+    _core.attention_forward(packed, offsets, mask, causal, y, lse)
+    node, shape = qkv.node, qkv.shape
 
     def note(dy: np.ndarray) -> None:
-        dqkv = tape.take(packed.shape, dy.dtype)
-        _core.attention_backward(packed, mask, causal, y, lse, dy.reshape(y.shape), dqkv)
-        tape.add_grad(node, dqkv.reshape(batch, length, triple), fresh=True)
+        dqkv = tape.take(shape, dy.dtype)
+        _core.attention_backward(
+            packed, offsets, mask, causal, y, lse, dy.reshape(y.shape), dqkv.reshape(packed.shape)
+        )
+        tape.add_grad(node, dqkv, fresh=True)
 
-    return tape.output(y.reshape(batch, length, width), node is not None, note)
+    return tape.output(y.reshape(*shape[:-1], width), node is not None, note)
 
 
 def embed(tape: Tape, ids: np.ndarray, weight: Parameter) -> Tensor:
@@ -210,6 +221,22 @@ def pool(tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
     def note(dy: np.ndarray) -> None:
         dx = tape.take(shape, dy.dtype)
         _core.pool_backward(mask, dy, dx)
+        tape.add_grad(node, dx, fresh=True)
+
+    return tape.output(y, node is not None, note)
+
+
+def unpack(tape: Tape, x: Tensor, rows: np.ndarray, shape: tuple[int, ...]) -> Tensor:
+    """Rows of x [N,C] to places ``rows`` [N] int32 (each once) of zeros [*shape, C]."""
+    width = x.shape[-1]
+    y = tape.take((*shape, width), x.data.dtype)
+    y[...] = 0
+    _core.embed_backward(rows, x.data, y.reshape(-1, width))
+    node, packed_shape = x.node, x.shape
+
+    def note(dy: np.ndarray) -> None:
+        dx = tape.take(packed_shape, dy.dtype)
+        _core.embed_forward(dy.reshape(-1, width), rows, dx)
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)

@@ -7,6 +7,7 @@ the tape first. There is no backward anywhere: the tape derives it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,27 @@ from csparc.nn.parameter import Parameter
 from csparc.nn.tape import Tape, Tensor
 
 LAYERNORM_EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Which rows belong together: sequence b is rows offsets[b] to offsets[b+1] (int32 [B+1]).
+
+    ``valid``, bool, one a row or None: the rows other rows may see.
+    """
+
+    offsets: np.ndarray
+    valid: np.ndarray | None = None
+
+    @classmethod
+    def equal(cls, count: int, length: int, valid: np.ndarray | None = None) -> Sequences:
+        """``count`` sequences of ``length`` rows each."""
+        return cls(np.arange(count + 1, dtype=np.int32) * np.int32(length), valid)
+
+    @classmethod
+    def of_lengths(cls, lengths: np.ndarray) -> Sequences:
+        """Sequences of those lengths, one after the other."""
+        return cls(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
 
 
 class Module:
@@ -62,9 +84,11 @@ class Attention(Module):
         self._heads = heads
         self._causal = causal
 
-    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None, residual: Tensor) -> Tensor:
+    def __call__(self, tape: Tape, x: Tensor, sequences: Sequences, residual: Tensor) -> Tensor:
         qkv = functional.linear(tape, x, self.in_proj_weight, self.in_proj_bias)
-        seen = functional.attention(tape, qkv, self._heads, valid, self._causal)
+        seen = functional.attention(
+            tape, qkv, self._heads, sequences.offsets, sequences.valid, self._causal
+        )
         return self.out_proj(tape, seen, residual)
 
 
@@ -102,8 +126,8 @@ class Block(Module):
         self.ln_2 = LayerNorm(width, dtype)
         self.mlp = Mlp(width, mlp_ratio * width, layers, dtype, activation)
 
-    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
-        x = self.attn(tape, self.ln_1(tape, x), valid, residual=x)
+    def __call__(self, tape: Tape, x: Tensor, sequences: Sequences) -> Tensor:
+        x = self.attn(tape, self.ln_1(tape, x), sequences, residual=x)
         return self.mlp(tape, self.ln_2(tape, x), residual=x)
 
 
@@ -118,7 +142,7 @@ class Transformer(Module):
     def __init__(self, width: int, heads: int, layers: int, dtype: np.dtype, **options):
         self.resblocks = [Block(width, heads, layers, dtype, **options) for _ in range(layers)]
 
-    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
+    def __call__(self, tape: Tape, x: Tensor, sequences: Sequences) -> Tensor:
         for block in self.resblocks:
-            x = block(tape, x, valid)
+            x = block(tape, x, sequences)
         return x
