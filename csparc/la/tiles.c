@@ -25,6 +25,10 @@ enum { WIDEST = 2, TALLEST = 9, PANEL = 2, BLOCK = 12 };
 static const size_t tallest[WIDEST + 1] = {0, 9, 6};
 #endif
 
+/* Up to this many columns, b is taken to be packed and panels are as wide as can be; beyond, its rows
+ * are long, and narrow panels keep what a tile reads in the nearest cache. */
+enum { NARROW = 64 };
+
 enum { PER_VEC = LANES / UNIT, VECS = WIDEST / PER_VEC, CHUNK = 16 };
 
 /* Element i of a column of a: byte strides s, 3s, 5s from two bases reach 14 rows with the
@@ -200,32 +204,24 @@ narrow(size_t M, size_t j, size_t N, size_t terms, const CS_TYPED(cs_term) *term
     }
 }
 
-/* Start of piece `index` when `extent` is cut into `pieces` whose sizes differ by at most one. */
+/* The next piece of what is left: pieces are as long as allowed, but the last two share evenly, so
+ * that none is a sliver. */
 INLINE size_t
-cut(size_t extent, size_t pieces, size_t index)
+next_piece(size_t left, size_t longest)
 {
-    size_t longer = extent % pieces;
-    return index * (extent / pieces) + (index < longer ? index : longer);
+    return left <= longest ? left : left < 2 * longest ? (left + 1) / 2 : longest;
 }
 
-INLINE size_t
-pieces_of(size_t extent, size_t longest)
-{
-    return (extent + longest - 1) / longest;
-}
-
-/* Rows `from` to `to` of one panel of U units that starts at column j. */
+/* Rows i to `end` of one panel of U units that starts at column j. */
 static void
-panel(size_t from, size_t to, size_t U, size_t j, size_t M, size_t terms,
+panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t terms,
       const CS_TYPED(cs_term) *term, const CS_TYPED(cs_result) *result)
 {
-    const size_t count = pieces_of(to - from, tallest[U]);
-    const size_t height = (to - from) / count, taller = (to - from) % count;
-    for (size_t piece = 0, i = from; piece < count; piece++) {
-        const size_t H = height + (piece < taller ? 1 : 0), end = i + H;
-        const int fetch = (result->hints & CS_FETCH) && end + H <= M;
-        table[U][H](terms, term, result, i, j, fetch ? term[0].a + end * term[0].a_row : NULL);
-        i = end;
+    while (i < end) {
+        const size_t H = next_piece(end - i, tallest[U]), after = i + H;
+        const int fetch = (result->hints & CS_FETCH) && after + H <= M;
+        table[U][H](terms, term, result, i, j, fetch ? term[0].a + after * term[0].a_row : NULL);
+        i = after;
     }
 }
 
@@ -239,17 +235,16 @@ CS_SIMD(cs_product)(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *t
     const int overlap = rest != 0 && N > UNIT && result->rows != result->c;
     if (rest != 0 && !overlap)
         narrow(M, N - rest, N, terms, term, result);
-    const size_t units = N / UNIT, panels = pieces_of(units, units <= WIDEST ? WIDEST : PANEL);
-    const size_t blocks = pieces_of(M, BLOCK);
-    for (size_t block = 0; block < blocks; block++) {
-        size_t from = cut(M, blocks, block), end = cut(M, blocks, block + 1);
-        for (size_t p = 0; p < panels; p++) {
-            size_t start = cut(units, panels, p), U = cut(units, panels, p + 1) - start;
-            panel(from, end, U, start * UNIT, M, terms, term, result);
+    const size_t units = N / UNIT, longest = N <= NARROW ? WIDEST : PANEL;
+    for (size_t i = 0, rows; i < M; i += rows) {
+        rows = next_piece(M - i, BLOCK);
+        for (size_t unit = 0, U; unit < units; unit += U) {
+            U = next_piece(units - unit, longest);
+            panel(i, i + rows, U, unit * UNIT, M, terms, term, result);
         }
         /* The remainder as a panel that ends with the row: a few columns are computed twice. */
         if (overlap)
-            panel(from, end, 1, N - UNIT, M, terms, term, result);
+            panel(i, i + rows, 1, N - UNIT, M, terms, term, result);
     }
     if (result->hints & CS_STREAM)
         settle();

@@ -54,14 +54,18 @@ turn(side r[SIDE])
 
 #endif
 
-/* One square: xt[d, n] = x[n, d]. */
+/* One square: xt[d, n] = x[n, d] for the first `count` rows of x, 0 for the others. */
 INLINE void
-square(const float *x, size_t x_row, float *xt, size_t xt_row)
+square(size_t count, const float *x, size_t x_row, float *xt, size_t xt_row)
 {
     side rows[SIDE];
     UNROLL
-    for (size_t i = 0; i < SIDE; i++)
-        memcpy(&rows[i], x + i * x_row, sizeof rows[i]);
+    for (size_t i = 0; i < SIDE; i++) {
+        if (i < count)
+            memcpy(&rows[i], x + i * x_row, sizeof rows[i]);
+        else
+            rows[i] = (side){0};
+    }
     turn(rows);
     UNROLL
     for (size_t i = 0; i < SIDE; i++)
@@ -73,16 +77,18 @@ void
 CS_SIMD(cs_transpose)(size_t N, size_t D, size_t M, const float *x, size_t x_row, float *xt)
 {
     const size_t whole = N / SIDE * SIDE, groups = D / GROUP * GROUP;
+    /* Columns that squares fill: a last one with fewer rows of x fits where M is padded. */
+    const size_t filled = N > whole && whole + SIDE <= M ? whole + SIDE : whole;
     for (size_t d = 0; d < groups; d += GROUP) {
         for (size_t n = 0; n < whole; n += SIDE) {
             for (size_t i = d; i < d + GROUP; i += SIDE)
-                square(x + n * x_row + i, x_row, xt + i * M + n, M);
+                square(SIDE, x + n * x_row + i, x_row, xt + i * M + n, M);
         }
+        for (size_t i = d; filled > whole && i < d + GROUP; i += SIDE)
+            square(N - whole, x + whole * x_row + i, x_row, xt + i * M + whole, M);
     }
     for (size_t d = 0; d < D; d++) {
-        for (size_t n = d < groups ? whole : 0; n < N; n++)
-            xt[d * M + n] = x[n * x_row + d];
-        for (size_t n = N; n < M; n++)
-            xt[d * M + n] = 0;
+        for (size_t n = d < groups ? filled : 0; n < M; n++)
+            xt[d * M + n] = n < N ? x[n * x_row + d] : 0;
     }
 }

@@ -1,147 +1,125 @@
 #include "loss/kernels.h"
 
 #include "base/isa.h"
-#include "la/elementary.h"
+#include "loss/lanes.h"
 
 #define EPS_RANGE ((cs_real)1e-6)
 
-/* Minimum (first patch that attains it) and maximum of every lane. A NaN is passed over here and
- * caught by the sum that follows. */
-static void
-range_of_lanes(size_t P, size_t lanes, const cs_real *restrict s, cs_real *restrict low,
-               cs_real *restrict high, int32_t *restrict lowest)
+/* One column of CS_LANES tokens at a time, so that whatever is kept of it while the patches pass
+ * stays in registers. */
+#define FOR_COLUMNS(k, count) for (size_t k = 0; k < (count); k += CS_LANES)
+
+CS_INLINE cs_lanes
+absolute(cs_lanes x)
 {
-    for (size_t k = 0; k < lanes; k++) {
-        low[k] = (cs_real)INFINITY;
-        high[k] = (cs_real)-INFINITY;
-        lowest[k] = 0;
+    return cs_upper(x, -x);
+}
+
+/* Minimum and maximum of a column, the first patch that attains the minimum, and from them what
+ * separates kept from dropped. A NaN is passed over here and caught by the sum that follows. */
+static void
+range_of_column(size_t P, size_t lanes, size_t k, cs_real sigma, const cs_real *s,
+                const CS_TYPED(cs_lane_state) *state)
+{
+    cs_lanes low = cs_splat((cs_real)INFINITY), high = -low, first = cs_splat((cs_real)(P - 1));
+    for (size_t p = 0; p < P; p++) {
+        cs_lanes x = cs_load(s + p * lanes + k);
+        low = cs_lower(x, low);
+        high = cs_upper(x, high);
     }
     for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict row = s + p * lanes;
-        int32_t here = (int32_t)p;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++) {
-            lowest[k] = row[k] < low[k] ? here : lowest[k];
-            low[k] = row[k] < low[k] ? row[k] : low[k];
-            high[k] = row[k] > high[k] ? row[k] : high[k];
-        }
+        cs_truth attained = cs_load(s + p * lanes + k) == low;
+        first = cs_lower(cs_select(attained, cs_splat((cs_real)p), first), first);
     }
+    cs_lanes span = high - low, size = cs_upper(absolute(low), absolute(high));
+    /* An infinite range is an overflow, not a degenerate row: the caller sees it in Z'. */
+    cs_truth degenerate = (span <= EPS_RANGE * size) & (span >= 0) & (span <= CS_REAL_MAX);
+    cs_store(state->low + k, low);
+    cs_store(state->cut + k, sigma * span);
+    cs_store(state->live + k, cs_select(degenerate, cs_splat(0), cs_splat(1)));
+    for (size_t i = 0; i < CS_LANES; i++)
+        state->lowest[k + i] = (int32_t)first[i];
 }
 
 static void
 minmax_forward(size_t P, size_t lanes, cs_real sigma, cs_real fill, const cs_real *s,
                CS_TYPED(cs_lane_state) state, cs_real *weights)
 {
-    cs_real *restrict low = state.low, *restrict cut = state.cut, *restrict kept = state.kept;
-    cs_real *restrict divisor = state.divisor, *restrict live = state.live;
-    range_of_lanes(P, lanes, s, low, cut, state.lowest);
-    for (size_t k = 0; k < lanes; k++) {
-        cs_real span = cut[k] - low[k], size = fmax(fabs(low[k]), fabs(cut[k]));
-        /* An infinite range is an overflow, not a degenerate row: the caller sees it in Z'. */
-        live[k] = !(span <= EPS_RANGE * size && span >= 0 && span <= CS_REAL_MAX);
-        cut[k] = sigma * span;
-        divisor[k] = kept[k] = 0;
-    }
-    for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict row = s + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++) {
-            cs_real rise = row[k] - low[k];
-            divisor[k] += rise < cut[k] ? 0 : rise; /* a NaN is kept */
-            kept[k] += rise < cut[k] ? (cs_real)0 : (cs_real)1;
+    FOR_COLUMNS(k, lanes) {
+        range_of_column(P, lanes, k, sigma, s, &state);
+        cs_lanes low = cs_load(state.low + k), cut = cs_load(state.cut + k);
+        cs_lanes divisor = cs_splat(0), dropped = cs_splat(0);
+        for (size_t p = 0; p < P; p++) {
+            cs_lanes rise = cs_load(s + p * lanes + k) - low;
+            cs_truth drop = rise < cut; /* a NaN is kept */
+            divisor += cs_select(drop, cs_splat(0), rise);
+            dropped += cs_select(drop, cs_splat(1), cs_splat(0));
         }
-    }
-    for (size_t k = 0; k < lanes; k++) {
-        divisor[k] = live[k] != 0 ? divisor[k] : 1;
-        kept[k] = live[k] != 0 ? kept[k] : fill > 0 ? (cs_real)P : 0;
-    }
-    for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict row = s + p * lanes;
-        cs_real *restrict out = weights + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++) {
-            cs_real rise = row[k] - low[k];
-            cs_real weight = (rise < cut[k] ? 0 : rise) / divisor[k];
-            out[k] = live[k] != 0 ? weight : fill;
+        cs_truth live = cs_load(state.live + k) != 0;
+        cs_lanes kept = cs_splat((cs_real)P), given = cs_splat(fill);
+        divisor = cs_select(live, divisor, cs_splat(1));
+        cs_store(state.divisor + k, divisor);
+        cs_store(state.kept + k, cs_select(live, kept - dropped, fill > 0 ? kept : cs_splat(0)));
+        for (size_t p = 0; p < P; p++) {
+            cs_lanes rise = cs_load(s + p * lanes + k) - low;
+            cs_lanes weight = cs_select(rise < cut, cs_splat(0), rise) / divisor;
+            cs_store(weights + p * lanes + k, cs_select(live, weight, given));
         }
     }
 }
 
-/* gbar of every lane: sum_p a g. */
-static void
-mean_gradient(size_t P, size_t lanes, const cs_real *weights, const cs_real *g,
-              cs_real *restrict mean)
+/* gbar of a column: sum_p a g. */
+CS_INLINE cs_lanes
+mean_gradient(size_t P, size_t lanes, size_t k, const cs_real *weights, const cs_real *g)
 {
-    for (size_t k = 0; k < lanes; k++)
-        mean[k] = 0;
-    for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict a = weights + p * lanes, *restrict row = g + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++)
-            mean[k] += a[k] * row[k];
-    }
+    cs_lanes mean = cs_splat(0);
+    for (size_t p = 0; p < P; p++)
+        mean = cs_madd(cs_load(weights + p * lanes + k), cs_load(g + p * lanes + k), mean);
+    return mean;
 }
 
 static void
 minmax_backward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state) state,
                 const cs_real *weights, const cs_real *g, cs_real *ds)
 {
-    const cs_real *restrict low = state.low, *restrict cut = state.cut;
-    const cs_real *restrict divisor = state.divisor, *restrict live = state.live;
-    cs_real *restrict mean = state.mean, *restrict total = state.total;
-    mean_gradient(P, lanes, weights, g, mean);
-    for (size_t k = 0; k < lanes; k++)
-        total[k] = 0;
-    for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict row = s + p * lanes, *restrict gradient = g + p * lanes;
-        cs_real *restrict out = ds + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++) {
-            cs_real centred = (gradient[k] - mean[k]) / divisor[k];
-            centred = row[k] - low[k] < cut[k] ? 0 : centred;
-            centred = live[k] != 0 ? centred : 0;
-            out[k] = centred;
-            total[k] += centred;
+    FOR_COLUMNS(k, lanes) {
+        cs_lanes mean = mean_gradient(P, lanes, k, weights, g);
+        cs_lanes low = cs_load(state.low + k), cut = cs_load(state.cut + k);
+        cs_lanes divisor = cs_load(state.divisor + k), total = cs_splat(0);
+        cs_truth live = cs_load(state.live + k) != 0;
+        for (size_t p = 0; p < P; p++) {
+            cs_lanes centred = (cs_load(g + p * lanes + k) - mean) / divisor;
+            cs_truth drop = cs_load(s + p * lanes + k) - low < cut;
+            centred = cs_select(~drop & live, centred, cs_splat(0));
+            cs_store(ds + p * lanes + k, centred);
+            total += centred;
         }
+        for (size_t i = 0; i < CS_LANES; i++)
+            ds[(size_t)state.lowest[k + i] * lanes + k + i] -= total[i];
     }
-    for (size_t k = 0; k < lanes; k++)
-        ds[(size_t)state.lowest[k] * lanes + k] -= total[k];
 }
 
 static void
 softmax_forward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state) state,
                 cs_real *weights)
 {
-    cs_real *restrict top = state.low, *restrict divisor = state.divisor;
-    const cs_real *restrict factor = state.factor;
-    for (size_t k = 0; k < lanes; k++) {
-        top[k] = (cs_real)-INFINITY;
-        divisor[k] = 0;
-        state.live[k] = 1;
-        state.kept[k] = (cs_real)P;
-    }
-    for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict row = s + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++) {
-            cs_real logit = factor[k] * row[k];
-            top[k] = logit > top[k] ? logit : top[k];
+    FOR_COLUMNS(k, lanes) {
+        cs_lanes factor = cs_load(state.factor + k), divisor = cs_splat(0);
+        cs_lanes top = cs_splat((cs_real)-INFINITY);
+        for (size_t p = 0; p < P; p++)
+            top = cs_upper(factor * cs_load(s + p * lanes + k), top);
+        for (size_t p = 0; p < P; p++) {
+            cs_lanes weight = cs_exp_lanes(factor * cs_load(s + p * lanes + k) - top);
+            cs_store(weights + p * lanes + k, weight);
+            divisor += weight;
         }
-    }
-    for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict row = s + p * lanes;
-        cs_real *restrict out = weights + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++) {
-            out[k] = cs_exp(factor[k] * row[k] - top[k]);
-            divisor[k] += out[k];
-        }
-    }
-    for (size_t p = 0; p < P; p++) {
-        cs_real *restrict out = weights + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++)
-            out[k] /= divisor[k];
+        for (size_t p = 0; p < P; p++)
+            cs_store(weights + p * lanes + k,
+                     cs_load(weights + p * lanes + k) / divisor);
+        cs_store(state.low + k, top);
+        cs_store(state.divisor + k, divisor);
+        cs_store(state.live + k, cs_splat(1));
+        cs_store(state.kept + k, cs_splat((cs_real)P));
     }
 }
 
@@ -149,21 +127,16 @@ static void
 softmax_backward(size_t P, size_t lanes, const cs_real *s, CS_TYPED(cs_lane_state) state,
                  const cs_real *weights, const cs_real *g, cs_real *ds)
 {
-    const cs_real *restrict factor = state.factor;
-    cs_real *restrict mean = state.mean, *restrict total = state.total;
-    mean_gradient(P, lanes, weights, g, mean);
-    for (size_t k = 0; k < lanes; k++)
-        total[k] = 0;
-    for (size_t p = 0; p < P; p++) {
-        const cs_real *restrict row = s + p * lanes, *restrict gradient = g + p * lanes;
-        const cs_real *restrict a = weights + p * lanes;
-        cs_real *restrict out = ds + p * lanes;
-#pragma omp simd
-        for (size_t k = 0; k < lanes; k++) {
-            cs_real centred = a[k] * (gradient[k] - mean[k]);
-            total[k] += centred * row[k];
-            out[k] = centred * factor[k];
+    FOR_COLUMNS(k, lanes) {
+        cs_lanes mean = mean_gradient(P, lanes, k, weights, g);
+        cs_lanes factor = cs_load(state.factor + k), total = cs_splat(0);
+        for (size_t p = 0; p < P; p++) {
+            cs_lanes centred = cs_load(weights + p * lanes + k) *
+                               (cs_load(g + p * lanes + k) - mean);
+            total = cs_madd(centred, cs_load(s + p * lanes + k), total);
+            cs_store(ds + p * lanes + k, centred * factor);
         }
+        cs_store(state.total + k, total);
     }
 }
 
@@ -171,31 +144,22 @@ static void
 tile_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row_sum,
             cs_real *column_top, cs_real *column_sum)
 {
-    cs_real *restrict top = column_top, *restrict sum = column_sum;
-    for (size_t k = 0; k < C; k++) {
-        top[k] = CS_MASKED;
-        sum[k] = 0;
-    }
     for (size_t r = 0; r < R; r++) {
-        const cs_real *restrict row = u + r * C;
-        cs_real largest = CS_MASKED, total = 0;
-#pragma omp simd reduction(max : largest)
-        for (size_t k = 0; k < C; k++)
-            largest = row[k] > largest ? row[k] : largest;
-#pragma omp simd reduction(+ : total)
-        for (size_t k = 0; k < C; k++)
-            total += cs_exp(row[k] - largest);
-#pragma omp simd
-        for (size_t k = 0; k < C; k++)
-            top[k] = row[k] > top[k] ? row[k] : top[k];
-        row_top[r] = largest;
-        row_sum[r] = total;
+        cs_lanes top = cs_splat(CS_MASKED), sum = cs_splat(0);
+        FOR_COLUMNS(k, C) top = cs_upper(cs_load(u + r * C + k), top);
+        row_top[r] = cs_largest_lane(top);
+        top = cs_splat(row_top[r]);
+        FOR_COLUMNS(k, C) sum += cs_exp_lanes(cs_load(u + r * C + k) - top);
+        row_sum[r] = cs_sum_of_lanes(sum);
     }
-    for (size_t r = 0; r < R; r++) {
-        const cs_real *restrict row = u + r * C;
-#pragma omp simd
-        for (size_t k = 0; k < C; k++)
-            sum[k] += cs_exp(row[k] - top[k]);
+    FOR_COLUMNS(k, C) {
+        cs_lanes top = cs_splat(CS_MASKED), sum = cs_splat(0);
+        for (size_t r = 0; r < R; r++)
+            top = cs_upper(cs_load(u + r * C + k), top);
+        for (size_t r = 0; r < R; r++)
+            sum += cs_exp_lanes(cs_load(u + r * C + k) - top);
+        cs_store(column_top + k, top);
+        cs_store(column_sum + k, sum);
     }
 }
 
@@ -203,38 +167,34 @@ static void
 tile_gradient(size_t R, size_t C, cs_real weight, const cs_real *u, const cs_real *row_lse,
               const cs_real *column_lse, cs_real *g)
 {
-    for (size_t r = 0; r < R; r++) {
-        const cs_real *restrict row = u + r * C, *restrict lse = column_lse;
-        cs_real *restrict out = g + r * C;
-        cs_real own = row_lse[r];
-#pragma omp simd
-        for (size_t k = 0; k < C; k++)
-            out[k] = weight * (cs_exp(row[k] - own) + cs_exp(row[k] - lse[k]));
+    FOR_COLUMNS(k, C) {
+        cs_lanes lse = cs_load(column_lse + k);
+        for (size_t r = 0; r < R; r++) {
+            cs_lanes x = cs_load(u + r * C + k);
+            cs_lanes share = cs_exp_lanes(x - row_lse[r]) + cs_exp_lanes(x - lse);
+            cs_store(g + r * C + k, weight * share);
+        }
     }
 }
 
 static void
 scale_outer(size_t R, size_t C, const cs_real *row, const cs_real *lane, cs_real *x)
 {
-    for (size_t r = 0; r < R; r++) {
-        cs_real *restrict out = x + r * C;
-        const cs_real *restrict factor = lane;
-        cs_real own = row[r];
-#pragma omp simd
-        for (size_t k = 0; k < C; k++)
-            out[k] *= own * factor[k];
+    FOR_COLUMNS(k, C) {
+        cs_lanes factor = cs_load(lane + k);
+        for (size_t r = 0; r < R; r++)
+            cs_store(x + r * C + k, cs_load(x + r * C + k) * (row[r] * factor));
     }
 }
 
 static void
 column_dot(size_t R, size_t C, const cs_real *x, const cs_real *y, cs_real *sum)
 {
-    for (size_t r = 0; r < R; r++) {
-        const cs_real *restrict left = x + r * C, *restrict right = y + r * C;
-        cs_real *restrict out = sum;
-#pragma omp simd
-        for (size_t k = 0; k < C; k++)
-            out[k] += left[k] * right[k];
+    FOR_COLUMNS(k, C) {
+        cs_lanes total = cs_load(sum + k);
+        for (size_t r = 0; r < R; r++)
+            total = cs_madd(cs_load(x + r * C + k), cs_load(y + r * C + k), total);
+        cs_store(sum + k, total);
     }
 }
 

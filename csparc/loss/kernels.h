@@ -30,8 +30,7 @@ typedef struct {
     cs_real *live;    /* 0: degenerate, the weights do not depend on s */
     cs_real *kept;    /* number of patches kept */
     cs_real *factor;  /* softmax: logit = factor * s */
-    cs_real *mean;    /* backward: gbar */
-    cs_real *total;   /* backward: what each kernel says */
+    cs_real *total;   /* softmax_backward: its total */
     int32_t *lowest;  /* first p that attains low */
 } CS_TYPED(cs_lane_state);
 

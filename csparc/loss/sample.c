@@ -39,7 +39,6 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
     sample->state.live = take(arena, lanes);
     sample->state.kept = take(arena, lanes);
     sample->state.factor = take(arena, lanes);
-    sample->state.mean = take(arena, lanes);
     sample->state.total = take(arena, lanes);
     sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
     sample->packed_patches = take(arena, P * D);
