@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         list_models,
     )
     from csparc.trainer import TrainConfig, Trainer, load_checkpoint
+    from csparc.trainer.fit import fit
 
 # Public names that need more than the core, and the module each is imported from when first used:
 # ``import csparc`` for the loss alone stays quick.
@@ -43,6 +44,7 @@ _LATER = {
     "TwoTower": "csparc.models",
     "create_model": "csparc.models",
     "create_model_and_transforms": "csparc.models",
+    "fit": "csparc.trainer.fit",
     "get_tokenizer": "csparc.models",
     "list_models": "csparc.models",
     "load_checkpoint": "csparc.trainer",
@@ -62,6 +64,7 @@ __all__ = [
     "clip_loss",
     "create_model",
     "create_model_and_transforms",
+    "fit",
     "get_num_threads",
     "get_tokenizer",
     "group_patches",

@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from csparc import _random
 from csparc.data.dataset import Dataset
+from csparc.data.report import BadItems
 
 _SPLIT = int.from_bytes(b"split", "big")
 
 
 class Subset(Dataset):
-    """Pictures ``numbers`` of ``dataset``, in that order.
+    """Pictures ``items`` of ``dataset``, in that order.
 
     Parameters
     ----------
     dataset : Dataset
-    numbers : integer array [N]
+    items : integer array [N]
+    spec : str, optional
+        What messages call it; default what the whole is called.
+    problems : BadItems, optional
+        What counts as left out; default what the whole left out.
     """
 
-    def __init__(self, dataset: Dataset, numbers: np.ndarray) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        items: Sequence[int] | np.ndarray,
+        spec: str | None = None,
+        problems: BadItems | None = None,
+    ) -> None:
         self.dataset = dataset
-        self.numbers = np.asarray(numbers, dtype=np.int64)
-        self.problems = dataset.problems
-
-    @property
-    def spec(self) -> str:
-        """What the whole data set was opened from."""
-        return self.dataset.spec
+        self.items = np.asarray(items, dtype=np.int64)
+        self.spec = dataset.spec if spec is None else spec
+        self.problems = dataset.problems if problems is None else problems
+        self.cacheable = dataset.cacheable
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.items)
 
     def captions(self, index: int) -> list[str]:
-        return self.dataset.captions(int(self.numbers[index]))
+        return self.dataset.captions(int(self.items[index]))
 
     def name(self, index: int) -> str:
-        return self.dataset.name(int(self.numbers[index]))
+        return self.dataset.name(int(self.items[index]))
 
     def load(self, index: int) -> np.ndarray:
-        return self.dataset.load(int(self.numbers[index]))
+        return self.dataset.load(int(self.items[index]))
 
 
 def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Subset, Subset]:
@@ -60,4 +70,9 @@ def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Subset, Subset
         raise ValueError(f"dataset: expected at least 2 pictures to split, found {count}")
     held = min(count - 1, max(1, round(share * count)))
     order = _random.permutation(seed, _SPLIT, count)
-    return Subset(dataset, np.sort(order[held:])), Subset(dataset, np.sort(order[:held]))
+    rest, part = np.sort(order[held:]), np.sort(order[:held])
+    # Of so few pictures one bad one may be half: the larger part judges the whole.
+    return (
+        Subset(dataset, rest, f"{dataset.spec} (training part)"),
+        Subset(dataset, part, f"{dataset.spec} (held-out part)", BadItems(1.0)),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from csparc import _random
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
 from csparc.data.scenes import Scenes
+from csparc.data.subset import Subset
 from csparc.errors import DataError
 from csparc.evaluate.features import Features
 from csparc.evaluate.scenes import caption_numbers, is_true
@@ -19,28 +20,6 @@ SCENES_TRAIN = 20_000
 HELD_OUT = 500
 _LEAST_PICTURES = 8
 _STREAM = (0x64656D6F,)
-
-
-class Subset(Dataset):
-    """Some pictures of another data set, in the order of their numbers in ``items``."""
-
-    def __init__(
-        self, dataset: Dataset, items: Sequence[int], spec: str, problems: BadItems
-    ) -> None:
-        self.dataset, self.items, self.spec = dataset, [int(i) for i in items], spec
-        self.problems = problems
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def captions(self, index: int) -> list[str]:
-        return self.dataset.captions(self.items[index])
-
-    def name(self, index: int) -> str:
-        return self.dataset.name(self.items[index])
-
-    def load(self, index: int) -> np.ndarray:
-        return self.dataset.load(self.items[index])
 
 
 @dataclass(frozen=True)

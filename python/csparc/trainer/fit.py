@@ -1,0 +1,178 @@
+"""Train on a folder of pictures in one call, and use what was trained."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csparc.data import Dataset, images, tokenizer
+from csparc.data import open as open_data
+from csparc.data.scenes import Scenes
+from csparc.data.subset import split
+from csparc.data.transforms import Preprocess
+from csparc.evaluate.explain import alignment_weights, explain
+from csparc.models import create_model
+from csparc.models.factory import configure
+from csparc.search import Hit, Search
+from csparc.trainer.state import default_preprocess
+from csparc.trainer.trainer import Trainer, TrainResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    from csparc.data.tokenizer import Tokenizer
+    from csparc.models import TwoTower
+
+LARGEST_BATCH = 128
+FEWEST_TO_HOLD_OUT = 20
+"""With fewer pictures none is held out: a figure from one or two of them would say nothing."""
+
+
+@dataclass
+class Fitted:
+    """A trained model and the pictures it was trained on."""
+
+    model: TwoTower
+    tokenizer: Tokenizer
+    preprocess: Preprocess
+    """The transform for evaluation."""
+    data: Dataset
+    """All of the pictures, the held-out ones too."""
+    held_out: Dataset | None
+    """The pictures validation used, None when there were too few to hold any out."""
+    loss: Any
+    result: TrainResult
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self.model, self.tokenizer, self.data, self.preprocess)
+
+    def search(self, sentence: str, k: int = 5) -> list[Hit]:
+        """The ``k`` pictures that fit ``sentence`` best; the first call encodes all of them."""
+        return self._search(sentence, k)
+
+    def plot_alignment(
+        self,
+        picture: int | str | os.PathLike | np.ndarray | Image.Image,
+        caption: str,
+        theme: str = "light",
+    ) -> Figure:
+        """Draw which patches of a picture each word of a caption selects.
+
+        Parameters
+        ----------
+        picture : int, path, uint8 array [H, W, 3] or Pillow picture
+            A number is one of ``data``.
+        caption : str
+        theme : {"light", "dark"}
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Write it with its ``savefig``.
+        """
+        from csparc.viz import plot_alignment
+
+        view = self.preprocess.fixed(self._picture(picture))
+        found = explain(
+            self.model, self.tokenizer, self.preprocess.normalize(view[None])[0], caption,
+            alignment_weights(self.loss.config()),
+        )  # fmt: skip
+        return plot_alignment(
+            view, found.words, found.weights, found.grid, caption=caption, theme=theme
+        )
+
+    def _picture(self, picture: Any) -> Any:
+        if isinstance(picture, (int, np.integer)):
+            return self.data.load(int(picture))
+        if isinstance(picture, (str, os.PathLike)):
+            return images.read(os.fspath(picture), os.fspath(picture))
+        return picture
+
+
+def fit(
+    data: Dataset | str | os.PathLike,
+    *,
+    model: str = "nano",
+    loss: Any = "sparc",
+    val_share: float = 0.1,
+    vocab_size: int = 2048,
+    augment: bool | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> Fitted:
+    """Train a model on pictures with captions, with sensible settings for their number.
+
+    Parameters
+    ----------
+    data : Dataset, str or path
+        A folder of pictures, each with a ``.txt`` of captions beside it, or anything else that
+        `csparc.data.open` takes.
+    model : str
+        One of `csparc.list_models()`.
+    loss : str or object
+        As `Trainer` takes it.
+    val_share : float
+        Share of the pictures held out for validation, chosen at random by ``seed``; 0 holds none
+        out, and with fewer than 20 pictures none is.
+    vocab_size : int
+        Most entries of the tokenizer that is trained on the captions.
+    augment : bool or None
+        Train on slightly varied crops; None does so except for generated scenes.
+    seed : int
+        Decides initial weights, split, order and augmentation.
+    **settings
+        Fields of `TrainConfig`. By default the batch is the whole training set, up to 128
+        pictures, and a run has a hundred epochs, but at least 200 and at most 2000 steps. With
+        ``out`` the run is logged and can be resumed.
+
+    Returns
+    -------
+    Fitted
+        With the weights of the last step; it can ``search`` and ``plot_alignment``.
+
+    Raises
+    ------
+    DataError, ValueError, TypeError, TrainingError
+        As `Trainer`.
+
+    Examples
+    --------
+    >>> run = csparc.fit("photos/")  # doctest: +SKIP
+    >>> run.search("a red bicycle", k=3)[0].name  # doctest: +SKIP
+    'bicycle.png'
+    """
+    whole = data if isinstance(data, Dataset) else open_data(data)
+    train, held_out = whole, None
+    if val_share != 0 and len(whole) >= FEWEST_TO_HOLD_OUT:
+        train, held_out = split(whole, val_share, seed)
+    config = configure(model)
+    words = tokenizer.train(
+        train.all_captions(), vocab_size=vocab_size, context_length=config.context_length
+    )
+    network = create_model(model, vocab_size=words.vocab_size, seed=seed)
+    val_preprocess = default_preprocess(network)
+    varied = not isinstance(whole, Scenes) if augment is None else augment
+    trainer = Trainer(
+        network, loss, train, tokenizer=words, val_data=held_out, val_preprocess=val_preprocess,
+        preprocess=Preprocess(config.image_size, train=True) if varied else val_preprocess,
+        seed=seed, **{**default_length(len(train), settings), **settings},
+    )  # fmt: skip
+    result = trainer.run()
+    return Fitted(network, words, val_preprocess, whole, held_out, trainer.loss, result)
+
+
+def default_length(pictures: int, settings: dict[str, Any]) -> dict[str, int]:
+    """Batch size and steps for so many training pictures, where ``settings`` do not say.
+
+    A tenth of the pictures may turn out to be bad, and a batch must still be filled.
+    """
+    batch = settings.get("batch_size") or max(1, min(LARGEST_BATCH, int(0.9 * pictures)))
+    if settings.get("steps") or settings.get("epochs"):
+        return {"batch_size": batch}
+    return {"batch_size": batch, "steps": min(2000, max(200, 100 * pictures // batch))}

@@ -1,0 +1,121 @@
+"""Five lines: train on a folder, search it, draw an alignment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import small_training
+from PIL import Image
+
+import csparc
+from csparc.data.export import export
+from csparc.data.subset import split
+from csparc.errors import DataError
+from csparc.search import Search
+from csparc.trainer.fit import default_length, fit
+
+QUICK = {"steps": 3, "batch_size": 8, "threads": 1, "progress": "none"}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("my photos") / "photos"
+    export(small_training.scenes(24), "folder", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fitted(photos):
+    return csparc.fit(photos, **QUICK)
+
+
+def test_a_folder_is_trained_on_and_partly_held_out(fitted):
+    assert len(fitted.data) == 24
+    assert len(fitted.held_out) == 2
+    assert fitted.result.counters.step == 3
+    assert fitted.result.validation["n_images"] == 2
+
+
+def test_search_ranks_by_cosine(fitted):
+    sentence = fitted.data.captions(0)[0]
+    hits = fitted.search(sentence, k=4)
+    image = np.stack([fitted.preprocess(fitted.data.load(i)) for i in range(24)])
+    scores = (
+        fitted.model.encode_image(image, normalize=True)
+        @ fitted.model.encode_text(fitted.tokenizer([sentence]), normalize=True)[0]
+    )
+    assert [hit.index for hit in hits] == np.argsort(-scores, kind="stable")[:4].tolist()
+    assert hits[0].score == pytest.approx(scores.max(), abs=1e-6)
+    assert hits[0].name == fitted.data.name(hits[0].index)
+    with pytest.raises(ValueError, match="k: expected at least 1, found 0"):
+        fitted.search(sentence, k=0)
+
+
+def test_search_of_more_than_there_is_gives_all(fitted):
+    assert len(fitted.search("a square", k=1000)) == 24
+
+
+def test_an_alignment_of_every_kind_of_picture(fitted, photos, tmp_path):
+    path = photos / fitted.data.name(0)
+    caption = fitted.data.captions(0)[0]
+    for picture in (0, path, str(path), fitted.data.load(0), Image.open(path)):
+        figure = fitted.plot_alignment(picture, caption)
+        assert len(figure.axes) > len(caption.split())
+    figure.savefig(tmp_path / "alignment.png")
+    with pytest.raises(DataError, match=r"nothing\.png"):
+        fitted.plot_alignment(tmp_path / "nothing.png", caption)
+
+
+def test_few_pictures_are_not_held_out(tmp_path):
+    export(small_training.scenes(9), "folder", tmp_path / "photos")
+    fitted = fit(tmp_path / "photos", **QUICK)
+    assert fitted.held_out is None
+    assert fitted.result.validation is None
+
+
+def test_fit_learns_a_tiny_folder():
+    """Four pictures with captions of their own are told apart."""
+    data = small_training.scenes(4)
+    fitted = fit(data, steps=60, batch_size=4, threads=1, progress="none", lr=2e-3)
+    captions = [data.captions(index)[0] for index in range(4)]
+    found = [fitted.search(caption, k=1)[0].index for caption in captions]
+    assert sum(index == place for place, index in enumerate(found)) >= 3
+
+
+def test_out_is_a_run_that_can_be_loaded(tmp_path):
+    fitted = fit(small_training.scenes(24), out=tmp_path / "run", **QUICK)
+    model, tokenizer, metadata = csparc.load_checkpoint(tmp_path / "run")
+    assert metadata.counters.step == 3
+    hits = Search(model, tokenizer, fitted.data, fitted.preprocess)("a square", k=3)
+    assert hits == fitted.search("a square", k=3)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "batch", "steps"),
+    [(4, 3, 200), (27, 24, 200), (1000, 128, 781), (10**6, 128, 2000)],
+)
+def test_length_by_number_of_pictures(pictures, batch, steps):
+    assert default_length(pictures, {}) == {"batch_size": batch, "steps": steps}
+
+
+def test_given_lengths_are_kept():
+    assert default_length(1000, {"steps": 5}) == {"batch_size": 128}
+    assert default_length(1000, {"epochs": 5, "batch_size": 7}) == {"batch_size": 7}
+
+
+def test_a_split_is_whole_and_a_function_of_the_seed():
+    data = small_training.scenes(50)
+    rest, held = split(data, 0.1, seed=3)
+    assert len(held) == 5
+    assert sorted([*rest.items, *held.items]) == list(range(50))
+    again = split(data, 0.1, seed=3)[1]
+    np.testing.assert_array_equal(held.items, again.items)
+    assert held.items.tolist() != split(data, 0.1, seed=4)[1].items.tolist()
+    assert held.captions(0) == data.captions(int(held.items[0]))
+    np.testing.assert_array_equal(held.load(1), data.load(int(held.items[1])))
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5, 2])
+def test_a_share_that_is_none(share):
+    with pytest.raises(ValueError, match="share: expected more than 0 and less than 1"):
+        split(small_training.scenes(5), share)
