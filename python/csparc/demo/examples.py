@@ -1,4 +1,4 @@
-"""The examples the demo's page shows: nearest neighbours and alignments, the first in order."""
+"""The nearest neighbours the demo's page shows: of the first pairs in order, not of the best."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from csparc.evaluate.explain import Explanation
 from csparc.evaluate.features import Features
-from csparc.viz.result import Alignment, Hit, ImageSearch, TextSearch
+from csparc.viz.result import Hit, ImageSearch, TextSearch
 
 NEAREST = 5
 Truth = Callable[[int, int], bool | None]
@@ -55,16 +54,6 @@ def image_searches(
                             text=features.captions[j]))
         searches.append(ImageSearch(pictures[row], hits))
     return searches
-
-
-def alignments(
-    pictures: Sequence[np.ndarray], captions: Sequence[str], found: Sequence[Explanation]
-) -> list[Alignment]:
-    """One alignment picture an explanation, with the picture and caption it explains."""
-    return [
-        Alignment(picture, caption, one.words, one.weights, one.grid)
-        for picture, caption, one in zip(pictures, captions, found, strict=True)
-    ]
 
 
 def _nearest(scores: np.ndarray, right: Sequence[int]) -> list[tuple[int, int]]:

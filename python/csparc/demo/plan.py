@@ -47,15 +47,14 @@ class Training:
 class Evaluation:
     """What one state of the model does on the N held-out pictures.
 
-    ``pictures`` [N] are uint8 views as the model sees them, ``first_captions`` [N] the captions
-    that ``grounding``, ``explanations`` [N] and ``placement`` are about.
+    ``pictures`` [N] are uint8 views as the model sees them. ``grounding`` and ``placement`` are
+    about the first caption of each; ``alignments`` explains the longest of the first few.
     """
 
     features: Features
     retrieval: dict
     grounding: dict
     pictures: Sequence[np.ndarray]
-    first_captions: Sequence[str]
-    explanations: Sequence[Explanation]
+    alignments: Sequence[tuple[str, Explanation]]
     semantic: dict | None
     placement: dict | None

@@ -10,12 +10,12 @@ import numpy as np
 
 import csparc
 from csparc.demo.data import DemoData
-from csparc.demo.examples import alignments, image_searches, text_searches
+from csparc.demo.examples import image_searches, text_searches
 from csparc.demo.plan import DemoPlan, Evaluation, Training
-from csparc.viz.result import DemoResult
+from csparc.viz.result import Alignment, DemoResult
 from csparc.viz.wording import duration
 
-SEARCHES, ALIGNMENTS = 6, 12
+SEARCHES = 6
 
 
 def build_result(
@@ -28,7 +28,6 @@ def build_result(
 ) -> DemoResult:
     """Everything the page shows of a finished run."""
     features = trained.features
-    shown = range(min(max(SEARCHES, ALIGNMENTS), len(trained.pictures)))
     return DemoResult(
         title=f"What {duration(training.seconds)} of training taught a small model",
         conditions=_conditions(plan, data, training, len(trained.pictures)),
@@ -49,11 +48,10 @@ def build_result(
         untrained_placement=untrained.placement,
         text_searches=text_searches(features, trained.pictures, SEARCHES),
         image_searches=image_searches(features, trained.pictures, SEARCHES, data.truth(features)),
-        alignments=alignments(
-            [trained.pictures[i] for i in shown],
-            [trained.first_captions[i] for i in shown],
-            [trained.explanations[i] for i in shown],
-        )[:ALIGNMENTS],
+        alignments=[
+            Alignment(picture, caption, one.words, one.weights, one.grid)
+            for picture, (caption, one) in zip(trained.pictures, trained.alignments)
+        ],
         configuration=configuration,
         command=plan.command(),
         notes=_notes(data, trained),
@@ -71,19 +69,27 @@ def configuration_of(
         "Model": {"preset": plan.model} | _plain(model.config.to_dict()),
         "Training": _plain(train_config.decisive()),
         "Loss": _plain(loss.config()),
-        "Machine": {**{key: used[key] for key in used if key != "csparc"},
-                    "processor": platform.machine(), "system": platform.system(),
-                    "Python": platform.python_version(), "NumPy": np.__version__},
+        "Machine": _plain({key: used[key] for key in used if key != "csparc"}) | {
+            "processor": platform.machine(), "system": platform.system(),
+            "Python": platform.python_version(), "NumPy": np.__version__},
     }
 
 
 def _plain(settings: dict) -> dict[str, object]:
-    """Names without underscores, numbers without a tail of digits."""
+    """Names without underscores, values as people write them."""
     return {
-        key.replace("_", " "): f"{value:.6g}" if isinstance(value, float) else value
+        key.replace("_", " "): _plain_value(value)
         for key, value in settings.items()
         if value is not None
     }
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {part}" for name, part in value.items())
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _conditions(plan: DemoPlan, data: DemoData, training: Training, held_out: int) -> str:

@@ -15,7 +15,13 @@ from csparc.demo.data import DemoData, open_demo_data
 from csparc.demo.plan import DemoPlan, Evaluation, Training
 from csparc.demo.report import build_result, configuration_of
 from csparc.evaluate import evaluate_grounding, evaluate_retrieval
-from csparc.evaluate.explain import alignment_weights, explanations, local_features
+from csparc.evaluate.explain import (
+    Explanation,
+    LocalFeatures,
+    alignment_weights,
+    explanations,
+    local_features,
+)
 from csparc.evaluate.features import encode_dataset
 from csparc.losses import SparcLoss
 from csparc.models import PRESETS
@@ -24,6 +30,7 @@ from csparc.viz import read_log
 from csparc.viz.result import DemoResult
 
 VOCABULARY = 2048
+ALIGNMENTS = 12
 _TIMED_STEPS = 12
 Say = Callable[[str], None]
 
@@ -82,16 +89,15 @@ class Look:
         features = encode_dataset(model, self.tokenizer, held_out, self.preprocess)
         arrays = (features.image_features, features.text_features, features.image_index)
         views = [self.preprocess.fixed(held_out.load(int(item))) for item in features.items]
-        first = np.searchsorted(features.image_index, np.arange(len(views)))
-        captions = [features.captions[j] for j in first]
         images = self.preprocess.normalize(np.stack(views))
-        found = local_features(model, self.tokenizer, images, captions)
-        weights = self.weights_of(found.patches, found.tokens, found.mask)
-        explained = explanations(self.tokenizer, found, weights, model.config.grid)
+        own = [held_out.captions(int(item)) for item in features.items]
+        found, explained = self._explain(images, [captions[0] for captions in own])
         grounding = evaluate_grounding(
             found.patches, found.tokens, found.mask, weights_of=self.weights_of,
             logit_scale=float(np.exp(model.logit_scale.data[0])),
         )
+        longest = [max(captions, key=len) for captions in own[:ALIGNMENTS]]
+        shown = self._explain(images[:ALIGNMENTS], longest)[1]
         semantic = placed = None
         if self.data.scenes is not None:
             from csparc.evaluate.scenes import placement, semantic_recall
@@ -102,8 +108,15 @@ class Look:
                 [one.words for one in explained], [one.weights for one in explained],
                 model.config.grid,
             )
-        return Evaluation(features, evaluate_retrieval(*arrays), grounding, views, captions,
-                          explained, semantic, placed)
+        return Evaluation(features, evaluate_retrieval(*arrays), grounding, views,
+                          list(zip(longest, shown)), semantic, placed)
+
+    def _explain(
+        self, images: np.ndarray, captions: list[str]
+    ) -> tuple[LocalFeatures, list[Explanation]]:
+        found = local_features(self.model, self.tokenizer, images, captions)
+        weights = self.weights_of(found.patches, found.tokens, found.mask)
+        return found, explanations(self.tokenizer, found, weights, self.model.config.grid)
 
 
 def fitting_steps(plan: DemoPlan, data: DemoData, tokenizer: Any, loss: Any) -> int:

@@ -71,9 +71,17 @@ def alignment_section(result: DemoResult) -> str:
     lead = (
         "One panel a word. A patch keeps its colour in proportion to the weight the word gives it, "
         "relative to the word’s heaviest patch; the amber line runs around the patches with at "
-        "least half of that. Held-out pairs, in order. Read these beside "
-        '<a href="#control">the control</a>: a selection is not yet a found object.'
+        "least half of that. The first held-out pictures in order, each with the longest of its "
+        "sentences."
     )
+    if result.placement is not None:
+        lead += (
+            " Objects stand out from the plain ground, so even an untrained model selects them. "
+            "Look for words that select different objects, the ones they name: "
+            '<a href="#control">the control</a> counts that.'
+        )
+    else:
+        lead += ' A selection is not yet a found object: see <a href="#control">the control</a>.'
     body = "".join(_alignment(item) for item in result.alignments)
     return section("alignment", "Which patches each word selected", lead, body)
 

@@ -241,10 +241,14 @@ def _picture_hit(hit: Hit) -> str:
     kind = ("own " * hit.own + "late" * (hit.rank > 5)).strip()
     alt = f"place {hit.rank}" + (", the sentence’s own picture" if hit.own else "")
     return (f'<li class="{kind}">{_image(hit.image, alt)}<span class="place">{hit.rank}</span> '
-            f"{_mark(hit)}<em>{hit.score:.2f}</em></li>")
+            f"{_mark(hit)}<em>{_cosine(hit.score)}</em></li>")
 
 
 def _caption_hit(hit: Hit) -> str:
     kind = ("own " * hit.own + "late" * (hit.rank > 5)).strip()
     return (f'<li class="{kind}" value="{hit.rank}"><q>{escape(hit.text)}</q> {_mark(hit)} '
-            f"<em>{hit.score:.2f}</em></li>")
+            f"<em>{_cosine(hit.score)}</em></li>")
+
+
+def _cosine(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
