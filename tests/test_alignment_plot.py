@@ -55,9 +55,15 @@ def test_picture_must_be_uint8_rgb():
         light_patches(np.ones((4, 4, 3)), np.ones(4), (2, 2))
 
 
-@pytest.mark.parametrize(("index", "place"), [
-    (0, "the top left"), (40, "the centre"), (80, "the bottom right"), (44, "the middle right"),
-])
+@pytest.mark.parametrize(
+    ("index", "place"),
+    [
+        (0, "the top left"),
+        (40, "the centre"),
+        (80, "the bottom right"),
+        (44, "the middle right"),
+    ],
+)
 def test_place_in_words(index, place):
     weights = np.zeros(81)
     weights[index] = 1
@@ -104,10 +110,13 @@ def test_caption_without_words_still_draws_the_picture():
     assert len(plot_alignment(WHITE, [], np.zeros((0, 4))).axes) == 1
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ((WHITE, ["a"], np.ones((2, 4))), "with 1 words, got shape"),
-    ((WHITE, ["a"], np.ones((1, 6))), "6 patches make no square"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((WHITE, ["a"], np.ones((2, 4))), "with 1 words, got shape"),
+        ((WHITE, ["a"], np.ones((1, 6))), "6 patches make no square"),
+    ],
+)
 def test_wrong_input_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         plot_alignment(*arguments)

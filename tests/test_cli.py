@@ -24,7 +24,10 @@ def csparc(*arguments, **options):
     """Run the command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "csparc", *arguments],
-        capture_output=True, text=True, timeout=300, **options,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **options,
     )
 
 
@@ -64,11 +67,18 @@ def test_help_imports_nothing_heavy():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("arguments", [
-    ["nonsense"], ["encode"], ["demo", "--steps", "0"], ["demo", "--quick", "--minutes", "3"],
-    ["train", "--train-data", "x", "--out", "y"], ["demo", "--minutes", "nan"],
-    ["eval", "retrieval", "--checkpoint", "c", "--data", "d", "--max-bad", "1.5"],
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["encode"],
+        ["demo", "--steps", "0"],
+        ["demo", "--quick", "--minutes", "3"],
+        ["train", "--train-data", "x", "--out", "y"],
+        ["demo", "--minutes", "nan"],
+        ["eval", "retrieval", "--checkpoint", "c", "--data", "d", "--max-bad", "1.5"],
+    ],
+)
 def test_wrong_arguments_exit_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
@@ -76,13 +86,19 @@ def test_wrong_arguments_exit_with_2(arguments, capsys):
     assert "error:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("error", "line"), [
-    (DataError("table.csv: expected a\ncolumn 'title'"), "table.csv: expected a column 'title'"),
-    (FileNotFoundError(2, "No such file", "x.png"), "x.png: No such file"),
-    (ImportError("this needs PIL: pip install 'csparc[train]'"), "pip install 'csparc[train]'"),
-    (ValueError("steps: expected at least 1, found 0"), "steps: expected at least 1, found 0"),
-    (MemoryError(), "MemoryError"),
-])
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            DataError("table.csv: expected a\ncolumn 'title'"),
+            "table.csv: expected a column 'title'",
+        ),
+        (FileNotFoundError(2, "No such file", "x.png"), "x.png: No such file"),
+        (ImportError("this needs PIL: pip install 'csparc[train]'"), "pip install 'csparc[train]'"),
+        (ValueError("steps: expected at least 1, found 0"), "steps: expected at least 1, found 0"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
 def test_an_error_is_one_line_and_exit_code_2(error, line, capsys, monkeypatch):
     def fail(arguments):
         raise error
@@ -127,8 +143,13 @@ def test_interrupt_exits_with_130(capsys, monkeypatch):
 def test_a_reader_that_leaves_is_no_error():
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-m", "csparc", "info"], stdout=writer,
-                          stderr=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "csparc", "info"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
     os.close(writer)
     assert done.returncode == 141
     assert done.stderr == ""
@@ -143,8 +164,10 @@ def test_a_missing_folder_for_the_result_is_told_before_any_work(command, tmp_pa
 
 
 needs_train = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None
-        for name in ("PIL", "tokenizers", "safetensors", "tqdm", "matplotlib")),
+    any(
+        importlib.util.find_spec(name) is None
+        for name in ("PIL", "tokenizers", "safetensors", "tqdm", "matplotlib")
+    ),
     reason="needs csparc[train]",
 )
 
@@ -153,9 +176,23 @@ needs_train = pytest.mark.skipif(
 def trained(tmp_path_factory):
     """The folder of a run of three steps on small scenes, made by the command itself."""
     folder = tmp_path_factory.mktemp("a run") / "run"
-    done = csparc("train", "--train-data", "scenes:tier=S;size=24", "--val-data",
-                  "scenes:tier=S;size=8;split=val", "--steps", "3", "--batch-size", "8",
-                  "--vocab-size", "300", "--loss-opt", "local_weight=2", "--out", str(folder))
+    done = csparc(
+        "train",
+        "--train-data",
+        "scenes:tier=S;size=24",
+        "--val-data",
+        "scenes:tier=S;size=8;split=val",
+        "--steps",
+        "3",
+        "--batch-size",
+        "8",
+        "--vocab-size",
+        "300",
+        "--loss-opt",
+        "local_weight=2",
+        "--out",
+        str(folder),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(folder)
     assert "text_to_image_R@1" in done.stdout
@@ -174,8 +211,19 @@ def test_train_leaves_a_log_and_a_checkpoint(trained):
 def test_train_goes_on_where_it_was_and_does_not_overwrite(trained, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(trained, folder)
-    same = ["train", "--train-data", "scenes:tier=S;size=24", "--batch-size", "8",
-            "--vocab-size", "300", "--loss-opt", "local_weight=2", "--out", str(folder)]
+    same = [
+        "train",
+        "--train-data",
+        "scenes:tier=S;size=24",
+        "--batch-size",
+        "8",
+        "--vocab-size",
+        "300",
+        "--loss-opt",
+        "local_weight=2",
+        "--out",
+        str(folder),
+    ]
     refused = csparc(*same, "--steps", "3")
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
@@ -185,16 +233,29 @@ def test_train_goes_on_where_it_was_and_does_not_overwrite(trained, tmp_path):
 
 
 @needs_train
-@pytest.mark.parametrize(("option", "message"), [
-    (["--model", "huge"], "expected one of nano, tiny"),
-    (["--loss", "l2"], "expected one of sparc, clip"),
-    (["--loss-opt", "sigma=often"], "sigma"),
-    (["--wd", "-1"], "wd"),
-    (["--batch-size", "999"], "batch_size"),
-])
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--model", "huge"], "expected one of nano, tiny"),
+        (["--loss", "l2"], "expected one of sparc, clip"),
+        (["--loss-opt", "sigma=often"], "sigma"),
+        (["--wd", "-1"], "wd"),
+        (["--batch-size", "999"], "batch_size"),
+    ],
+)
 def test_train_names_a_wrong_setting(option, message, tmp_path, capsys):
-    arguments = ["train", "--train-data", "scenes:tier=S;size=24", "--steps", "1",
-                 "--vocab-size", "300", "--out", str(tmp_path / "run"), *option]
+    arguments = [
+        "train",
+        "--train-data",
+        "scenes:tier=S;size=24",
+        "--steps",
+        "1",
+        "--vocab-size",
+        "300",
+        "--out",
+        str(tmp_path / "run"),
+        *option,
+    ]
     assert cli.main(arguments) == 2
     printed = capsys.readouterr().err
     assert message in printed
@@ -204,8 +265,21 @@ def test_train_names_a_wrong_setting(option, message, tmp_path, capsys):
 @needs_train
 def test_eval_retrieval_prints_and_writes_the_same_figures(trained, tmp_path, capsys):
     file = tmp_path / "r.json"
-    assert cli.main(["eval", "retrieval", "--checkpoint", str(trained), "--data",
-                     "scenes:tier=S;size=12;split=test", "--json", str(file)]) == 0
+    assert (
+        cli.main(
+            [
+                "eval",
+                "retrieval",
+                "--checkpoint",
+                str(trained),
+                "--data",
+                "scenes:tier=S;size=12;split=test",
+                "--json",
+                str(file),
+            ]
+        )
+        == 0
+    )
     found = json.loads(file.read_text())
     assert found["n_images"] == 12
     assert found["n_texts"] == 60
@@ -218,8 +292,20 @@ def test_eval_retrieval_prints_and_writes_the_same_figures(trained, tmp_path, ca
 def test_encode_writes_what_evaluation_uses(trained, tmp_path, capsys):
     out = tmp_path / "f.npz"
     data = "scenes:tier=S;size=12;split=test"
-    assert cli.main(["encode", "--checkpoint", str(trained / "checkpoints" / "last.safetensors"),
-                     "--data", data, "--out", str(out)]) == 0
+    assert (
+        cli.main(
+            [
+                "encode",
+                "--checkpoint",
+                str(trained / "checkpoints" / "last.safetensors"),
+                "--data",
+                data,
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert capsys.readouterr().out.splitlines()[-1] == str(out)
     with np.load(out, allow_pickle=False) as stored:
         arrays = dict(stored)
@@ -227,10 +313,12 @@ def test_encode_writes_what_evaluation_uses(trained, tmp_path, capsys):
     assert np.linalg.norm(arrays["text_features"], axis=1) == pytest.approx(1.0, abs=1e-5)
     assert arrays["image_names"].tolist()[3] == "test/3"
     file = tmp_path / "r.json"
-    cli.main(["eval", "retrieval", "--checkpoint", str(trained), "--data", data, "--json",
-              str(file)])
+    cli.main(
+        ["eval", "retrieval", "--checkpoint", str(trained), "--data", data, "--json", str(file)]
+    )
     again = evaluate_retrieval(
-        arrays["image_features"], arrays["text_features"], arrays["image_index"])
+        arrays["image_features"], arrays["text_features"], arrays["image_index"]
+    )
     found = json.loads(file.read_text())
     assert all(found[key] == again[key] for key in again if "_R@" in key)
 
@@ -242,20 +330,52 @@ def test_align_draws_a_picture(ending, trained, tmp_path):
 
     Image.new("RGB", (50, 40), (200, 30, 30)).save(tmp_path / "in.png")
     out = tmp_path / f"out.{ending}"
-    assert cli.main(["align", "--checkpoint", str(trained), "--image", str(tmp_path / "in.png"),
-                     "--caption", "a red $circle_", "--out", str(out)]) == 0
+    assert (
+        cli.main(
+            [
+                "align",
+                "--checkpoint",
+                str(trained),
+                "--image",
+                str(tmp_path / "in.png"),
+                "--caption",
+                "a red $circle_",
+                "--out",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert out.stat().st_size > 1000
 
 
 @needs_train
-@pytest.mark.parametrize(("name", "content"), [
-    ("broken.png", b"not a picture"), ("missing.png", None),
-])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("broken.png", b"not a picture"),
+        ("missing.png", None),
+    ],
+)
 def test_align_names_a_picture_it_cannot_read(name, content, trained, tmp_path, capsys):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    assert cli.main(["align", "--checkpoint", str(trained), "--image", str(tmp_path / name),
-                     "--caption", "a", "--out", str(tmp_path / "o.png")]) == 2
+    assert (
+        cli.main(
+            [
+                "align",
+                "--checkpoint",
+                str(trained),
+                "--image",
+                str(tmp_path / name),
+                "--caption",
+                "a",
+                "--out",
+                str(tmp_path / "o.png"),
+            ]
+        )
+        == 2
+    )
     printed = capsys.readouterr().err
     assert name in printed
     assert printed.count("\n") == 1

@@ -24,8 +24,13 @@ def run_demo(folder, *arguments, **environment):
     """Run the command with ``folder`` as the current one, without a terminal and a home."""
     variables = {k: v for k, v in os.environ.items() if k != "HOME"} | environment
     return subprocess.run(
-        [sys.executable, "-m", "csparc", "demo", *arguments], cwd=folder, env=variables,
-        capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "csparc", "demo", *arguments],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        stdin=subprocess.DEVNULL,
     )
 
 

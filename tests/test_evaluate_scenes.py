@@ -74,14 +74,18 @@ def test_named_words_lie_on_their_object(scenes):
             text = caption.text[word.start : word.stop]
             assert word.pos in ("NOUN", "ADJ")
             assert not (word.inside & word.outside).any()
-            named = [o for o in objects.values()
-                     if text in (o.shape, o.colour, o.size, o.texture) or text == o.shape + "s"]
+            named = [
+                o
+                for o in objects.values()
+                if text in (o.shape, o.colour, o.size, o.texture) or text == o.shape + "s"
+            ]
             assert named
             rows, columns = np.nonzero(word.inside.reshape(GRID))
             if len(rows):
                 centre = (columns.mean() + 0.5) / 8, (rows.mean() + 0.5) / 8
-                nearest = min(objects.values(),
-                              key=lambda o: np.hypot(o.x - centre[0], o.y - centre[1]))
+                nearest = min(
+                    objects.values(), key=lambda o: np.hypot(o.x - centre[0], o.y - centre[1])
+                )
                 assert nearest in named
 
 
@@ -115,4 +119,11 @@ def test_pieces_of_a_word_are_averaged(scenes):
 
 def test_piece_spans():
     assert piece_spans("a red ring, ring", ["a", "RE", "d ", "?", "ring", ",", "ring"]) == [
-        (0, 1), (2, 4), (4, 5), (5, 5), (6, 10), (10, 11), (12, 16)]
+        (0, 1),
+        (2, 4),
+        (4, 5),
+        (5, 5),
+        (6, 10),
+        (10, 11),
+        (12, 16),
+    ]

@@ -46,8 +46,9 @@ class Pictures(Dataset):
 def parts():
     captions = Scenes("S", size=60).all_captions()
     tokenizer = tokenizers.train(captions, vocab_size=300, context_length=32)
-    model = csparc.create_model("nano", vocab_size=tokenizer.vocab_size, image_size=32,
-                                patch_size=4)
+    model = csparc.create_model(
+        "nano", vocab_size=tokenizer.vocab_size, image_size=32, patch_size=4
+    )
     return model, tokenizer, transforms.preprocess(32)
 
 
@@ -80,8 +81,13 @@ def test_too_many_bad_pictures_are_an_error(parts):
 
 def test_progress_reaches_the_end(parts):
     seen = []
-    encode_dataset(*parts[:2], Pictures(7), parts[2], batch_size=3,
-                   progress=lambda done, total: seen.append((done, total)))
+    encode_dataset(
+        *parts[:2],
+        Pictures(7),
+        parts[2],
+        batch_size=3,
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen == [(3, 7), (6, 7), (7, 7)]
 
 
@@ -109,8 +115,9 @@ def test_local_features_are_the_models(parts):
 
 def test_an_explanation_names_the_captions_words(parts):
     model, tokenizer, preprocess = parts
-    found = explain(model, tokenizer, preprocess(Pictures(1).load(0)), "A red circle, zebra",
-                    uniform)
+    found = explain(
+        model, tokenizer, preprocess(Pictures(1).load(0)), "A red circle, zebra", uniform
+    )
     assert found.words == ["a", "red", "circle", ",", "zebra"]
     assert found.weights == pytest.approx(1 / 64)
     assert found.grid == (8, 8)

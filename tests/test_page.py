@@ -20,26 +20,44 @@ from csparc.viz.wording import (
     placement_verdict,
 )
 
-NASTY = '<script>alert("x")</script> & \'quoted\''
+NASTY = "<script>alert(\"x\")</script> & 'quoted'"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 RETRIEVAL = {
     f"{direction}_{name}": value
     for direction in ("image_to_text", "text_to_image")
-    for name, value in (("R@1", 12.5), ("R@5", 40.0), ("R@10", 61.0), ("median_rank", 7.0),
-                        ("tie_share", 0.0))
+    for name, value in (
+        ("R@1", 12.5),
+        ("R@5", 40.0),
+        ("R@10", 61.0),
+        ("median_rank", 7.0),
+        ("tie_share", 0.0),
+    )
 }
 RETRIEVAL |= {"chance": dict(RETRIEVAL), "n_images": 500, "n_texts": 2500}
 GROUNDING = {
-    "matched": {"local_loss": 0.01, "token_accuracy": 99.5, "zeroed": 3.0,
-                "effective_patches": 50.0},
-    "swapped": {"local_loss": 0.011, "token_accuracy": 99.4, "zeroed": 3.0,
-                "effective_patches": 50.0},
-    "gap": 0.001, "gap_standard_error": 0.002, "chance_token_accuracy": 12.0,
-    "chance_local_loss": 2.0, "patches": 16, "n": 500,
+    "matched": {
+        "local_loss": 0.01,
+        "token_accuracy": 99.5,
+        "zeroed": 3.0,
+        "effective_patches": 50.0,
+    },
+    "swapped": {
+        "local_loss": 0.011,
+        "token_accuracy": 99.4,
+        "zeroed": 3.0,
+        "effective_patches": 50.0,
+    },
+    "gap": 0.001,
+    "gap_standard_error": 0.002,
+    "chance_token_accuracy": 12.0,
+    "chance_local_loss": 2.0,
+    "patches": 16,
+    "n": 500,
 }
 SEMANTIC = {"image_to_text": 70.0, "text_to_image": 66.0, "chance": 12.0}
-PLACEMENT = {"NOUN": {"auc": 51.0, "n": 80, "n_pointing": 90, "pointing": 20.0,
-                      "pointing_chance": 15.0}}
+PLACEMENT = {
+    "NOUN": {"auc": 51.0, "n": 80, "n_pointing": 90, "pointing": 20.0, "pointing_chance": 15.0}
+}
 
 
 def picture(seed=0):
@@ -49,19 +67,39 @@ def picture(seed=0):
 def result(**changes):
     weights = np.random.default_rng(1).random((2, 16))
     base = DemoResult(
-        title="A run", conditions="On generated scenes, one seed.", model="nano",
-        parameters=290_000, data="scenes:", steps=60, pairs=3840, seconds=61.0, threads=2,
-        log=[{"step": i, "global_loss": 4 / i, "local_loss": 1 / i, "logit_scale": 14 + i}
-             for i in range(1, 61)],
-        retrieval=RETRIEVAL, untrained_retrieval=RETRIEVAL, grounding=GROUNDING,
-        placement=PLACEMENT, untrained_placement=PLACEMENT, semantic=SEMANTIC,
+        title="A run",
+        conditions="On generated scenes, one seed.",
+        model="nano",
+        parameters=290_000,
+        data="scenes:",
+        steps=60,
+        pairs=3840,
+        seconds=61.0,
+        threads=2,
+        log=[
+            {"step": i, "global_loss": 4 / i, "local_loss": 1 / i, "logit_scale": 14 + i}
+            for i in range(1, 61)
+        ],
+        retrieval=RETRIEVAL,
+        untrained_retrieval=RETRIEVAL,
+        grounding=GROUNDING,
+        placement=PLACEMENT,
+        untrained_placement=PLACEMENT,
+        semantic=SEMANTIC,
         untrained_semantic=SEMANTIC,
-        text_searches=[TextSearch(NASTY, [Hit(1, 0.9, False, image=picture()),
-                                          Hit(23, 0.1, True, image=picture(1))])],
-        image_searches=[ImageSearch(picture(2), [Hit(1, 0.9, True, text=NASTY),
-                                                 Hit(2, 0.8, False, True, text="also")])],
+        text_searches=[
+            TextSearch(
+                NASTY, [Hit(1, 0.9, False, image=picture()), Hit(23, 0.1, True, image=picture(1))]
+            )
+        ],
+        image_searches=[
+            ImageSearch(
+                picture(2), [Hit(1, 0.9, True, text=NASTY), Hit(2, 0.8, False, True, text="also")]
+            )
+        ],
         alignments=[Alignment(picture(3), NASTY, [NASTY, "dog"], weights, (4, 4))],
-        configuration={"Model": {"preset": NASTY}}, command="csparc demo --seed 0",
+        configuration={"Model": {"preset": NASTY}},
+        command="csparc demo --seed 0",
     )
     return dataclasses.replace(base, **changes)
 
@@ -149,8 +187,15 @@ def test_says_what_is_not_shown(page):
 
 
 def test_parts_that_a_run_lacks_leave_a_whole_page():
-    bare = result(placement=None, semantic=None, text_searches=(), image_searches=(),
-                  alignments=(), log=[], configuration={})
+    bare = result(
+        placement=None,
+        semantic=None,
+        text_searches=(),
+        image_searches=(),
+        alignments=(),
+        log=[],
+        configuration={},
+    )
     Outline(render(bare))
 
 
@@ -191,30 +236,58 @@ def test_placement_of_the_better_part_of_speech_is_named():
     assert "the adjectives weigh" in placement_verdict(found)
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (34.25, "34.2 %"), (100.0, "100.0 %"), (0.2, "0.2 %"), (0.0, "0.0 %"), (0.99999, "1.0 %"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (34.25, "34.2 %"),
+        (100.0, "100.0 %"),
+        (0.2, "0.2 %"),
+        (0.0, "0.0 %"),
+        (0.99999, "1.0 %"),
+    ],
+)
 def test_per_cent(value, text):
     assert per_cent(value).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
-@pytest.mark.parametrize(("value", "text"), [
-    (1.2345, "1.23"), (0.01234, "0.012"), (50.24, "50.2"), (0.0, "0"), (0.00001, "1e-05"),
-])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.2345, "1.23"),
+        (0.01234, "0.012"),
+        (50.24, "50.2"),
+        (0.0, "0"),
+        (0.00001, "1e-05"),
+    ],
+)
 def test_figure(value, text):
     assert figure(value) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [
-    (58.2, "58 s"), (59.7, "1 min 00 s"), (292, "4 min 52 s"), (3725, "1 h 02 min"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (58.2, "58 s"),
+        (59.7, "1 min 00 s"),
+        (292, "4 min 52 s"),
+        (3725, "1 h 02 min"),
+    ],
+)
 def test_duration(seconds, text):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize("values", [
-    [1.0], [2.0, 2.0], [0.0, 0.0, 0.0], [1e-9, 1.0, 1e9], [-3.0, 5.0], list(range(1000)),
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.0],
+        [2.0, 2.0],
+        [0.0, 0.0, 0.0],
+        [1e-9, 1.0, 1e9],
+        [-3.0, 5.0],
+        list(range(1000)),
+    ],
+)
 def test_chart_stays_inside_its_frame(values):
     steps = list(range(1, len(values) + 1))
     chart = line_chart("Loss & more", steps, values, values, reference=("chance", 1.0))

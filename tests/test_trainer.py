@@ -231,9 +231,7 @@ def test_validation_is_logged_where_it_is_due(tmp_path):
     records = read_log(tmp_path / "run", "validation.jsonl")
     assert [record["step"] for record in records] == [5, 10, 12]
     best = load_checkpoint(tmp_path / "run" / "checkpoints" / "best.safetensors")[2].counters
-    scores = {
-        r["step"]: (r["image_to_text_R@1"] + r["text_to_image_R@1"]) / 2 for r in records
-    }
+    scores = {r["step"]: (r["image_to_text_R@1"] + r["text_to_image_R@1"]) / 2 for r in records}
     assert best.best_score == max(scores.values())
     assert best.step == best.best_step == min(s for s in scores if scores[s] == best.best_score)
     assert result.validation["n_images"] == 8

@@ -1,0 +1,37 @@
+"""Execute the notebooks, each in a folder of its own, and fail if a cell does.
+
+python notebooks/run.py             all of them; the files are not changed
+python notebooks/run.py --write     keep the outputs in the files
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).resolve().parent
+LONGEST_CELL = 300  # seconds
+
+
+def main() -> None:
+    for path in sorted(HERE.glob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        with tempfile.TemporaryDirectory() as folder:
+            client = NotebookClient(
+                notebook,
+                timeout=LONGEST_CELL,
+                kernel_name="python3",
+                resources={"metadata": {"path": folder}},
+            )
+            client.execute()
+        if "--write" in sys.argv[1:]:
+            nbformat.write(notebook, path)
+        print(f"{path.name}: {sum(cell.cell_type == 'code' for cell in notebook.cells)} cells ran")
+
+
+if __name__ == "__main__":
+    main()
