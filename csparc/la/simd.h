@@ -61,6 +61,7 @@ INLINE float sum_lanes(vec x) { return _mm512_reduce_add_ps(x); }
 INLINE float upper_lane(vec x) { return _mm512_reduce_max_ps(x); }
 
 INLINE half half_of(vec x) { return _mm512_castps512_ps256(x); }
+INLINE half half_splat(float x) { return _mm256_set1_ps(x); }
 INLINE half half_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void half_store(float *p, half x) { _mm256_storeu_ps(p, x); }
 INLINE half half_madd(half a, half b, half c) { return _mm256_fmadd_ps(a, b, c); }
@@ -113,6 +114,7 @@ INLINE vec upper(vec a, vec b) { return choose(a > b, a, b); }
 
 #if !defined(__AVX512F__)
 INLINE half half_of(vec x) { return x; }
+INLINE half half_splat(float x) { return splat(x); }
 INLINE half half_load(const float *p) { return load(p); }
 INLINE void half_store(float *p, half x) { store(p, x); }
 INLINE half half_madd(half a, half b, half c) { return madd(a, b, c); }

@@ -83,12 +83,12 @@ accumulate(size_t H, size_t U, size_t K, const column *from, size_t a_step, cons
             edge = half_load(b + F * LANES);
         UNROLL
         for (size_t i = 0; i < H; i++) {
-            vec x = splat(element(&a, i));
+            const float x = element(&a, i);
             UNROLL
             for (size_t j = 0; j < F; j++)
-                c->full[i][j] = madd(x, row[j], c->full[i][j]);
-            if (U % PER_VEC)
-                c->edge[i] = half_madd(half_of(x), edge, c->edge[i]);
+                c->full[i][j] = madd(splat(x), row[j], c->full[i][j]);
+            if (U % PER_VEC) /* from a whole vector where there is one, else no wider than needed */
+                c->edge[i] = half_madd(F > 0 ? half_of(splat(x)) : half_splat(x), edge, c->edge[i]);
         }
         a.low += a_step;
         a.high += a_step;
