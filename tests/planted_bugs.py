@@ -41,6 +41,34 @@ class Bug:
 
 BUGS = [
     Bug(
+        "the local loss forgets one direction in the gradient of matching pairs",
+        "csparc/loss/sparc.c",
+        "-weight * (w->row_share[j] + w->column_share[j])",
+        "-weight * (w->row_share[j] + w->row_share[j])",
+        "test_sparc.py",
+    ),
+    Bug(
+        "log-sums of tiles are merged without their shift",
+        "csparc/loss/contrastive.c",
+        "*sum = *sum * exp(*top - other_top) + other_sum;",
+        "*sum = *sum + other_sum;",
+        "test_contrastive.py",
+    ),
+    Bug(
+        "padding receives a share of the global gradient",
+        "csparc/loss/sample_store.c",
+        "store_bias_row(D, bias_everywhere ? bias : NULL, out);",
+        "store_bias_row(D, bias, out);",
+        "test_sparc.py",
+    ),
+    Bug(
+        "a token scaled back into range keeps its old length",
+        "csparc/loss/sample.c",
+        "length <= CS_DEAD_NORM ? 0 : 1 / (length * scale);",
+        "length <= CS_DEAD_NORM ? 0 : 1 / length;",
+        "test_sparc.py",
+    ),
+    Bug(
         "a cursor repeats the last picture of its batch",
         "python/csparc/data/loader.py",
         "chunk.epoch, place + 1, bad)",
