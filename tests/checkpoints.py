@@ -43,7 +43,7 @@ def small_checkpoint(dtype: type = np.float32) -> Checkpoint:
     )
     first = {name: 0.1 * array for name, array in state.items()}
     second = {name: array * array for name, array in state.items()}
-    return Checkpoint(metadata, state, first, second)
+    return Checkpoint(metadata, state, first_moment=first, second_moment=second)
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint | None = None) -> Path:

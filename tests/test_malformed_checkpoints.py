@@ -159,6 +159,8 @@ HEADER = {
     "a model setting nobody knows": _text("model_config", _set("soul", value=1)),
     "a picture of size 0": _text("preprocess", _set("size", value=0)),
     "a transform setting nobody knows": _text("preprocess", _set("blur", value=1)),
+    "a loss setting nobody knows": _text("loss_config", _set("sgima", value=1)),
+    "a loss that should own a parameter": _text("loss_config", _set("loss", value="siglip")),
     "a checksum missing": _text("crc32", _drop(WEIGHT)),
     "a checksum that is a text": _text("crc32", _set(WEIGHT, value="0")),
     "a tokenizer that is no tokenizer": _set("__metadata__", "tokenizer", value='{"a": 1}'),

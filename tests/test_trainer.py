@@ -17,6 +17,7 @@ from csparc.data.loader import Loader
 from csparc.errors import DataError, TrainingError
 from csparc.optim import AdamW
 from csparc.trainer import TrainConfig, load_checkpoint
+from csparc.trainer.checkpoint import read_checkpoint
 from csparc.trainer.folder import CheckpointFolder
 from csparc.trainer.log import STEP_KEYS, JsonLines
 from csparc.trainer.loss_table import LOSSES, make_loss
@@ -34,6 +35,34 @@ def test_the_loss_falls(loss):
     log = trainer.run().log
     losses = [record["loss"] for record in log]
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:5])
+
+
+def test_a_loss_that_owns_parameters_is_trained_saved_and_resumed(tmp_path, monkeypatch):
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    trainer = small_training.trainer(whole, loss="siglip")
+    scale = float(trainer.model.logit_scale.data[0])
+    assert scale == pytest.approx(math.log(trainer.loss.initial_logit_scale), rel=1e-6)
+    trainer.run()
+    path = whole / "checkpoints" / "last.safetensors"
+    saved = read_checkpoint(path)
+    bias = trainer.loss.parameters["logit_bias"].data
+    assert float(bias[0]) != -10.0
+    np.testing.assert_array_equal(saved.loss["logit_bias"], bias)
+    assert np.any(saved.first_moment["loss.logit_bias"])
+
+    run = Step.run
+
+    def killed(self, number, *rest):
+        if number == 8:
+            raise KeyboardInterrupt
+        return run(self, number, *rest)
+
+    monkeypatch.setattr(Step, "run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        small_training.trainer(out, loss="siglip").run()
+    monkeypatch.undo()
+    small_training.trainer(out, loss="siglip", resume="latest").run()
+    assert (out / "checkpoints" / "last.safetensors").read_bytes() == path.read_bytes()
 
 
 def test_ten_steps_are_the_same_twice_and_with_two_threads():

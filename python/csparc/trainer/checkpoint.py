@@ -1,7 +1,9 @@
 """Checkpoints: weights, optimiser, position in the data, counters, configurations, tokenizer.
 
-A checkpoint is one safetensors file. Tensors: ``model.NAME`` for every parameter and, when training
-can go on from it, ``optimizer.m.NAME`` and ``optimizer.v.NAME``. Its metadata: ``metadata.py``.
+A checkpoint is one safetensors file. Tensors: ``model.NAME`` for every parameter of the model,
+``loss.NAME`` for those a loss owns and, when training can go on from it, ``optimizer.m.NAME`` and
+``optimizer.v.NAME`` (where the names of the loss's begin with ``loss.``). Its metadata:
+``metadata.py``.
 Nothing is ever unpickled, and nothing is loaded before all of the file was checked.
 """
 
@@ -19,7 +21,7 @@ from csparc.errors import CheckpointError, DataError
 from csparc.trainer import safetensors_file
 from csparc.trainer.folder import CheckpointFolder
 from csparc.trainer.metadata import Metadata, dumps, parse_metadata
-from csparc.trainer.model_config import build_model, parameter_shapes
+from csparc.trainer.model_config import build_model, loss_shapes, parameter_shapes
 from csparc.trainer.safetensors_file import Header, checksum, refuse, show
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
 
 State = Mapping[str, np.ndarray]
 
-PARTS = {"model": "model.", "first_moment": "optimizer.m.", "second_moment": "optimizer.v."}
+PARTS = {
+    "model": "model.",
+    "loss": "loss.",
+    "first_moment": "optimizer.m.",
+    "second_moment": "optimizer.v.",
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class Checkpoint:
 
     metadata: Metadata
     model: State
+    loss: State = field(default_factory=dict)
     first_moment: State = field(default_factory=dict)
     second_moment: State = field(default_factory=dict)
 
@@ -72,7 +80,7 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     header = safetensors_file.read_header(path)
     metadata, checksums = parse_metadata(path, header.metadata)
     parts = _split(path, header)
-    _check_model(path, metadata, header, parts)
+    _check_tensors(path, metadata, header, parts)
     tensors = safetensors_file.read_tensors(path, header)
     _check_values(path, tensors, checksums)
     states = {
@@ -158,30 +166,39 @@ def _split(path: str | os.PathLike, header: Header) -> dict[str, list[str]]:
     return parts
 
 
-def _check_model(
+def _check_tensors(
     path: str | os.PathLike, metadata: Metadata, header: Header, parts: dict[str, list[str]]
 ) -> None:
-    """Names, shapes and types of all parts against the model the configuration describes."""
-    shapes = parameter_shapes(path, metadata.model_config, len(parts["model"]))
-    if set(parts["model"]) != set(shapes):
-        missing = sorted(set(shapes) - set(parts["model"]))
-        unknown = sorted(set(parts["model"]) - set(shapes))
-        found = f"no {show(missing[0])}" if missing else f"also {show(unknown[0])}"
-        refuse(path, f"the {len(shapes)} parameters of the model in model_config", found)
-    unknown = sorted(set(parts["first_moment"]) - set(shapes))
-    if unknown:
-        refuse(path, "optimiser state of the model's parameters", f"also {show(unknown[0])}")
+    """Names, shapes and types of all parts against the model and loss the metadata describe."""
     dtypes = {header.tensors[PARTS["model"] + name].dtype for name in parts["model"]}
     if len(dtypes) != 1:
         refuse(path, "one dtype in all of the model", " and ".join(sorted(map(str, dtypes))))
+    model = parameter_shapes(path, metadata.model_config, len(parts["model"]))
+    loss = loss_shapes(path, metadata.loss_config)
+    _check_names(path, "parameters of the model in model_config", parts["model"], model)
+    _check_names(path, "parameters of the loss in loss_config", parts["loss"], loss)
+    wanted = {name: (shape, *dtypes) for name, shape in model.items()}
+    wanted |= {f"loss.{name}": (shape, np.dtype("<f4")) for name, shape in loss.items()}
     for part, names in parts.items():
         for name in names:
-            entry = header.tensors[PARTS[part] + name]
-            where = f"tensor {show(PARTS[part] + name)}"
-            if entry.shape != shapes[name]:
-                refuse(path, f"{where} of shape {show(shapes[name])}", show(entry.shape))
-            if entry.dtype not in dtypes:
-                refuse(path, f"{where} of the model's dtype {dtypes.pop()}", str(entry.dtype))
+            key = f"loss.{name}" if part == "loss" else name
+            tensor = show(PARTS[part] + name)
+            if key not in wanted:
+                refuse(path, "optimiser state of the parameters", f"also {tensor}")
+            (shape, dtype), entry = wanted[key], header.tensors[PARTS[part] + name]
+            if entry.shape != shape:
+                refuse(path, f"tensor {tensor} of shape {show(shape)}", show(entry.shape))
+            if entry.dtype != dtype:
+                refuse(path, f"tensor {tensor} of dtype {dtype}", str(entry.dtype))
+
+
+def _check_names(
+    path: str | os.PathLike, what: str, found: list[str], shapes: dict[str, tuple[int, ...]]
+) -> None:
+    missing, unknown = sorted(set(shapes) - set(found)), sorted(set(found) - set(shapes))
+    if missing or unknown:
+        odd = f"no {show(missing[0])}" if missing else f"also {show(unknown[0])}"
+        refuse(path, f"the {len(shapes)} {what}", odd)
 
 
 def _check_values(

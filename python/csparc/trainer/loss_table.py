@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-LOSSES = {"sparc": "SparcLoss", "clip": "ClipLoss"}
-"""Name on the command line -> class in `csparc.losses`."""
+LOSSES = {
+    "sparc": "SparcLoss",
+    "clip": "ClipLoss",
+    "siglip": "SiglipLoss",
+    "pacl": "PaclLoss",
+}
+"""Name on the command line, and in a loss's ``config()`` -> class in `csparc.losses`."""
 
 
 def loss_class(name: str) -> type:
@@ -55,6 +60,19 @@ def make_loss(name: str, settings: Iterable[str] = ()) -> Any:
             )
         options[key] = _parse(key, text, hints[key])
     return made(**options)
+
+
+def loss_from_config(config: Mapping[str, Any]) -> Any:
+    """The loss whose ``config()`` this is; a name that is not in the table gives None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Options its class does not take.
+    """
+    options = dict(config)
+    name = options.pop("loss", None)
+    return loss_class(name)(**options) if name in LOSSES else None
 
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

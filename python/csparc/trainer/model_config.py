@@ -1,10 +1,11 @@
-"""From the model configuration in a checkpoint to parameter shapes and a model."""
+"""From the configurations in a checkpoint to parameter shapes and a model."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
+from csparc.trainer.loss_table import loss_from_config
 from csparc.trainer.safetensors_file import refuse, show
 
 if TYPE_CHECKING:
@@ -31,6 +32,16 @@ def parameter_shapes(
     except (TypeError, ValueError, MemoryError, OverflowError) as error:
         refuse(path, "a model_config that describes a model", show(str(error), 160))
     return {name: parameter.data.shape for name, parameter in parameters.items()}
+
+
+def loss_shapes(path: str | os.PathLike, loss_config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Parameter name -> shape of what the loss of a configuration owns; most own nothing."""
+    try:
+        loss = loss_from_config(loss_config)
+    except (TypeError, ValueError) as error:
+        refuse(path, "a loss_config that describes a loss", show(str(error), 160))
+    owned = getattr(loss, "parameters", {})
+    return {name: parameter.data.shape for name, parameter in owned.items()}
 
 
 def build_model(checkpoint: Checkpoint) -> TwoTower:

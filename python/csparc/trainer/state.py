@@ -16,11 +16,12 @@ from csparc.trainer.resume import check_same_run
 
 if TYPE_CHECKING:
     from csparc.models import TwoTower
+    from csparc.nn import Parameter
     from csparc.trainer.trainer import Trainer
 
 
 class TrainingState:
-    """Model, optimiser and counters of a run.
+    """Model, the loss's own parameters, optimiser and counters of a run.
 
     Parameters
     ----------
@@ -32,8 +33,10 @@ class TrainingState:
         config = trainer.config
         self.model = trainer.model
         self.counters = Counters()
+        self.loss_parameters: dict[str, Parameter] = getattr(trainer.loss, "parameters", {})
+        owned = {f"loss.{name}": p for name, p in self.loss_parameters.items()}
         self.optimizer = AdamW(
-            self.model.parameters,
+            {**self.model.parameters, **owned},
             betas=(config.beta1, config.beta2),
             eps=config.eps,
             weight_decay=config.wd,
@@ -66,7 +69,10 @@ class TrainingState:
     def checkpoint(self, cursor: dict[str, int], counters: Counters | None = None) -> Checkpoint:
         """The run as it is, with the data at ``cursor``; the arrays are not copied."""
         metadata = replace(self._described, counters=counters or self.counters, cursor=cursor)
-        return Checkpoint(metadata, self.model.state_dict(), self.optimizer.m, self.optimizer.v)
+        loss = {name: parameter.data for name, parameter in self.loss_parameters.items()}
+        return Checkpoint(
+            metadata, self.model.state_dict(), loss, self.optimizer.m, self.optimizer.v
+        )
 
     def restore(self, checkpoint: Checkpoint, source: str) -> None:
         """Take over the weights, moments and counters of a checkpoint of the same run.
@@ -78,6 +84,8 @@ class TrainingState:
         """
         check_same_run(checkpoint, source, self._described, set(self.optimizer.m))
         self.model.load_state_dict(checkpoint.model)
+        for name, parameter in self.loss_parameters.items():
+            np.copyto(parameter.data, checkpoint.loss[name])
         for mine, saved in (
             (self.optimizer.m, checkpoint.first_moment),
             (self.optimizer.v, checkpoint.second_moment),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,7 @@ class Step:
         self.optimizer = optimizer
         self.config = config
         self.tape = Tape()
+        self._owns = bool(getattr(loss, "parameters", None))
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
         """Do step ``number`` on its slices; returns the values of the log.
@@ -50,6 +51,8 @@ class Step:
             raise self._stopped(number, "gradient", self._first_bad(batches, scale))
         update_norm, param_norm = self.optimizer.step(lr)
         clamp_logit_scale(self.model, config.scale_min, config.scale_max)
+        if self._owns:
+            self.loss.constrain()
         if not math.isfinite(update_norm) or not math.isfinite(param_norm):
             bad = first_nonfinite(self._weights()) or "the sum of their squares"
             raise self._stopped(number, "weight after the update", bad)
@@ -78,6 +81,8 @@ class Step:
         if self.model.logit_scale.requires_grad:
             # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
             self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
+        if self._owns:
+            self.loss.accumulate(result.grads, 1 / slices)
         self.tape.backward(grads)
         return result
 
@@ -101,20 +106,20 @@ class Step:
                 [
                     ("global_loss", result.global_loss),
                     ("local_loss", result.local_loss),
-                    *((f"the gradient of {name}", grad) for name, grad in result.grads.items()),
+                    *_flat(result.grads),
                 ]
             )
             if bad:
                 return bad
         gradients = [
             (f"the gradient of {name}", parameter.grad)
-            for name, parameter in reversed(self.model.parameters.items())
+            for name, parameter in reversed(self.optimizer.parameters.items())
             if parameter.grad is not None
         ]
         return first_nonfinite(gradients) or "the sum of squared gradients, which overflows"
 
     def _weights(self) -> list[tuple[str, np.ndarray]]:
-        return [(name, parameter.data) for name, parameter in self.model.parameters.items()]
+        return [(name, p.data) for name, p in self.optimizer.parameters.items()]
 
     @staticmethod
     def _stopped(number: int, what: str, bad: str) -> TrainingError:
@@ -124,6 +129,15 @@ class Step:
         )
 
 
+def _flat(grads: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Name and value of every gradient; those of a dict argument one by one."""
+    for name, grad in grads.items():
+        if isinstance(grad, Mapping):
+            yield from ((f"the gradient of {name}.{entry}", value) for entry, value in grad.items())
+        else:
+            yield f"the gradient of {name}", grad
+
+
 def logit_scale(model: TwoTower, low: float, high: float) -> float:
     """The multiplied scale: exp of the stored logarithm, in float64, within [low, high].
 
@@ -131,6 +145,14 @@ def logit_scale(model: TwoTower, low: float, high: float) -> float:
     """
     stored = float(model.logit_scale.data.reshape(()))
     return min(max(math.exp(stored), low), high) if math.isfinite(stored) else stored
+
+
+def start_scale(model: TwoTower, loss: Any) -> None:
+    """Give a scale nobody has trained yet the start its loss asks for (SigLIP's is 10)."""
+    wanted = getattr(loss, "initial_logit_scale", None)
+    fresh = np.full_like(model.logit_scale.data, math.log(1 / 0.07))
+    if wanted is not None and np.array_equal(model.logit_scale.data, fresh):
+        model.logit_scale.data[...] = math.log(wanted)
 
 
 def clamp_logit_scale(model: TwoTower, low: float, high: float) -> None:
