@@ -145,21 +145,22 @@ tile_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row
             cs_real *column_top, cs_real *column_sum)
 {
     for (size_t r = 0; r < R; r++) {
+        const cs_real *row = u + r * C;
         cs_lanes top = cs_splat(CS_MASKED), sum = cs_splat(0);
-        FOR_COLUMNS(k, C) top = cs_upper(cs_load(u + r * C + k), top);
+        FOR_COLUMNS(k, C) top = cs_upper(cs_load_some(row + k, C - k, CS_MASKED), top);
         row_top[r] = cs_largest_lane(top);
         top = cs_splat(row_top[r]);
-        FOR_COLUMNS(k, C) sum += cs_exp_lanes(cs_load(u + r * C + k) - top);
+        FOR_COLUMNS(k, C) sum += cs_exp_lanes(cs_load_some(row + k, C - k, CS_MASKED) - top);
         row_sum[r] = cs_sum_of_lanes(sum);
     }
     FOR_COLUMNS(k, C) {
         cs_lanes top = cs_splat(CS_MASKED), sum = cs_splat(0);
         for (size_t r = 0; r < R; r++)
-            top = cs_upper(cs_load(u + r * C + k), top);
+            top = cs_upper(cs_load_some(u + r * C + k, C - k, CS_MASKED), top);
         for (size_t r = 0; r < R; r++)
-            sum += cs_exp_lanes(cs_load(u + r * C + k) - top);
-        cs_store(column_top + k, top);
-        cs_store(column_sum + k, sum);
+            sum += cs_exp_lanes(cs_load_some(u + r * C + k, C - k, CS_MASKED) - top);
+        cs_store_some(column_top + k, C - k, top);
+        cs_store_some(column_sum + k, C - k, sum);
     }
 }
 
@@ -168,11 +169,11 @@ tile_gradient(size_t R, size_t C, cs_real weight, const cs_real *u, const cs_rea
               const cs_real *column_lse, cs_real *g)
 {
     FOR_COLUMNS(k, C) {
-        cs_lanes lse = cs_load(column_lse + k);
+        cs_lanes lse = cs_load_some(column_lse + k, C - k, 0);
         for (size_t r = 0; r < R; r++) {
-            cs_lanes x = cs_load(u + r * C + k);
+            cs_lanes x = cs_load_some(u + r * C + k, C - k, CS_MASKED);
             cs_lanes share = cs_exp_lanes(x - row_lse[r]) + cs_exp_lanes(x - lse);
-            cs_store(g + r * C + k, weight * share);
+            cs_store_some(g + r * C + k, C - k, weight * share);
         }
     }
 }

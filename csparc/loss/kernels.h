@@ -5,9 +5,9 @@
  * run down the rows with no sum across lanes. `lanes` is L rounded up to CS_LANES; lanes past the
  * last token hold anything finite and are never read by the caller.
  *
- * Tiles of logits U [R, C] with C a multiple of CS_LANES: entries that take no part (padding, the
- * matching pair itself) hold CS_MASKED. Leaving the matching pair out of the log-sum-exp keeps the
- * digits of confident rows: loss = softplus(lse_off - U_ii), softmax_ii - 1 = -sigmoid(same).
+ * Tiles of logits U [R, C]: entries that take no part (padding, the matching pair itself) hold
+ * CS_MASKED. Leaving the matching pair out of the log-sum-exp keeps the digits of confident rows:
+ * loss = softplus(lse_off - U_ii), softmax_ii - 1 = -sigmoid(same).
  */
 #ifndef CS_LOSS_KERNELS_H
 #define CS_LOSS_KERNELS_H

@@ -46,6 +46,26 @@ cs_store(cs_real *p, cs_lanes x)
     memcpy(p, &x, sizeof x);
 }
 
+/* The same for the first `count` lanes, at most CS_LANES; the others read as `fill`. */
+CS_INLINE cs_lanes
+cs_load_some(const cs_real *p, size_t count, cs_real fill)
+{
+    if (count >= CS_LANES)
+        return cs_load(p);
+    cs_lanes x = cs_splat(fill);
+    memcpy(&x, p, count * sizeof(cs_real));
+    return x;
+}
+
+CS_INLINE void
+cs_store_some(cs_real *p, size_t count, cs_lanes x)
+{
+    if (count >= CS_LANES)
+        cs_store(p, x);
+    else
+        memcpy(p, &x, count * sizeof(cs_real));
+}
+
 /* Lanes of `yes` where m is true (all ones), of `no` where it is 0. */
 CS_INLINE cs_lanes
 cs_select(cs_truth m, cs_lanes yes, cs_lanes no)
