@@ -347,10 +347,26 @@ def test_a_best_checkpoint_on_a_full_disk_is_made_up_for(tmp_path, monkeypatch):
 
 
 def test_no_room_at_the_start_is_said_at_the_start(tmp_path, monkeypatch):
-    monkeypatch.setattr(CheckpointFolder, "_extend_spare", full)
+    monkeypatch.setattr(CheckpointFolder, "keep_room", full)
     with pytest.raises(TrainingError, match=r"expected room for checkpoints of .* MB"):
         small_training.trainer(tmp_path / "run").run()
     assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_a_disk_full_after_a_save_stops_with_that_save(tmp_path, monkeypatch):
+    """Going on would lose the steps up to a save that has no room."""
+    keep_room, calls = CheckpointFolder.keep_room, []
+
+    def fail_second(self):
+        calls.append(1)
+        if len(calls) == 2:
+            full()
+        keep_room(self)
+
+    monkeypatch.setattr(CheckpointFolder, "keep_room", fail_second)
+    with pytest.raises(TrainingError, match="checkpoint of step 2 is whole"):
+        small_training.trainer(tmp_path / "run").run()
+    assert len(read_log(tmp_path / "run")) == 2
 
 
 def test_an_out_that_cannot_be_made(tmp_path):

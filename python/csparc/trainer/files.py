@@ -89,6 +89,11 @@ class RunFiles:
         self.checkpoints.save_last(checkpoint.write)
         self._saved_step = checkpoint.metadata.counters.step
 
+    def keep_room(self) -> None:
+        """Take the room of the next checkpoint again, after a save that is not the last."""
+        if self.out is not None:
+            self.checkpoints.keep_room()
+
     def save_best(self, checkpoint: Checkpoint) -> None:
         """Write ``best``."""
         if self.out is not None:

@@ -88,7 +88,7 @@ class CheckpointFolder:
         """
         self._reserved = nbytes + SLACK
         try:
-            self._extend_spare()
+            self.keep_room()
         except OSError:
             self.release()
             raise
@@ -97,7 +97,8 @@ class CheckpointFolder:
         """Give the reserved room back, at the end of training."""
         self._spare.unlink(missing_ok=True)
 
-    def _extend_spare(self) -> None:
+    def keep_room(self) -> None:
+        """After a save: make the spare as large as `reserve` asked for again, or raise OSError."""
         if not hasattr(os, "posix_fallocate"):
             return
         try:
@@ -122,8 +123,6 @@ class CheckpointFolder:
         flush_folder(self.folder)
         with contextlib.suppress(FileNotFoundError):
             os.replace(self._recycled, self._spare)
-        with contextlib.suppress(OSError):  # A disk full by now is the next save's to report
-            self._extend_spare()
 
     def save_best(self, write: Write) -> None:
         """Replace ``best``."""

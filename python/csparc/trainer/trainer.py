@@ -182,8 +182,11 @@ class Trainer:
             self._log({"step": number, **record, "pairs_per_second": speed}, loader)
             progress.step(number, record["loss"], speed)
             self._validate_if_due(loader, progress, stop)
-            if stop or number == self.total_steps or number % config.save_frequency == 0:
+            if stop or number == self.total_steps:
                 self._save(loader)
+            elif number % config.save_frequency == 0:
+                self._save(loader)
+                self._keep_room()
         if stop:
             saved = "" if self._files.out is None else f"; saved in {self._files.out}"
             progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
@@ -222,6 +225,13 @@ class Trainer:
     def _save(self, loader: Loader) -> None:
         try:
             self._files.save_last(self._state.checkpoint(loader.cursor))
+        except OSError as error:
+            raise self._files.cannot_write(error) from error
+
+    def _keep_room(self) -> None:
+        """Stop now, with everything saved, when there would be no room for the next save."""
+        try:
+            self._files.keep_room()
         except OSError as error:
             raise self._files.cannot_write(error) from error
 
