@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from small_model import FEATURES, small_batch, small_model
@@ -46,3 +48,29 @@ def test_an_empty_caption_is_finite(rng: np.random.Generator) -> None:
     for name in FEATURES:
         assert np.isfinite(getattr(out, name).data).all()
     assert_close(out.text_global.data[1], model.parameters["adapter.bias"].data, FLOAT64)
+
+
+def test_an_empty_batch_gives_empty_features() -> None:
+    model = small_model()
+    image, text = np.empty((0, 3, 16, 16)), np.empty((0, 7), np.int32)
+    pooled, patches = model.encode_image(image, normalize=True, return_patches=True)
+    assert pooled.shape == (0, 5)
+    assert patches.shape == (0, 4, 5)
+    pooled, tokens = model.encode_text(text, normalize=True, return_tokens=True)
+    assert pooled.shape == (0, 5)
+    assert tokens.shape == (0, 7, 5)
+
+
+def test_models_run_on_several_threads_at_once(rng: np.random.Generator) -> None:
+    model, (image, text, mask) = small_model(np.float32), small_batch(rng)
+    expected = [model.encode_image(image), model.encode_text(text, text_mask=mask)]
+    with ThreadPoolExecutor(4) as pool:
+        results = list(
+            pool.map(
+                lambda _: (model.encode_image(image), model.encode_text(text, text_mask=mask)),
+                range(40),
+            )
+        )
+    for pair in results:
+        for found, exact in zip(pair, expected, strict=True):
+            np.testing.assert_array_equal(found, exact)
