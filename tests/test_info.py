@@ -43,7 +43,8 @@ def test_activation_memory_is_what_a_step_holds(options: dict, rng: np.random.Ge
     image = rng.normal(size=(16, 3, 64, 64)).astype(np.float32)
     text = rng.integers(1, 100, (16, 32)).astype(np.int32)
     before = nn.BUFFERS.in_use()
-    out = model(image, text, tape=nn.Tape())
+    tape = nn.Tape()
+    out = model(image, text, tape=tape)
     assert out.patches is not None
     held = nn.BUFFERS.in_use() - before
     expected = model_info(model.config).activation_bytes(16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 
 import numpy as np
@@ -206,6 +207,19 @@ def test_inference_needs_the_same_memory_at_any_depth(rng: np.random.Generator) 
         model.encode_image(image)
         assert nn.BUFFERS.taken == taken
     assert sizes[0] == sizes[1]
+
+
+def test_a_tape_dropped_unplayed_frees_its_activations(nano, rng: np.random.Generator) -> None:
+    image, text = batch(rng)
+    gc.disable()
+    try:
+        held = nn.BUFFERS.in_use()
+        out = nano(image, text, tape=Tape())
+        assert nn.BUFFERS.in_use() > held
+        del out
+        assert nn.BUFFERS.in_use() == held
+    finally:
+        gc.enable()
 
 
 def test_a_frozen_tower_keeps_no_activations(nano, rng: np.random.Generator) -> None:

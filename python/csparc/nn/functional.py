@@ -51,7 +51,7 @@ def linear(
     node, shape = x.node, x.shape
     residual_node = None if residual is None else residual.node
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(shape, dy.dtype)
         _core.linear_backward(
             rows,
@@ -78,7 +78,7 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
     _core.layernorm_forward(rows, weight.data, bias.data, eps, y.reshape(-1, width), mean, rstd)
     node, shape = x.node, x.shape
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(shape, dy.dtype)
         both = _trained(weight) and _trained(bias)
         # The op adds both gradients or neither; that of a frozen one goes nowhere.
@@ -116,7 +116,7 @@ def activation(tape: Tape, x: Tensor, kind: str) -> Tensor:
     forward(flat, y.reshape(-1))
     node = x.node
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(dy.shape, dy.dtype)
         backward(flat, dy.reshape(-1), dx.reshape(-1))
         tape.add_grad(node, dx, fresh=True)
@@ -145,7 +145,7 @@ def attention(
     _core.attention_forward(packed, offsets, mask, causal, y, lse)
     node, shape = qkv.node, qkv.shape
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         dqkv = tape.take(shape, dy.dtype)
         _core.attention_backward(
             packed, offsets, mask, causal, y, lse, dy.reshape(y.shape), dqkv.reshape(packed.shape)
@@ -161,7 +161,7 @@ def embed(tape: Tape, ids: np.ndarray, weight: Parameter) -> Tensor:
     y = tape.take((*ids.shape, width), weight.data.dtype)
     _core.embed_forward(weight.data, flat, y.reshape(-1, width))
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         _core.embed_backward(flat, dy.reshape(-1, width), weight.grad)
 
     return tape.output(y, weight.requires_grad, note)
@@ -174,7 +174,7 @@ def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
     _core.position_forward(x.data, position.data[:length], y)
     node = x.node
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         if position.requires_grad:
             _core.position_backward(dy, position.grad[:length])
         tape.add_grad(node, dy, fresh=False)
@@ -188,7 +188,7 @@ def add(tape: Tape, x: Tensor, y: Tensor) -> Tensor:
     _core.add(x.data.reshape(-1), y.data.reshape(-1), z.reshape(-1))
     nodes = (x.node, y.node)
 
-    def note(dz: np.ndarray) -> None:
+    def note(tape: Tape, dz: np.ndarray) -> None:
         for node in nodes:
             tape.add_grad(node, dz, fresh=False)
 
@@ -203,7 +203,7 @@ def patchify(tape: Tape, images: Tensor, size: int) -> Tensor:
     _core.patchify_forward(images.data, size, y)
     node, image_shape = images.node, images.shape
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         dimages = tape.take(image_shape, dy.dtype)
         _core.patchify_backward(dy, size, dimages)
         tape.add_grad(node, dimages, fresh=True)
@@ -218,7 +218,7 @@ def pool(tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
     _core.pool_forward(x.data, mask, y)
     node = x.node
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(shape, dy.dtype)
         _core.pool_backward(mask, dy, dx)
         tape.add_grad(node, dx, fresh=True)
@@ -234,7 +234,7 @@ def unpack(tape: Tape, x: Tensor, rows: np.ndarray, shape: tuple[int, ...]) -> T
     _core.embed_backward(rows, x.data, y.reshape(-1, width))
     node, packed_shape = x.node, x.shape
 
-    def note(dy: np.ndarray) -> None:
+    def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(packed_shape, dy.dtype)
         _core.embed_forward(dy.reshape(-1, width), rows, dx)
         tape.add_grad(node, dx, fresh=True)

@@ -46,7 +46,9 @@ class Tensor:
         return None if self.node is None else self.node.grad
 
 
-Note = Callable[[np.ndarray], None]
+Note = Callable[["Tape", np.ndarray], None]
+"""Given the tape and the gradient of an output, adds the gradients of the inputs. It takes the tape
+rather than remember it, so that a tape dropped unplayed is freed at once."""
 
 
 class Tape:
@@ -145,4 +147,4 @@ class Tape:
             node, note = self._notes.pop()
             grad, node.grad = node.grad, None
             if grad is not None:
-                note(grad)
+                note(self, grad)
