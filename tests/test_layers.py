@@ -94,3 +94,12 @@ def test_gradients_not_asked_for_are_not_computed(rng: np.random.Generator) -> N
     _core.linear_backward(x, weight, dy, None, dweight, None)
     assert_close(dx, dy @ weight, OP[np.dtype(np.float64)])
     assert_close(dweight, dy.T @ x, OP[np.dtype(np.float64)])
+
+
+def test_no_rows_add_nothing_to_parameter_gradients() -> None:
+    rows, weight, grad, bias = np.empty((0, 3)), np.ones((2, 3)), np.ones((2, 3)), np.ones(2)
+    _core.linear_backward(rows, weight, np.empty((0, 2)), rows.copy(), grad, bias)
+    none, scale, dscale, dshift = np.empty(0), np.ones(3), np.ones(3), np.ones(3)
+    _core.layernorm_backward(rows, scale, none, none, rows, rows.copy(), dscale, dshift)
+    for array in (grad, bias, dscale, dshift):
+        assert (array == 1).all()

@@ -53,6 +53,8 @@ CS_TYPED(cs_layernorm_backward)(size_t N, size_t C, const cs_real *x, const cs_r
 {
     const CS_TYPED(cs_layer_kernels) *layer = CS_TYPED(cs_layer_rows)();
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    if (N == 0)
+        return CS_OK;
     size_t G = block_count(N), length = block_length(N);
     cs_real *part = scratch; /* G rows of [dweight, dbias] */
     memset(part, 0, 2 * G * C * sizeof *part);

@@ -179,6 +179,8 @@ CS_TYPED(cs_linear_backward)(size_t N, size_t K, size_t M, const cs_real *x, con
                              const cs_real *dy, cs_real *dx, cs_real *dweight, cs_real *dbias,
                              void *scratch)
 {
+    if (N == 0)
+        return CS_OK;
     cs_real *part = scratch, *bias_part = part + cut_rows(N, M * K).G * M * K;
     cs_real *ones = bias_part + cut_rows(N, 0).G * M;
     if (dweight != NULL)
