@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from csparc import _core
+from csparc._load import _core
 from csparc._version import __version__
 
 
