@@ -52,6 +52,8 @@ CASES: list[OpCase] = [
 PLAIN = {
     "contrastive": "test_contrastive.py",
     "sparc": "test_sparc.py",
+    "filip": "test_filip.py",
+    "filip_select": "test_filip.py",
     "pacl": "test_pacl.py",
     "siglip": "test_siglip.py",
     "normalize": "test_transforms.py",

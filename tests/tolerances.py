@@ -24,6 +24,9 @@ FLOAT32 = 2e-5
 # The same for sums that nearly cancel: gradients of scales and biases.
 FLOAT32_SCALAR = 1e-4
 
+# Such a gradient below this has cancelled: its error is measured against this instead.
+SCALAR_FLOOR = 1e-3
+
 # An op against its reference, relative error of the whole tensor: sums of a few hundred terms lose
 # about sqrt(K) units in the last place.
 OP = {np.dtype(np.float32): 3e-6, np.dtype(np.float64): 1e-13}

@@ -133,10 +133,62 @@ patch_weights_backward(size_t P, size_t lanes, int sigmoid, const cs_real *row, 
     }
 }
 
+static cs_real
+best_rows(size_t K, size_t lanes, const cs_real *x, cs_real *restrict best,
+          uint16_t *restrict winner)
+{
+    cs_real sum = 0;
+    for (size_t q = 0; q < lanes; q++) {
+        best[q] = x[q];
+        winner[q] = 0;
+    }
+    for (size_t k = 1; k < K; k++) {
+        const cs_real *restrict row = x + k * lanes;
+        uint16_t here = (uint16_t)k;
+#pragma omp simd
+        for (size_t q = 0; q < lanes; q++) {
+            winner[q] = row[q] > best[q] ? here : winner[q];
+            best[q] = row[q] > best[q] ? row[q] : best[q];
+        }
+    }
+#pragma omp simd reduction(+ : sum)
+    for (size_t q = 0; q < lanes; q++)
+        sum += best[q];
+    return sum;
+}
+
+static void
+add_rows(size_t D, size_t n, const cs_real *weight, const size_t *index, const cs_real *rows,
+         cs_real *out)
+{
+    enum { CHUNK = 64 }; /* entries of out held in registers while n runs */
+    size_t d0 = 0;
+    for (; d0 + CHUNK <= D; d0 += CHUNK) {
+        cs_real sum[CHUNK];
+        for (size_t d = 0; d < CHUNK; d++)
+            sum[d] = out[d0 + d];
+        for (size_t i = 0; i < n; i++) {
+            const cs_real *restrict row = rows + index[i] * D + d0;
+#pragma omp simd
+            for (size_t d = 0; d < CHUNK; d++)
+                sum[d] += weight[i] * row[d];
+        }
+        for (size_t d = 0; d < CHUNK; d++)
+            out[d0 + d] = sum[d];
+    }
+    for (size_t i = 0; i < n && d0 < D; i++) {
+        const cs_real *restrict row = rows + index[i] * D;
+        for (size_t d = d0; d < D; d++)
+            out[d] += weight[i] * row[d];
+    }
+}
+
 extern const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of);
 const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of) = {
     .sigmoid_tile = sigmoid_tile,
     .patch_weights = patch_weights,
     .lane_dots = lane_dots,
     .patch_weights_backward = patch_weights_backward,
+    .best_rows = best_rows,
+    .add_rows = add_rows,
 };

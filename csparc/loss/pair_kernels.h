@@ -8,6 +8,7 @@
 #define CS_PAIR_KERNELS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/real.h"
 
@@ -28,6 +29,13 @@ typedef struct {
     void (*patch_weights_backward)(size_t P, size_t lanes, int sigmoid, const cs_real *row,
                                    const cs_real *e, const cs_real *twice_f, const cs_real *mean,
                                    const cs_real *a, cs_real *x, cs_real *ga, cs_real *pull);
+    /* Largest entry of every lane of x [K,lanes], K >= 1: best, winner (the first row that attains
+     * it) [lanes]. Returns the sum of best. */
+    cs_real (*best_rows)(size_t K, size_t lanes, const cs_real *x, cs_real *best,
+                         uint16_t *winner);
+    /* out [D] += sum_n weight_n rows[index_n,:], in order of n. */
+    void (*add_rows)(size_t D, size_t n, const cs_real *weight, const size_t *index,
+                     const cs_real *rows, cs_real *out);
 } CS_TYPED(cs_pair_kernels);
 
 /* The kernels of the instruction set in use. */

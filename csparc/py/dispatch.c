@@ -9,6 +9,7 @@
 #include "la/tiles.h"
 #include "loss/align.h"
 #include "loss/contrastive.h"
+#include "loss/filip.h"
 #include "loss/pacl.h"
 #include "loss/siglip.h"
 #include "loss/sparc.h"

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from csparc._version import __version__
 from csparc.config import get_num_threads, set_num_threads, show_config
 from csparc.losses import (
+    ClipFilipLoss,
     ClipLoss,
+    FilipLoss,
     LossOutput,
     PaclLoss,
     SiglipLoss,
     SparcLoss,
+    clip_filip_loss,
     clip_loss,
+    filip_loss,
     group_patches,
     group_patches_backward,
     pacl_loss,
@@ -51,7 +55,9 @@ _LATER = {
 }
 
 __all__ = [
+    "ClipFilipLoss",
     "ClipLoss",
+    "FilipLoss",
     "LossOutput",
     "ModelConfig",
     "PaclLoss",
@@ -61,9 +67,11 @@ __all__ = [
     "Trainer",
     "TwoTower",
     "__version__",
+    "clip_filip_loss",
     "clip_loss",
     "create_model",
     "create_model_and_transforms",
+    "filip_loss",
     "fit",
     "get_num_threads",
     "get_tokenizer",

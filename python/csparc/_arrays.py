@@ -206,6 +206,15 @@ def positive(value: object, name: str) -> float:
     return result
 
 
+def whole_number(value: object, name: str, *, low: int) -> int:
+    """A whole number of at least ``low``."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{name}: expected a whole number, found {describe(value)}")
+    if value < low:
+        raise ValueError(f"{name}: expected a whole number of at least {low}, found {value}")
+    return int(value)
+
+
 def choice(value: object, name: str, options: tuple[str, ...]) -> int:
     """Position of ``value`` among ``options``."""
     if not isinstance(value, str) or value not in options:

@@ -230,3 +230,30 @@ def pacl(
     dtext: Real | None,
     /,
 ) -> None: ...
+def filip(
+    patches: Real,
+    tokens: Real,
+    patch_query: NDArray[np.uint8] | None,
+    patch_key: NDArray[np.uint8] | None,
+    token_query: NDArray[np.uint8] | None,
+    token_key: NDArray[np.uint8] | None,
+    logit_scale: float,
+    rows: int,
+    columns: int,
+    out: NDArray[np.float64],
+    dpatches: Real | None,
+    dtokens: Real | None,
+    /,
+) -> None: ...
+def filip_select(
+    patches: Real,
+    tokens: Real,
+    patch_valid: NDArray[np.uint8] | None,
+    text_valid: NDArray[np.uint8] | None,
+    patch_count: int,
+    token_count: int,
+    group: int,
+    kept_patches: NDArray[np.uint8],
+    kept_tokens: NDArray[np.uint8],
+    /,
+) -> None: ...

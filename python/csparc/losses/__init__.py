@@ -11,18 +11,24 @@ from csparc.losses.align import (
     sparse_similarity_backward,
 )
 from csparc.losses.clip import ClipLoss, clip_loss
+from csparc.losses.clip_filip import ClipFilipLoss, clip_filip_loss
+from csparc.losses.filip import FilipLoss, filip_loss
 from csparc.losses.pacl import PaclLoss, pacl_loss
 from csparc.losses.result import LossOutput
 from csparc.losses.siglip import SiglipLoss, siglip_loss
 from csparc.losses.sparc import SparcLoss, sparc_loss
 
 __all__ = [
+    "ClipFilipLoss",
     "ClipLoss",
+    "FilipLoss",
     "LossOutput",
     "PaclLoss",
     "SiglipLoss",
     "SparcLoss",
+    "clip_filip_loss",
     "clip_loss",
+    "filip_loss",
     "group_patches",
     "group_patches_backward",
     "pacl_loss",

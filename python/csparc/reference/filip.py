@@ -11,8 +11,8 @@ from csparc.reference.unit import unit_vector, unit_vector_backward
 
 
 def kept_count(keep, total):
-    """ceil(keep total), where 0.2 * 55 is 11 although it rounds to above 11."""
-    return int(np.ceil(keep * total - 1e-9))
+    """ceil(keep total), at least one, where 0.2 * 55 is 11 although it rounds to above 11."""
+    return max(1, int(np.ceil(keep * total - 1e-9)))
 
 
 def keep_best(scores, valid, count):
