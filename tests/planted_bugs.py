@@ -103,6 +103,34 @@ BUGS = [
         "along > abs(across)",
         "test_grammar.py",
     ),
+    Bug(
+        "the stored scale gets the gradient of the multiplied one",
+        "python/csparc/trainer/step.py",
+        'scale * result.grads["logit_scale"] / slices',
+        'result.grads["logit_scale"] / slices',
+        "test_trainer.py",
+    ),
+    Bug(
+        "accumulated slices are summed instead of averaged",
+        "python/csparc/trainer/step.py",
+        "gradient if slices == 1 else gradient / slices",
+        "gradient",
+        "test_trainer.py",
+    ),
+    Bug(
+        "a resumed optimiser counts its steps from 0",
+        "python/csparc/trainer/state.py",
+        "self.optimizer.t = self.counters.step",
+        "self.optimizer.t = 0",
+        "test_resume.py",
+    ),
+    Bug(
+        "a checkpoint's checksums are not compared",
+        "python/csparc/trainer/checkpoint.py",
+        "if checksum(array) != checksums[name]:",
+        "if not checksum(array) and not checksums[name]:",
+        "test_malformed_checkpoints.py",
+    ),
 ]
 
 

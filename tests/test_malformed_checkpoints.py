@@ -164,6 +164,7 @@ HEADER = {
     "a checksum missing": _text("crc32", _drop(WEIGHT)),
     "a checksum that is a text": _text("crc32", _set(WEIGHT, value="0")),
     "a tokenizer that is no tokenizer": _set("__metadata__", "tokenizer", value='{"a": 1}'),
+    "a tokenizer of longer rows": _text("tokenizer", _set("context_length", value=9)),
     "a tokenizer cut off": _set("__metadata__", "tokenizer", value='{"a": '),
 }
 

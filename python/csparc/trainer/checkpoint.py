@@ -135,6 +135,11 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[TwoTower, Tokenizer | None
     checkpoint = read_checkpoint(file)
     tokenizer = read_tokenizer(file, checkpoint.metadata)
     model = build_model(checkpoint)
+    if tokenizer is not None:
+        for size in ("vocab_size", "context_length"):
+            most, found = getattr(model.config, size), getattr(tokenizer, size)
+            if found > most:
+                refuse(file, f"a tokenizer with {size} of at most the model's {most}", str(found))
     return model, tokenizer, checkpoint.metadata
 
 
