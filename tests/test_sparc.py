@@ -173,6 +173,30 @@ def test_scales_beyond_the_square_root_of_the_range(dtype, normalizer, rng):
         )
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("similarity", ["dot", "cosine"])
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
+def test_mixed_magnitudes_are_finite(dtype, similarity, normalizer, rng):
+    """Every row its own power of ten, over all that the type can square; ties at the top of it."""
+    most = 18 if dtype == np.float32 else 150
+    for draw_number in range(12):
+        batch = draw(rng, np.float64, P=9, L=6, D=5)
+        patches = batch["patches"] * 10.0 ** rng.uniform(-most, most, size=(4, 9, 1))
+        tokens = batch["tokens"] * 10.0 ** rng.uniform(-most, most, size=(4, 6, 1))
+        if draw_number % 3 == 0:
+            patches = np.round(batch["patches"]) * 10.0**most
+        if draw_number % 2 == 0:
+            tokens = np.sign(tokens) * 10.0**most
+        out = csparc.sparc_loss(
+            patches.astype(dtype), tokens.astype(dtype), similarity=similarity,
+            normalizer=normalizer, logit_scale=100.0, grad=True, return_weights=True,
+        )  # fmt: skip
+        assert np.isfinite(out.loss)
+        assert np.isfinite(out.weights).all()
+        for name, gradient in out.grads.items():
+            assert np.isfinite(gradient).all(), name
+
+
 def test_one_huge_token_leaves_the_others_alone(rng):
     batch = {k: v for k, v in draw(rng, np.float32).items() if k in ("patches", "tokens")}
     plain = csparc.sparc_loss(**batch, global_weight=0.0, grad=True)

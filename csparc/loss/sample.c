@@ -46,12 +46,13 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
     sample->packed_dtokens = take(arena, L * D);
 }
 
-/* The power of two that brings x to at most 1; 1 for what is small or not finite. */
+/* The power of two that brings a large x to at most 1; 1 for what is not large, or not finite. */
 static cs_real
 shrink(cs_real x)
 {
+    const cs_real margin = 1024; /* entries below this part of LARGE_NORM make no large vector */
     int exponent = 0;
-    if (!(x > 1 && x <= CS_REAL_MAX))
+    if (!(x > LARGE_NORM / margin && x <= CS_REAL_MAX))
         return 1;
     (void)frexp(x, &exponent);
     return ldexp((cs_real)1, -exponent);
@@ -119,7 +120,7 @@ pack_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches, int rescale)
                             sample->packed_patches + p++ * D);
 }
 
-/* 1/|v| of every patch, from the caller's own rows: scaling must not bury a short one. */
+/* 1/|v| of every patch as scaled. */
 static int
 measure_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches)
 {
@@ -130,8 +131,8 @@ measure_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches)
             continue;
         cs_real length = cs_norm(rows, sample->D, patches + row * sample->D);
         fits &= length <= LARGE_NORM;
-        sample->patch_inverse[p++] =
-            length <= CS_DEAD_NORM ? 0 : 1 / (length * sample->patch_scale);
+        length *= sample->patch_scale;
+        sample->patch_inverse[p++] = length <= CS_DEAD_NORM ? 0 : 1 / length;
     }
     return fits;
 }
@@ -173,6 +174,7 @@ CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set p
     sample->L = L;
     sample->D = D;
     sample->lanes = lanes;
+    sample->rescaled = rescale;
 
     int fits = pack_tokens(sample, tokens, rescale);
     pack_patches(sample, patches, rescale);
@@ -218,6 +220,17 @@ through_unit_vectors(CS_TYPED(cs_sample) *sample)
         sample->token_pull[k] *= -sample->token_inverse[k] * sample->token_inverse[k];
 }
 
+/* A softmax of huge logits has huge derivatives where two of them tie. */
+static void
+keep_in_range(CS_TYPED(cs_sample) *sample)
+{
+    const cs_real most = LARGE_SUM;
+    for (size_t i = 0; i < sample->P * sample->lanes; i++) {
+        cs_real x = sample->ds[i];
+        sample->ds[i] = x > most ? most : x < -most ? -most : x; /* a NaN stays */
+    }
+}
+
 double
 CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample)
 {
@@ -238,6 +251,8 @@ CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample)
         kernels->minmax_backward(P, lanes, sample->s, sample->state, sample->weights,
                                  sample->gradient, sample->ds);
     }
+    if (sample->rescaled)
+        keep_in_range(sample);
     if (sample->options->cosine)
         through_unit_vectors(sample);
     return dsoftmax_scale;

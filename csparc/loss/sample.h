@@ -9,8 +9,9 @@
  *
  * Range: the local loss does not change when a token, or all patches together, are scaled. When a
  * product leaves the type's range the sample is packed again, scaled by powers of two
- * (cs_sample_open with `rescale`), and gradients are scaled back as they are stored. Nothing is
- * lost by that, and samples that stay in range do not pay for it.
+ * (cs_sample_open with `rescale`), and gradients are scaled back as they are stored. Vectors 1e12
+ * times shorter than the longest patch then count as dead; nothing else is lost, and samples that
+ * stay in range do not pay for it.
  */
 #ifndef CS_SAMPLE_H
 #define CS_SAMPLE_H
@@ -43,6 +44,7 @@ typedef struct {
     size_t P, L, D, lanes; /* valid patches, valid tokens, width, L rounded up */
     const cs_real *patches; /* [P,D] valid patches, scaled by patch_scale */
     const cs_real *tokens;  /* [L,D] valid tokens, row k scaled by token_scale[k] */
+    int rescaled;
     cs_real patch_scale;
     cs_real *token_scale;   /* [lanes] */
     cs_real *patch_inverse; /* [P] 1/|v|, 0 for a dead one; only for unit vectors */

@@ -73,10 +73,9 @@ group(workspace *w)
     CS_TYPED(cs_result) result = {.c = w->grouped, .c_row = D};
     CS_TYPED(cs_product)(x->L, D, 1, &term, &result);
     for (size_t j = 0; j < x->L; j++) {
-        /* Shrunk by patch_scale, as everything packed is; so is the length that counts as dead. */
         cs_real length = cs_norm(rows, D, w->grouped + j * D);
         fits &= length <= LARGE_NORM;
-        w->grouped_inverse[j] = length <= CS_DEAD_NORM * x->patch_scale ? 0 : 1 / length;
+        w->grouped_inverse[j] = length <= CS_DEAD_NORM ? 0 : 1 / length;
     }
     return fits;
 }
