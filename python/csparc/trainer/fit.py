@@ -78,10 +78,13 @@ class Fitted:
         """
         from csparc.viz import plot_alignment
 
+        options = self.loss.config()
+        if options.get("loss") != "sparc":  # the others have no such weights: SPARC's defaults
+            options = {}
         view = self.preprocess.fixed(self._picture(picture))
         found = explain(
             self.model, self.tokenizer, self.preprocess.normalize(view[None])[0], caption,
-            alignment_weights(self.loss.config()),
+            alignment_weights(options),
         )  # fmt: skip
         return plot_alignment(
             view, found.words, found.weights, found.grid, caption=caption, theme=theme

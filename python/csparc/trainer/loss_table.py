@@ -13,6 +13,8 @@ LOSSES = {
     "clip": "ClipLoss",
     "siglip": "SiglipLoss",
     "pacl": "PaclLoss",
+    "filip": "FilipLoss",
+    "clip+filip": "ClipFilipLoss",
 }
 """Name on the command line, and in a loss's ``config()`` -> class in `csparc.losses`."""
 
