@@ -12,6 +12,7 @@ pytest.importorskip("tokenizers")
 pytest.importorskip("safetensors")
 
 from csparc.cli import demo as command
+from csparc.data.dataset import Dataset
 from csparc.data.scenes import Scenes
 from csparc.demo import data as demo_data
 from csparc.demo.data import open_demo_data
@@ -96,7 +97,7 @@ def command_line(*arguments):
     return build_parser().parse_args(["demo", *arguments])
 
 
-class Pictures:
+class Pictures(Dataset):
     """A data set of ``count`` pictures for `csparc.data.open` to return."""
 
     problems = None

@@ -12,6 +12,8 @@ from csparc.evaluate.scenes import (
     piece_spans,
     placement,
     semantic_recall,
+    sentence_placement,
+    single_object_captions,
 )
 
 GRID = (8, 8)
@@ -127,3 +129,24 @@ def test_piece_spans():
         (10, 11),
         (12, 16),
     ]
+
+
+def test_sentences_about_one_object(scenes):
+    for item in range(20):
+        several = len(scenes.scene(item).objects) > 1
+        for number, named in single_object_captions(scenes, item):
+            caption = scenes.labelled_captions(item)[number]
+            assert several
+            assert {o for phrase in caption.phrases for o in phrase.objects} == {named}
+
+
+def test_sentence_placement(scenes):
+    pairs = [(i, named) for i in range(40) for _, named in single_object_captions(scenes, i)]
+    items, objects = zip(*pairs)
+    maps = []
+    for item, named in pairs:
+        mask = scenes.scene(item).masks[named]
+        maps.append(mask.reshape(8, 8, 8, 8).mean(axis=(1, 3)).ravel())
+    found = sentence_placement(scenes, items, objects, np.array(maps), GRID)
+    assert found["auc"] == pytest.approx(100.0, abs=1.0)
+    assert found["n_pointing"] == len(pairs)

@@ -15,7 +15,7 @@ pytest.importorskip("PIL")
 
 from csparc.data import tokenizer as tokenizers
 from csparc.data import transforms
-from csparc.evaluate.explain import explain, explanations, local_features
+from csparc.evaluate.explain import explain, explanations, local_features, sentence_maps
 
 
 class Pictures(Dataset):
@@ -111,6 +111,18 @@ def test_local_features_are_the_models(parts):
     assert found.patches == pytest.approx(out.patches.data, abs=1e-5)
     assert found.tokens == pytest.approx(out.tokens.data, abs=1e-5)
     assert (found.mask == tokenizer.loss_mask(found.ids)).all()
+
+
+def test_sentence_maps_are_cosines_of_dense_patches_and_captions(parts):
+    model, tokenizer, preprocess = parts
+    data = Pictures(3)
+    images = np.stack([preprocess(data.load(i)) for i in range(3)])
+    captions = [data.captions(i)[0] for i in range(3)]
+    found = sentence_maps(model, tokenizer, images, captions, batch_size=2)
+    texts = model.encode_text(tokenizer(captions), normalize=True)
+    dense = model.encode_dense(images, normalize=True)
+    assert found.shape == (3, 64)
+    assert found == pytest.approx(np.einsum("bpd,bd->bp", dense, texts), abs=1e-5)
 
 
 def test_an_explanation_names_the_captions_words(parts):

@@ -153,6 +153,21 @@ def test_encode_equals_the_training_forward(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(model.get_image_features(image), model.encode_image(image))
 
 
+def test_dense_patches_take_the_global_path(rng: np.random.Generator) -> None:
+    """Of an image of one patch the dense patch is the global vector; the listing has no h_v."""
+    config = small_model().config
+    single = small_model(image_size=config.patch_size)
+    image = rng.normal(size=(3, 3, config.patch_size, config.patch_size))
+    dense = single.encode_dense(image)
+    assert_close(dense[:, 0], single.encode_image(image), FLOAT64)
+    unit = single.encode_dense(image, normalize=True)
+    assert_close((unit**2).sum(axis=-1), np.ones((3, 1)), FLOAT64)
+    listing, (image, _, _) = small_model(global_pool="listing"), small_batch(rng)
+    np.testing.assert_array_equal(
+        listing.encode_dense(image), listing.encode_image(image, return_patches=True)[1]
+    )
+
+
 def test_normalized_features_and_logits(rng: np.random.Generator) -> None:
     model, (image, text, _) = small_model(), small_batch(rng)
     pooled, patches = model.encode_image(image, normalize=True, return_patches=True)

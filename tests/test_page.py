@@ -18,6 +18,7 @@ from csparc.viz.wording import (
     grounding_verdict,
     per_cent,
     placement_verdict,
+    sentence_verdict,
 )
 
 NASTY = "<script>alert(\"x\")</script> & 'quoted'"
@@ -234,6 +235,20 @@ def test_placement_near_chance_claims_nothing(auc):
 def test_placement_of_the_better_part_of_speech_is_named():
     found = PLACEMENT | {"ADJ": PLACEMENT["NOUN"] | {"auc": 80.0}}
     assert "the adjectives weigh" in placement_verdict(found)
+
+
+def test_sentences_near_chance_claim_nothing():
+    found = PLACEMENT["NOUN"]
+    assert "do not lie" in sentence_verdict(found)
+    assert "62.0" in sentence_verdict(found | {"auc": 62.0})
+
+
+def test_a_sentence_panel_is_drawn_from_similarities_of_any_range():
+    item = result().alignments[0]
+    shown = dataclasses.replace(item, sentence=np.linspace(-0.9, -0.2, 16))
+    page = render(result(alignments=[shown], sentence_placement=PLACEMENT["NOUN"]))
+    assert "whole sentence: nearest patch in the bottom right" in page
+    assert "whole sentences about one object (90)" in page
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ class Evaluation:
     """What one state of the model does on the N held-out pictures.
 
     ``pictures`` [N] are uint8 views as the model sees them. ``grounding`` and ``placement`` are
-    about the first caption of each; ``alignments`` explains the longest of the first few.
+    about the first caption of each; ``alignments`` explains the longest of the first few;
+    ``sentences`` is `sentence_placement` of every caption about one object of several.
     """
 
     features: Features
@@ -58,3 +59,4 @@ class Evaluation:
     alignments: Sequence[tuple[str, Explanation]]
     semantic: dict | None
     placement: dict | None
+    sentences: dict | None

@@ -46,10 +46,12 @@ def build_result(
         untrained_semantic=untrained.semantic,
         placement=trained.placement,
         untrained_placement=untrained.placement,
+        sentence_placement=trained.sentences,
+        untrained_sentence_placement=untrained.sentences,
         text_searches=text_searches(features, trained.pictures, SEARCHES),
         image_searches=image_searches(features, trained.pictures, SEARCHES, data.truth(features)),
         alignments=[
-            Alignment(picture, caption, one.words, one.weights, one.grid)
+            Alignment(picture, caption, one.words, one.weights, one.grid, one.sentence)
             for picture, (caption, one) in zip(trained.pictures, trained.alignments)
         ],
         configuration=configuration,

@@ -21,6 +21,7 @@ from csparc.evaluate.explain import (
     alignment_weights,
     explanations,
     local_features,
+    sentence_maps,
 )
 from csparc.evaluate.features import encode_dataset
 from csparc.losses import SparcLoss
@@ -98,18 +99,36 @@ class Look:
         )
         longest = [max(captions, key=len) for captions in own[:ALIGNMENTS]]
         shown = self._explain(images[:ALIGNMENTS], longest)[1]
-        semantic = placed = None
+        maps = sentence_maps(model, self.tokenizer, images[:ALIGNMENTS], longest)
+        shown = [replace(one, sentence=row) for one, row in zip(shown, maps)]
+        semantic = placed = sentences = None
         if self.data.scenes is not None:
             from csparc.evaluate.scenes import placement, semantic_recall
 
             semantic = semantic_recall(self.data.scenes, *arrays, features.items)
+            sentences = self._sentence_placement(features.items.tolist(), images)
             placed = placement(
                 self.data.scenes, features.items.tolist(), [0] * len(views),
                 [one.words for one in explained], [one.weights for one in explained],
                 model.config.grid,
             )
         return Evaluation(features, evaluate_retrieval(*arrays), grounding, views,
-                          list(zip(longest, shown)), semantic, placed)
+                          list(zip(longest, shown)), semantic, placed, sentences)
+
+    def _sentence_placement(self, items: list[int], images: np.ndarray) -> dict:
+        """Where the sentences that speak of one object of several lie."""
+        from csparc.evaluate.scenes import sentence_placement, single_object_captions
+
+        scenes = self.data.scenes
+        rows, objects, captions = [], [], []
+        for row, item in enumerate(items):
+            for number, named in single_object_captions(scenes, item):
+                rows.append(row)
+                objects.append(named)
+                captions.append(scenes.captions(item)[number])
+        maps = sentence_maps(self.model, self.tokenizer, images[rows], captions)
+        return sentence_placement(
+            scenes, [items[row] for row in rows], objects, maps, self.model.config.grid)
 
     def _explain(
         self, images: np.ndarray, captions: list[str]

@@ -25,11 +25,15 @@ class LocalFeatures:
 
 @dataclass(frozen=True)
 class Explanation:
-    """T words of a caption, the weights [T, P] each gives the patches, and their grid."""
+    """T words of a caption, the weights [T, P] each gives the patches, and their grid.
+
+    ``sentence`` [P]: cosine of the whole caption with every patch, see `sentence_maps`.
+    """
 
     words: list[str]
     weights: np.ndarray
     grid: tuple[int, int]
+    sentence: np.ndarray | None = None
 
 
 def local_features(
@@ -45,6 +49,25 @@ def local_features(
         tokens.append(model.encode_text(ids[rows], return_tokens=True, text_mask=valid)[1])
     return LocalFeatures(np.concatenate(patches), np.concatenate(tokens), ids,
                          np.asarray(tokenizer.loss_mask(ids), dtype=bool))
+
+
+def sentence_maps(
+    model: Any, tokenizer: Any, images: np.ndarray, captions: Sequence[str], batch_size: int = 64
+) -> np.ndarray:
+    """Cosine [B, P] of each caption with every patch of its picture, on the global path.
+
+    Patches are g_v(h_v(f_v(x))), captions the pooled text: the comparison the paper segments with
+    (D.7). The local loss and its weights play no part in it.
+    """
+    ids = np.asarray(tokenizer(list(captions)))
+    maps = []
+    for first in range(0, len(ids), batch_size):
+        rows = slice(first, first + batch_size)
+        dense = model.encode_dense(images[rows], normalize=True)
+        valid = tokenizer.valid_mask(ids[rows])
+        texts = model.encode_text(ids[rows], normalize=True, text_mask=valid)
+        maps.append((dense @ texts[:, :, None])[:, :, 0])
+    return np.concatenate(maps)
 
 
 def alignment_weights(options: Mapping[str, object] | None = None) -> Callable:

@@ -73,6 +73,28 @@ def semantic_recall(
     }
 
 
+def single_object_captions(scenes: Scenes, item: int) -> list[tuple[int, int]]:
+    """(caption, object) for the captions of a scene of several objects that speak of one only."""
+    scene = scenes.scene(item)
+    if len(scene.objects) < 2:
+        return []
+    spoken = [
+        {number for phrase in caption.phrases for number in phrase.objects}
+        for caption in scenes.labelled_captions(item)
+    ]
+    return [(k, next(iter(named))) for k, named in enumerate(spoken) if len(named) == 1]
+
+
+def sentence_placement(
+    scenes: Scenes, items: Sequence[int], objects: Sequence[int], maps: np.ndarray,
+    grid: tuple[int, int],
+) -> dict:
+    """`alignment_scores` of whole sentences: ``maps[b]`` [P] of a sentence about ``objects[b]``."""
+    owners = np.array([_patch_owners(scenes.scene(item).masks, grid) for item in items])
+    inside = owners == np.asarray(objects)[:, None]
+    return alignment_scores(maps, inside, (owners >= 0) & ~inside)
+
+
 def caption_numbers(image_index: np.ndarray) -> np.ndarray:
     """The place of each caption among the captions of its own picture, from 0."""
     seen: dict[int, int] = {}

@@ -109,6 +109,16 @@ class TwoTower:
         patches, pooled = self.visual(Tape(record=False), Tensor(images))
         return _features(pooled, patches if return_patches else None, normalize)
 
+    def encode_dense(self, image: np.ndarray, normalize: bool = False) -> np.ndarray:
+        """Every patch on the global path, g_v(h_v(f_v(x))) [B,P,D], to compare with captions.
+
+        The patches of ``encode_image`` bypass h_v: they are trained against tokens. These are the
+        ones the paper segments with (D.7), though h_v itself only ever saw pooled images.
+        """
+        images = check_images(image, self.config, self.dtype)
+        dense = self.visual.dense(Tape(record=False), Tensor(images))
+        return _features(dense, None, normalize)
+
     def encode_text(
         self,
         text: np.ndarray,

@@ -57,13 +57,24 @@ class VisionTower(Module):
         self._head_activation = config.head_activation
 
     def __call__(self, tape: Tape, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.conv1(tape, images)
-        x = functional.add_position(tape, x, self.positional_embedding)
-        sequences = Sequences.equal(*x.shape[:2])
-        x = self.ln_post(tape, self.transformer(tape, x, sequences))
+        x = self._encoded(tape, images)
         patches = self.adapter(tape, x)
         if self._listing:
             return patches, functional.pool(tape, patches)
-        dense = self.head(tape, functional.pool(tape, x))
-        dense = functional.activation(tape, dense, self._head_activation)
-        return patches, self.adapter(tape, dense)
+        return patches, self._through_head(tape, functional.pool(tape, x))
+
+    def dense(self, tape: Tape, images: Tensor) -> Tensor:
+        """Every patch on the path of the pooled image, g_v(h_v(f_v(x))) [B,P,D]: what the paper
+        compares with texts for segmentation (D.7). With global_pool="listing", the patches."""
+        x = self._encoded(tape, images)
+        return self.adapter(tape, x) if self._listing else self._through_head(tape, x)
+
+    def _encoded(self, tape: Tape, images: Tensor) -> Tensor:
+        x = self.conv1(tape, images)
+        x = functional.add_position(tape, x, self.positional_embedding)
+        sequences = Sequences.equal(*x.shape[:2])
+        return self.ln_post(tape, self.transformer(tape, x, sequences))
+
+    def _through_head(self, tape: Tape, x: Tensor) -> Tensor:
+        x = functional.activation(tape, self.head(tape, x), self._head_activation)
+        return self.adapter(tape, x)

@@ -69,10 +69,11 @@ def write_page(result: DemoResult, path: str | PathLike) -> Path:
 def alignment_section(result: DemoResult) -> str:
     """For each caption, one panel a word: the patches it selected, lit on the dimmed picture."""
     lead = (
-        "One panel a word. A patch keeps its colour in proportion to the weight the word gives it, "
-        "relative to the word’s heaviest patch; the amber line runs around the patches with at "
-        "least half of that. The first held-out pictures in order, each with the longest of its "
-        "sentences."
+        "“Sentence” lights the patches nearest to the sentence as a whole, the comparison that "
+        "finds pictures. Then one panel a word, by the weights of the local loss. A patch keeps "
+        "its colour in proportion to its weight, relative to the panel’s heaviest patch; the amber "
+        "line runs around the patches with at least half of that. The first held-out pictures in "
+        "order, each with the longest of its sentences."
     )
     if result.placement is not None:
         lead += (
@@ -97,6 +98,12 @@ def _alignment(item: Alignment) -> str:
     whole = enlarge(item.image, _PANEL)
     panels = [f'<figure class="whole"><figcaption>picture</figcaption><img src="{data_uri(whole)}" '
               'alt="the whole picture"></figure>']
+    if item.sentence is not None:
+        weights = item.sentence - item.sentence.min()
+        alt = f"whole sentence: nearest patch in {place_of_heaviest(weights, item.grid)}"
+        lit = light_patches(item.image, weights, item.grid, size=_PANEL)
+        panels.append('<figure class="whole"><figcaption>sentence</figcaption>'
+                      f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>')
     for word, weights in zip(item.words, item.weights, strict=True):
         lit = light_patches(item.image, weights, item.grid, size=_PANEL)
         alt = f"{word}: heaviest patch in {place_of_heaviest(weights, item.grid)}"

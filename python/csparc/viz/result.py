@@ -42,13 +42,17 @@ class ImageSearch:
 
 @dataclass(frozen=True)
 class Alignment:
-    """A picture [H, W, 3] (uint8), words of a caption, and the weights [T, P] of each on a grid."""
+    """A picture [H, W, 3] (uint8), words of a caption, and the weights [T, P] of each on a grid.
+
+    ``sentence`` [P]: similarity of the whole caption with every patch, of any range.
+    """
 
     image: np.ndarray
     caption: str
     words: Sequence[str]
     weights: np.ndarray
     grid: tuple[int, int]
+    sentence: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,9 @@ class DemoResult:
 
     ``retrieval`` and ``untrained_retrieval`` are results of `evaluate_retrieval` on the same
     held-out pairs, ``grounding`` of `evaluate_grounding`. Where the data know what their pictures
-    show, ``semantic`` holds results of `semantic_recall` and ``placement`` of `placement`, a dict a
-    part of speech (both from `csparc.evaluate.scenes`). ``log`` holds one dict a step (see
+    show, ``semantic`` holds results of `semantic_recall`, ``placement`` of `placement`, a dict a
+    part of speech, and ``sentence_placement`` of `sentence_placement` (all from
+    `csparc.evaluate.scenes`). ``log`` holds one dict a step (see
     `csparc.viz.read_log`). ``configuration`` maps a heading to names and values. ``conditions`` is
     the sentence every claim on the page stands under; ``notes`` are further limits to state.
     """
@@ -80,6 +85,8 @@ class DemoResult:
     untrained_semantic: Mapping | None = None
     placement: Mapping | None = None
     untrained_placement: Mapping | None = None
+    sentence_placement: Mapping | None = None
+    untrained_sentence_placement: Mapping | None = None
     text_searches: Sequence[TextSearch] = ()
     image_searches: Sequence[ImageSearch] = ()
     alignments: Sequence[Alignment] = ()

@@ -18,6 +18,7 @@ from csparc.viz.wording import (
     grounding_verdict,
     per_cent,
     placement_verdict,
+    sentence_verdict,
 )
 
 _THUMBNAIL = 128
@@ -186,9 +187,16 @@ def grounding_section(result: DemoResult) -> str:
 def _placement(result: DemoResult) -> str:
     """Where the words' selected patches lie, against the known places of the objects."""
     rows = []
-    for kind, found in result.placement.items():
-        before = (result.untrained_placement or {}).get(kind)
-        name = f"{PARTS_OF_SPEECH.get(kind, kind)} ({found['n_pointing']:,} words)"
+    groups = [
+        (f"{PARTS_OF_SPEECH.get(kind, kind)} ({found['n_pointing']:,} words)", found,
+         (result.untrained_placement or {}).get(kind))
+        for kind, found in result.placement.items()
+    ]
+    if result.sentence_placement is not None:
+        found = result.sentence_placement
+        groups.append((f"whole sentences about one object ({found['n_pointing']:,})", found,
+                       result.untrained_sentence_placement))
+    for name, found, before in groups:
         rows.append(f'<tr class="group"><th colspan="4" scope="rowgroup">{name}</th></tr>')
         for key, what, chance in (
             ("auc", "its patch outweighs another object’s", 50.0),
@@ -197,12 +205,16 @@ def _placement(result: DemoResult) -> str:
             untrained = per_cent(before[key]) if before else ""
             rows.append(f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
                         f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>")
+    sentence = ""
+    if result.sentence_placement is not None:
+        text = sentence_verdict(result.sentence_placement)
+        sentence = f'<p class="verdict">{escape(text)}</p>'
     return (
         '<h3 class="later">Do words select the object they name?</h3><p class="lead">The generator '
         "knows where every object is, so it can be measured.</p>"
         '<table><thead><tr><td></td><th scope="col">trained</th><th scope="col">untrained</th>'
         f'<th scope="col">chance</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        f'<p class="verdict">{escape(placement_verdict(result.placement))}</p>'
+        f'<p class="verdict">{escape(placement_verdict(result.placement))}</p>' + sentence
     )
 
 

@@ -57,6 +57,21 @@ def grounding_verdict(found: Mapping) -> str:
 PARTS_OF_SPEECH = {"NOUN": "nouns", "ADJ": "adjectives"}
 
 
+def sentence_verdict(found: Mapping) -> str:
+    """State whether whole sentences lie on their object; within five points nothing is claimed."""
+    if not found["auc"] >= 55.0:
+        return (
+            "Whole sentences, compared with single patches on the global path, do not lie on the "
+            "object they speak of: they tell its patches no better than a coin, within five points."
+        )
+    return (
+        "Whole sentences, compared with single patches on the global path: a sentence about one "
+        f"object puts that object’s patches above another object’s in {per_cent(found['auc'])} of "
+        "comparisons. That comes with finding pictures by sentences; the local loss plays no "
+        "direct part in it."
+    )
+
+
 def placement_verdict(found: Mapping) -> str:
     """State whether words select their own object's patches, by the part of speech that does best.
 
