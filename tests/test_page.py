@@ -18,6 +18,7 @@ from csparc.viz.wording import (
     grounding_verdict,
     per_cent,
     placement_verdict,
+    places_verdict,
     sentence_verdict,
 )
 
@@ -53,6 +54,7 @@ GROUNDING = {
     "chance_token_accuracy": 12.0,
     "chance_local_loss": 2.0,
     "patches": 16,
+    "place_correlation": 0.8,
     "n": 500,
 }
 SEMANTIC = {"image_to_text": 70.0, "text_to_image": 66.0, "chance": 12.0}
@@ -235,6 +237,13 @@ def test_placement_near_chance_claims_nothing(auc):
 def test_placement_of_the_better_part_of_speech_is_named():
     found = PLACEMENT | {"ADJ": PLACEMENT["NOUN"] | {"auc": 80.0}}
     assert "the adjectives weigh" in placement_verdict(found)
+
+
+def test_places_that_do_not_follow_the_picture_are_called_that():
+    assert "its own places" in places_verdict(0.8)
+    assert "its own places" not in places_verdict(0.3)
+    unknown = result(grounding=GROUNDING | {"place_correlation": float("nan")})
+    assert "correlate" not in render(unknown)
 
 
 def test_sentences_near_chance_claim_nothing():

@@ -9,6 +9,7 @@ between matched and swapped patches, and the place of the selected patches, do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,6 +52,8 @@ def evaluate_grounding(
         vector, over captions with two tokens or more; ties go to the first), ``zeroed`` (per cent
         of weights that are exactly 0) and ``effective_patches`` (mean of exp(entropy) of a token's
         weights); ``gap`` (swapped minus matched local loss), ``gap_standard_error`` (over pairs);
+        ``place_correlation`` (mean over tokens of the correlation between a token's weights on its
+        own and on the swapped patches: 1 where it selects the same places whatever they show);
         ``chance_token_accuracy`` and ``chance_local_loss`` (of a model that tells no token from
         another: the mean of ln L over pairs with L tokens); ``patches`` (P) and ``n`` (pairs with
         at least one token).
@@ -80,11 +83,21 @@ def evaluate_grounding(
         raise ValueError("text_mask has no valid token: there is no local loss to look at")
     partner = _partners(np.arange(len(patches)) if image_index is None else image_index)
     weights_of = weights_of or _sparc_weights
-    result, losses = {}, {}
-    for side, source in {"matched": np.arange(len(patches)), "swapped": partner}.items():
-        result[side], losses[side] = _one_side(
-            patches, tokens, mask, source, logit_scale, weights_of
-        )
+    rows_of = {"matched": np.arange(len(patches)), "swapped": partner}
+    blocks: dict[str, list[_Block]] = {side: [] for side in rows_of}
+    agreement = []
+    for first in range(0, len(tokens), _BLOCK):
+        here = slice(first, first + _BLOCK)
+        for side, rows in rows_of.items():
+            blocks[side].append(
+                _measure(patches[rows[here]], tokens[here], mask[here], logit_scale, weights_of)
+            )
+        agreement.append(_correlation(*(blocks[side][-1].weights for side in rows_of)))
+        for side in rows_of:
+            blocks[side][-1].weights = None
+    result = {side: _figures(found, mask) for side, found in blocks.items()}
+    losses = {side: np.concatenate([b.losses for b in found]) for side, found in blocks.items()}
+    result["place_correlation"] = _mean(np.concatenate(agreement))
     live = mask.any(axis=1)
     gaps = (losses["swapped"] - losses["matched"])[live]
     lengths = mask.sum(axis=1)
@@ -171,32 +184,58 @@ def _sparc_weights(patches, tokens, text_mask):
     return sparc_loss(patches, tokens, text_mask=text_mask, return_weights=True).weights
 
 
-def _one_side(patches, tokens, mask, source, scale, weights_of) -> tuple[dict, np.ndarray]:
-    """The figures of one side, and the local loss of each pair [N] (0 where there is no token)."""
-    losses = np.zeros(len(tokens))
-    hits = zeros = entries = several = 0
-    effective = 0.0
-    for first in range(0, len(tokens), _BLOCK):
-        rows = slice(first, first + _BLOCK)
-        valid, block = mask[rows], patches[source[rows]]
-        weights = np.asarray(weights_of(block, tokens[rows], valid), dtype=np.float64)
-        logits = _local_logits(weights, block, tokens[rows], scale)
-        losses[rows], right = _contrast(logits, valid)
-        counted = valid & (valid.sum(axis=1, keepdims=True) >= 2)
-        hits += int((right & counted).sum())
-        several += int(counted.sum())
-        rows_of_weights = weights[valid]
-        zeros += int((rows_of_weights == 0).sum())
-        entries += rows_of_weights.size
-        positive = np.where(rows_of_weights > 0, rows_of_weights, 1.0)
-        effective += float(np.exp(-(positive * np.log(positive)).sum(axis=1)).sum())
-    figures = {
-        "local_loss": float(losses[mask.any(axis=1)].mean()),
-        "token_accuracy": 100.0 * hits / several if several else float("nan"),
-        "zeroed": 100.0 * zeros / entries,
-        "effective_patches": effective / int(mask.sum()),
+@dataclass
+class _Block:
+    """Some pairs on one side: losses [b]; of each valid token whether it is told apart (nan in a
+    caption of one token), how many of its weights are 0, how far they spread, and the weights."""
+
+    losses: np.ndarray
+    right: np.ndarray
+    zeroed: np.ndarray
+    spread: np.ndarray
+    weights: np.ndarray | None
+
+
+def _measure(patches, tokens, valid, scale, weights_of) -> _Block:
+    weights = np.asarray(weights_of(patches, tokens, valid), dtype=np.float64)
+    losses, right = _contrast(_local_logits(weights, patches, tokens, scale), valid)
+    alone = valid.sum(axis=1, keepdims=True) < 2
+    rows = weights[valid]
+    positive = np.where(rows > 0, rows, 1.0)
+    return _Block(
+        losses=losses,
+        right=np.where(alone, np.nan, right)[valid],
+        zeroed=(rows == 0).mean(axis=1),
+        spread=np.exp(-(positive * np.log(positive)).sum(axis=1)),
+        weights=rows,
+    )
+
+
+def _figures(blocks: list[_Block], mask: np.ndarray) -> dict:
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(block, name) for block in blocks])
+
+    return {
+        "local_loss": float(joined("losses")[mask.any(axis=1)].mean()),
+        "token_accuracy": 100.0 * _mean(joined("right")),
+        "zeroed": 100.0 * _mean(joined("zeroed")),
+        "effective_patches": _mean(joined("spread")),
     }
-    return figures, losses
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Pearson's correlation of the rows of two [T, P] arrays, nan where a row is constant."""
+    one = one - one.mean(axis=1, keepdims=True)
+    other = other - other.mean(axis=1, keepdims=True)
+    lengths = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    flat = lengths <= 1e-15
+    return np.where(flat, np.nan, (one * other).sum(axis=1) / np.where(flat, 1.0, lengths))
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean over what is not nan; nan over nothing."""
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def _local_logits(weights, patches, tokens, scale) -> np.ndarray:

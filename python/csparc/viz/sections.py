@@ -18,6 +18,7 @@ from csparc.viz.wording import (
     grounding_verdict,
     per_cent,
     placement_verdict,
+    places_verdict,
     sentence_verdict,
 )
 
@@ -173,6 +174,9 @@ def grounding_section(result: DemoResult) -> str:
         f'<th scope="col">reference</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     verdict = f'<p class="verdict">{escape(grounding_verdict(found))}</p>'
+    if found["place_correlation"] == found["place_correlation"]:
+        text = places_verdict(found["place_correlation"])
+        verdict += f'<p class="verdict">{escape(text)}</p>'
     if result.placement is not None:
         verdict += _placement(result)
     lead = (

@@ -57,6 +57,17 @@ def grounding_verdict(found: Mapping) -> str:
 PARTS_OF_SPEECH = {"NOUN": "nouns", "ADJ": "adjectives"}
 
 
+def places_verdict(correlation: float) -> str:
+    """State whether a word selects the same places in two pictures; more than 0.5 is called so."""
+    figures = (
+        f"Between the own and the other picture a word’s weights correlate at {correlation:.2f} "
+        "over the places of the grid"
+    )
+    if correlation > 0.5:
+        return figures + ": a word selects its own places more than what they show."
+    return figures + "."
+
+
 def sentence_verdict(found: Mapping) -> str:
     """State whether whole sentences lie on their object; within five points nothing is claimed."""
     if not found["auc"] >= 55.0:
