@@ -37,7 +37,11 @@ class Subset(Dataset):
         self.items = np.asarray(items, dtype=np.int64)
         self.spec = dataset.spec if spec is None else spec
         self.problems = dataset.problems if problems is None else problems
-        self.cacheable = dataset.cacheable
+
+    @property
+    def cacheable(self) -> bool:
+        """As the whole."""
+        return self.dataset.cacheable
 
     def __len__(self) -> int:
         return len(self.items)
