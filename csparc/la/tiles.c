@@ -102,7 +102,7 @@ add_rows(size_t H, size_t U, const float *e, const float *rows, size_t rows_row,
     const size_t F = U / PER_VEC;
     UNROLL
     for (size_t i = 0; i < H; i++) {
-        vec x = splat(e[i]);
+        vec x = splat(e == NULL ? 1 : e[i]);
         UNROLL
         for (size_t j = 0; j < F; j++)
             c->full[i][j] = madd(x, load(rows + i * rows_row + j * LANES), c->full[i][j]);
@@ -158,7 +158,7 @@ tile(size_t H, size_t U, size_t terms, const CS_TYPED(cs_term) *term, const CS_T
         }
     }
     if (result->rows != NULL)
-        add_rows(H, U, result->e + i, result->rows + i * result->rows_row + j, result->rows_row, &c);
+        add_rows(H, U, result->e == NULL ? NULL : result->e + i, result->rows + i * result->rows_row + j, result->rows_row, &c);
     float *to = result->c + i * result->c_row + j;
     if ((result->hints & CS_STREAM) && (uintptr_t)to % sizeof(vec) == 0 &&
         result->c_row % LANES == 0)
@@ -198,7 +198,8 @@ narrow(size_t M, size_t j, size_t N, size_t terms, const CS_TYPED(cs_term) *term
                     sum = madd(splat(a[k * t->a_col]), splat(b[k * t->b_row]), sum);
             }
             if (result->rows != NULL)
-                sum = madd(splat(result->e[i]), splat(result->rows[i * result->rows_row + j]), sum);
+                sum = madd(splat(result->e == NULL ? 1 : result->e[i]),
+                           splat(result->rows[i * result->rows_row + j]), sum);
             result->c[i * result->c_row + j] = sum[0];
         }
     }
@@ -236,8 +237,10 @@ CS_SIMD(cs_product)(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *t
     if (rest != 0 && !overlap)
         narrow(M, N - rest, N, terms, term, result);
     const size_t units = N / UNIT, longest = N <= NARROW ? WIDEST : PANEL;
+    /* Several panels take turns on a few rows of a; a single one needs no such blocks. */
+    const size_t block = units <= longest && !overlap ? M : BLOCK;
     for (size_t i = 0, rows; i < M; i += rows) {
-        rows = next_piece(M - i, BLOCK);
+        rows = next_piece(M - i, block);
         for (size_t unit = 0, U; unit < units; unit += U) {
             U = next_piece(units - unit, longest);
             panel(i, i + rows, U, unit * UNIT, M, terms, term, result);

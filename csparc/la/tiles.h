@@ -35,7 +35,7 @@ enum {
     CS_FETCH = 2   /* the first a comes from memory: fetch its next rows ahead */
 };
 
-/* Where a product goes. rows = NULL: nothing is added, e is not read. `rows` may be c itself. */
+/* Where a product goes. rows = NULL: nothing is added; e = NULL: ones. `rows` may be c itself. */
 typedef struct {
     cs_real *c;
     size_t c_row;

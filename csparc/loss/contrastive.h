@@ -4,16 +4,16 @@
  *   loss   = 1/(2B) sum_i [ lse_j U[i,j] - U[i,i] + lse_j U[j,i] - U[i,i] ]
  *   dU     = weight/(2B) (R + C - 2I)                R, C softmax of the rows, of the columns
  *
- * U is never stored: it is formed in tiles of CS_TILE_ROWS x CS_TILE_COLUMNS, once for the log-sums
- * and, for gradients, once with images as rows and once with captions as rows, so that every
- * gradient row has one owner. Row sums run online; each block of rows leaves a (largest, sum) pair
+ * U is never stored: tiles of it (loss/tiling.h) are formed once for the log-sums and once more for
+ * the gradients of both sides. Row sums run online; each block of rows leaves a (largest, sum) pair
  * per column in a table, merged in block order. Tiles depend on B alone: equal bits on any number
  * of threads.
  *
  *   image, text (B,D) in    logit_scale > 0    weight: factor of the gradients, not of the loss
  *   out[0] loss, out[1] weight dloss/dlogit_scale    dimage, dtext (B,D) written, or both NULL
  *
- * Cost 2 BBD FLOP for the loss, 10 BBD with gradients. Scratch about 3 BD + 2 BB/64 numbers.
+ * Cost 2 BBD FLOP for the loss, 8 BBD with gradients. Scratch 3 BD + BB/128 + 4096 D
+ * numbers for large B.
  * Numbers: the matching pair is kept out of the log-sum, so a confident row loses no digits and
  * B = 1 gives exactly 0. A zero vector is a neutral negative (logit 0) with gradient 0.
  */
@@ -22,8 +22,6 @@
 
 #include "base/real.h"
 #include "csparc.h"
-
-enum { CS_TILE_ROWS = 64, CS_TILE_COLUMNS = 256 };
 
 /* Cross-entropy of one row from the state (top, sum) of its other entries and the matching one:
  * lse - matching = softplus(lse_off - matching). *share = 1 - softmax of the matching entry. */
