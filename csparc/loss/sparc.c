@@ -168,9 +168,10 @@ weights_gradient(workspace *w)
     return dsoftmax_scale;
 }
 
-/* dT = dlogits^T c + ds^T V + pull t, then dV = a dc + ds T + pull v: V may lie where dV goes. */
+/* dT = dlogits^T c + ds^T V + pull t, then dV = a dc + ds T + pull v: V may lie where dV goes.
+ * With `bias`, which excludes pulls, dV is finished by it and nobody reads it again soon. */
 static void
-row_gradients(const workspace *w, int through_weights, int hints, cs_real *dpatches,
+row_gradients(const workspace *w, int through_weights, const cs_real *bias, cs_real *dpatches,
               cs_real *dtokens)
 {
     const CS_TYPED(cs_sample) *x = &w->sample;
@@ -182,18 +183,30 @@ row_gradients(const workspace *w, int through_weights, int hints, cs_real *dpatc
     CS_TYPED(cs_term) to_patches[] = {{L, x->weights, lanes, 1, w->dgrouped, D},
                                       {L, x->ds, lanes, 1, x->tokens, D}};
     CS_TYPED(cs_result) tokens = {dtokens, D, w->token_pull, x->tokens, D, 0};
-    CS_TYPED(cs_result) patches = {dpatches, D, x->patch_pull, pulled ? x->patches : NULL, D,
-                                   hints};
+    CS_TYPED(cs_result) patches = {dpatches, D, x->patch_pull, pulled ? x->patches : bias,
+                                   pulled ? D : 0,
+                                   x->patches_in_place && !pulled ? CS_STREAM : 0};
+    for (size_t p = 0; bias != NULL && p < P; p++)
+        x->patch_pull[p] = 1; /* times the one row of bias */
     CS_TYPED(cs_product)(L, D, terms, to_tokens, &tokens);
     CS_TYPED(cs_product)(P, D, terms, to_patches, &patches);
+}
+
+/* Whether row_gradients adds patch_bias itself: where it writes the caller's rows, and the vector it
+ * can add to each of them is not needed for the pull of unit vectors. */
+static int
+adds_bias(const workspace *w, const cs_sparc_options *options)
+{
+    return w->sample.patches_in_place && !(options->align.cosine && !options->detach_weights);
 }
 
 /* One sample with at least one valid patch and token. Index i is already in every pointer of `out`
  * but the per-sample numbers. */
 static void
 sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
-            cs_row_set token_rows, const cs_real *tokens, cs_real share, int biased,
-            const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *out, workspace *w)
+            cs_row_set token_rows, const cs_real *tokens, cs_real share,
+            const cs_real *patch_bias, const cs_sparc_options *options,
+            const CS_TYPED(cs_sparc_output) *out, workspace *w)
 {
     cs_real logit_scale = (cs_real)options->logit_scale;
     for (int rescale = 0, fits = 0; !fits && rescale <= 1; rescale++) {
@@ -212,9 +225,7 @@ sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
     grouped_gradient(w);
     if (!options->detach_weights)
         out->dsoftmax_scale[i] = weights_gradient(w);
-    /* Nobody reads the caller's rows again, unless a bias is still to be added. */
-    int hints = w->sample.patches_in_place && !biased ? CS_STREAM : 0;
-    row_gradients(w, !options->detach_weights, hints,
+    row_gradients(w, !options->detach_weights, adds_bias(w, options) ? patch_bias : NULL,
                   CS_TYPED(cs_sample_patch_target)(&w->sample, out->dpatches),
                   CS_TYPED(cs_sample_token_target)(&w->sample, out->dtokens));
 }
@@ -249,7 +260,7 @@ one_sample(size_t i, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input
     int skipped = cs_valid_rows(patch_rows) == 0 || cs_valid_rows(token_rows) == 0;
     if (!skipped)
         sample_loss(D, i, patch_rows, in->patches + i * P * D, token_rows, in->tokens + i * L * D,
-                    in->share[i], patch_bias != NULL, options, &out, w);
+                    in->share[i], patch_bias, options, &out, w);
     else if (out.weights != NULL)
         memset(out.weights, 0, L * P * sizeof(cs_real));
     if (out.dpatches == NULL)
@@ -259,7 +270,8 @@ one_sample(size_t i, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input
         CS_TYPED(cs_sample_store_bias)(D, token_rows, token_bias, options->token_bias_everywhere,
                                        out.dtokens);
     } else {
-        CS_TYPED(cs_sample_store_patches)(&w->sample, patch_bias, out.dpatches);
+        CS_TYPED(cs_sample_store_patches)(&w->sample, adds_bias(w, options) ? NULL : patch_bias,
+                                          out.dpatches);
         CS_TYPED(cs_sample_store_tokens)(&w->sample, token_bias, options->token_bias_everywhere,
                                          out.dtokens);
     }
