@@ -54,6 +54,7 @@ PLAIN = {
     "sparc": "test_sparc.py",
     "filip": "test_filip.py",
     "filip_select": "test_filip.py",
+    "gloria": "test_gloria.py",
     "pacl": "test_pacl.py",
     "siglip": "test_siglip.py",
     "normalize": "test_transforms.py",

@@ -2,6 +2,7 @@
 
 #include "base/isa.h"
 #include "la/elementary.h"
+#include "loss/lane_kernels.h"
 
 /* ln(1 + e) for 0 <= e <= 1, to relative precision down to the smallest e. */
 static inline cs_real
@@ -189,6 +190,11 @@ const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of) = {
     .patch_weights = patch_weights,
     .lane_dots = lane_dots,
     .patch_weights_backward = patch_weights_backward,
+    .lane_softmax = CS_KERNEL(cs_lane_softmax),
+    .lane_softmax_backward = CS_KERNEL(cs_lane_softmax_backward),
+    .segment_softmax = CS_KERNEL(cs_segment_softmax),
+    .segment_softmax_backward = CS_KERNEL(cs_segment_softmax_backward),
+    .combine_lanes = CS_KERNEL(cs_combine_lanes),
     .best_rows = best_rows,
     .add_rows = add_rows,
 };

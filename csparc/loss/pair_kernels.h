@@ -29,6 +29,22 @@ typedef struct {
     void (*patch_weights_backward)(size_t P, size_t lanes, int sigmoid, const cs_real *row,
                                    const cs_real *e, const cs_real *twice_f, const cs_real *mean,
                                    const cs_real *a, cs_real *x, cs_real *ga, cs_real *pull);
+    /* a = softmax over rows of factor_k x_pk, factor >= 0; x, a [P,lanes], the rest [lanes], top and
+     * total scratch. Only differences are multiplied: a factor of any size is safe. */
+    void (*lane_softmax)(size_t P, size_t lanes, const cs_real *factor, const cs_real *x,
+                         cs_real *a, cs_real *top, cs_real *total);
+    /* ga becomes du = a (e x + twice_f ga), whose sum over rows is 0 by construction of e. */
+    void (*lane_softmax_backward)(size_t P, size_t lanes, const cs_real *e, const cs_real *twice_f,
+                                  const cs_real *x, const cs_real *a, cs_real *ga);
+    /* Lanes in segments start_s .. start_s+1: first = softmax of factor_k x_pk over the lanes of a
+     * segment, row by row; and d, the gradient by first, becomes that by factor_k x_pk. */
+    void (*segment_softmax)(size_t P, size_t lanes, size_t segments, const size_t *start,
+                            const cs_real *factor, const cs_real *x, cs_real *first);
+    void (*segment_softmax_backward)(size_t P, size_t lanes, size_t segments, const size_t *start,
+                                     const cs_real *first, cs_real *d);
+    /* d becomes e a + factor d, x becomes a twice_f / 2. */
+    void (*combine_lanes)(size_t P, size_t lanes, const cs_real *e, const cs_real *factor,
+                          const cs_real *twice_f, const cs_real *a, cs_real *x, cs_real *d);
     /* Largest entry of every lane of x [K,lanes], K >= 1: best, winner (the first row that attains
      * it) [lanes]. Returns the sum of best. */
     cs_real (*best_rows)(size_t K, size_t lanes, const cs_real *x, cs_real *best,

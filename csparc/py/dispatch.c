@@ -10,6 +10,7 @@
 #include "loss/align.h"
 #include "loss/contrastive.h"
 #include "loss/filip.h"
+#include "loss/gloria.h"
 #include "loss/pacl.h"
 #include "loss/siglip.h"
 #include "loss/sparc.h"

@@ -257,3 +257,22 @@ def filip_select(
     kept_tokens: NDArray[np.uint8],
     /,
 ) -> None: ...
+def gloria(
+    patches: Real,
+    tokens: Real,
+    patch_valid: NDArray[np.uint8] | None,
+    text_valid: NDArray[np.uint8] | None,
+    attention_scale: float,
+    pool_scale: float,
+    logit_scale: float,
+    words_first: int,
+    mean: int,
+    divide: int,
+    weight: float,
+    rows: int,
+    columns: int,
+    out: NDArray[np.float64],
+    dpatches: Real | None,
+    dtokens: Real | None,
+    /,
+) -> None: ...

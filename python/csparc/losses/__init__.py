@@ -13,6 +13,7 @@ from csparc.losses.align import (
 from csparc.losses.clip import ClipLoss, clip_loss
 from csparc.losses.clip_filip import ClipFilipLoss, clip_filip_loss
 from csparc.losses.filip import FilipLoss, filip_loss
+from csparc.losses.gloria import GloriaLoss, gloria_loss
 from csparc.losses.pacl import PaclLoss, pacl_loss
 from csparc.losses.result import LossOutput
 from csparc.losses.siglip import SiglipLoss, siglip_loss
@@ -22,6 +23,7 @@ __all__ = [
     "ClipFilipLoss",
     "ClipLoss",
     "FilipLoss",
+    "GloriaLoss",
     "LossOutput",
     "PaclLoss",
     "SiglipLoss",
@@ -29,6 +31,7 @@ __all__ = [
     "clip_filip_loss",
     "clip_loss",
     "filip_loss",
+    "gloria_loss",
     "group_patches",
     "group_patches_backward",
     "pacl_loss",

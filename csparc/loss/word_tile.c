@@ -1,0 +1,148 @@
+#include "loss/word_tile.h"
+
+#include "base/real.h"
+#include "la/gemm.h"
+#include "la/norm.h"
+#include "loss/pair_kernels.h"
+
+enum { MATRICES = 4, WORD_ARRAYS = 9 };
+
+size_t
+CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_t most_samples,
+                              cs_arena *arena, CS_TYPED(cs_word_tile) *t)
+{
+    size_t before = arena->used;
+    cs_real **matrices[MATRICES] = {&t->x, &t->first, &t->a, &t->ga};
+    cs_real **arrays[WORD_ARRAYS] = {&t->length, &t->factor, &t->y,     &t->norm, &t->cosine,
+                                     &t->e,      &t->twice_f, &t->along, &t->pull};
+    t->D = D;
+    t->start = cs_arena_take(arena, (most_samples + 1) * sizeof(size_t));
+    t->words = cs_arena_take(arena, most_words * D * sizeof(cs_real));
+    t->dwords = cs_arena_take(arena, most_words * D * sizeof(cs_real));
+    for (size_t i = 0; i < MATRICES; i++)
+        *matrices[i] = cs_arena_take(arena, patches * most_words * sizeof(cs_real));
+    for (size_t i = 0; i < WORD_ARRAYS; i++)
+        *arrays[i] = cs_arena_take(arena, most_words * sizeof(cs_real));
+    t->z = cs_arena_take(arena, most_samples * sizeof(cs_real));
+    t->dz = cs_arena_take(arena, most_samples * sizeof(cs_real));
+    return arena->used - before;
+}
+
+/* The length a word's x is multiplied by. A dead word has x = 0; that of 1 keeps the way back open:
+ * with words_first its similarities, all 0, pull on those of the other words. */
+static cs_real
+length_of(const CS_TYPED(cs_word_tile) *t, size_t r)
+{
+    return t->length[r] == 0 ? 1 : t->length[r];
+}
+
+/* Attention weights from x. */
+static void
+attend(int exponent, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
+{
+    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
+    size_t words = t->start[t->samples];
+    cs_real scale = (cs_real)options->attention_scale, *lanes = t->along;
+    /* So large that every softmax is one-hot, and products with x stay finite. */
+    cs_real most = CS_REAL_MAX / (4 * (cs_real)t->D * fmax(scale, 1));
+    for (size_t r = 0; r < words; r++)
+        t->factor[r] = fmin(ldexp(length_of(t, r) / sqrt((cs_real)t->D), exponent), most);
+    if (options->words_first) {
+        kernels->segment_softmax(t->P, words, t->samples, t->start, t->factor, t->x, t->first);
+        for (size_t r = 0; r < words; r++)
+            lanes[r] = scale;
+    } else {
+        for (size_t r = 0; r < words; r++)
+            lanes[r] = scale * t->factor[r];
+    }
+    kernels->lane_softmax(t->P, words, lanes, options->words_first ? t->first : t->x, t->a, t->e,
+                          t->twice_f);
+}
+
+/* z of one caption from its words' cosines. */
+static cs_real
+pool_words(size_t count, const cs_real *cosine, const cs_word_options *options)
+{
+    cs_real scale = (cs_real)options->pool_scale, top = -INFINITY, sum = 0;
+    if (count == 0)
+        return 0;
+    for (size_t r = 0; r < count; r++)
+        top = !(scale * cosine[r] <= top) ? scale * cosine[r] : top;
+    for (size_t r = 0; r < count; r++)
+        sum += exp(scale * cosine[r] - top);
+    cs_real z = top + log(sum) - (options->mean ? log((cs_real)count) : 0);
+    return options->divide ? z / scale : z;
+}
+
+void
+CS_TYPED(cs_word_tile_forward)(size_t P, const cs_real *rows, const cs_real *gram, size_t gram_row,
+                               int exponent, const cs_word_options *options,
+                               CS_TYPED(cs_word_tile) *t)
+{
+    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
+    size_t words = t->start[t->samples], D = t->D;
+    cs_real dead = ldexp(CS_DEAD_NORM, -exponent);
+    t->P = P;
+    CS_TYPED(cs_gemm)(P, words, D, 1, rows, D, 1, t->words, 1, D, 0, t->x, words, 1);
+    attend(exponent, options, t);
+    CS_TYPED(cs_gemm)(P, words, P, 1, gram, gram_row, 1, t->a, words, 1, 0, t->ga, words, 1);
+    kernels->lane_dots(P, words, t->a, t->x, t->y);
+    kernels->lane_dots(P, words, t->a, t->ga, t->norm);
+    for (size_t r = 0; r < words; r++) {
+        /* A vector is at least as long as its part along the word, which rounding must not undo. */
+        cs_real least = t->y[r] * t->y[r];
+        cs_real norm = sqrt(t->norm[r] < least ? least : t->norm[r]);
+        t->norm[r] = norm <= dead ? 0 : norm;
+        t->cosine[r] = norm <= dead ? 0 : t->y[r] / norm;
+    }
+    for (size_t s = 0; s < t->samples; s++)
+        t->z[s] = pool_words(t->start[s + 1] - t->start[s], t->cosine + t->start[s], options);
+}
+
+/* From dz of one caption to e and 2f of its words. */
+static void
+pool_words_backward(size_t s, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
+{
+    size_t begin = t->start[s], count = t->start[s + 1] - begin;
+    cs_real scale = (cs_real)options->pool_scale, mean = 0;
+    cs_real log_sum = options->divide ? t->z[s] * scale : t->z[s];
+    if (options->mean && count > 0)
+        log_sum += log((cs_real)count);
+    for (size_t r = begin; r < begin + count; r++) {
+        cs_real share = exp(scale * t->cosine[r] - log_sum), norm = t->norm[r];
+        cs_real dcosine = t->dz[s] * share * (options->divide ? 1 : scale);
+        mean += share * t->cosine[r];
+        t->e[r] = norm == 0 || t->length[r] == 0 ? 0 : dcosine / norm;
+        t->twice_f[r] = norm == 0 ? 0 : -dcosine * t->cosine[r] / (norm * norm);
+        t->pull[r] += dcosine * t->cosine[r];
+    }
+    if (options->divide)
+        mean = (mean - (t->z[s] - t->origin)) / scale;
+    t->dpool += (double)(t->dz[s] * mean);
+}
+
+void
+CS_TYPED(cs_word_tile_backward)(const cs_real *rows, size_t gram_row,
+                                const cs_word_options *options, CS_TYPED(cs_word_tile) *t,
+                                cs_real *drows, cs_real *dgram)
+{
+    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
+    size_t words = t->start[t->samples], P = t->P, D = t->D;
+    cs_real scale = (cs_real)options->attention_scale;
+    double dattention = 0;
+    for (size_t s = 0; s < t->samples; s++)
+        pool_words_backward(s, options, t);
+    kernels->lane_softmax_backward(P, words, t->e, t->twice_f, t->x, t->a, t->ga);
+    kernels->lane_dots(P, words, t->ga, options->words_first ? t->first : t->x, t->along);
+    for (size_t r = 0; r < words; r++)
+        dattention += (double)(t->along[r] * (options->words_first ? 1 : t->factor[r]));
+    t->dattention += dattention;
+    if (options->words_first)
+        kernels->segment_softmax_backward(P, words, t->samples, t->start, t->first, t->ga);
+    for (size_t r = 0; r < words; r++)
+        t->factor[r] *= scale;
+    kernels->combine_lanes(P, words, t->e, t->factor, t->twice_f, t->a, t->x, t->ga);
+    CS_TYPED(cs_gemm)(words, D, P, 1, t->ga, 1, words, rows, D, 1, 1, t->dwords, D, 1);
+    CS_TYPED(cs_gemm)(P, D, words, 1, t->ga, words, 1, t->words, D, 1, 1, drows, D, 1);
+    CS_TYPED(cs_gemm)(P, P, words, 1, t->x, words, 1, t->a, 1, words, 1, dgram, gram_row, 1);
+}

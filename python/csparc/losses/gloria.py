@@ -1,0 +1,208 @@
+"""GLoRIA: each word attends to the patches of an image, for every pair of the batch; and CLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc import _core
+from csparc._arrays import choice, flag, number, positive, real_inputs
+from csparc.losses._batch import Batch, contrast_globals
+from csparc.losses._grads import GradientBuffers
+from csparc.losses._learned import LearnedLoss
+from csparc.losses.result import LossOutput
+
+TILE = (0, 0)
+"""Images and captions of one tile; 0: as the core finds best."""
+ATTENTIONS = ("regions", "words_then_regions")
+POOLINGS = ("sum", "mean")
+SCALES = ("attention_scale", "pool_scale", "local_logit_scale")
+
+
+def gloria_loss(
+    patches: ArrayLike,
+    tokens: ArrayLike,
+    *,
+    image_global: ArrayLike,
+    text_global: ArrayLike,
+    text_mask: ArrayLike | None = None,
+    patch_mask: ArrayLike | None = None,
+    logit_scale: float = 10.0,
+    attention_scale: float = 4.0,
+    pool_scale: float = 5.0,
+    local_logit_scale: float = 10.0,
+    attention: str = "regions",
+    pooling: str = "sum",
+    divide_by_pool_scale: bool = True,
+    global_weight: float = 1.0,
+    local_weight: float = 1.0,
+    grad: bool = False,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """Contrast images and captions as wholes, and through word-wise attention (GLoRIA, ICCV 2021).
+
+    ``loss = global_weight CLIP(globals) + local_weight local_loss``. For image i with patches
+    ``v_p``, caption j with words ``t_r`` and k1, k2, k3 the three local scales::
+
+        a_rp = softmax over p of k1 t_r . v_p / sqrt(D)        c_r = sum_p a_rp v_p
+        z_ij = 1/k2 ln sum_r exp(k2 cos(t_r, c_r))
+        local_loss = 1/(2B) sum_i [ lse_j S_ij - S_ii  +  lse_j S_ji - S_ii ],  S = k3 z
+
+    Parameters
+    ----------
+    patches, tokens : [B, P, D], [B, L, D]
+        Embedded patches and tokens, not normalised: the length of either matters to the attention.
+    image_global, text_global : [B, D]
+        Global vectors; normalised here.
+    text_mask, patch_mask : [B, L], [B, P], optional
+        True = valid: bools, 0/1, or lengths [B]. What is not valid influences nothing. A caption
+        without words is neither a positive nor a negative of the local part, its image remains a
+        negative; likewise for an image without patches.
+    logit_scale
+        Scale of the global part.
+    attention_scale, pool_scale, local_logit_scale
+        k1, k2, k3.
+    attention
+        ``"regions"``: softmax over the patches. ``"words_then_regions"``: first over the words of
+        the caption, then, times k1, over the patches (the public code).
+    pooling
+        ``"sum"`` as above; ``"mean"`` takes ``ln L / k2`` off, the bonus of long captions.
+    divide_by_pool_scale
+        False: z without the factor 1/k2 (the public code).
+    global_weight, local_weight
+        What the parts are multiplied by in ``loss``.
+    grad
+        Also return ``grads``: the four arrays and the four scales.
+    out_grads
+        Arrays to write gradients to, by argument name; implies ``grad``.
+
+    Returns
+    -------
+    LossOutput
+        ``global_loss`` and ``local_loss`` unweighted. One pair alone has loss exactly 0.
+
+    Notes
+    -----
+    With Gram matrices of the images, B² (8 L P D + 6 L P²) floating-point operations for value and
+    gradients of the local part, for valid rows only; nothing of size B x B is stored. The same bits
+    for any number of threads.
+    """
+    inputs = real_inputs(
+        patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
+    )
+    batch = Batch(inputs, text_mask, patch_mask)
+    scale = positive(logit_scale, "logit_scale")
+    values = (attention_scale, pool_scale, local_logit_scale)
+    scales = [positive(value, name) for name, value in zip(SCALES, values)]
+    global_weight = number(global_weight, "global_weight")
+    local_weight = number(local_weight, "local_weight")
+    options = (
+        choice(attention, "attention", ATTENTIONS),
+        choice(pooling, "pooling", POOLINGS),
+        flag(divide_by_pool_scale, "divide_by_pool_scale"),
+    )
+    buffers = None
+    if flag(grad, "grad") or out_grads is not None:
+        buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
+    whole = contrast_globals(batch, None, scale, global_weight, buffers)
+    out = np.zeros(4)
+    _core.gloria(
+        batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
+        *scales, *options, local_weight, *TILE, out,
+        None if buffers is None else buffers["patches"],
+        None if buffers is None else buffers["tokens"],
+    )  # fmt: skip
+    grads: dict[str, Any] = {}
+    if buffers is not None:
+        grads = {**buffers.finished(), "logit_scale": whole.dscale}
+        grads.update(zip(SCALES, map(float, out[1:])))
+    local = float(out[0])
+    return LossOutput(
+        loss=global_weight * whole.loss + local_weight * local,
+        global_loss=whole.loss,
+        local_loss=local,
+        grads=grads,
+    )
+
+
+class GloriaLoss(LearnedLoss):
+    """:func:`gloria_loss` as an object a trainer can hold.
+
+    Parameters
+    ----------
+    attention_scale, pool_scale, local_logit_scale
+        Where the local scales start. ``local_logit_scale`` is learned.
+    learn_attention_scales
+        Learn the first two as well.
+    attention, pooling, divide_by_pool_scale, global_weight, local_weight
+        As in the function.
+    """
+
+    inputs = ("patches", "tokens", "image_global", "text_global")
+    initial_logit_scale = 10.0
+
+    def __init__(
+        self,
+        attention_scale: float = 4.0,
+        pool_scale: float = 5.0,
+        local_logit_scale: float = 10.0,
+        learn_attention_scales: bool = False,
+        attention: str = "regions",
+        pooling: str = "sum",
+        divide_by_pool_scale: bool = True,
+        global_weight: float = 1.0,
+        local_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        choice(attention, "attention", ATTENTIONS)
+        choice(pooling, "pooling", POOLINGS)
+        self._options = {
+            "attention": attention,
+            "pooling": pooling,
+            "divide_by_pool_scale": flag(divide_by_pool_scale, "divide_by_pool_scale"),
+            "global_weight": number(global_weight, "global_weight"),
+            "local_weight": number(local_weight, "local_weight"),
+        }
+        values = (attention_scale, pool_scale, local_logit_scale)
+        self._start = {name: positive(value, name) for name, value in zip(SCALES, values)}
+        self._learn_all = flag(learn_attention_scales, "learn_attention_scales")
+        for name in SCALES if self._learn_all else ("local_logit_scale",):
+            self._own_scale(name, self._start[name])
+
+    def config(self) -> dict[str, Any]:
+        """What recreates this object: its name and options, as JSON holds them."""
+        return {
+            "loss": "gloria", **self._start, "learn_attention_scales": self._learn_all,
+            **self._options,
+        }  # fmt: skip
+
+    def __call__(
+        self,
+        patches: ArrayLike,
+        tokens: ArrayLike,
+        *,
+        image_global: ArrayLike,
+        text_global: ArrayLike,
+        text_mask: ArrayLike | None = None,
+        patch_mask: ArrayLike | None = None,
+        logit_scale: float = 10.0,
+        grad: bool = False,
+        out_grads: Mapping[str, np.ndarray] | None = None,
+    ) -> LossOutput:
+        """As :func:`gloria_loss`."""
+        scales = {
+            name: self.value(name) if name in self.parameters else start
+            for name, start in self._start.items()
+        }
+        return gloria_loss(
+            patches, tokens, image_global=image_global, text_global=text_global,
+            text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale, **scales,
+            **self._options, grad=grad, out_grads=out_grads,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{k}={v!r}" for k, v in self.config().items() if k != "loss")
+        return f"GloriaLoss({options})"
