@@ -291,3 +291,10 @@ def test_clip_refusals(batch):
         csparc.group_patches(np.ones((2, 3)), np.ones((2, 3, 4)))
     with pytest.raises(ValueError, match=r"^dgrouped: .*D = 13"):
         csparc.group_patches_backward(np.ones((B, L, D + 1)), np.ones((B, L, P)), batch["patches"])
+
+
+def test_gradients_start_a_cache_line(rng):
+    """Where the core may write past the caches."""
+    patches, tokens = rng.normal(size=(2, 3, 5, 7)).astype("f4")
+    grads = csparc.sparc_loss(patches, tokens, grad=True).grads
+    assert all(grads[name].ctypes.data % 64 == 0 for name in ("patches", "tokens"))

@@ -4,18 +4,17 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/rows.h"
 #include "loss/pair_kernels.h"
+#include "loss/pair_products.h"
 #include "loss/tiling.h"
 #include "op/l2norm.h"
 
 enum { ROWS = 64, COLUMNS = 64, SUMS = 3 };
 
 typedef struct {
-    cs_tiling tiling;
+    CS_TYPED(cs_pair_products) products;
     cs_real *image, *image_norm, *text, *text_norm; /* unit vectors [B,D] and lengths [B] */
-    cs_real *partial;                               /* [owners, rows, D] gradient of a block */
     double *sums;                                   /* [owners, SUMS] */
     cs_real *tiles; /* per thread: cosines and g [rows, columns], cosines of matching pairs */
 } workspace;
@@ -31,14 +30,16 @@ layout(size_t B, size_t D, long long asked_rows, long long asked_columns, size_t
        cs_arena *arena)
 {
     workspace w;
-    w.tiling = cs_tiling_of(B, ROWS, COLUMNS, asked_rows, asked_columns);
+    cs_tiling t = cs_tiling_of(B, ROWS, COLUMNS, asked_rows, asked_columns);
     w.image = cs_arena_take(arena, B * D * sizeof(cs_real));
     w.image_norm = cs_arena_take(arena, B * sizeof(cs_real));
     w.text = cs_arena_take(arena, B * D * sizeof(cs_real));
     w.text_norm = cs_arena_take(arena, B * sizeof(cs_real));
-    w.partial = cs_arena_take(arena, w.tiling.owners * w.tiling.rows * D * sizeof(cs_real));
-    w.sums = cs_arena_take(arena, w.tiling.owners * SUMS * sizeof(double));
-    w.tiles = cs_arena_take(arena, threads * room_of_thread(&w.tiling) * sizeof(cs_real));
+    CS_TYPED(cs_pair_products_layout)(B, D, &t, arena, &w.products);
+    w.products.image = w.image;
+    w.products.text = w.text;
+    w.sums = cs_arena_take(arena, t.owners * SUMS * sizeof(double));
+    w.tiles = cs_arena_take(arena, threads * room_of_thread(&t) * sizeof(cs_real));
     return w;
 }
 
@@ -66,12 +67,12 @@ matching_pair(cs_real scale, cs_real bias, cs_real cosine, double *sums)
 /* g [R,C] of the pairs of images r0.. and captions c0.., and their part of the sums. Matching pairs
  * go through the tile as impossible ones, which add nothing, and are then put in. */
 static void
-form_tile(size_t R, size_t C, size_t D, size_t r0, size_t c0, const workspace *w, cs_real scale,
+form_tile(size_t R, size_t C, size_t r0, size_t c0, const workspace *w, cs_real scale,
           cs_real bias, cs_real *cosine, cs_real *g, cs_real *own, double *sums)
 {
     cs_real never = -(CS_REAL_MAX / 4) / fmax(scale, 1);
     size_t first = r0 > c0 ? r0 : c0, last = cs_least(r0 + R, c0 + C);
-    CS_TYPED(cs_gemm)(R, C, D, 1, w->image + r0 * D, D, 1, w->text + c0 * D, 1, D, 0, cosine, C, 1);
+    CS_TYPED(cs_pair_scores)(&w->products, r0, R, c0, C, cosine);
     for (size_t i = first; i < last; i++) {
         cs_real *place = cosine + (i - r0) * C + (i - c0);
         own[i - first] = *place;
@@ -83,37 +84,23 @@ form_tile(size_t R, size_t C, size_t D, size_t r0, size_t c0, const workspace *w
 }
 
 /* One owner's captions against a block of images: their gradient, and the owner's part of the
- * block's. `factor` turns g into the gradient of cosines. */
+ * block's. */
 static void
-work_of_owner(size_t B, size_t D, size_t owner, size_t r0, size_t R, const workspace *w,
-              cs_real scale, cs_real bias, cs_real *dtext, cs_real *room)
+work_of_owner(size_t B, size_t owner, size_t r0, size_t R, const workspace *w, cs_real scale,
+              cs_real bias, cs_real *dtext, cs_real *room)
 {
-    const cs_tiling *t = &w->tiling;
-    cs_real factor = scale / (cs_real)B, *partial = w->partial + owner * t->rows * D;
+    const cs_tiling *t = &w->products.tiling;
     cs_real *cosine = room, *g = cosine + t->rows * t->columns, *own = g + t->rows * t->columns;
-    size_t begin = owner * t->owned, end = cs_least(begin + t->owned, B);
+    size_t begin = cs_first_caption(t, owner), end = cs_end_caption(t, owner, B);
     for (size_t c0 = begin; c0 < end; c0 += t->columns) {
         size_t C = cs_least(t->columns, end - c0);
-        form_tile(R, C, D, r0, c0, w, scale, bias, cosine, g, own, w->sums + owner * SUMS);
+        form_tile(R, C, r0, c0, w, scale, bias, cosine, g, own, w->sums + owner * SUMS);
         if (dtext == NULL)
             continue;
-        CS_TYPED(cs_gemm)(C, D, R, factor, g, 1, C, w->image + r0 * D, D, 1, r0 == 0 ? 0 : 1,
-                          dtext + c0 * D, D, 1);
-        CS_TYPED(cs_gemm)(R, D, C, factor, g, C, 1, w->text + c0 * D, D, 1, c0 == begin ? 0 : 1,
-                          partial, D, 1);
+        /* From sigmoid - I to the gradient of cosines. */
+        CS_TYPED(cs_rows)()->scale_add(R * C, scale / (cs_real)B, g, 0, g);
+        CS_TYPED(cs_pair_gradients)(&w->products, owner, r0, R, c0, C, g, dtext);
     }
-}
-
-/* The owners' parts of a block's gradient, added in order. */
-static void
-sum_partials(size_t D, size_t r0, size_t R, const workspace *w, cs_real *dimage)
-{
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR
-    for (size_t r = 0; r < R; r++)
-        for (size_t owner = 0; owner < w->tiling.owners; owner++)
-            rows->scale_add(D, 1, w->partial + (owner * w->tiling.rows + r) * D,
-                            owner == 0 ? 0 : 1, dimage + (r0 + r) * D);
 }
 
 cs_status
@@ -124,21 +111,22 @@ CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *tex
 {
     cs_arena arena = {scratch, 0};
     workspace w = layout(B, D, asked_rows, asked_columns, threads, &arena);
-    const cs_tiling *t = &w.tiling;
+    const cs_tiling *t = &w.products.tiling;
     out[0] = out[1] = out[2] = 0;
     if (B == 0)
         return CS_OK;
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image, w.image_norm));
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text, w.text_norm));
+    CS_TYPED(cs_pair_products_open)(&w.products, 1);
     memset(w.sums, 0, t->owners * SUMS * sizeof(double));
     for (size_t r0 = 0; r0 < B; r0 += t->rows) {
         size_t R = cs_least(t->rows, B - r0);
         CS_PARALLEL_FOR_DYNAMIC_ON(threads)
         for (size_t owner = 0; owner < t->owners; owner++)
-            work_of_owner(B, D, owner, r0, R, &w, logit_scale, logit_bias, dtext,
+            work_of_owner(B, owner, r0, R, &w, logit_scale, logit_bias, dtext,
                           w.tiles + (size_t)cs_thread_id() * room_of_thread(t));
         if (dimage != NULL)
-            sum_partials(D, r0, R, &w, dimage);
+            CS_TYPED(cs_pair_sum)(&w.products, r0, R, dimage);
     }
     for (size_t i = 0; i < t->owners * SUMS; i++)
         out[i % SUMS] += w.sums[i] / (double)B;

@@ -113,6 +113,14 @@ def real_inputs(optional: tuple[str, ...] = (), **values: object) -> RealInputs:
     return RealInputs(arrays, given, types)
 
 
+def empty_lines(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array that starts a cache line, as stores past the caches need."""
+    line, size = 64, math.prod(shape) * dtype.itemsize
+    room = np.empty(size + line, np.uint8)
+    start = -room.ctypes.data % line
+    return room[start : start + size].view(dtype).reshape(shape)
+
+
 def check_axes(arrays: dict[str, np.ndarray], axes: dict[str, str]) -> dict[str, int]:
     """Check each array against its axes ("BPD"); the sizes by letter.
 

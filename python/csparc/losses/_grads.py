@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from csparc._arrays import RealInputs, describe
+from csparc._arrays import RealInputs, describe, empty_lines
 
 
 class GradientBuffers:
@@ -49,7 +49,7 @@ class GradientBuffers:
         given = self._out.get(name)
         if given is not None and given.dtype == array.dtype and given.flags.carray:
             return given
-        return np.empty_like(array, order="C", subok=False)
+        return empty_lines(array.shape, array.dtype)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._buffers[name]
