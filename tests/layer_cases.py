@@ -243,6 +243,7 @@ LAYER_CASES: list[OpCase] = [
     Linear(label="130x33x50", rows=130, inputs=33, outputs=50),
     Linear(label="700x16x31", rows=700, inputs=16, outputs=31, bias=False, residual=True),
     Linear(label="515x260x570", rows=515, inputs=260, outputs=570),
+    Linear(label="8200x32x128-streamed", rows=8200, inputs=32, outputs=128),
     Linear(label="3x600x520", rows=3, inputs=600, outputs=520, bias=False, residual=True),
     *(LayerNorm(label=f"{n}x{c}", rows=n, width=c) for n, c in [(1, 2), (5, 17), (150, 64)]),
     *(

@@ -26,6 +26,15 @@ rows_from(size_t begin, size_t length, size_t N)
     return N - begin < length ? N - begin : length;
 }
 
+/* A result larger than the caches is written past them: it would only push out what is still used,
+ * and be fetched before it is overwritten. */
+static int
+hints_for(size_t entries)
+{
+    enum { LARGE = 1 << 20 };
+    return entries >= LARGE ? CS_FETCH | CS_STREAM : 0;
+}
+
 static void
 fill_ones(size_t n, cs_real *ones)
 {
@@ -42,10 +51,12 @@ CS_TYPED(cs_linear_forward_scratch)(size_t K, size_t M)
 /* x (rows,K) times weight^T (K,M), plus bias as a product of ones with it, plus residual. */
 static void
 forward_tiled(size_t rows, size_t K, size_t M, const cs_real *x, const cs_real *turned,
-              const cs_real *bias, const cs_real *residual, const cs_real *ones, cs_real *y)
+              const cs_real *bias, const cs_real *residual, const cs_real *ones, int hints,
+              cs_real *y)
 {
     CS_TYPED(cs_term) terms[2] = {{K, x, K, 1, turned, M}, {1, ones, 1, ROW_BLOCK, bias, M}};
-    CS_TYPED(cs_result) result = {.c = y, .c_row = M, .e = ones, .rows = residual, .rows_row = M};
+    CS_TYPED(cs_result) result = {.c = y, .c_row = M, .e = ones, .rows = residual, .rows_row = M,
+                                  .hints = hints};
     CS_TYPED(cs_product)(rows, M, bias != NULL ? 2 : 1, terms, &result);
 }
 
@@ -61,7 +72,8 @@ CS_TYPED(cs_linear_forward)(size_t N, size_t K, size_t M, const cs_real *x, cons
         CS_PARALLEL_FOR_DYNAMIC
         for (size_t n = 0; n < N; n += ROW_BLOCK)
             forward_tiled(rows_from(n, ROW_BLOCK, N), K, M, x + n * K, turned, bias,
-                          residual != NULL ? residual + n * M : NULL, ones, y + n * M);
+                          residual != NULL ? residual + n * M : NULL, ones, hints_for(N * M),
+                          y + n * M);
         return CS_OK;
     }
     CS_TYPED(cs_gemm_parallel)(N, M, K, 1, x, K, 1, weight, 1, K, 0, y, M, 1);
@@ -171,7 +183,8 @@ input_gradient(size_t N, size_t K, size_t M, const cs_real *weight, const cs_rea
     for (size_t n = 0; n < N; n += ROW_BLOCK)
         CS_TYPED(cs_product)(rows_from(n, ROW_BLOCK, N), K, 1,
                              &(CS_TYPED(cs_term)){M, dy + n * M, M, 1, weight, K},
-                             &(CS_TYPED(cs_result)){.c = dx + n * K, .c_row = K});
+                             &(CS_TYPED(cs_result)){.c = dx + n * K, .c_row = K,
+                                                    .hints = hints_for(N * K)});
 }
 
 cs_status
