@@ -107,6 +107,7 @@ class Trainer:
             )
         self._state = TrainingState(self)
         self._files = RunFiles(self.config)
+        self._saved = self._state.counters
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
 
@@ -147,7 +148,8 @@ class Trainer:
         if found is not None:
             path, checkpoint = found
             self._state.restore(checkpoint, str(path))
-            counters, cursor = self._state.counters, checkpoint.metadata.cursor
+            self._saved = counters = self._state.counters
+            cursor = checkpoint.metadata.cursor
             self._files.cut_back(counters.step, counters.validated_step)
             progress.say(f"resuming after step {counters.step} from {path}")
         self._files.reserve(self._state.checkpoint({}))
@@ -182,13 +184,14 @@ class Trainer:
             self._log({"step": number, **record, "pairs_per_second": speed}, loader)
             progress.step(number, record["loss"], speed)
             self._validate_if_due(loader, progress, stop)
-            if stop or number == self.total_steps:
-                self._save(loader)
-            elif number % config.save_frequency == 0:
+            if number % config.save_frequency == 0 and number < self.total_steps:
                 self._save(loader)
                 self._keep_room()
+        self._save(loader)
         if stop:
-            saved = "" if self._files.out is None else f"; saved in {self._files.out}"
+            saved = (
+                f"; saved in {self._files.out}" if self._files.out and state.counters.step else ""
+            )
             progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
 
     def _log(self, record: dict[str, float], loader: Loader) -> None:
@@ -223,8 +226,12 @@ class Trainer:
         )
 
     def _save(self, loader: Loader) -> None:
+        """Write the last checkpoint, unless it holds this state already."""
+        if self._saved == self._state.counters:
+            return
         try:
             self._files.save_last(self._state.checkpoint(loader.cursor))
+            self._saved = self._state.counters
         except OSError as error:
             raise self._files.cannot_write(error) from error
 
