@@ -353,6 +353,14 @@ def test_no_room_at_the_start_is_said_at_the_start(tmp_path, monkeypatch):
     assert not (tmp_path / "run" / "log.jsonl").exists()
 
 
+def test_a_resumed_run_knows_what_was_saved_before_it(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    small_training.trainer(out, steps=4).run()
+    monkeypatch.setattr(CheckpointFolder, "save_last", full)
+    with pytest.raises(TrainingError, match="checkpoint of step 4 is whole"):
+        small_training.trainer(out, steps=6, resume="latest").run()
+
+
 def test_a_disk_full_after_a_save_stops_with_that_save(tmp_path, monkeypatch):
     """Going on would lose the steps up to a save that has no room."""
     keep_room, calls = CheckpointFolder.keep_room, []

@@ -110,7 +110,8 @@ class RunFiles:
         )
 
     def cut_back(self, step: int, validated_step: int) -> None:
-        """Drop what the logs hold beyond a checkpoint."""
+        """Drop what the logs hold beyond the checkpoint that is resumed."""
+        self._saved_step = step
         self.log.cut_back(step)
         self.validation.cut_back(validated_step)
 
