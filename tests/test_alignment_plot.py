@@ -10,7 +10,7 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("PIL")
 
 from csparc.viz import plot_alignment, save
-from csparc.viz.overlay import light_patches, place_of_heaviest, relative_weights
+from csparc.viz.overlay import heaviest, light_patches, place_of_heaviest, relative_weights
 
 WHITE = np.full((16, 16, 3), 255, np.uint8)
 AMBER = (255, 176, 0)
@@ -32,12 +32,20 @@ def test_brightness_follows_the_weight_relative_to_the_heaviest():
     assert len(set(means)) == 4
 
 
-def test_selected_region_is_outlined_and_only_it():
-    lit = light_patches(np.zeros((8, 8, 3), np.uint8), [1.0, 0.6, 0.4, 0.0], (2, 2), size=64)
+def test_the_heaviest_tenth_is_outlined_and_only_it():
+    weights = np.linspace(0, 0.5, 16)
+    weights[:2] = 1.0
+    lit = light_patches(np.zeros((8, 8, 3), np.uint8), weights, (4, 4), size=64)
     amber = (lit == AMBER).all(axis=2)
-    assert amber[0, :63].all()
-    assert not amber[33:].any()
-    assert not amber[8:24, 31:34].any(), "no line between two selected patches"
+    assert amber[0, :31].all()
+    assert not amber[17:].any()
+    assert not amber[4:12, 14:18].any(), "no line between two selected patches"
+
+
+def test_heaviest():
+    assert heaviest(np.arange(20)).tolist() == [False] * 18 + [True] * 2
+    assert heaviest([0.0, 0.3, 0.3, 0.1]).tolist() == [False, True, True, False]
+    assert not heaviest(np.ones(9)).any()
 
 
 def test_no_weight_lights_nothing():

@@ -244,6 +244,8 @@ def test_places_that_do_not_follow_the_picture_are_called_that():
     assert "its own places" not in places_verdict(0.3)
     unknown = result(grounding=GROUNDING | {"place_correlation": float("nan")})
     assert "correlate" not in render(unknown)
+    assert "compare a word from row to row" in render(result())
+    assert "compare a word from row to row" not in render(unknown)
 
 
 def test_sentences_near_chance_claim_nothing():

@@ -116,7 +116,7 @@ def _figure(panels: list, columns: int | None, theme: str, caption: str):
             "color": colours["ink"]}
         axes.set_title(_shortened(word), size=9.5, pad=3, loc="left", parse_math=False, **style)
     figure.text(0.05 / columns, 0.09 / height, "\n".join(_wrapped(
-        "colour: weight, relative to the word's heaviest patch; amber: at least half of it",
+        "colour: weight squared, relative to the word's heaviest; amber: the heaviest tenth",
         max(30, int(width * 13)))), va="bottom", ha="left", size=7, color=colours["quiet"])
     return figure
 

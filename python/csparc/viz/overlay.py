@@ -9,7 +9,7 @@ import numpy as np
 
 from csparc._extras import require
 
-OUTLINE_SHARE = 0.5
+OUTLINED = 0.1
 _NIGHT = np.array([16.0, 18.0, 24.0])
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 _AMBER = np.array([255.0, 176.0, 0.0])
@@ -19,9 +19,10 @@ _CASING = np.array([20.0, 20.0, 24.0])
 def light_patches(image, weights, grid: tuple[int, int], size: int = 192) -> np.ndarray:
     """Draw one word's weights over its picture.
 
-    A patch keeps its own colours in proportion to its weight, the heaviest patch in full; the
-    rest falls to a dark grey. An amber line runs around the patches that weigh at least half as
-    much as the heaviest, so that the selection also reads without the colours.
+    A patch keeps its own colours in proportion to the square of its weight, the heaviest patch in
+    full; the rest falls to a dark grey. (The weights of SPARC are spread wide: plain proportion
+    would light most of the picture.) An amber line runs around the heaviest tenth of the patches,
+    so that the selection also reads without the colours.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def light_patches(image, weights, grid: tuple[int, int], size: int = 192) -> np.
     -------
     uint8 array [size, about size * W / H, 3]
     """
-    level = relative_weights(weights, grid)
+    level = relative_weights(weights, grid) ** 2
     picture = enlarge(image, size).astype(np.float64)
     height, width = picture.shape[:2]
     row = np.arange(height) * grid[0] // height
@@ -46,7 +47,7 @@ def light_patches(image, weights, grid: tuple[int, int], size: int = 192) -> np.
     grey = (picture @ _LUMINANCE)[:, :, None]
     dimmed = 0.78 * _NIGHT + 0.22 * grey
     lit = dimmed + share * (picture - dimmed)
-    _outline(lit, (level >= OUTLINE_SHARE)[row][:, column], max(1, round(size / 96)))
+    _outline(lit, heaviest(weights).reshape(grid)[row][:, column], max(1, round(size / 96)))
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 
@@ -61,6 +62,17 @@ def relative_weights(weights, grid: tuple[int, int]) -> np.ndarray:
         )
     top = weights.max()
     return (weights / top if top > 0 else np.zeros_like(weights)).clip(0, 1).reshape(rows, columns)
+
+
+def heaviest(weights, share: float = OUTLINED) -> np.ndarray:
+    """The heaviest ``share`` of the patches, one at least, as bool [P]; of equal weights none.
+
+    Patches as heavy as the last of them are taken too.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    count = max(1, round(share * len(weights)))
+    least = np.sort(weights)[-count]
+    return (weights >= least) & (weights > weights.min())
 
 
 def place_of_heaviest(weights, grid: tuple[int, int]) -> str:

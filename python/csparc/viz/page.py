@@ -20,6 +20,7 @@ from csparc.viz.sections import (
     searches_section,
     section,
 )
+from csparc.viz.wording import SAME_PLACES
 
 _PANEL = 144
 _ALWAYS = (
@@ -69,20 +70,19 @@ def write_page(result: DemoResult, path: str | PathLike) -> Path:
 def alignment_section(result: DemoResult) -> str:
     """For each caption, one panel a word: the patches it selected, lit on the dimmed picture."""
     lead = (
-        "“Sentence” lights the patches nearest to the sentence as a whole, the comparison that "
-        "finds pictures. Then one panel a word, by the weights of the local loss. A patch keeps "
-        "its colour in proportion to its weight, relative to the panel’s heaviest patch; the amber "
-        "line runs around the patches with at least half of that. The first held-out pictures in "
-        "order, each with the longest of its sentences."
+        "One panel a word: the patches it weighs most in the local loss. Colour goes with the "
+        "square of the weight, the amber line runs around the heaviest tenth. “Sentence” compares "
+        "the whole sentence with each patch, as finding pictures does. The first held-out pictures "
+        "in order, each with the longest of its sentences. "
     )
-    if result.placement is not None:
+    if result.grounding["place_correlation"] > SAME_PLACES:
         lead += (
-            " Objects stand out from the plain ground, so even an untrained model selects them. "
-            "Look for words that select different objects, the ones they name: "
-            '<a href="#control">the control</a> counts that.'
+            "<strong>In this run a word selects much the same places whatever the picture shows: "
+            "compare a word from row to row, and see <a href=\"#control\">the control</a>."
+            "</strong>"
         )
     else:
-        lead += ' A selection is not yet a found object: see <a href="#control">the control</a>.'
+        lead += 'A selection is not yet a found object: see <a href="#control">the control</a>.'
     body = "".join(_alignment(item) for item in result.alignments)
     return section("alignment", "Which patches each word selected", lead, body)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+SAME_PLACES = 0.5
+"""Correlation of a word's weights in two pictures above which it is said to select places."""
+
 
 def per_cent(value: float) -> str:
     """34.2 %, 0.05 %: one decimal, or two significant digits below one."""
@@ -58,12 +61,12 @@ PARTS_OF_SPEECH = {"NOUN": "nouns", "ADJ": "adjectives"}
 
 
 def places_verdict(correlation: float) -> str:
-    """State whether a word selects the same places in two pictures; more than 0.5 is called so."""
+    """State whether a word selects the same places in two pictures: above `SAME_PLACES` it does."""
     figures = (
         f"Between the own and the other picture a word’s weights correlate at {correlation:.2f} "
         "over the places of the grid"
     )
-    if correlation > 0.5:
+    if correlation > SAME_PLACES:
         return figures + ": a word selects its own places more than what they show."
     return figures + "."
 
