@@ -68,7 +68,7 @@ typedef struct {
 cs_status cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed,
                         uint64_t stream, const int64_t *index, const int32_t *rules,
                         const uint8_t *pairs, int32_t *objects, uint8_t *background,
-                        uint8_t *scratch);
+                        size_t threads, uint8_t *scratch);
 
 /* Paint the objects, the first one lowest: opacity clip(1/2 - signed distance in pixels, 0, 1).
  * out: pixels [N,H,W,3], instance [N,H,W] (0 ground, k + 1 where object k is the topmost with
@@ -76,7 +76,7 @@ cs_status cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64
 cs_status cs_scene_render(size_t N, size_t K, size_t F, size_t C, size_t H, size_t W,
                           const uint8_t *palette, const int32_t *objects,
                           const uint8_t *background, uint8_t *pixels, uint8_t *instance,
-                          uint8_t *scratch);
+                          size_t threads, uint8_t *scratch);
 
 /* Scratch a thread needs, in bytes. */
 static inline size_t cs_scene_scratch(size_t H, size_t W)

@@ -195,7 +195,7 @@ check_rules(const cs_scene_rules *rules, size_t K)
 cs_status
 cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, uint64_t stream,
               const int64_t *index, const int32_t *rules, const uint8_t *pairs, int32_t *objects,
-              uint8_t *background, uint8_t *scratch)
+              uint8_t *background, size_t threads, uint8_t *scratch)
 {
     if (F != CS_SCENE_COLUMNS || R != CS_SCENE_RULES || M < 1)
         return CS_ESHAPE;
@@ -213,7 +213,7 @@ cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, u
         draw_scene(table, K, M, seed, stream, (uint64_t)index[0], pairs, all, background, scratch);
         return all->shape < 0 ? CS_EVALUE : CS_OK;
     }
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t i = 0; i < N; i++)
         draw_scene(table, K, M, seed, stream, (uint64_t)index[i], pairs, &all[K * i],
                    &background[i], scratch + (size_t)cs_thread_id() * bytes);

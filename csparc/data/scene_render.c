@@ -68,7 +68,7 @@ check(size_t N, size_t K, size_t C, const cs_scene_object *objects)
 cs_status
 cs_scene_render(size_t N, size_t K, size_t F, size_t C, size_t H, size_t W, const uint8_t *palette,
                 const int32_t *objects, const uint8_t *background, uint8_t *pixels,
-                uint8_t *instance, uint8_t *scratch)
+                uint8_t *instance, size_t threads, uint8_t *scratch)
 {
     if (F != CS_SCENE_COLUMNS || K > 255 || H > 65536 / 2 || W > 65536 / 2)
         return CS_ESHAPE;
@@ -79,7 +79,7 @@ cs_scene_render(size_t N, size_t K, size_t F, size_t C, size_t H, size_t W, cons
         render_scene(K, H, W, palette, all, background[0], pixels, instance, scratch);
         return CS_OK;
     }
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t i = 0; i < N; i++)
         render_scene(K, H, W, palette, &all[K * i], background[i], pixels + 3 * H * W * i,
                      instance + H * W * i, scratch + (size_t)cs_thread_id() * bytes);
