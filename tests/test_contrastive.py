@@ -29,8 +29,8 @@ def check(image, text, scale, dtype):
     return out
 
 
-# Tiles are 64 columns by 64 rows, from 2048 pairs on 256: sizes below, at, one above, several.
-@pytest.mark.parametrize("B", [1, 2, 3, 7, 8, 63, 64, 65, 255, 256, 257, 600])
+# Tiles are 56 columns by 64 rows, from 2048 pairs on 256: sizes below, at, one above, several.
+@pytest.mark.parametrize("B", [1, 2, 3, 7, 8, 55, 56, 57, 63, 64, 65, 255, 256, 257, 600])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_against_reference(B, dtype, rng):
     check(*draw(rng, dtype, B, 19), 1 / 0.07, dtype)

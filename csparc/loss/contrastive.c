@@ -9,8 +9,9 @@
 #include "loss/pair_products.h"
 #include "op/l2norm.h"
 
-/* Rows of a block: long ones use the caches best, but few blocks would leave threads idle. */
-enum { ROWS = 64, ROWS_OF_MANY = 256, MANY = 2048, COLUMNS = 64 };
+/* Rows of a block: long ones use the caches best, but few blocks would leave threads idle. Columns:
+ * rows of a tile of 56 do not fall into the same cache sets, as rows of 64 would. */
+enum { ROWS = 64, ROWS_OF_MANY = 256, MANY = 2048, COLUMNS = 56 };
 
 /* One side of the pairs: its unit vectors and, per row, the state of the other entries of its row
  * of U (its column, for captions) and what follows from it. */

@@ -10,7 +10,7 @@
 #include "loss/tiling.h"
 #include "op/l2norm.h"
 
-enum { ROWS = 64, COLUMNS = 64, SUMS = 3 };
+enum { ROWS = 64, COLUMNS = 56, SUMS = 3 };
 
 typedef struct {
     CS_TYPED(cs_pair_products) products;
