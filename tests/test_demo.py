@@ -133,13 +133,15 @@ def features():
     texts = np.array([[1, 0.1, 0], [0.9, 0, 0.2], [0, 1, 0], [0, 0.8, 0.1], [0, 0.1, 1], [1, 0, 0]])
     texts = texts / np.linalg.norm(texts, axis=1, keepdims=True)
     index = np.array([0, 0, 1, 1, 2, 2])
-    return Features(np.eye(3), texts, index, np.arange(3), list("abcdea"))
+    return Features(np.eye(3), texts, index, np.arange(3), ["a", "b", "c", "dd", "e", "a"])
 
 
-def test_text_searches_take_the_first_caption_and_mark_its_picture():
+def test_text_searches_take_the_longest_caption_and_mark_its_picture():
     pictures = [np.full((2, 2, 3), i, np.uint8) for i in range(3)]
-    found = text_searches(features(), pictures, 2)
-    assert [search.caption for search in found] == ["a", "c"]
+    found = text_searches(features(), pictures, 2, lambda row, caption: row == 2)
+    assert [search.caption for search in found] == ["a", "dd"]
+    assert [hit.true for hit in found[1].hits if not hit.own] == [
+        (hit.image == 2).all() for hit in found[1].hits if not hit.own]
     assert [hit.own for hit in found[1].hits] == [True, False, False]
     assert (found[1].hits[0].image == 1).all()
 
@@ -159,6 +161,7 @@ def test_a_right_answer_beyond_the_first_five_follows_with_its_place():
     images = np.eye(n)
     images[0] = -np.eye(n)[0]
     many = Features(images, np.eye(n), np.arange(n), np.arange(n), [str(i) for i in range(n)])
-    hits = text_searches(many, [np.zeros((2, 2, 3), np.uint8)] * n, 1)[0].hits
+    pictures = [np.zeros((2, 2, 3), np.uint8)] * n
+    hits = text_searches(many, pictures, 1, lambda row, caption: None)[0].hits
     assert [hit.rank for hit in hits] == [1, 2, 3, 4, 5, 9]
     assert hits[-1].own

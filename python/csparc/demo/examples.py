@@ -15,18 +15,20 @@ Truth = Callable[[int, int], bool | None]
 
 
 def text_searches(
-    features: Features, pictures: Sequence[np.ndarray], count: int
+    features: Features, pictures: Sequence[np.ndarray], count: int, truth: Truth
 ) -> list[TextSearch]:
-    """For the first caption of each of the first ``count`` pictures, the nearest pictures.
+    """For the longest caption of each of the first ``count`` pictures, the nearest pictures.
 
     ``pictures`` [N] are uint8 views of the rows of ``features``.
     """
     searches = []
     for row in range(min(count, len(pictures))):
-        caption = int(np.argmax(features.image_index == row))
+        own = np.flatnonzero(features.image_index == row)
+        caption = int(max(own, key=lambda j: len(features.captions[j])))
         scores = features.image_features @ features.text_features[caption]
         hits = [
-            Hit(rank, float(scores[i]), i == row, image=pictures[i])
+            Hit(rank, float(scores[i]), i == row, None if i == row else truth(i, caption),
+                image=pictures[i])
             for rank, i in _nearest(scores, [row])
         ]
         searches.append(TextSearch(features.captions[caption], hits))

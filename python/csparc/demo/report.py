@@ -28,6 +28,7 @@ def build_result(
 ) -> DemoResult:
     """Everything the page shows of a finished run."""
     features = trained.features
+    truth = data.truth(features)
     return DemoResult(
         title=f"What {duration(training.seconds)} of training taught a small model",
         conditions=_conditions(plan, data, training, len(trained.pictures)),
@@ -48,8 +49,8 @@ def build_result(
         untrained_placement=untrained.placement,
         sentence_placement=trained.sentences,
         untrained_sentence_placement=untrained.sentences,
-        text_searches=text_searches(features, trained.pictures, SEARCHES),
-        image_searches=image_searches(features, trained.pictures, SEARCHES, data.truth(features)),
+        text_searches=text_searches(features, trained.pictures, SEARCHES, truth),
+        image_searches=image_searches(features, trained.pictures, SEARCHES, truth),
         alignments=[
             Alignment(picture, caption, one.words, one.weights, one.grid, one.sentence)
             for picture, (caption, one) in zip(trained.pictures, trained.alignments)

@@ -144,12 +144,13 @@ def searches_section(result: DemoResult) -> str:
         for search in result.image_searches
     )
     lead = (
-        "The first held-out pairs in order, not the best ones. “Own” marks the pair’s own partner; "
+        "The first held-out pictures in order, not the best ones, each searched for with the "
+        "longest of its sentences. “Own” marks the pair’s own partner; "
         "where it is not among the five nearest it follows with its place. Numbers are cosines."
     )
     if any(hit.true for search in result.image_searches for hit in search.hits):
-        lead += (" A sentence marked “also true” was written for another picture and describes "
-                 "this one too: the figures above count it as wrong.")
+        lead += (" “Also true” marks answers that fit by meaning though they belong to another "
+                 "pair: recall counts them as wrong.")
     return section("neighbours", "What it puts next to what", lead,
                    f'{by_text}<div class="two">{by_image}</div>')
 
@@ -256,8 +257,8 @@ def _mark(hit: Hit) -> str:
 def _picture_hit(hit: Hit) -> str:
     kind = ("own " * hit.own + "late" * (hit.rank > 5)).strip()
     alt = f"place {hit.rank}" + (", the sentence’s own picture" if hit.own else "")
-    return (f'<li class="{kind}">{_image(hit.image, alt)}<span class="place">{hit.rank}</span> '
-            f"{_mark(hit)}<em>{_cosine(hit.score)}</em></li>")
+    return (f'<li class="{kind}">{_image(hit.image, alt)}<p><span class="place">{hit.rank}</span> '
+            f"{_mark(hit)}<em>{_cosine(hit.score)}</em></p></li>")
 
 
 def _caption_hit(hit: Hit) -> str:
