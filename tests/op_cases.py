@@ -55,6 +55,8 @@ PLAIN = {
     "filip": "test_filip.py",
     "filip_select": "test_filip.py",
     "gloria": "test_gloria.py",
+    "mgca_prototypes": "test_mgca.py",
+    "mgca_tokens": "test_mgca.py",
     "pacl": "test_pacl.py",
     "siglip": "test_siglip.py",
     "normalize": "test_transforms.py",

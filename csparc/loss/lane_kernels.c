@@ -52,6 +52,19 @@ CS_KERNEL(cs_lane_softmax_backward)(size_t P, size_t lanes, const cs_real *e,
 }
 
 void
+CS_KERNEL(cs_lane_softmax_centre)(size_t P, size_t lanes, cs_real factor, const cs_real *mean,
+                                  const cs_real *a, cs_real *d)
+{
+    for (size_t p = 0; p < P; p++) {
+        const cs_real *restrict weight = a + p * lanes;
+        cs_real *restrict out = d + p * lanes;
+#pragma omp simd
+        for (size_t k = 0; k < lanes; k++)
+            out[k] = factor * weight[k] * (out[k] - mean[k]);
+    }
+}
+
+void
 CS_KERNEL(cs_segment_softmax)(size_t P, size_t lanes, size_t segments, const size_t *start,
                               const cs_real *factor, const cs_real *x, cs_real *first)
 {

@@ -13,6 +13,8 @@ void CS_KERNEL(cs_lane_softmax)(size_t P, size_t lanes, const cs_real *factor, c
 void CS_KERNEL(cs_lane_softmax_backward)(size_t P, size_t lanes, const cs_real *e,
                                          const cs_real *twice_f, const cs_real *x,
                                          const cs_real *a, cs_real *ga);
+void CS_KERNEL(cs_lane_softmax_centre)(size_t P, size_t lanes, cs_real factor, const cs_real *mean,
+                                       const cs_real *a, cs_real *d);
 void CS_KERNEL(cs_segment_softmax)(size_t P, size_t lanes, size_t segments, const size_t *start,
                                    const cs_real *factor, const cs_real *x, cs_real *first);
 void CS_KERNEL(cs_segment_softmax_backward)(size_t P, size_t lanes, size_t segments,

@@ -192,6 +192,7 @@ const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of) = {
     .patch_weights_backward = patch_weights_backward,
     .lane_softmax = CS_KERNEL(cs_lane_softmax),
     .lane_softmax_backward = CS_KERNEL(cs_lane_softmax_backward),
+    .lane_softmax_centre = CS_KERNEL(cs_lane_softmax_centre),
     .segment_softmax = CS_KERNEL(cs_segment_softmax),
     .segment_softmax_backward = CS_KERNEL(cs_segment_softmax_backward),
     .combine_lanes = CS_KERNEL(cs_combine_lanes),

@@ -36,6 +36,9 @@ typedef struct {
     /* ga becomes du = a (e x + twice_f ga), whose sum over rows is 0 by construction of e. */
     void (*lane_softmax_backward)(size_t P, size_t lanes, const cs_real *e, const cs_real *twice_f,
                                   const cs_real *x, const cs_real *a, cs_real *ga);
+    /* d becomes factor a (d - mean_k): the same for any gradient d by a, mean_k = sum_p a d. */
+    void (*lane_softmax_centre)(size_t P, size_t lanes, cs_real factor, const cs_real *mean,
+                                const cs_real *a, cs_real *d);
     /* Lanes in segments start_s .. start_s+1: first = softmax of factor_k x_pk over the lanes of a
      * segment, row by row; and d, the gradient by first, becomes that by factor_k x_pk. */
     void (*segment_softmax)(size_t P, size_t lanes, size_t segments, const size_t *start,

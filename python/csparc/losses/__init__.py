@@ -14,6 +14,8 @@ from csparc.losses.clip import ClipLoss, clip_loss
 from csparc.losses.clip_filip import ClipFilipLoss, clip_filip_loss
 from csparc.losses.filip import FilipLoss, filip_loss
 from csparc.losses.gloria import GloriaLoss, gloria_loss
+from csparc.losses.mgca import mgca_loss
+from csparc.losses.mgca_learned import MgcaLoss
 from csparc.losses.pacl import PaclLoss, pacl_loss
 from csparc.losses.result import LossOutput
 from csparc.losses.siglip import SiglipLoss, siglip_loss
@@ -25,6 +27,7 @@ __all__ = [
     "FilipLoss",
     "GloriaLoss",
     "LossOutput",
+    "MgcaLoss",
     "PaclLoss",
     "SiglipLoss",
     "SparcLoss",
@@ -34,6 +37,7 @@ __all__ = [
     "gloria_loss",
     "group_patches",
     "group_patches_backward",
+    "mgca_loss",
     "pacl_loss",
     "siglip_loss",
     "sparc_loss",

@@ -11,7 +11,10 @@ from csparc import _core
 from csparc._arrays import RealInputs, check_axes, valid_counts, valid_mask
 from csparc.losses._grads import GradientBuffers
 
-AXES = {"patches": "BPD", "tokens": "BLD", "image_global": "BD", "text_global": "BD"}
+AXES = {
+    "patches": "BPD", "tokens": "BLD", "image_global": "BD", "text_global": "BD",
+    "prototypes": "KD",
+}  # fmt: skip
 
 
 class Batch:

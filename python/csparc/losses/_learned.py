@@ -43,12 +43,12 @@ class LearnedLoss:
         self._own(name, (1,), fill=math.log(positive(value, name)))
         self._scales.add(name)
 
-    def _own(self, name: str, shape: tuple[int, ...], **how: Any) -> Parameter:
+    def _own(self, name: str, shape: tuple[int, ...], seed: int = 0, **how: Any) -> Parameter:
         from csparc.nn import Parameter
 
         parameter = Parameter(shape, np.dtype(np.float32), **how)
         parameter.name = name
-        parameter.initialise(0)
+        parameter.initialise(seed)
         self.parameters[name] = parameter
         return parameter
 

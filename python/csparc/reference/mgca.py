@@ -63,6 +63,8 @@ def multi_head_backward(doutput, x, y, weights, heads, saved, dweights):
     dquery, dkey = dlogits @ key, dlogits.transpose(0, 2, 1) @ query
     dx = project_backward(join_heads(dquery), x, weights, "query", dweights)
     dy = project_backward(join_heads(dkey), y, weights, "key", dweights)
+    if "key_bias" in weights:
+        dweights["key_bias"][:] = 0.0  # a shift of all keys changes no attention
     return dx, dy + project_backward(join_heads(dvalue), y, weights, "value", dweights)
 
 

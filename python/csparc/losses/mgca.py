@@ -1,0 +1,199 @@
+"""MGCA: global pairs, cross-attended tokens within each pair, and prototype assignments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc import _core
+from csparc._arrays import choice, flag, number, positive, real_inputs, whole_number
+from csparc.losses._attention import Projections, labelled
+from csparc.losses._batch import Batch, contrast_globals
+from csparc.losses._grads import GradientBuffers
+from csparc.losses.result import LossOutput
+
+ATTENTIONS = ("mha", "free")
+CONVENTIONS = {"paper": (1.0, 1.0, 1.0), "code": (2.0, 2.0, 1.0)}
+"""What the global, token and prototype terms are multiplied by."""
+LOCAL = ("patches", "tokens")
+ASSIGNED = ("image_global", "text_global", "prototypes")
+
+
+def mgca_loss(
+    patches: ArrayLike,
+    tokens: ArrayLike,
+    *,
+    image_global: ArrayLike,
+    text_global: ArrayLike,
+    prototypes: ArrayLike,
+    text_mask: ArrayLike | None = None,
+    patch_mask: ArrayLike | None = None,
+    word_attention: Mapping[str, ArrayLike] | None = None,
+    patch_attention: Mapping[str, ArrayLike] | None = None,
+    attention: str = "mha",
+    heads: int = 1,
+    logit_scale: float = 1 / 0.07,
+    local_logit_scale: float = 1 / 0.1,
+    prototype_scale: float = 1 / 0.2,
+    weights: Sequence[float] = (1.0, 1.0, 1.0),
+    convention: str = "paper",
+    grad: bool = False,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """Multi-granularity cross-modal alignment (MGCA, arXiv 2210.06044).
+
+    The sum of ``weights`` times three terms::
+
+        global:     CLIP(image_global, text_global, logit_scale)
+        tokens:     1/(2B) sum_i [ words ask the patches of their image, patches the words ];
+                    x asks: o = attention of x over y, E = local_logit_scale cos(x, o) [N, N],
+                    1/(2N) [ CE(E) + CE(E^T) ]
+        prototypes: -1/(2B) sum_i [ q(image_i) . ln p(text_i) + q(text_i) . ln p(image_i) ],
+                    p = softmax(prototype_scale cos), q = Sinkhorn assignments, held constant
+
+    Parameters
+    ----------
+    patches, tokens : [B, P, D], [B, L, D]
+        Embedded patches and tokens; normalised here.
+    image_global, text_global : [B, D]
+        Global vectors; normalised here.
+    prototypes : [K, D]
+        Used as given; whoever owns them keeps their rows at unit length (``MgcaLoss`` does).
+    text_mask, patch_mask : [B, L], [B, P], optional
+        True = valid: bools, 0/1, or lengths [B]. What is not valid influences nothing. A sample
+        without valid tokens or patches has no token term; B is kept.
+    word_attention, patch_attention : dict
+        With ``attention="mha"``: the projections of words asking patches, of patches asking words:
+        arrays ``query``, ``key``, ``value`` [H, D], ``out`` [D, H], and optionally ``query_bias``,
+        ``key_bias``, ``value_bias`` [H], ``out_bias`` [D].
+    attention
+        ``"mha"``: as said, in ``heads`` heads. ``"free"``: softmax of ``local_logit_scale`` times
+        the cosines, without parameters (the default path of the public code).
+    logit_scale, local_logit_scale, prototype_scale
+        Scales of the three terms.
+    weights
+        Of the three terms.
+    convention
+        ``"paper"``: every term is a mean over its two directions. ``"code"``: the first two are
+        sums, as in the public code.
+    grad
+        Also return ``grads``: the five arrays, three scales, and with projections
+        ``grads["word_attention"]["query"]`` and so on.
+    out_grads
+        Arrays to write the gradients of array arguments to, by name; implies ``grad``.
+
+    Returns
+    -------
+    LossOutput
+        ``global_loss`` and ``local_loss`` are the global and the token term, unweighted and as the
+        paper counts them; the prototype term is what ``loss`` has beyond them.
+
+    Notes
+    -----
+    Per sample 24 (L + P) D H + 24 L P H + 6 (L² + P²) D floating-point operations with gradients,
+    and 12 B K D + 10 B² D for the rest. The token term keeps one sample a thread; the assignments
+    take 4 B K numbers. The same bits for any number of threads.
+    """
+    heads = whole_number(heads, "heads", low=1)
+    kind = ATTENTIONS[choice(attention, "attention", ATTENTIONS)]
+    asked = {"word_attention": word_attention, "patch_attention": patch_attention}
+    if kind == "free":
+        for name, given in asked.items():
+            if given is not None:
+                raise ValueError(f"{name}: expected None with attention='free', found projections")
+        asked = {}
+    entries: dict[str, object] = {}
+    for name, given in asked.items():
+        entries |= labelled(name, given)
+    inputs = real_inputs(
+        patches=patches, tokens=tokens, image_global=image_global, text_global=text_global,
+        prototypes=prototypes, **entries,
+    )  # fmt: skip
+    projections = {name: Projections(name, given, heads, inputs) for name, given in asked.items()}
+    arrays = {name: inputs.arrays[name] for name in (*LOCAL, *ASSIGNED)}
+    inputs = replace(inputs, arrays=arrays)
+    batch = Batch(inputs, text_mask, patch_mask)
+    scales = [
+        positive(logit_scale, "logit_scale"),
+        positive(local_logit_scale, "local_logit_scale"),
+        positive(prototype_scale, "prototype_scale"),
+    ]
+    factors = _factors(weights, convention)
+    buffers = None
+    if flag(grad, "grad") or out_grads is not None:
+        buffers = GradientBuffers(inputs, list(arrays), out_grads)
+    whole = contrast_globals(batch, None, scales[0], factors[0], buffers)
+    local = _align_tokens(batch, projections, heads, scales[1], factors[1], buffers)
+    shared = _assign_prototypes(batch, scales[2], factors[2], buffers)
+    grads: dict[str, Any] = {}
+    if buffers is not None:
+        grads = {
+            **buffers.finished(),
+            "logit_scale": whole.dscale,
+            "local_logit_scale": local[1],
+            "prototype_scale": shared[1],
+            **{name: found.finished() for name, found in projections.items()},
+        }
+    parts = (whole.loss, local[0], shared[0])
+    return LossOutput(
+        loss=sum(factor * part for factor, part in zip(factors, parts)),
+        global_loss=whole.loss,
+        local_loss=local[0],
+        grads=grads,
+    )
+
+
+def _factors(weights: Sequence[float], convention: str) -> list[float]:
+    """What each term is multiplied by."""
+    names = tuple(CONVENTIONS)
+    of_convention = CONVENTIONS[names[choice(convention, "convention", names)]]
+    if isinstance(weights, str) or not isinstance(weights, Sequence) or len(weights) != 3:
+        raise ValueError(f"weights: expected three numbers, found {weights!r}")
+    return [number(w, "weights") * f for w, f in zip(weights, of_convention)]
+
+
+def _align_tokens(
+    batch: Batch,
+    projections: Mapping[str, Projections],
+    heads: int,
+    scale: float,
+    factor: float,
+    buffers: GradientBuffers | None,
+) -> tuple[float, float]:
+    """(loss, gradient of the scale) of the token term; other gradients go to their buffers."""
+    none = [None] * 4
+    found = [projections.get(name) for name in ("word_attention", "patch_attention")]
+    given = [array for p in found for array in (none if p is None else p.arrays)]
+    written = [array for p in found for array in (none if p is None else p.gradients)]
+    if buffers is None:
+        written = [None] * 8
+    out = np.zeros(2)
+    _core.mgca_tokens(
+        *(batch.arrays[name] for name in LOCAL), batch.patch_valid, batch.text_valid, *given,
+        heads, scale, factor, out,
+        *(None if buffers is None else buffers[name] for name in LOCAL), *written,
+    )  # fmt: skip
+    return float(out[0]), float(out[1])
+
+
+def _assign_prototypes(
+    batch: Batch, scale: float, factor: float, buffers: GradientBuffers | None
+) -> tuple[float, float]:
+    """(loss, gradient of the scale) of the prototype term; adds to the gradients of the globals."""
+    arrays = [batch.arrays[name] for name in ASSIGNED]
+    targets = np.empty((2, batch.B, len(arrays[2])), batch.dtype)
+    out = np.zeros(2)
+    if buffers is None:
+        _core.mgca_prototypes(*arrays, scale, factor, out, *targets, None, None, None)
+        return float(out[0]), 0.0
+    dimage, dtext = np.zeros_like(arrays[0]), np.zeros_like(arrays[1])
+    dprototypes = buffers["prototypes"]
+    dprototypes[...] = 0
+    _core.mgca_prototypes(*arrays, scale, factor, out, *targets, dimage, dtext, dprototypes)
+    buffers["image_global"][...] += dimage
+    buffers["text_global"][...] += dtext
+    return float(out[0]), float(out[1])

@@ -1,0 +1,149 @@
+"""MGCA with what it learns: projections, prototypes, scales."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc._arrays import choice, flag, number, positive, whole_number
+from csparc.losses._attention import INNER
+from csparc.losses._learned import LearnedLoss
+from csparc.losses.mgca import ATTENTIONS, CONVENTIONS, mgca_loss
+from csparc.losses.result import LossOutput
+
+
+class MgcaLoss(LearnedLoss):
+    """:func:`mgca_loss` as an object a trainer can hold; it owns everything that is learned.
+
+    Parameters
+    ----------
+    embed_dim
+        Width D of the embeddings. None: that of the first call, when the parameters come to be.
+    prototypes
+        How many.
+    width
+        H of the attention's projections; ``heads`` divides it.
+    heads, attention, convention
+        As in the function.
+    biases
+        Give the projections biases, starting at 0.
+    local_logit_scale, prototype_scale
+        Where these scales start; both are learned.
+    global_weight, token_weight, prototype_weight
+        The three ``weights``.
+    seed
+        Of the initial projections (standard deviation 1/sqrt of their input width) and prototypes.
+    """
+
+    inputs = ("patches", "tokens", "image_global", "text_global")
+
+    def __init__(
+        self,
+        embed_dim: int | None = None,
+        prototypes: int = 500,
+        width: int = 128,
+        heads: int = 1,
+        attention: str = "mha",
+        biases: bool = False,
+        local_logit_scale: float = 1 / 0.1,
+        prototype_scale: float = 1 / 0.2,
+        global_weight: float = 1.0,
+        token_weight: float = 1.0,
+        prototype_weight: float = 1.0,
+        convention: str = "paper",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        choice(attention, "attention", ATTENTIONS)
+        self._options: dict[str, Any] = {
+            "embed_dim": embed_dim,
+            "prototypes": whole_number(prototypes, "prototypes", low=1),
+            "width": whole_number(width, "width", low=1),
+            "heads": whole_number(heads, "heads", low=1),
+            "attention": attention,
+            "biases": flag(biases, "biases"),
+            "local_logit_scale": positive(local_logit_scale, "local_logit_scale"),
+            "prototype_scale": positive(prototype_scale, "prototype_scale"),
+            "global_weight": number(global_weight, "global_weight"),
+            "token_weight": number(token_weight, "token_weight"),
+            "prototype_weight": number(prototype_weight, "prototype_weight"),
+            "convention": convention,
+            "seed": whole_number(seed, "seed", low=0),
+        }
+        if width % heads:
+            raise ValueError(f"width: expected a multiple of heads = {heads}, found {width}")
+        choice(convention, "convention", tuple(CONVENTIONS))
+        for name in ("local_logit_scale", "prototype_scale"):
+            self._own_scale(name, self._options[name])
+        if embed_dim is not None:
+            self._build(whole_number(embed_dim, "embed_dim", low=1))
+
+    def _weights(self) -> list[float]:
+        names = ("global_weight", "token_weight", "prototype_weight")
+        return [self._options[name] for name in names]
+
+    def _build(self, D: int) -> None:
+        """Own prototypes and projections for vectors of width D."""
+        options, H = self._options, self._options["width"]
+        seed = options["seed"]
+        options["embed_dim"] = D
+        self._own("prototypes", (options["prototypes"], D), seed=seed, spread=1.0)
+        for owner in ("word_attention", "patch_attention") if options["attention"] == "mha" else ():
+            for part in INNER:
+                self._own(f"{owner}.{part}", (H, D), seed=seed, spread=D**-0.5, decay=True)
+                if options["biases"]:
+                    self._own(f"{owner}.{part}_bias", (H,))
+            self._own(f"{owner}.out", (D, H), seed=seed, spread=H**-0.5, decay=True)
+            if options["biases"]:
+                self._own(f"{owner}.out_bias", (D,))
+        self.constrain()
+
+    def constrain(self) -> None:
+        """Bring scales back to at most 100, prototypes to length 1."""
+        super().constrain()
+        if "prototypes" in self.parameters:
+            data = self.parameters["prototypes"].data
+            length = np.linalg.norm(data, axis=1, keepdims=True)
+            np.divide(data, length, out=data, where=length > 0)
+
+    def config(self) -> dict[str, Any]:
+        """What recreates this object: its name and options, as JSON holds them."""
+        return {"loss": "mgca", **self._options}
+
+    def __call__(
+        self,
+        patches: ArrayLike,
+        tokens: ArrayLike,
+        *,
+        image_global: ArrayLike,
+        text_global: ArrayLike,
+        text_mask: ArrayLike | None = None,
+        patch_mask: ArrayLike | None = None,
+        logit_scale: float = 1 / 0.07,
+        grad: bool = False,
+        out_grads: Mapping[str, np.ndarray] | None = None,
+    ) -> LossOutput:
+        """As :func:`mgca_loss`."""
+        if "prototypes" not in self.parameters:
+            self._build(np.shape(patches)[-1])
+        owned: dict[str, dict[str, np.ndarray]] = {}
+        for name, parameter in self.parameters.items():
+            owner, _, part = name.partition(".")
+            if part:
+                owned.setdefault(owner, {})[part] = parameter.data
+        return mgca_loss(
+            patches, tokens, image_global=image_global, text_global=text_global,
+            prototypes=self.parameters["prototypes"].data, text_mask=text_mask,
+            patch_mask=patch_mask, **owned, attention=self._options["attention"],
+            heads=self._options["heads"], logit_scale=logit_scale,
+            local_logit_scale=self.value("local_logit_scale"),
+            prototype_scale=self.value("prototype_scale"), weights=self._weights(),
+            convention=self._options["convention"], grad=grad, out_grads=out_grads,
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{k}={v!r}" for k, v in self._options.items())
+        return f"MgcaLoss({options})"
