@@ -233,6 +233,22 @@ def test_train_goes_on_where_it_was_and_does_not_overwrite(trained, tmp_path):
 
 
 @needs_train
+def test_train_takes_options_of_model_and_pictures(tmp_path):
+    folder = tmp_path / "run"
+    options = "--model-opt causal=true --model-opt text.layers=1 --aug-scale 0.5 --aug-shift 2"
+    done = csparc(
+        *f"train --train-data scenes:tier=S;size=16 --steps 1 --batch-size 8 {options}".split(),
+        *["--image-mean", ".2", ".2", ".2", "--image-std", ".1", ".1", ".1", "--loss-specials", "--out"],
+        str(folder),
+    )
+    assert done.returncode == 0, done.stderr
+    model, _, metadata = public.load_checkpoint(folder)
+    assert model.config.causal
+    assert model.config.text.layers == 1
+    assert metadata.preprocess["mean"] == [0.2, 0.2, 0.2]
+
+
+@needs_train
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -241,6 +257,10 @@ def test_train_goes_on_where_it_was_and_does_not_overwrite(trained, tmp_path):
         (["--loss-opt", "sigma=often"], "sigma"),
         (["--wd", "-1"], "wd"),
         (["--batch-size", "999"], "batch_size"),
+        (["--model-opt", "causal=maybe"], "model-opt causal: expected bool, found 'maybe'"),
+        (["--model-opt", "depth=3"], "model-opt: expected key=value with one of image_size"),
+        (["--model-opt", "image.width=30"], "image.heads: expected a divisor of image.width"),
+        (["--image-std", "1", "0", "1"], "std"),
     ],
 )
 def test_train_names_a_wrong_setting(option, message, tmp_path, capsys):

@@ -15,12 +15,12 @@ from tolerances import FLOAT32
 import csparc
 from csparc.data.loader import Loader
 from csparc.errors import DataError, TrainingError
+from csparc.losses.table import LOSSES, make_loss
 from csparc.optim import AdamW
 from csparc.trainer import TrainConfig, load_checkpoint
 from csparc.trainer.checkpoint import read_checkpoint
 from csparc.trainer.folder import CheckpointFolder
 from csparc.trainer.log import STEP_KEYS, JsonLines
-from csparc.trainer.loss_table import LOSSES, make_loss
 from csparc.trainer.progress import duration
 from csparc.trainer.step import Step, clamp_logit_scale, logit_scale
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
+from typing import get_type_hints
 
 from csparc.cli import common
+from csparc.losses.table import LOSSES
+from csparc.trainer.config import TrainConfig
+
+RESIZE_MODES = ("shortest", "longest", "squash")
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -23,7 +29,8 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true",
                         help="replace the run that --out already holds")
     _add_model(parser.add_argument_group("model and loss"))
-    _add_schedule(parser.add_argument_group("training"))
+    _add_pictures(parser.add_argument_group("pictures"))
+    _add_schedule(parser.add_argument_group("training (defaults in brackets)"))
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -31,7 +38,11 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 def _add_model(group) -> None:
     group.add_argument("--model", default="nano", metavar="NAME",
                        help="a preset (default nano); csparc info lists them")
-    group.add_argument("--loss", default="sparc", metavar="NAME", help="sparc (default) or clip")
+    group.add_argument("--model-opt", action="append", default=[], metavar="KEY=VALUE",
+                       help="a field of the model's configuration, such as causal=true or "
+                            "context_length=55; may be repeated")
+    group.add_argument("--loss", default="sparc", metavar="NAME",
+                       help=f"{', '.join(LOSSES)} (default sparc)")
     group.add_argument("--loss-opt", action="append", default=[], metavar="KEY=VALUE",
                        help="an option of the loss, such as local_weight=5; may be repeated")
     group.add_argument("--tokenizer", metavar="FILE",
@@ -39,28 +50,51 @@ def _add_model(group) -> None:
                             "default: train one on the captions")
     group.add_argument("--vocab-size", type=common.positive_int, default=8192, metavar="N",
                        help="most entries of the trained tokenizer (default 8192)")
+    group.add_argument("--loss-specials", action="store_true",
+                       help="let the begin and end tokens of captions into the local loss "
+                            "(default: only what stands between them)")
+
+
+def _add_pictures(group) -> None:
+    group.add_argument("--aug-scale", type=common.share, metavar="SHARE",
+                       help="random resized crops of at least this share of a picture; 1: none "
+                            "(default 0.9, generated scenes 1)")
+    group.add_argument("--aug-shift", type=int, default=0, metavar="PIXELS",
+                       help="random shifts by up to so many pixels each way (default 0)")
+    group.add_argument("--image-mean", type=float, nargs=3, metavar=("R", "G", "B"),
+                       help="subtracted from pixels in [0, 1] (default CLIP's)")
+    group.add_argument("--image-std", type=float, nargs=3, metavar=("R", "G", "B"),
+                       help="divided into them (default CLIP's)")
+    group.add_argument("--image-resize-mode", choices=RESIZE_MODES, default="shortest",
+                       help="for evaluation, and for training without crops (default shortest)")
 
 
 def _add_schedule(group) -> None:
     """One flag a field of TrainConfig; a flag that is not given leaves the field's default."""
-    number = common.positive_int
-    group.add_argument("--batch-size", type=number, metavar="N")
     length = group.add_mutually_exclusive_group(required=True)
-    length.add_argument("--steps", type=number, metavar="N")
-    length.add_argument("--epochs", type=number, metavar="N")
-    group.add_argument("--lr", type=float, metavar="X", help="peak learning rate")
-    group.add_argument("--wd", type=float, metavar="X", help="weight decay")
-    group.add_argument("--warmup", type=int, metavar="N", help="steps of linear warm-up")
-    group.add_argument("--beta1", type=float, metavar="X")
-    group.add_argument("--beta2", type=float, metavar="X")
-    group.add_argument("--eps", type=float, metavar="X")
-    group.add_argument("--grad-clip-norm", type=float, metavar="X")
-    group.add_argument("--accum-freq", type=number, metavar="N",
-                       help="batches a step; the negatives come from each batch alone")
-    group.add_argument("--seed", type=int, metavar="N")
-    group.add_argument("--save-frequency", type=number, metavar="N",
-                       help="steps between checkpoints")
-    group.add_argument("--val-frequency", type=int, metavar="N", help="steps between validations")
+    length.add_argument("--steps", type=common.positive_int, metavar="N",
+                        help="length of the run in optimiser steps")
+    length.add_argument("--epochs", type=common.positive_int, metavar="N",
+                        help="or in passes over the data")
+    defaults = {field.name: field.default for field in fields(TrainConfig)}
+    for name, kind, text in (
+        ("batch_size", common.positive_int, "pairs that are contrasted with each other"),
+        ("lr", float, "peak learning rate"),
+        ("wd", float, "weight decay"),
+        ("warmup", int, "steps of linear warm-up"),
+        ("beta1", float, "of AdamW"),
+        ("beta2", float, "of AdamW"),
+        ("eps", float, "of AdamW"),
+        ("grad_clip_norm", float, "longest gradient"),
+        ("accum_freq", common.positive_int,
+         "batches a step; the negatives come from each batch alone"),
+        ("seed", int, "decides initial weights, order, captions and augmentation"),
+        ("save_frequency", common.positive_int, "steps between checkpoints"),
+        ("val_frequency", int, "steps between validations; 0: only at the end"),
+    ):
+        default = "a tenth of the run, at most 2500" if name == "warmup" else defaults[name]
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"{text} ({default})",
+                           metavar="X" if kind is float else "N")
 
 
 SETTINGS = (
@@ -73,7 +107,8 @@ SETTINGS = (
 def run(arguments: argparse.Namespace) -> int:
     import csparc
     from csparc.cli.evaluate import table
-    from csparc.trainer import TrainConfig, Trainer, make_loss
+    from csparc.models.factory import configure
+    from csparc.trainer import Trainer, make_loss
 
     given = {name: getattr(arguments, name) for name in SETTINGS}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
@@ -81,10 +116,14 @@ def run(arguments: argparse.Namespace) -> int:
     train = common.open_data(arguments.train_data, arguments)
     val = common.open_data(arguments.val_data, arguments) if arguments.val_data else None
     common.use_threads(arguments.threads)
-    tokenizer = _tokenizer(arguments, train)
+    overrides = _model_overrides(arguments.model_opt)
+    tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
     model = csparc.create_model(
-        arguments.model, vocab_size=tokenizer.vocab_size, seed=config.seed)
-    trainer = Trainer(model, loss, train, tokenizer=tokenizer, val_data=val, config=config)
+        arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides})
+    preprocess, val_preprocess = _transforms(arguments, train, model.config.image_size)
+    trainer = Trainer(model, loss, train, tokenizer=tokenizer, val_data=val, config=config,
+                      preprocess=preprocess, val_preprocess=val_preprocess,
+                      loss_specials=arguments.loss_specials)
     result = trainer.run()
     if result.interrupted:
         raise KeyboardInterrupt(f"go on with --resume latest --out {arguments.out}")
@@ -95,13 +134,48 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _tokenizer(arguments: argparse.Namespace, train):
+def _model_overrides(settings: list[str]) -> dict:
+    """Fields of ModelConfig from ``--model-opt``; the towers' own are ``image.width`` and so on."""
+    from csparc._settings import parse_settings
+    from csparc.models.config import ModelConfig, TowerConfig
+
+    plain = {key: hint for key, hint in get_type_hints(ModelConfig).items()
+             if hint is not TowerConfig}
+    towers = {f"{side}.{key}": hint for side in ("image", "text")
+              for key, hint in get_type_hints(TowerConfig).items()}
+    overrides: dict = {}
+    for key, value in parse_settings("model-opt", settings, {**plain, **towers}).items():
+        side, dot, field = key.partition(".")
+        if dot:
+            overrides.setdefault(side, {})[field] = value
+        else:
+            overrides[key] = value
+    return overrides
+
+
+def _transforms(arguments: argparse.Namespace, train, size: int):
+    """(for training, for evaluation)."""
+    from csparc.data.scenes import Scenes
+    from csparc.data.transforms import OPENAI_MEAN, OPENAI_STD, Preprocess
+
+    colours = (tuple(arguments.image_mean or OPENAI_MEAN), tuple(arguments.image_std or OPENAI_STD))
+    scale = arguments.aug_scale
+    if scale is None:
+        scale = 1.0 if isinstance(train, Scenes) else 0.9
+    mode = {"resize_mode": arguments.image_resize_mode}
+    evaluation = Preprocess(size, *colours, **mode)
+    if scale == 1 and arguments.aug_shift == 0:
+        return evaluation, evaluation
+    crop = (scale, 1.0) if scale < 1 else None
+    return Preprocess(size, *colours, True, scale=crop, shift=arguments.aug_shift, **mode), evaluation
+
+
+def _tokenizer(arguments: argparse.Namespace, train, config):
     """The tokenizer of a file, or one trained on the captions; rows as long as the model's."""
     import csparc
     from csparc.data import tokenizer as tokenizers
-    from csparc.models.config import preset
 
-    length = preset(arguments.model).context_length
+    length = config.context_length
     if arguments.tokenizer is not None:
         return csparc.get_tokenizer(arguments.tokenizer, context_length=length)
     return tokenizers.train(train.all_captions(), vocab_size=arguments.vocab_size,

@@ -1,8 +1,29 @@
 """Training: settings, the loop, checkpoints, logs."""
 
-from csparc.trainer.checkpoint import load_checkpoint
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from csparc.trainer.config import TrainConfig
-from csparc.trainer.loss_table import make_loss
-from csparc.trainer.trainer import Trainer, TrainResult
+
+if TYPE_CHECKING:
+    from csparc.losses.table import make_loss
+    from csparc.trainer.checkpoint import load_checkpoint
+    from csparc.trainer.trainer import Trainer, TrainResult
+
+# Imported when first used: the command line reads the settings' defaults for its help alone.
+_LATER = {
+    "TrainResult": "csparc.trainer.trainer",
+    "Trainer": "csparc.trainer.trainer",
+    "load_checkpoint": "csparc.trainer.checkpoint",
+    "make_loss": "csparc.losses.table",
+}
 
 __all__ = ["TrainConfig", "TrainResult", "Trainer", "load_checkpoint", "make_loss"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'csparc.trainer' has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from csparc.trainer.loss_table import loss_from_config
+from csparc.losses.table import loss_from_config
 from csparc.trainer.safetensors_file import refuse, show
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loader import Loader
+from csparc.losses.table import make_loss
 from csparc.optim import cosine
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
-from csparc.trainer.loss_table import make_loss
 from csparc.trainer.metadata import Counters
 from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
@@ -51,7 +51,7 @@ class Trainer:
     model : TwoTower
         From `csparc.create_model`; trained in place.
     loss : object or str
-        ``SparcLoss(...)``, ``ClipLoss(...)``, or a name in `csparc.trainer.loss_table.LOSSES`.
+        ``SparcLoss(...)``, ``ClipLoss(...)``, or a name in `csparc.losses.table.LOSSES`.
     data : Dataset, str or path
         A data set, or what `csparc.data.open` takes.
     tokenizer : Tokenizer

@@ -1,0 +1,70 @@
+"""The losses a run can be trained with, by name, and their options given as text."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from csparc._settings import parse_settings
+
+LOSSES = {
+    "sparc": "SparcLoss",
+    "clip": "ClipLoss",
+    "siglip": "SiglipLoss",
+    "pacl": "PaclLoss",
+    "filip": "FilipLoss",
+    "clip+filip": "ClipFilipLoss",
+}
+"""Name on the command line, and in a loss's ``config()`` -> class in `csparc.losses`."""
+
+
+def loss_class(name: str) -> type:
+    """The class behind a name.
+
+    Raises
+    ------
+    ValueError
+        An unknown name; the message lists the known ones.
+    """
+    if name not in LOSSES:
+        raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, found {name!r}")
+    from csparc import losses
+
+    return getattr(losses, LOSSES[name])
+
+
+def make_loss(name: str, settings: Iterable[str] = ()) -> Any:
+    """Make a loss from its name and settings ``key=value``.
+
+    Parameters
+    ----------
+    name : str
+        One of `LOSSES`.
+    settings : iterable of str
+        Keyword arguments of its class, each turned into the type the class declares:
+        ``sigma=0.25``, ``normalizer=softmax``, ``detach_weights=true``, ``sigma=none``.
+
+    Raises
+    ------
+    ValueError
+        An unknown name or key, or a value that is not of the declared type.
+    """
+    made = loss_class(name)
+    hints = typing.get_type_hints(made.__init__)
+    known = {key: hints[key] for key in inspect.signature(made).parameters if key in hints}
+    return made(**parse_settings("loss-opt", settings, known))
+
+
+def loss_from_config(config: Mapping[str, Any]) -> Any:
+    """The loss whose ``config()`` this is; a name that is not in the table gives None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Options its class does not take.
+    """
+    options = dict(config)
+    name = options.pop("loss", None)
+    return loss_class(name)(**options) if name in LOSSES else None
