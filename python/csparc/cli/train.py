@@ -167,7 +167,8 @@ def _transforms(arguments: argparse.Namespace, train, size: int):
     if scale == 1 and arguments.aug_shift == 0:
         return evaluation, evaluation
     crop = (scale, 1.0) if scale < 1 else None
-    return Preprocess(size, *colours, True, scale=crop, shift=arguments.aug_shift, **mode), evaluation
+    training = Preprocess(size, *colours, True, scale=crop, shift=arguments.aug_shift, **mode)
+    return training, evaluation
 
 
 def _tokenizer(arguments: argparse.Namespace, train, config):
