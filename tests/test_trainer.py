@@ -37,6 +37,19 @@ def test_the_loss_falls(loss):
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:5])
 
 
+def test_everything_a_loss_owns_is_trained_and_comes_back(tmp_path):
+    """MGCA's arrays exist only once the model's width is known."""
+    trainer = small_training.trainer(tmp_path / "run", loss="mgca", steps=4, val_data=None)
+    before = {name: p.data.copy() for name, p in trainer.loss.parameters.items()}
+    assert {"prototypes", "word_attention.query", "patch_attention.out"} <= set(before)
+    trainer.run()
+    saved = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.safetensors")
+    assert set(saved.loss) == set(before)
+    for name, parameter in trainer.loss.parameters.items():
+        assert not np.array_equal(parameter.data, before[name]), f"{name} was not trained"
+        np.testing.assert_array_equal(saved.loss[name], parameter.data)
+
+
 def test_a_loss_that_owns_parameters_is_trained_saved_and_resumed(tmp_path, monkeypatch):
     out, whole = tmp_path / "run", tmp_path / "whole"
     trainer = small_training.trainer(whole, loss="siglip")

@@ -38,6 +38,10 @@ class LearnedLoss:
         self.parameters: dict[str, Parameter] = {}
         self._scales: set[str] = set()
 
+    def prepare(self, shared_width: int) -> None:
+        """Own from now on what depends on the width D of the embeddings; most losses own nothing
+        that does. Called before anything is trained or loaded."""
+
     def _own_scale(self, name: str, value: float) -> None:
         """Own a positive number, learned through its logarithm."""
         self._own(name, (1,), fill=math.log(positive(value, name)))

@@ -79,14 +79,18 @@ class MgcaLoss(LearnedLoss):
         for name in ("local_logit_scale", "prototype_scale"):
             self._own_scale(name, self._options[name])
         if embed_dim is not None:
-            self._build(whole_number(embed_dim, "embed_dim", low=1))
+            self._own_arrays(whole_number(embed_dim, "embed_dim", low=1))
 
     def _weights(self) -> list[float]:
         names = ("global_weight", "token_weight", "prototype_weight")
         return [self._options[name] for name in names]
 
-    def _build(self, D: int) -> None:
-        """Own prototypes and projections for vectors of width D."""
+    def prepare(self, shared_width: int) -> None:
+        """Own prototypes and projections for vectors of this width, if not done yet."""
+        if "prototypes" not in self.parameters:
+            self._own_arrays(shared_width)
+
+    def _own_arrays(self, D: int) -> None:
         options, H = self._options, self._options["width"]
         seed = options["seed"]
         options["embed_dim"] = D
@@ -127,8 +131,7 @@ class MgcaLoss(LearnedLoss):
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
         """As :func:`mgca_loss`."""
-        if "prototypes" not in self.parameters:
-            self._build(np.shape(patches)[-1])
+        self.prepare(np.shape(patches)[-1])
         owned: dict[str, dict[str, np.ndarray]] = {}
         for name, parameter in self.parameters.items():
             owner, _, part = name.partition(".")

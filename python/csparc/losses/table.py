@@ -16,6 +16,8 @@ LOSSES = {
     "pacl": "PaclLoss",
     "filip": "FilipLoss",
     "clip+filip": "ClipFilipLoss",
+    "gloria": "GloriaLoss",
+    "mgca": "MgcaLoss",
 }
 """Name on the command line, and in a loss's ``config()`` -> class in `csparc.losses`."""
 

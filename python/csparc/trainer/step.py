@@ -147,8 +147,11 @@ def logit_scale(model: TwoTower, low: float, high: float) -> float:
     return min(max(math.exp(stored), low), high) if math.isfinite(stored) else stored
 
 
-def start_scale(model: TwoTower, loss: Any) -> None:
-    """Give a scale nobody has trained yet the start its loss asks for (SigLIP's is 10)."""
+def introduce(model: TwoTower, loss: Any) -> None:
+    """Tell a loss with parameters the model's width, and give a scale nobody has trained yet the
+    start its loss asks for (SigLIP's is 10)."""
+    if hasattr(loss, "prepare"):
+        loss.prepare(model.config.shared_width)
     wanted = getattr(loss, "initial_logit_scale", None)
     fresh = np.full_like(model.logit_scale.data, math.log(1 / 0.07))
     if wanted is not None and np.array_equal(model.logit_scale.data, fresh):

@@ -21,7 +21,7 @@ from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.metadata import Counters
 from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
-from csparc.trainer.step import Step, start_scale
+from csparc.trainer.step import Step, introduce
 from csparc.trainer.validation import Validation, score
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Trainer:
         self.config = TrainConfig(**settings) if config is None else config
         self.model = model
         self.loss = make_loss(loss) if isinstance(loss, str) else loss
-        start_scale(model, self.loss)
+        introduce(model, self.loss)
         self.data = _opened(data)
         self.tokenizer = tokenizer
         self.val_preprocess = val_preprocess or default_preprocess(model)
