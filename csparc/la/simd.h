@@ -22,6 +22,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define CS_SIMD_JOIN(name, isa) name##_##isa
@@ -101,8 +103,11 @@ INLINE lanes at_least(vec a, vec b) { return a >= b; }
 INLINE vec choose(lanes m, vec yes, vec no) { return (vec)((m & (lanes)yes) | (~m & (lanes)no)); }
 INLINE vec only(lanes m, vec x) { return (vec)(m & (lanes)x); }
 #if defined(__aarch64__)
-#include <arm_neon.h>
-INLINE vec madd(vec a, vec b, vec c) { return (vec)vfmaq_f32(c, a, b); }
+INLINE vec
+madd(vec a, vec b, vec c)
+{
+    return (vec)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
 #else
 INLINE vec madd(vec a, vec b, vec c) { return a * b + c; }
 #endif
