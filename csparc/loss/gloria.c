@@ -6,6 +6,7 @@
 #include "base/real.h"
 #include "la/norm.h"
 #include "la/rows.h"
+#include "la/tiles.h"
 #include "loss/image_block.h"
 #include "loss/pair_states.h"
 
@@ -99,6 +100,7 @@ pack_captions(const workspace *w, size_t c0, size_t end, CS_TYPED(cs_word_tile) 
         }
         t->start[++t->samples] = at;
     }
+    CS_TYPED(cs_transpose)(at, w->D, at, t->words, w->D, t->columns);
 }
 
 /* z of image r of the block with the tile's captions. */

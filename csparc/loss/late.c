@@ -4,12 +4,13 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/rows.h"
 #include "loss/contrastive.h"
 #include "loss/kernels.h"
+#include "loss/multiply.h"
 #include "loss/pair_kernels.h"
 #include "loss/tiling.h"
+#include "loss/winners.h"
 
 enum { KEYS = 128, MOST_ROWS = 16, BLOCK_BYTES = 48 << 20 };
 
@@ -21,8 +22,7 @@ typedef struct {
     cs_real *drows;      /* the same for gradients */
     cs_real *similarity; /* [keys, queries] */
     cs_real *best;       /* [queries] */
-    size_t *index;       /* [samples] */
-    cs_real *weight;     /* [samples] */
+    CS_TYPED(cs_winner_room) room;
 } tile;
 
 typedef struct {
@@ -34,6 +34,7 @@ typedef struct {
     size_t *query_count, *key_count; /* [B] */
     size_t first, samples;         /* the block */
     cs_real *rows;                 /* [rows, Q, D] its queries as unit vectors */
+    cs_real *columns;              /* [rows, D, Q] the same, transposed */
     cs_real *partial;              /* [owners, rows, Q, D] */
     uint16_t *winner;              /* [rows, B, Q] */
     cs_real *score;                /* [rows, B] X, then dloss/dX times 1 / number of queries */
@@ -50,8 +51,7 @@ layout_tile(size_t query_rows, size_t key_rows, size_t D, size_t samples, cs_are
     t->drows = cs_arena_take(arena, keys * D * sizeof(cs_real));
     t->similarity = cs_arena_take(arena, keys * query_rows * sizeof(cs_real));
     t->best = cs_arena_take(arena, query_rows * sizeof(cs_real));
-    t->index = cs_arena_take(arena, samples * sizeof(size_t));
-    t->weight = cs_arena_take(arena, samples * sizeof(cs_real));
+    CS_TYPED(cs_winner_room_layout)(query_rows, samples, key_rows, arena, &t->room);
     return arena->used - before;
 }
 
@@ -59,7 +59,7 @@ layout_tile(size_t query_rows, size_t key_rows, size_t D, size_t samples, cs_are
 static size_t
 block_rows(size_t B, size_t query_rows, size_t D, size_t owners)
 {
-    size_t bytes = query_rows * (owners + 1) * D * sizeof(cs_real) + query_rows * B * 2;
+    size_t bytes = query_rows * (owners + 2) * D * sizeof(cs_real) + query_rows * B * 2;
     size_t rows = bytes > 0 ? BLOCK_BYTES / bytes : MOST_ROWS;
     return rows < 1 ? 1 : cs_least(rows, MOST_ROWS);
 }
@@ -78,6 +78,7 @@ layout(size_t B, size_t Q, size_t key_rows, size_t D, long long asked_rows,
     w.query_count = cs_arena_take(arena, B * sizeof(size_t));
     w.key_count = cs_arena_take(arena, B * sizeof(size_t));
     w.rows = cs_arena_take(arena, rows * Q * D * sizeof(cs_real));
+    w.columns = cs_arena_take(arena, rows * Q * D * sizeof(cs_real));
     w.partial = cs_arena_take(arena, owners * rows * Q * D * sizeof(cs_real));
     w.winner = cs_arena_take(arena, rows * B * Q * sizeof(uint16_t));
     w.score = cs_arena_take(arena, rows * B * sizeof(cs_real));
@@ -126,6 +127,14 @@ pack(const CS_TYPED(cs_late_side) *side, size_t D, size_t sample, cs_real *out)
     }
 }
 
+static void
+pack_queries(const workspace *w, size_t r)
+{
+    size_t at = r * w->query.N * w->D, count = w->query_count[w->first + r];
+    pack(&w->query, w->D, w->first + r, w->rows + at);
+    CS_TYPED(cs_transpose)(count, w->D, count, w->rows + at, w->D, w->columns + at);
+}
+
 /* The next samples from `first` on, before `end`, whose keys fit a tile (at least one). */
 static void
 next_tile(const workspace *w, size_t first, size_t end, tile *t)
@@ -154,8 +163,7 @@ score_owner(const workspace *w, size_t owner)
         next_tile(w, first, end, &t);
         for (size_t r = 0; r < w->samples; r++) {
             size_t Q = w->query_count[w->first + r], keys = t.start[t.samples];
-            CS_TYPED(cs_gemm)(keys, Q, D, 1, t.rows, D, 1, w->rows + r * N * D, 1, D, 0,
-                              t.similarity, Q, 1);
+            cs_multiply(keys, Q, D, t.rows, D, 1, w->columns + r * N * D, Q, 0, t.similarity, Q);
             for (size_t s = 0; s < t.samples; s++) {
                 size_t j = first + s, own = t.start[s + 1] - t.start[s];
                 cs_real sum = own == 0 || Q == 0
@@ -202,7 +210,6 @@ contrast_row(const workspace *w, size_t r, double *out)
 static void
 gradient_of_owner(const workspace *w, size_t owner)
 {
-    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t begin = owner * w->tiling.owned, end = cs_least(begin + w->tiling.owned, w->B);
     size_t D = w->D, N = w->query.N;
@@ -215,19 +222,14 @@ gradient_of_owner(const workspace *w, size_t owner)
         for (size_t r = 0; r < w->samples; r++) {
             const uint16_t *winner = w->winner + (r * w->B + first) * N;
             size_t Q = w->query_count[w->first + r];
-            for (size_t q = 0; q < Q; q++) {
-                size_t live = 0;
-                for (size_t s = 0; s < t.samples; s++) {
-                    t.weight[live] = w->score[r * w->B + first + s];
-                    t.index[live] = t.start[s] + winner[s * N + q];
-                    live += t.start[s + 1] > t.start[s];
-                }
-                kernels->add_rows(D, live, t.weight, t.index, t.rows, partial + (r * N + q) * D);
-            }
+            const cs_real *h = w->score + r * w->B + first;
+            CS_TYPED(cs_winners_to_queries)(Q, t.samples, D, t.start, winner, N, h, t.rows,
+                                            &t.room, partial + r * N * D);
             for (size_t s = 0; s < t.samples; s++)
-                for (size_t q = 0; q < Q && t.start[s + 1] > t.start[s]; q++)
-                    rows->scale_add(D, w->score[r * w->B + first + s], w->rows + (r * N + q) * D, 1,
-                                    t.drows + (t.start[s] + winner[s * N + q]) * D);
+                if (t.start[s + 1] > t.start[s])
+                    CS_TYPED(cs_winners_to_keys)(Q, t.start[s + 1] - t.start[s], D,
+                                                 winner + s * N, h[s], w->rows + r * N * D,
+                                                 &t.room, t.drows + t.start[s] * D);
         }
         size_t at = 0;
         for (size_t n = first * w->key.N; n < (first + t.samples) * w->key.N; n++)
@@ -273,7 +275,7 @@ CS_TYPED(cs_late)(size_t B, size_t D, const CS_TYPED(cs_late_side) *queries,
         w.samples = cs_least(w.tiling.rows, B - w.first);
         CS_PARALLEL_FOR
         for (size_t r = 0; r < w.samples; r++)
-            pack(&w.query, D, w.first + r, w.rows + r * queries->N * D);
+            pack_queries(&w, r);
         CS_PARALLEL_FOR_DYNAMIC_ON(threads)
         for (size_t owner = 0; owner < w.tiling.owners; owner++)
             score_owner(&w, owner);

@@ -4,9 +4,9 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/norm.h"
 #include "loss/image_block.h"
+#include "loss/multiply.h"
 #include "loss/pair_kernels.h"
 #include "loss/pair_states.h"
 #include "op/l2norm.h"
@@ -19,6 +19,7 @@ typedef struct {
     cs_real *x, *a, *ga;                            /* [P,C] */
     cs_real *y, *q, *phi, *e, *twice_f, *mean, *top, *g; /* [C] */
     cs_real *row;                                   /* [P] weight_scale / |v| */
+    cs_real *columns, *across; /* [D,C] captions and [C,P] a, transposed */
 } tile;
 
 typedef struct {
@@ -35,7 +36,7 @@ typedef struct {
 } workspace;
 
 static size_t
-layout_tile(size_t P, size_t columns, cs_arena *arena, tile *t)
+layout_tile(size_t P, size_t D, size_t columns, cs_arena *arena, tile *t)
 {
     size_t before = arena->used;
     cs_real **lanes[LANE_ARRAYS] = {&t->y, &t->q, &t->phi, &t->e, &t->twice_f, &t->mean, &t->top,
@@ -46,6 +47,8 @@ layout_tile(size_t P, size_t columns, cs_arena *arena, tile *t)
     for (size_t i = 0; i < LANE_ARRAYS; i++)
         *lanes[i] = cs_arena_take(arena, columns * sizeof(cs_real));
     t->row = cs_arena_take(arena, P * sizeof(cs_real));
+    t->columns = cs_arena_take(arena, D * columns * sizeof(cs_real));
+    t->across = cs_arena_take(arena, P * columns * sizeof(cs_real));
     return arena->used - before;
 }
 
@@ -68,7 +71,7 @@ layout(size_t B, size_t P, size_t D, long long asked_rows, long long asked_colum
     w.scores = cs_arena_take(arena, tiling.owners * tiling.rows * tiling.columns * sizeof(cs_real));
     w.dscale = cs_arena_take(arena, tiling.owners * sizeof(double));
     w.dweight = cs_arena_take(arena, tiling.owners * sizeof(double));
-    w.tile_size = layout_tile(P, tiling.columns, &counter, &measured);
+    w.tile_size = layout_tile(P, D, tiling.columns, &counter, &measured);
     w.tiles = cs_arena_take(arena, threads * w.tile_size);
     return w;
 }
@@ -87,13 +90,13 @@ tile_of_thread(const workspace *w)
 {
     tile t;
     cs_arena arena = {(char *)w->tiles + (size_t)cs_thread_id() * w->tile_size, 0};
-    (void)layout_tile(w->P, w->states.tiling.columns, &arena, &t);
+    (void)layout_tile(w->P, w->D, w->states.tiling.columns, &arena, &t);
     return t;
 }
 
-/* phi of image r of the block with captions c0 .. c0+C, and all it was made of. */
+/* phi of image r of the block with the C captions in t->columns, and all it was made of. */
 static void
-form_tile(const workspace *w, size_t r, size_t c0, size_t C, tile *t)
+form_tile(const workspace *w, size_t r, size_t C, tile *t)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const CS_TYPED(cs_image_block) *block = &w->block;
@@ -102,8 +105,7 @@ form_tile(const workspace *w, size_t r, size_t c0, size_t C, tile *t)
     t->C = C;
     for (size_t p = 0; p < P; p++)
         t->row[p] = (cs_real)w->options->weight_scale * block->inverse[r * w->P + p];
-    CS_TYPED(cs_gemm)(P, C, D, 1, block->rows + r * w->P * D, D, 1, w->text + c0 * D, 1, D, 0, t->x,
-                      C, 1);
+    cs_multiply(P, C, D, block->rows + r * w->P * D, D, 1, t->columns, C, 0, t->x, C);
     kernels->patch_weights(P, C, w->options->sigmoid, t->row, t->x, t->a, t->top, t->q);
     kernels->lane_dots(P, C, t->a, t->x, t->y);
     if (!w->options->renormalize) {
@@ -112,7 +114,7 @@ form_tile(const workspace *w, size_t r, size_t c0, size_t C, tile *t)
             t->phi[k] = t->y[k] * lift;
         return;
     }
-    CS_TYPED(cs_gemm)(P, C, P, 1, block->gram + r * w->P * w->P, w->P, 1, t->a, C, 1, 0, t->ga, C, 1);
+    cs_multiply(P, C, P, block->gram + r * w->P * w->P, w->P, 1, t->a, C, 0, t->ga, C);
     kernels->lane_dots(P, C, t->a, t->ga, t->q);
     for (size_t k = 0; k < C; k++) {
         /* |w| is at least its part along the caption, which rounding must not undo. */
@@ -136,8 +138,9 @@ absorb_owner(workspace *w, size_t owner)
     CS_TYPED(cs_pair_states_begin)(&w->states, owner, R);
     for (size_t c0 = begin; c0 < end; c0 += tiling->columns) {
         size_t C = cs_least(tiling->columns, end - c0);
+        CS_TYPED(cs_transpose)(C, w->D, C, w->text + c0 * w->D, w->D, t.columns);
         for (size_t r = 0; r < R; r++) {
-            form_tile(w, r, c0, C, &t);
+            form_tile(w, r, C, &t);
             for (size_t k = 0; k < C; k++)
                 scores[r * C + k] = scale * t.phi[k];
         }
@@ -183,19 +186,22 @@ gradient_of_owner(workspace *w, size_t owner, cs_real *dtext)
     CS_TYPED(cs_image_block_clear)(&w->block, owner);
     for (size_t c0 = begin; c0 < end; c0 += tiling->columns) {
         size_t C = cs_least(tiling->columns, end - c0);
+        CS_TYPED(cs_transpose)(C, D, C, w->text + c0 * D, D, t.columns);
         for (size_t r = 0; r < w->block.images; r++) {
             const cs_real *rows = w->block.rows + r * stride * D;
-            form_tile(w, r, c0, C, &t);
+            form_tile(w, r, C, &t);
             lane_gradients(w, r, c0, &t, &w->dscale[owner]);
             kernels->patch_weights_backward(t.P, C, w->options->sigmoid, t.row, t.e, t.twice_f,
                                             t.mean, t.a, t.x, t.ga,
                                             CS_TYPED(cs_image_block_pull)(&w->block, owner, r));
-            CS_TYPED(cs_gemm)(C, D, t.P, 1, t.ga, 1, C, rows, D, 1, 1, dtext + c0 * D, D, 1);
-            CS_TYPED(cs_gemm)(t.P, D, C, 1, t.ga, C, 1, w->text + c0 * D, D, 1, 1,
-                              CS_TYPED(cs_image_block_drows)(&w->block, owner, r), D, 1);
-            if (w->options->renormalize)
-                CS_TYPED(cs_gemm)(t.P, t.P, C, 1, t.x, C, 1, t.a, 1, C, 1,
-                                  CS_TYPED(cs_image_block_dgram)(&w->block, owner, r), stride, 1);
+            cs_multiply(C, D, t.P, t.ga, 1, C, rows, D, 1, dtext + c0 * D, D);
+            cs_multiply(t.P, D, C, t.ga, C, 1, w->text + c0 * D, D, 1,
+                        CS_TYPED(cs_image_block_drows)(&w->block, owner, r), D);
+            if (!w->options->renormalize)
+                continue;
+            CS_TYPED(cs_transpose)(t.P, C, t.P, t.a, C, t.across);
+            cs_multiply(t.P, t.P, C, t.x, C, 1, t.across, t.P, 1,
+                        CS_TYPED(cs_image_block_dgram)(&w->block, owner, r), stride);
         }
     }
     for (size_t r = 0; r < w->block.images; r++)

@@ -158,24 +158,27 @@ best_rows(size_t K, size_t lanes, const cs_real *x, cs_real *restrict best,
     return sum;
 }
 
+/* A register, or as many as make 64 bytes, that may lie anywhere in memory. */
+typedef cs_real vector
+    __attribute__((vector_size(64), aligned(sizeof(cs_real)), may_alias));
+
 static void
 add_rows(size_t D, size_t n, const cs_real *weight, const size_t *index, const cs_real *rows,
          cs_real *out)
 {
-    enum { CHUNK = 64 }; /* entries of out held in registers while n runs */
+    enum { WIDTH = 64 / sizeof(cs_real), CHUNK = 4 * WIDTH };
     size_t d0 = 0;
     for (; d0 + CHUNK <= D; d0 += CHUNK) {
-        cs_real sum[CHUNK];
-        for (size_t d = 0; d < CHUNK; d++)
-            sum[d] = out[d0 + d];
+        vector *to = (vector *)(out + d0);
+        vector a = to[0], b = to[1], c = to[2], d = to[3];
         for (size_t i = 0; i < n; i++) {
-            const cs_real *restrict row = rows + index[i] * D + d0;
-#pragma omp simd
-            for (size_t d = 0; d < CHUNK; d++)
-                sum[d] += weight[i] * row[d];
+            const vector *row = (const vector *)(rows + index[i] * D + d0);
+            a += weight[i] * row[0];
+            b += weight[i] * row[1];
+            c += weight[i] * row[2];
+            d += weight[i] * row[3];
         }
-        for (size_t d = 0; d < CHUNK; d++)
-            out[d0 + d] = sum[d];
+        to[0] = a, to[1] = b, to[2] = c, to[3] = d;
     }
     for (size_t i = 0; i < n && d0 < D; i++) {
         const cs_real *restrict row = rows + index[i] * D;

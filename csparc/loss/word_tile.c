@@ -1,8 +1,8 @@
 #include "loss/word_tile.h"
 
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/norm.h"
+#include "loss/multiply.h"
 #include "loss/pair_kernels.h"
 
 enum { MATRICES = 4, WORD_ARRAYS = 9 };
@@ -18,7 +18,9 @@ CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_
     t->D = D;
     t->start = cs_arena_take(arena, (most_samples + 1) * sizeof(size_t));
     t->words = cs_arena_take(arena, most_words * D * sizeof(cs_real));
+    t->columns = cs_arena_take(arena, most_words * D * sizeof(cs_real));
     t->dwords = cs_arena_take(arena, most_words * D * sizeof(cs_real));
+    t->across = cs_arena_take(arena, patches * most_words * sizeof(cs_real));
     for (size_t i = 0; i < MATRICES; i++)
         *matrices[i] = cs_arena_take(arena, patches * most_words * sizeof(cs_real));
     for (size_t i = 0; i < WORD_ARRAYS; i++)
@@ -83,9 +85,9 @@ CS_TYPED(cs_word_tile_forward)(size_t P, const cs_real *rows, const cs_real *gra
     size_t words = t->start[t->samples], D = t->D;
     cs_real dead = ldexp(CS_DEAD_NORM, -exponent);
     t->P = P;
-    CS_TYPED(cs_gemm)(P, words, D, 1, rows, D, 1, t->words, 1, D, 0, t->x, words, 1);
+    cs_multiply(P, words, D, rows, D, 1, t->columns, words, 0, t->x, words);
     attend(exponent, options, t);
-    CS_TYPED(cs_gemm)(P, words, P, 1, gram, gram_row, 1, t->a, words, 1, 0, t->ga, words, 1);
+    cs_multiply(P, words, P, gram, gram_row, 1, t->a, words, 0, t->ga, words);
     kernels->lane_dots(P, words, t->a, t->x, t->y);
     kernels->lane_dots(P, words, t->a, t->ga, t->norm);
     for (size_t r = 0; r < words; r++) {
@@ -142,7 +144,8 @@ CS_TYPED(cs_word_tile_backward)(const cs_real *rows, size_t gram_row,
     for (size_t r = 0; r < words; r++)
         t->factor[r] *= scale;
     kernels->combine_lanes(P, words, t->e, t->factor, t->twice_f, t->a, t->x, t->ga);
-    CS_TYPED(cs_gemm)(words, D, P, 1, t->ga, 1, words, rows, D, 1, 1, t->dwords, D, 1);
-    CS_TYPED(cs_gemm)(P, D, words, 1, t->ga, words, 1, t->words, D, 1, 1, drows, D, 1);
-    CS_TYPED(cs_gemm)(P, P, words, 1, t->x, words, 1, t->a, 1, words, 1, dgram, gram_row, 1);
+    cs_multiply(words, D, P, t->ga, 1, words, rows, D, 1, t->dwords, D);
+    cs_multiply(P, D, words, t->ga, words, 1, t->words, D, 1, drows, D);
+    CS_TYPED(cs_transpose)(P, words, P, t->a, words, t->across);
+    cs_multiply(P, P, words, t->x, words, 1, t->across, P, 1, dgram, gram_row);
 }

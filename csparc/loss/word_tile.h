@@ -31,9 +31,11 @@ typedef struct {
     size_t samples;   /* captions */
     size_t *start;    /* [samples + 1] */
     cs_real *words;   /* [words, D] th */
+    cs_real *columns; /* [D, words] the same, transposed */
     cs_real *dwords;  /* [words, D] */
     cs_real *length;  /* [words] |t|, 0 for a dead one */
     cs_real *x, *first, *a, *ga; /* [P, words]; first: softmax over words */
+    cs_real *across;  /* [words, P] a transposed */
     cs_real *factor, *y, *norm, *cosine, *e, *twice_f, *along, *pull; /* [words] */
     cs_real *z, *dz;  /* [samples] */
     cs_real origin;   /* some z: the dz of all pairs sum to 0, so sums may be taken from here */
