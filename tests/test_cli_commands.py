@@ -93,7 +93,9 @@ def test_train_takes_options_of_model_and_pictures(tmp_path):
     colours = "--image-mean .2 .2 .2 --image-std .1 .1 .1 --loss-specials"
     done = csparc(
         *f"train --train-data scenes:tier=S;size=16 --steps 1 --batch-size 8 {options}".split(),
-        *colours.split(), "--out", str(folder),
+        *colours.split(),
+        "--out",
+        str(folder),
     )
     assert done.returncode == 0, done.stderr
     model, _, metadata = public.load_checkpoint(folder)

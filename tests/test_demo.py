@@ -141,7 +141,8 @@ def test_text_searches_take_the_longest_caption_and_mark_its_picture():
     found = text_searches(features(), pictures, 2, lambda row, caption: row == 2)
     assert [search.caption for search in found] == ["a", "dd"]
     assert [hit.true for hit in found[1].hits if not hit.own] == [
-        (hit.image == 2).all() for hit in found[1].hits if not hit.own]
+        (hit.image == 2).all() for hit in found[1].hits if not hit.own
+    ]
     assert [hit.own for hit in found[1].hits] == [True, False, False]
     assert (found[1].hits[0].image == 1).all()
 

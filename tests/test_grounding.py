@@ -126,12 +126,16 @@ def test_place_correlation_of_weights_that_ignore_the_picture_and_that_follow_it
     rng = np.random.default_rng(0)
     fixed = rng.random((1, tokens.shape[1], 16))
     blind = evaluate_grounding(
-        patches, tokens, mask, logit_scale=3.0,
+        patches,
+        tokens,
+        mask,
+        logit_scale=3.0,
         weights_of=lambda v, t, m: np.repeat(fixed / fixed.sum(axis=2, keepdims=True), len(v), 0),
     )
     assert blind["place_correlation"] == pytest.approx(1.0)
     following = evaluate_grounding(
-        patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights)
+        patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights
+    )
     assert abs(following["place_correlation"]) < 0.15
     weights = [minmax_weights(v, tokens, mask) for v in (patches, np.roll(patches, -1, axis=0))]
     rows = [np.corrcoef(a, b)[0, 1] for a, b in zip(*(w[mask] for w in weights))]
@@ -141,7 +145,10 @@ def test_place_correlation_of_weights_that_ignore_the_picture_and_that_follow_it
 def test_place_correlation_of_uniform_weights_is_no_figure():
     patches, tokens, mask = case(4)
     found = evaluate_grounding(
-        patches, tokens, mask, logit_scale=1.0,
+        patches,
+        tokens,
+        mask,
+        logit_scale=1.0,
         weights_of=lambda v, t, m: np.full((len(v), t.shape[1], v.shape[1]), 1 / v.shape[1]),
     )
     assert np.isnan(found["place_correlation"])

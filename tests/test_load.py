@@ -8,17 +8,19 @@ import pytest
 
 import csparc
 
-CODE = (
-    "import os, csparc;"
-    "print(os.environ.get('GOMP_SPINCOUNT'), csparc.config.config()['openmp'])"
-)
+CODE = "import os, csparc;print(os.environ.get('GOMP_SPINCOUNT'), csparc.config.config()['openmp'])"
 
 
 def load(**settings):
     """Import the package in a fresh process that prints its OpenMP settings."""
     kept = {k: v for k, v in os.environ.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    return subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True,
-                          env=kept | {"OMP_DISPLAY_ENV": "verbose"} | settings)
+    return subprocess.run(
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=kept | {"OMP_DISPLAY_ENV": "verbose"} | settings,
+    )
 
 
 def spins(displayed):
@@ -34,9 +36,13 @@ def test_waiting_threads_sleep_soon_and_the_environment_is_as_before():
     assert spins(done.stderr) == "10000"
 
 
-@pytest.mark.parametrize(("settings", "expected"), [
-    ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0"),
-])
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"GOMP_SPINCOUNT": "77"}, "77"),
+        ({"OMP_WAIT_POLICY": "passive"}, "0"),
+    ],
+)
 def test_a_setting_of_the_users_wins(settings, expected):
     assert spins(load(**settings).stderr) == expected
 

@@ -9,14 +9,20 @@ from csparc.cli import common
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "align", parents=[shared], help="draw which patches each word selects",
+        "align",
+        parents=[shared],
+        help="draw which patches each word selects",
         description="Draw, for every word of a caption, the patches of a picture it selects.",
     )
     common.add_checkpoint(parser)
     parser.add_argument("--image", required=True, metavar="FILE")
     parser.add_argument("--caption", required=True, metavar="TEXT")
-    parser.add_argument("--out", required=True, metavar="FILE.png",
-                        help="the ending chooses the format: .png, .svg, .pdf")
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE.png",
+        help="the ending chooses the format: .png, .svg, .pdf",
+    )
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     common.add_threads(parser)
     parser.set_defaults(run=run)
@@ -34,10 +40,21 @@ def run(arguments: argparse.Namespace) -> int:
     picture = images.read(arguments.image, arguments.image)
     view = session.preprocess.fixed(picture)
     weights_of = alignment_weights(session.metadata.loss_config)
-    found = explain(session.model, session.tokenizer, session.preprocess.normalize(view[None])[0],
-                    arguments.caption, weights_of)
-    figure = plot_alignment(view, found.words, found.weights, found.grid,
-                            caption=arguments.caption, theme=arguments.theme)
+    found = explain(
+        session.model,
+        session.tokenizer,
+        session.preprocess.normalize(view[None])[0],
+        arguments.caption,
+        weights_of,
+    )
+    figure = plot_alignment(
+        view,
+        found.words,
+        found.weights,
+        found.grid,
+        caption=arguments.caption,
+        theme=arguments.theme,
+    )
     save(figure, out)
     print(out)
     return 0

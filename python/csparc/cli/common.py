@@ -24,21 +24,34 @@ def share(text: str) -> float:
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=positive_int, metavar="N",
-                        help="threads of the C core (default: CSPARC_NUM_THREADS, "
-                             "OMP_NUM_THREADS, or one a processor)")
+    parser.add_argument(
+        "--threads",
+        type=positive_int,
+        metavar="N",
+        help="threads of the C core (default: CSPARC_NUM_THREADS, "
+        "OMP_NUM_THREADS, or one a processor)",
+    )
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--checkpoint", required=True, metavar="PATH",
-                        help="a checkpoint, or the folder of a run (its last checkpoint)")
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="PATH",
+        help="a checkpoint, or the folder of a run (its last checkpoint)",
+    )
 
 
 def add_data(parser: argparse.ArgumentParser, flag: str = "--data", **options: Any) -> None:
     parser.add_argument(
-        flag, metavar="SPEC",
-        **{"required": True, "help": "folder:DIR, csv:FILE, tsv:FILE, coco:IMAGES,JSON, "
-           "karpathy:IMAGES,JSON,SPLIT, webdataset:FILES or scenes:OPTIONS"} | options,
+        flag,
+        metavar="SPEC",
+        **{
+            "required": True,
+            "help": "folder:DIR, csv:FILE, tsv:FILE, coco:IMAGES,JSON, "
+            "karpathy:IMAGES,JSON,SPLIT, webdataset:FILES or scenes:OPTIONS",
+        }
+        | options,
     )
 
 
@@ -47,10 +60,16 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv-img-key", metavar="NAME", help="column of the picture's path")
     parser.add_argument("--csv-caption-key", metavar="NAME", help="column of the caption")
     parser.add_argument("--csv-separator", metavar="C", help="separator of a table")
-    parser.add_argument("--max-bad", type=share, default=0.1, metavar="SHARE",
-                        help="share of bad items that is still accepted (default 0.1)")
-    parser.add_argument("--allow-outside", action="store_true",
-                        help="follow paths that leave the data folder")
+    parser.add_argument(
+        "--max-bad",
+        type=share,
+        default=0.1,
+        metavar="SHARE",
+        help="share of bad items that is still accepted (default 0.1)",
+    )
+    parser.add_argument(
+        "--allow-outside", action="store_true", help="follow paths that leave the data folder"
+    )
 
 
 def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
@@ -58,9 +77,13 @@ def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
     import csparc.data
 
     return csparc.data.open(
-        spec, allow_outside=arguments.allow_outside, max_bad=arguments.max_bad,
-        img_key=arguments.csv_img_key, caption_key=arguments.csv_caption_key,
-        separator=arguments.csv_separator, **options,
+        spec,
+        allow_outside=arguments.allow_outside,
+        max_bad=arguments.max_bad,
+        img_key=arguments.csv_img_key,
+        caption_key=arguments.csv_caption_key,
+        separator=arguments.csv_separator,
+        **options,
     )
 
 

@@ -20,24 +20,40 @@ FOLDER = "csparc-demo"
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "demo", parents=[shared], help="train a small model and show what it learned",
+        "demo",
+        parents=[shared],
+        help="train a small model and show what it learned",
         description="Train preset nano on generated scenes (or on your pictures), evaluate it, and "
-                    "write one HTML page with the results. The last line printed is its path. The "
-                    "number of steps is fixed, so a seed gives the same result on every run; a "
-                    "slower machine takes longer. --minutes fits the steps to the machine instead.",
+        "write one HTML page with the results. The last line printed is its path. The "
+        "number of steps is fixed, so a seed gives the same result on every run; a "
+        "slower machine takes longer. --minutes fits the steps to the machine instead.",
     )
-    common.add_data(parser, required=False,
-                    help="your own pictures, such as folder:photos; a tenth is held out "
-                         "(default: generated scenes)")
-    parser.add_argument("--out", metavar="DIR",
-                        help=f"folder for the page and the run (default {FOLDER} here, or a "
-                             "temporary folder where that cannot be written)")
+    common.add_data(
+        parser,
+        required=False,
+        help="your own pictures, such as folder:photos; a tenth is held out "
+        "(default: generated scenes)",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help=f"folder for the page and the run (default {FOLDER} here, or a "
+        "temporary folder where that cannot be written)",
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="about one minute instead of five")
-    length.add_argument("--steps", type=common.positive_int, metavar="N",
-                        help=f"training steps (default {FULL_STEPS})")
-    length.add_argument("--minutes", type=common.positive_float, metavar="M",
-                        help="choose the steps by timing a few, to train for about M minutes")
+    length.add_argument(
+        "--steps",
+        type=common.positive_int,
+        metavar="N",
+        help=f"training steps (default {FULL_STEPS})",
+    )
+    length.add_argument(
+        "--minutes",
+        type=common.positive_float,
+        metavar="M",
+        help="choose the steps by timing a few, to train for about M minutes",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     common.add_threads(parser)
     parser.set_defaults(run=run)
@@ -51,8 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     out = output_folder(arguments.out)
     threads = common.use_threads(arguments.threads)
     steps = arguments.steps or (QUICK_STEPS if arguments.quick else FULL_STEPS)
-    plan = DemoPlan(data=arguments.data, out=out, steps=steps, minutes=arguments.minutes,
-                    batch_size=BATCH_SIZE, lr=LEARNING_RATE, seed=arguments.seed, threads=threads)
+    plan = DemoPlan(
+        data=arguments.data,
+        out=out,
+        steps=steps,
+        minutes=arguments.minutes,
+        batch_size=BATCH_SIZE,
+        lr=LEARNING_RATE,
+        seed=arguments.seed,
+        threads=threads,
+    )
     begun = time.monotonic()
     result = demonstrate(plan, say)
     path = write_page(result, out / "index.html")

@@ -9,10 +9,12 @@ from csparc.cli import common
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "encode", parents=[shared], help="write the embeddings of a data set",
+        "encode",
+        parents=[shared],
+        help="write the embeddings of a data set",
         description="Write normalised embeddings to a NumPy archive: image_features [N, D], "
-                    "text_features [M, D], image_index [M] (the picture of each caption), "
-                    "image_names [N].",
+        "text_features [M, D], image_index [M] (the picture of each caption), "
+        "image_names [N].",
     )
     common.add_checkpoint(parser)
     common.add_data(parser)
@@ -36,8 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
     data = common.open_data(arguments.data, arguments)
     with Progress("encoding", len(data), "picture") as progress:
         features = encode_dataset(
-            session.model, session.tokenizer, data, session.preprocess,
-            batch_size=arguments.batch_size, progress=progress.to,
+            session.model,
+            session.tokenizer,
+            data,
+            session.preprocess,
+            batch_size=arguments.batch_size,
+            progress=progress.to,
         )
     with open(out, "wb") as file:
         np.savez(
@@ -49,7 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if len(features.problems):
         print(features.problems.summary())
-    print(f"{len(features.image_features)} pictures and {len(features.text_features)} captions "
-          f"of width {features.image_features.shape[1]}")
+    print(
+        f"{len(features.image_features)} pictures and {len(features.text_features)} captions "
+        f"of width {features.image_features.shape[1]}"
+    )
     print(out)
     return 0

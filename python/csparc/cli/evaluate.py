@@ -9,19 +9,29 @@ from csparc.cli import common
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
-    parser = commands.add_parser("eval", parents=[shared], help="evaluate a checkpoint",
-                                 description="Evaluate a checkpoint on a data set.")
+    parser = commands.add_parser(
+        "eval",
+        parents=[shared],
+        help="evaluate a checkpoint",
+        description="Evaluate a checkpoint on a data set.",
+    )
     parser.set_defaults(parser=parser)
     tasks = parser.add_subparsers(title="tasks", metavar="TASK")
     task = tasks.add_parser(
-        "retrieval", parents=[shared], help="find pictures by sentences and sentences by pictures",
+        "retrieval",
+        parents=[shared],
+        help="find pictures by sentences and sentences by pictures",
         description="Image-text retrieval in both directions, beside what chance would give.",
     )
     common.add_checkpoint(task)
     common.add_data(task)
     common.add_reading(task)
-    task.add_argument("--max-captions", type=common.positive_int, metavar="N",
-                      help="use the first N captions of each picture (5 in the usual protocol)")
+    task.add_argument(
+        "--max-captions",
+        type=common.positive_int,
+        metavar="N",
+        help="use the first N captions of each picture (5 in the usual protocol)",
+    )
     task.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
     task.add_argument("--json", metavar="FILE", help="write the figures here too")
     common.add_threads(task)
@@ -41,19 +51,27 @@ def run(arguments: argparse.Namespace) -> int:
     data = common.open_data(arguments.data, arguments, max_captions=arguments.max_captions)
     with Progress("encoding", len(data), "picture") as progress:
         features = encode_dataset(
-            session.model, session.tokenizer, data, session.preprocess,
-            batch_size=arguments.batch_size, progress=progress.to,
+            session.model,
+            session.tokenizer,
+            data,
+            session.preprocess,
+            batch_size=arguments.batch_size,
+            progress=progress.to,
         )
     figures = evaluate_retrieval(
-        features.image_features, features.text_features, features.image_index)
+        features.image_features, features.text_features, features.image_index
+    )
     for line in table(figures):
         print(line)
     if len(features.problems):
         print(features.problems.summary())
     if arguments.json:
         record = figures | {
-            "config": {"checkpoint": str(arguments.checkpoint), "data": data.spec,
-                       "max_captions": arguments.max_captions},
+            "config": {
+                "checkpoint": str(arguments.checkpoint),
+                "data": data.spec,
+                "max_captions": arguments.max_captions,
+            },
             "bad_items": len(features.problems),
         }
         with open(arguments.json, "w", encoding="utf-8") as file:
@@ -66,14 +84,18 @@ def table(figures: dict) -> list[str]:
     """The figures of `evaluate_retrieval` as lines of text, each beside chance."""
     from csparc.evaluate.retrieval import RECALL_AT
 
-    lines = [f"{figures['n_images']} pictures, {figures['n_texts']} captions",
-             f"{'':28s}{'found':>10s}{'chance':>10s}"]
+    lines = [
+        f"{figures['n_images']} pictures, {figures['n_texts']} captions",
+        f"{'':28s}{'found':>10s}{'chance':>10s}",
+    ]
     for direction in ("image_to_text", "text_to_image"):
         names = [f"{direction}_R@{k}" for k in RECALL_AT]
         names += [f"{direction}_mean_rank", f"{direction}_median_rank"]
         for name in names:
             unit = " %" if "_R@" in name else "  "
-            lines.append(f"{name:28s}{figures[name]:8.2f}{unit}{figures['chance'][name]:8.2f}{unit}")
+            lines.append(
+                f"{name:28s}{figures[name]:8.2f}{unit}{figures['chance'][name]:8.2f}{unit}"
+            )
         name = f"{direction}_tie_share"
         lines.append(f"{name:28s}{figures[name]:8.2f} %")
     return lines

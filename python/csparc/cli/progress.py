@@ -25,8 +25,9 @@ class Progress:
     def __enter__(self) -> Progress:
         if sys.stderr is not None and sys.stderr.isatty():
             tqdm = require("tqdm", extra="train").tqdm
-            self._bar = tqdm(total=self.total, desc=self.what, unit=self.unit, leave=False,
-                             dynamic_ncols=True)
+            self._bar = tqdm(
+                total=self.total, desc=self.what, unit=self.unit, leave=False, dynamic_ncols=True
+            )
         return self
 
     def to(self, done: int, total: int) -> None:

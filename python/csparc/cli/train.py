@@ -15,19 +15,30 @@ RESIZE_MODES = ("shortest", "longest", "squash")
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
-        "train", parents=[shared], help="train a model on your own pictures",
+        "train",
+        parents=[shared],
+        help="train a model on your own pictures",
         description="Train a model. Flags are spelled as in open_clip where it has them.",
     )
     common.add_data(parser, "--train-data")
-    common.add_data(parser, "--val-data", required=False,
-                    help="held-out pairs for the retrieval figures during training")
+    common.add_data(
+        parser,
+        "--val-data",
+        required=False,
+        help="held-out pairs for the retrieval figures during training",
+    )
     common.add_reading(parser)
-    parser.add_argument("--out", required=True, metavar="DIR",
-                        help="folder of the run: log.jsonl, checkpoints/")
-    parser.add_argument("--resume", metavar="latest|FILE",
-                        help="go on from the last checkpoint in --out, or from FILE")
-    parser.add_argument("--overwrite", action="store_true",
-                        help="replace the run that --out already holds")
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="folder of the run: log.jsonl, checkpoints/"
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="latest|FILE",
+        help="go on from the last checkpoint in --out, or from FILE",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the run that --out already holds"
+    )
     _add_model(parser.add_argument_group("model and loss"))
     _add_pictures(parser.add_argument_group("pictures"))
     _add_schedule(parser.add_argument_group("training (defaults in brackets)"))
@@ -36,46 +47,99 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 
 def _add_model(group) -> None:
-    group.add_argument("--model", default="nano", metavar="NAME",
-                       help="a preset (default nano); csparc info lists them")
-    group.add_argument("--model-opt", action="append", default=[], metavar="KEY=VALUE",
-                       help="a field of the model's configuration, such as causal=true or "
-                            "context_length=55; may be repeated")
-    group.add_argument("--loss", default="sparc", metavar="NAME",
-                       help=f"{', '.join(LOSSES)} (default sparc)")
-    group.add_argument("--loss-opt", action="append", default=[], metavar="KEY=VALUE",
-                       help="an option of the loss, such as local_weight=5; may be repeated")
-    group.add_argument("--tokenizer", metavar="FILE",
-                       help="a tokenizer.json, or CLIP's BPE file (.txt.gz); "
-                            "default: train one on the captions")
-    group.add_argument("--vocab-size", type=common.positive_int, default=8192, metavar="N",
-                       help="most entries of the trained tokenizer (default 8192)")
-    group.add_argument("--loss-specials", action="store_true",
-                       help="let the begin and end tokens of captions into the local loss "
-                            "(default: only what stands between them)")
+    group.add_argument(
+        "--model",
+        default="nano",
+        metavar="NAME",
+        help="a preset (default nano); csparc info lists them",
+    )
+    group.add_argument(
+        "--model-opt",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a field of the model's configuration, such as causal=true or "
+        "context_length=55; may be repeated",
+    )
+    group.add_argument(
+        "--loss", default="sparc", metavar="NAME", help=f"{', '.join(LOSSES)} (default sparc)"
+    )
+    group.add_argument(
+        "--loss-opt",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the loss, such as local_weight=5; may be repeated",
+    )
+    group.add_argument(
+        "--tokenizer",
+        metavar="FILE",
+        help="a tokenizer.json, or CLIP's BPE file (.txt.gz); default: train one on the captions",
+    )
+    group.add_argument(
+        "--vocab-size",
+        type=common.positive_int,
+        default=8192,
+        metavar="N",
+        help="most entries of the trained tokenizer (default 8192)",
+    )
+    group.add_argument(
+        "--loss-specials",
+        action="store_true",
+        help="let the begin and end tokens of captions into the local loss "
+        "(default: only what stands between them)",
+    )
 
 
 def _add_pictures(group) -> None:
-    group.add_argument("--aug-scale", type=common.share, metavar="SHARE",
-                       help="random resized crops of at least this share of a picture; 1: none "
-                            "(default 0.9, generated scenes 1)")
-    group.add_argument("--aug-shift", type=int, default=0, metavar="PIXELS",
-                       help="random shifts by up to so many pixels each way (default 0)")
-    group.add_argument("--image-mean", type=float, nargs=3, metavar=("R", "G", "B"),
-                       help="subtracted from pixels in [0, 1] (default CLIP's)")
-    group.add_argument("--image-std", type=float, nargs=3, metavar=("R", "G", "B"),
-                       help="divided into them (default CLIP's)")
-    group.add_argument("--image-resize-mode", choices=RESIZE_MODES, default="shortest",
-                       help="for evaluation, and for training without crops (default shortest)")
+    group.add_argument(
+        "--aug-scale",
+        type=common.share,
+        metavar="SHARE",
+        help="random resized crops of at least this share of a picture; 1: none "
+        "(default 0.9, generated scenes 1)",
+    )
+    group.add_argument(
+        "--aug-shift",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="random shifts by up to so many pixels each way (default 0)",
+    )
+    group.add_argument(
+        "--image-mean",
+        type=float,
+        nargs=3,
+        metavar=("R", "G", "B"),
+        help="subtracted from pixels in [0, 1] (default CLIP's)",
+    )
+    group.add_argument(
+        "--image-std",
+        type=float,
+        nargs=3,
+        metavar=("R", "G", "B"),
+        help="divided into them (default CLIP's)",
+    )
+    group.add_argument(
+        "--image-resize-mode",
+        choices=RESIZE_MODES,
+        default="shortest",
+        help="for evaluation, and for training without crops (default shortest)",
+    )
 
 
 def _add_schedule(group) -> None:
     """One flag a field of TrainConfig; a flag that is not given leaves the field's default."""
     length = group.add_mutually_exclusive_group(required=True)
-    length.add_argument("--steps", type=common.positive_int, metavar="N",
-                        help="length of the run in optimiser steps")
-    length.add_argument("--epochs", type=common.positive_int, metavar="N",
-                        help="or in passes over the data")
+    length.add_argument(
+        "--steps",
+        type=common.positive_int,
+        metavar="N",
+        help="length of the run in optimiser steps",
+    )
+    length.add_argument(
+        "--epochs", type=common.positive_int, metavar="N", help="or in passes over the data"
+    )
     defaults = {field.name: field.default for field in fields(TrainConfig)}
     for name, kind, text in (
         ("batch_size", common.positive_int, "pairs that are contrasted with each other"),
@@ -86,15 +150,22 @@ def _add_schedule(group) -> None:
         ("beta2", float, "of AdamW"),
         ("eps", float, "of AdamW"),
         ("grad_clip_norm", float, "longest gradient"),
-        ("accum_freq", common.positive_int,
-         "batches a step; the negatives come from each batch alone"),
+        (
+            "accum_freq",
+            common.positive_int,
+            "batches a step; the negatives come from each batch alone",
+        ),
         ("seed", int, "decides initial weights, order, captions and augmentation"),
         ("save_frequency", common.positive_int, "steps between checkpoints"),
         ("val_frequency", int, "steps between validations; 0: only at the end"),
     ):
         default = "a tenth of the run, at most 2500" if name == "warmup" else defaults[name]
-        group.add_argument(f"--{name.replace('_', '-')}", type=kind, help=f"{text} ({default})",
-                           metavar="X" if kind is float else "N")
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=kind,
+            help=f"{text} ({default})",
+            metavar="X" if kind is float else "N",
+        )
 
 
 SETTINGS = (
@@ -119,11 +190,20 @@ def run(arguments: argparse.Namespace) -> int:
     overrides = _model_overrides(arguments.model_opt)
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
     model = csparc.create_model(
-        arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides})
+        arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
+    )
     preprocess, val_preprocess = _transforms(arguments, train, model.config.image_size)
-    trainer = Trainer(model, loss, train, tokenizer=tokenizer, val_data=val, config=config,
-                      preprocess=preprocess, val_preprocess=val_preprocess,
-                      loss_specials=arguments.loss_specials)
+    trainer = Trainer(
+        model,
+        loss,
+        train,
+        tokenizer=tokenizer,
+        val_data=val,
+        config=config,
+        preprocess=preprocess,
+        val_preprocess=val_preprocess,
+        loss_specials=arguments.loss_specials,
+    )
     result = trainer.run()
     if result.interrupted:
         raise KeyboardInterrupt(f"go on with --resume latest --out {arguments.out}")
@@ -139,10 +219,14 @@ def _model_overrides(settings: list[str]) -> dict:
     from csparc._settings import parse_settings
     from csparc.models.config import ModelConfig, TowerConfig
 
-    plain = {key: hint for key, hint in get_type_hints(ModelConfig).items()
-             if hint is not TowerConfig}
-    towers = {f"{side}.{key}": hint for side in ("image", "text")
-              for key, hint in get_type_hints(TowerConfig).items()}
+    plain = {
+        key: hint for key, hint in get_type_hints(ModelConfig).items() if hint is not TowerConfig
+    }
+    towers = {
+        f"{side}.{key}": hint
+        for side in ("image", "text")
+        for key, hint in get_type_hints(TowerConfig).items()
+    }
     overrides: dict = {}
     for key, value in parse_settings("model-opt", settings, {**plain, **towers}).items():
         side, dot, field = key.partition(".")
@@ -179,5 +263,6 @@ def _tokenizer(arguments: argparse.Namespace, train, config):
     length = config.context_length
     if arguments.tokenizer is not None:
         return csparc.get_tokenizer(arguments.tokenizer, context_length=length)
-    return tokenizers.train(train.all_captions(), vocab_size=arguments.vocab_size,
-                            context_length=length)
+    return tokenizers.train(
+        train.all_captions(), vocab_size=arguments.vocab_size, context_length=length
+    )

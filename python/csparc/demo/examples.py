@@ -27,8 +27,13 @@ def text_searches(
         caption = int(max(own, key=lambda j: len(features.captions[j])))
         scores = features.image_features @ features.text_features[caption]
         hits = [
-            Hit(rank, float(scores[i]), i == row, None if i == row else truth(i, caption),
-                image=pictures[i])
+            Hit(
+                rank,
+                float(scores[i]),
+                i == row,
+                None if i == row else truth(i, caption),
+                image=pictures[i],
+            )
             for rank, i in _nearest(scores, [row])
         ]
         searches.append(TextSearch(features.captions[caption], hits))
@@ -52,8 +57,15 @@ def image_searches(
         for rank, k in _nearest(scores, right):
             j = int(distinct[k])
             mine = features.captions[j] in own
-            hits.append(Hit(rank, float(scores[k]), mine, None if mine else truth(row, j),
-                            text=features.captions[j]))
+            hits.append(
+                Hit(
+                    rank,
+                    float(scores[k]),
+                    mine,
+                    None if mine else truth(row, j),
+                    text=features.captions[j],
+                )
+            )
         searches.append(ImageSearch(pictures[row], hits))
     return searches
 

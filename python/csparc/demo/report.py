@@ -67,14 +67,21 @@ def configuration_of(
     """The settings of a run under the page's headings."""
     used = csparc.config.config()
     return {
-        "Data": {"training": data.train.spec, "held out": data.held_out.spec,
-                 "training pictures": f"{len(data.train):,}"},
+        "Data": {
+            "training": data.train.spec,
+            "held out": data.held_out.spec,
+            "training pictures": f"{len(data.train):,}",
+        },
         "Model": {"preset": plan.model} | _plain(model.config.to_dict()),
         "Training": _plain(train_config.decisive()),
         "Loss": _plain(loss.config()),
-        "Machine": _plain({key: used[key] for key in used if key != "csparc"}) | {
-            "processor": platform.machine(), "system": platform.system(),
-            "Python": platform.python_version(), "NumPy": np.__version__},
+        "Machine": _plain({key: used[key] for key in used if key != "csparc"})
+        | {
+            "processor": platform.machine(),
+            "system": platform.system(),
+            "Python": platform.python_version(),
+            "NumPy": np.__version__,
+        },
     }
 
 

@@ -42,7 +42,8 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     # Half a small set at most: some pictures may prove unreadable, and a batch must fill.
     plan = replace(plan, batch_size=min(plan.batch_size, max(2, len(data.train) // 2)))
     tokenizer = tokenizers.train(
-        data.train.all_captions(), vocab_size=VOCABULARY,
+        data.train.all_captions(),
+        vocab_size=VOCABULARY,
         context_length=PRESETS[plan.model].context_length,
     )
     loss = SparcLoss()
@@ -50,11 +51,19 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
         say("timing a few steps")
         plan = replace(plan, steps=fitting_steps(plan, data, tokenizer, loss))
     model = csparc.create_model(plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed)
-    say(f"{data.description}: {len(data.train):,} pictures to train on, {len(data.held_out):,} "
-        f"held out; preset {plan.model}, {plan.steps:,} steps of {plan.batch_size} pairs")
+    say(
+        f"{data.description}: {len(data.train):,} pictures to train on, {len(data.held_out):,} "
+        f"held out; preset {plan.model}, {plan.steps:,} steps of {plan.batch_size} pairs"
+    )
     config = TrainConfig(
-        batch_size=plan.batch_size, steps=plan.steps, lr=plan.lr, seed=plan.seed,
-        out=plan.out / "run", overwrite=True, save_frequency=plan.steps, val_frequency=0,
+        batch_size=plan.batch_size,
+        steps=plan.steps,
+        lr=plan.lr,
+        seed=plan.seed,
+        out=plan.out / "run",
+        overwrite=True,
+        save_frequency=plan.steps,
+        val_frequency=0,
     )
     trainer = Trainer(model, loss, data.train, tokenizer=tokenizer, config=config)
     look = Look(model, tokenizer, trainer.val_preprocess, data, alignment_weights(loss.config()))
@@ -94,7 +103,10 @@ class Look:
         own = [held_out.captions(int(item)) for item in features.items]
         found, explained = self._explain(images, [captions[0] for captions in own])
         grounding = evaluate_grounding(
-            found.patches, found.tokens, found.mask, weights_of=self.weights_of,
+            found.patches,
+            found.tokens,
+            found.mask,
+            weights_of=self.weights_of,
             logit_scale=float(np.exp(model.logit_scale.data[0])),
         )
         longest = [max(captions, key=len) for captions in own[:ALIGNMENTS]]
@@ -108,12 +120,23 @@ class Look:
             semantic = semantic_recall(self.data.scenes, *arrays, features.items)
             sentences = self._sentence_placement(features.items.tolist(), images)
             placed = placement(
-                self.data.scenes, features.items.tolist(), [0] * len(views),
-                [one.words for one in explained], [one.weights for one in explained],
+                self.data.scenes,
+                features.items.tolist(),
+                [0] * len(views),
+                [one.words for one in explained],
+                [one.weights for one in explained],
                 model.config.grid,
             )
-        return Evaluation(features, evaluate_retrieval(*arrays), grounding, views,
-                          list(zip(longest, shown)), semantic, placed, sentences)
+        return Evaluation(
+            features,
+            evaluate_retrieval(*arrays),
+            grounding,
+            views,
+            list(zip(longest, shown)),
+            semantic,
+            placed,
+            sentences,
+        )
 
     def _sentence_placement(self, items: list[int], images: np.ndarray) -> dict:
         """Where the sentences that speak of one object of several lie."""
@@ -128,7 +151,8 @@ class Look:
                 captions.append(scenes.captions(item)[number])
         maps = sentence_maps(self.model, self.tokenizer, images[rows], captions)
         return sentence_placement(
-            scenes, [items[row] for row in rows], objects, maps, self.model.config.grid)
+            scenes, [items[row] for row in rows], objects, maps, self.model.config.grid
+        )
 
     def _explain(
         self, images: np.ndarray, captions: list[str]
@@ -141,8 +165,9 @@ class Look:
 def fitting_steps(plan: DemoPlan, data: DemoData, tokenizer: Any, loss: Any) -> int:
     """Steps that take about ``plan.minutes`` here, timed on a model that is thrown away."""
     model = csparc.create_model(plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed)
-    config = TrainConfig(batch_size=plan.batch_size, steps=_TIMED_STEPS, seed=plan.seed,
-                         progress="none")
+    config = TrainConfig(
+        batch_size=plan.batch_size, steps=_TIMED_STEPS, seed=plan.seed, progress="none"
+    )
     log = Trainer(model, loss, data.train, tokenizer=tokenizer, config=config).run().log
     rates = [record["pairs_per_second"] for record in log[2:]]
     return max(1, int(plan.minutes * 60 * float(np.median(rates)) / plan.batch_size))

@@ -47,8 +47,12 @@ def local_features(
         patches.append(model.encode_image(images[rows], return_patches=True)[1])
         valid = tokenizer.valid_mask(ids[rows])
         tokens.append(model.encode_text(ids[rows], return_tokens=True, text_mask=valid)[1])
-    return LocalFeatures(np.concatenate(patches), np.concatenate(tokens), ids,
-                         np.asarray(tokenizer.loss_mask(ids), dtype=bool))
+    return LocalFeatures(
+        np.concatenate(patches),
+        np.concatenate(tokens),
+        ids,
+        np.asarray(tokenizer.loss_mask(ids), dtype=bool),
+    )
 
 
 def sentence_maps(

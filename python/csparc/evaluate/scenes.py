@@ -32,9 +32,7 @@ def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:
     return holds(scenes.labelled_captions(owner)[number].form, scenes.scene(item))
 
 
-def semantic_recall(
-    scenes: Scenes, image_features, text_features, image_index, items=None
-) -> dict:
+def semantic_recall(scenes: Scenes, image_features, text_features, image_index, items=None) -> dict:
     """Per cent of queries whose first answer is right by meaning, and what chance would give.
 
     Strict retrieval counts a caption written for another scene as wrong even where it is true of
@@ -86,7 +84,10 @@ def single_object_captions(scenes: Scenes, item: int) -> list[tuple[int, int]]:
 
 
 def sentence_placement(
-    scenes: Scenes, items: Sequence[int], objects: Sequence[int], maps: np.ndarray,
+    scenes: Scenes,
+    items: Sequence[int],
+    objects: Sequence[int],
+    maps: np.ndarray,
     grid: tuple[int, int],
 ) -> dict:
     """`alignment_scores` of whole sentences: ``maps[b]`` [P] of a sentence about ``objects[b]``."""
@@ -142,13 +143,17 @@ def placement(
         text = scenes.labelled_captions(item)[number].text
         spans = piece_spans(text, pieces)
         for name in named_words(scenes, item, number, grid):
-            own = [t for t, (start, stop) in enumerate(spans)
-                   if start < name.stop and stop > name.start]
+            own = [
+                t
+                for t, (start, stop) in enumerate(spans)
+                if start < name.stop and stop > name.start
+            ]
             if own:
                 rows[name.pos].append((given[own].mean(axis=0), name.inside, name.outside))
     return {
         pos: alignment_scores(*(np.array(column) for column in zip(*found)))
-        for pos, found in rows.items() if found
+        for pos, found in rows.items()
+        if found
     }
 
 

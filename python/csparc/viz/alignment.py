@@ -103,21 +103,46 @@ def _figure(panels: list, columns: int | None, theme: str, caption: str):
     head, foot = 0.12 + 0.2 * len(lines), 0.42
     height = head + rows * row_inches + foot
     figure = figure_class(figsize=(width, height), facecolor=colours["ground"])
-    figure.text(0.05 / columns, 1 - 0.1 / height, "\n".join(lines), va="top", ha="left", size=10.5,
-                weight="bold", color=colours["ink"], linespacing=1.35, parse_math=False)
+    figure.text(
+        0.05 / columns,
+        1 - 0.1 / height,
+        "\n".join(lines),
+        va="top",
+        ha="left",
+        size=10.5,
+        weight="bold",
+        color=colours["ink"],
+        linespacing=1.35,
+        parse_math=False,
+    )
     for place, (word, picture) in enumerate(panels):
         row, column = divmod(place, columns)
         bottom = height - head - (row + 1) * row_inches
-        axes = figure.add_axes(((column + 0.05) / columns, bottom / height, 0.9 / columns,
-                                panel_inches / height))
+        axes = figure.add_axes(
+            ((column + 0.05) / columns, bottom / height, 0.9 / columns, panel_inches / height)
+        )
         axes.imshow(picture, interpolation="nearest")
         axes.set_axis_off()
-        style = {"color": colours["quiet"], "style": "italic"} if place == 0 else {
-            "color": colours["ink"]}
+        style = (
+            {"color": colours["quiet"], "style": "italic"}
+            if place == 0
+            else {"color": colours["ink"]}
+        )
         axes.set_title(_shortened(word), size=9.5, pad=3, loc="left", parse_math=False, **style)
-    figure.text(0.05 / columns, 0.09 / height, "\n".join(_wrapped(
-        "colour: weight squared, relative to the word's heaviest; amber: the heaviest tenth",
-        max(30, int(width * 13)))), va="bottom", ha="left", size=7, color=colours["quiet"])
+    figure.text(
+        0.05 / columns,
+        0.09 / height,
+        "\n".join(
+            _wrapped(
+                "colour: weight squared, relative to the word's heaviest; amber: the heaviest tenth",
+                max(30, int(width * 13)),
+            )
+        ),
+        va="bottom",
+        ha="left",
+        size=7,
+        color=colours["quiet"],
+    )
     return figure
 
 

@@ -76,8 +76,9 @@ def plot_curves(log: Sequence[dict], *, theme: str = "light"):
     found = [item for item in found if len(item[1])]
     columns = min(3, max(len(found), 1))
     rows = max(1, -(-len(found) // columns))
-    figure = figure_class(figsize=(3.6 * columns, 2.5 * rows), facecolor=colours["ground"],
-                          layout="constrained")
+    figure = figure_class(
+        figsize=(3.6 * columns, 2.5 * rows), facecolor=colours["ground"], layout="constrained"
+    )
     for place, (title, steps, values) in enumerate(found, 1):
         axes = figure.add_subplot(rows, columns, place, facecolor=colours["ground"])
         axes.plot(steps, values, color="#0072b2", alpha=0.35, linewidth=0.8)

@@ -87,9 +87,7 @@ def enlarge(image, size: int) -> np.ndarray:
     """Scale a picture smoothly to ``size`` pixels of height."""
     image = np.ascontiguousarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(
-            f"image must be uint8 [height, width, 3], got {image.dtype} {image.shape}"
-        )
+        raise ValueError(f"image must be uint8 [height, width, 3], got {image.dtype} {image.shape}")
     pil = require("PIL.Image", extra="train")
     width = max(1, round(size * image.shape[1] / image.shape[0]))
     return np.asarray(pil.fromarray(image).resize((width, size), pil.Resampling.BICUBIC))

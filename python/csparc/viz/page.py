@@ -11,13 +11,13 @@ from pathlib import Path
 from csparc._version import __version__
 from csparc.viz.overlay import data_uri, enlarge, light_patches, place_of_heaviest
 from csparc.viz.result import Alignment, DemoResult
+from csparc.viz.searches import searches_section
 from csparc.viz.sections import (
     configuration_section,
     curves_section,
     grounding_section,
     headline,
     retrieval_section,
-    searches_section,
     section,
 )
 from csparc.viz.wording import SAME_PLACES
@@ -36,18 +36,20 @@ _ALWAYS = (
 def render(result: DemoResult) -> str:
     """The whole page as HTML text: no script, no network, pictures inside, light and dark."""
     style = files("csparc.viz").joinpath("page.css").read_text(encoding="utf-8")
-    body = "".join((
-        headline(result),
-        "<main>",
-        retrieval_section(result),
-        alignment_section(result),
-        searches_section(result),
-        grounding_section(result),
-        curves_section(result),
-        limits_section(result),
-        configuration_section(result),
-        "</main>",
-    ))
+    body = "".join(
+        (
+            headline(result),
+            "<main>",
+            retrieval_section(result),
+            alignment_section(result),
+            searches_section(result),
+            grounding_section(result),
+            curves_section(result),
+            limits_section(result),
+            configuration_section(result),
+            "</main>",
+        )
+    )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -78,7 +80,7 @@ def alignment_section(result: DemoResult) -> str:
     if result.grounding["place_correlation"] > SAME_PLACES:
         lead += (
             "<strong>In this run a word selects much the same places whatever the picture shows: "
-            "compare a word from row to row, and see <a href=\"#control\">the control</a>."
+            'compare a word from row to row, and see <a href="#control">the control</a>.'
             "</strong>"
         )
     else:
@@ -96,18 +98,26 @@ def limits_section(result: DemoResult) -> str:
 
 def _alignment(item: Alignment) -> str:
     whole = enlarge(item.image, _PANEL)
-    panels = [f'<figure class="whole"><figcaption>picture</figcaption><img src="{data_uri(whole)}" '
-              'alt="the whole picture"></figure>']
+    panels = [
+        f'<figure class="whole"><figcaption>picture</figcaption><img src="{data_uri(whole)}" '
+        'alt="the whole picture"></figure>'
+    ]
     if item.sentence is not None:
         weights = item.sentence - item.sentence.min()
         alt = f"whole sentence: nearest patch in {place_of_heaviest(weights, item.grid)}"
         lit = light_patches(item.image, weights, item.grid, size=_PANEL)
-        panels.append('<figure class="whole"><figcaption>sentence</figcaption>'
-                      f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>')
+        panels.append(
+            '<figure class="whole"><figcaption>sentence</figcaption>'
+            f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>'
+        )
     for word, weights in zip(item.words, item.weights, strict=True):
         lit = light_patches(item.image, weights, item.grid, size=_PANEL)
         alt = f"{word}: heaviest patch in {place_of_heaviest(weights, item.grid)}"
-        panels.append(f"<figure><figcaption>{escape(word)}</figcaption>"
-                      f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>')
-    return (f'<article class="alignment"><h3>“{escape(item.caption)}”</h3>'
-            f'<div class="panels">{"".join(panels)}</div></article>')
+        panels.append(
+            f"<figure><figcaption>{escape(word)}</figcaption>"
+            f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>'
+        )
+    return (
+        f'<article class="alignment"><h3>“{escape(item.caption)}”</h3>'
+        f'<div class="panels">{"".join(panels)}</div></article>'
+    )

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-import numpy as np
-
 from csparc.viz.curves import curve, smooth
-from csparc.viz.overlay import data_uri, enlarge
-from csparc.viz.result import DemoResult, Hit
+from csparc.viz.result import DemoResult
 from csparc.viz.svg import line_chart
 from csparc.viz.wording import (
     PARTS_OF_SPEECH,
@@ -22,7 +19,6 @@ from csparc.viz.wording import (
     sentence_verdict,
 )
 
-_THUMBNAIL = 128
 _CURVES = (
     ("global_loss", "Global loss", "pictures against sentences, over a batch"),
     ("local_loss", "Local loss", "words against patches, within one pair"),
@@ -45,24 +41,32 @@ def headline(result: DemoResult) -> str:
         ("text_to_image_R@1", "sentence finds its picture first"),
         ("image_to_text_R@1", "picture finds a sentence of its own first"),
     ):
-        tiles.append((
-            per_cent(trained[key]), name,
-            f"chance {per_cent(trained['chance'][key])}, untrained {per_cent(before[key])}",
-        ))
+        tiles.append(
+            (
+                per_cent(trained[key]),
+                name,
+                f"chance {per_cent(trained['chance'][key])}, untrained {per_cent(before[key])}",
+            )
+        )
     local = result.grounding
-    tiles.append((
-        f"{figure(local['matched']['local_loss'])} <small>vs</small> "
-        f"{figure(local['swapped']['local_loss'])}",
-        "local loss: own patches vs another picture’s",
-        f"telling nothing apart would be {figure(local['chance_local_loss'])}",
-    ))
-    tiles.append((
-        duration(result.seconds), "training time",
-        f"{result.pairs:,} pairs, {result.pairs / max(result.seconds, 1e-9):,.0f} a second "
-        f"on {result.threads} thread{'s' * (result.threads != 1)}",
-    ))
+    tiles.append(
+        (
+            f"{figure(local['matched']['local_loss'])} <small>vs</small> "
+            f"{figure(local['swapped']['local_loss'])}",
+            "local loss: own patches vs another picture’s",
+            f"telling nothing apart would be {figure(local['chance_local_loss'])}",
+        )
+    )
+    tiles.append(
+        (
+            duration(result.seconds),
+            "training time",
+            f"{result.pairs:,} pairs, {result.pairs / max(result.seconds, 1e-9):,.0f} a second "
+            f"on {result.threads} thread{'s' * (result.threads != 1)}",
+        )
+    )
     cards = "".join(
-        f'<li><b>{value}</b><span>{escape(name)}</span><em>{escape(note)}</em></li>'
+        f"<li><b>{value}</b><span>{escape(name)}</span><em>{escape(note)}</em></li>"
         for value, name, note in tiles
     )
     return (
@@ -75,44 +79,59 @@ def headline(result: DemoResult) -> str:
 def retrieval_section(result: DemoResult) -> str:
     """Every retrieval figure beside the untrained model and chance, as a table with bars."""
     trained, before, chance = (
-        result.retrieval, result.untrained_retrieval, result.retrieval["chance"])
+        result.retrieval,
+        result.untrained_retrieval,
+        result.retrieval["chance"],
+    )
     rows = []
-    for direction, name in (("text_to_image", "Sentence → picture"),
-                            ("image_to_text", "Picture → sentence")):
+    for direction, name in (
+        ("text_to_image", "Sentence → picture"),
+        ("image_to_text", "Picture → sentence"),
+    ):
         rows.append(f'<tr class="group"><th colspan="4" scope="rowgroup">{name}</th></tr>')
         for k in (1, 5, 10):
             key = f"{direction}_R@{k}"
             rows.append(
-                f'<tr><th scope="row">among the first {k}</th>' if k > 1 else
-                '<tr><th scope="row">first</th>')
+                f'<tr><th scope="row">among the first {k}</th>'
+                if k > 1
+                else '<tr><th scope="row">first</th>'
+            )
             rows.append(
                 f'<td class="now">{_bar(trained[key])}</td><td class="before">{_bar(before[key])}'
-                f'</td><td class="chance">{_bar(chance[key])}</td></tr>')
+                f'</td><td class="chance">{_bar(chance[key])}</td></tr>'
+            )
         key = f"{direction}_median_rank"
         rows.append(
             f'<tr><th scope="row">median place</th><td>{trained[key]:g}</td>'
-            f"<td>{before[key]:g}</td><td>{chance[key]:g}</td></tr>")
+            f"<td>{before[key]:g}</td><td>{chance[key]:g}</td></tr>"
+        )
         if result.semantic is not None:
             rows.append(
                 f'<tr><th scope="row">first is right by meaning</th>'
                 f'<td class="now">{_bar(result.semantic[direction])}</td>'
                 f'<td class="before">{_bar(result.untrained_semantic[direction])}</td>'
-                f'<td class="chance">{_bar(result.semantic["chance"])}</td></tr>')
+                f'<td class="chance">{_bar(result.semantic["chance"])}</td></tr>'
+            )
     ties = max(trained["image_to_text_tie_share"], trained["text_to_image_tie_share"])
     lead = (
         f"{trained['n_images']:,} held-out pictures and their {trained['n_texts']:,} sentences. "
         "Recall in per cent: how often a right answer is among the first places. "
-        + ("No right answer tied with a wrong one." if ties == 0 else
-           f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence may "
-           "be written for several pictures); of equals the first in order goes first.")
+        + (
+            "No right answer tied with a wrong one."
+            if ties == 0
+            else f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence may "
+            "be written for several pictures); of equals the first in order goes first."
+        )
     )
     if result.semantic is not None:
-        lead += (" Many sentences are true of several pictures; “right by meaning” counts every "
-                 "true one.")
+        lead += (
+            " Many sentences are true of several pictures; “right by meaning” counts every "
+            "true one."
+        )
     table = (
         '<table class="retrieval"><thead><tr><td></td><th scope="col">trained</th>'
         '<th scope="col">untrained</th><th scope="col">chance</th></tr></thead><tbody>'
-        f'{"".join(rows)}</tbody></table>'
+        f"{''.join(rows)}</tbody></table>"
     )
     return section("retrieval", "Does it find the right one?", lead, table)
 
@@ -125,34 +144,12 @@ def curves_section(result: DemoResult) -> str:
         if len(values):
             drawn = line_chart(title, steps, values, smooth(values))
             charts.append(f"<figure><figcaption><b>{title}</b> {note}</figcaption>{drawn}</figure>")
-    lead = (f"{result.steps:,} steps. Faint: each step. Bold: a running average. "
-            "The horizontal axis counts steps.")
+    lead = (
+        f"{result.steps:,} steps. Faint: each step. Bold: a running average. "
+        "The horizontal axis counts steps."
+    )
     body = f'<div class="charts">{"".join(charts)}</div>'
     return section("curves", "How it got there", lead, body)
-
-
-def searches_section(result: DemoResult) -> str:
-    """Nearest neighbours in both directions, as pictures and sentences."""
-    by_text = "".join(
-        f'<article class="search"><h3>“{escape(search.caption)}”</h3><ol class="pictures">'
-        f'{"".join(map(_picture_hit, search.hits))}</ol></article>'
-        for search in result.text_searches
-    )
-    by_image = "".join(
-        f'<article class="search captions">{_image(search.image, "the picture searched with")}'
-        f'<ol>{"".join(map(_caption_hit, search.hits))}</ol></article>'
-        for search in result.image_searches
-    )
-    lead = (
-        "The first held-out pictures in order, not the best ones, each searched for with the "
-        "longest of its sentences. “Own” marks the pair’s own partner; "
-        "where it is not among the five nearest it follows with its place. Numbers are cosines."
-    )
-    if any(hit.true for search in result.image_searches for hit in search.hits):
-        lead += (" “Also true” marks answers that fit by meaning though they belong to another "
-                 "pair: recall counts them as wrong.")
-    return section("neighbours", "What it puts next to what", lead,
-                   f'{by_text}<div class="two">{by_image}</div>')
 
 
 def grounding_section(result: DemoResult) -> str:
@@ -160,13 +157,16 @@ def grounding_section(result: DemoResult) -> str:
     found = result.grounding
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td>{show(found["matched"][key])}</td>'
-        f'<td>{show(found["swapped"][key])}</td><td>{reference}</td></tr>'
+        f"<td>{show(found['swapped'][key])}</td><td>{reference}</td></tr>"
         for key, name, show, reference in (
             ("local_loss", "local loss", figure, f"chance {figure(found['chance_local_loss'])}"),
-            ("token_accuracy", "words told apart", per_cent,
-             f"chance {per_cent(found['chance_token_accuracy'])}"),
-            ("effective_patches", "patches a word spreads over", figure,
-             f"of {found['patches']}"),
+            (
+                "token_accuracy",
+                "words told apart",
+                per_cent,
+                f"chance {per_cent(found['chance_token_accuracy'])}",
+            ),
+            ("effective_patches", "patches a word spreads over", figure, f"of {found['patches']}"),
             ("zeroed", "weights set to zero", per_cent, ""),
         )
     )
@@ -193,14 +193,22 @@ def _placement(result: DemoResult) -> str:
     """Where the words' selected patches lie, against the known places of the objects."""
     rows = []
     groups = [
-        (f"{PARTS_OF_SPEECH.get(kind, kind)} ({found['n_pointing']:,} words)", found,
-         (result.untrained_placement or {}).get(kind))
+        (
+            f"{PARTS_OF_SPEECH.get(kind, kind)} ({found['n_pointing']:,} words)",
+            found,
+            (result.untrained_placement or {}).get(kind),
+        )
         for kind, found in result.placement.items()
     ]
     if result.sentence_placement is not None:
         found = result.sentence_placement
-        groups.append((f"whole sentences about one object ({found['n_pointing']:,})", found,
-                       result.untrained_sentence_placement))
+        groups.append(
+            (
+                f"whole sentences about one object ({found['n_pointing']:,})",
+                found,
+                result.untrained_sentence_placement,
+            )
+        )
     for name, found, before in groups:
         rows.append(f'<tr class="group"><th colspan="4" scope="rowgroup">{name}</th></tr>')
         for key, what, chance in (
@@ -208,8 +216,10 @@ def _placement(result: DemoResult) -> str:
             ("pointing", "heaviest patch is its own", found["pointing_chance"]),
         ):
             untrained = per_cent(before[key]) if before else ""
-            rows.append(f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
-                        f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>")
+            rows.append(
+                f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
+                f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>"
+            )
     sentence = ""
     if result.sentence_placement is not None:
         text = sentence_verdict(result.sentence_placement)
@@ -229,9 +239,12 @@ def configuration_section(result: DemoResult) -> str:
         f"<div><h3>{escape(name)}</h3><dl>{_definitions(values.items())}</dl></div>"
         for name, values in result.configuration.items()
     )
-    return section("configuration", "The run",
-                   f"Repeat it with <code>{escape(result.command)}</code>.",
-                   f'<div class="configuration">{groups}</div>')
+    return section(
+        "configuration",
+        "The run",
+        f"Repeat it with <code>{escape(result.command)}</code>.",
+        f'<div class="configuration">{groups}</div>',
+    )
 
 
 def _definitions(items: Iterable[tuple[str, object]]) -> str:
@@ -240,32 +253,7 @@ def _definitions(items: Iterable[tuple[str, object]]) -> str:
 
 def _bar(value: float) -> str:
     share = min(max(value, 0.0), 100.0)
-    return (f'{per_cent(value)}<span class="bar" aria-hidden="true">'
-            f'<i style="width:{share:.2f}%"></i></span>')
-
-
-def _image(image: np.ndarray, alt: str) -> str:
-    return f'<img src="{data_uri(enlarge(image, _THUMBNAIL))}" alt="{escape(alt)}">'
-
-
-def _mark(hit: Hit) -> str:
-    if hit.own:
-        return '<span class="own">✓ own</span>'
-    return '<span class="true">also true</span>' if hit.true else ""
-
-
-def _picture_hit(hit: Hit) -> str:
-    kind = ("own " * hit.own + "late" * (hit.rank > 5)).strip()
-    alt = f"place {hit.rank}" + (", the sentence’s own picture" if hit.own else "")
-    return (f'<li class="{kind}">{_image(hit.image, alt)}<p><span class="place">{hit.rank}</span> '
-            f"{_mark(hit)}<em>{_cosine(hit.score)}</em></p></li>")
-
-
-def _caption_hit(hit: Hit) -> str:
-    kind = ("own " * hit.own + "late" * (hit.rank > 5)).strip()
-    return (f'<li class="{kind}" value="{hit.rank}"><q>{escape(hit.text)}</q> {_mark(hit)} '
-            f"<em>{_cosine(hit.score)}</em></li>")
-
-
-def _cosine(value: float) -> str:
-    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+    return (
+        f'{per_cent(value)}<span class="bar" aria-hidden="true">'
+        f'<i style="width:{share:.2f}%"></i></span>'
+    )

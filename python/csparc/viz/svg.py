@@ -43,19 +43,25 @@ def line_chart(
     ]
     for tick in _ticks(low, high):
         y = _height_of(tick, low, high)
-        parts.append(f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
-                     f'y2="{y:.1f}"/><text class="tick" x="{_LEFT - 6}" y="{y + 3.5:.1f}" '
-                     f'text-anchor="end">{_number(tick)}</text>')
+        parts.append(
+            f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
+            f'y2="{y:.1f}"/><text class="tick" x="{_LEFT - 6}" y="{y + 3.5:.1f}" '
+            f'text-anchor="end">{_number(tick)}</text>'
+        )
     for tick in _ticks(steps[0], right, 4):
         place = _LEFT + (tick - steps[0]) / (right - steps[0]) * (WIDTH - _LEFT - _RIGHT)
         anchor = "end" if place > WIDTH - _RIGHT - 12 else "middle"
-        parts.append(f'<text class="tick" x="{place:.1f}" y="{HEIGHT - 7}" '
-                     f'text-anchor="{anchor}">{_number(tick)}</text>')
+        parts.append(
+            f'<text class="tick" x="{place:.1f}" y="{HEIGHT - 7}" '
+            f'text-anchor="{anchor}">{_number(tick)}</text>'
+        )
     if reference:
         y = _height_of(reference[1], low, high)
-        parts.append(f'<line class="reference" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
-                     f'y2="{y:.1f}"/><text class="tick" x="{WIDTH - _RIGHT}" y="{y - 5:.1f}" '
-                     f'text-anchor="end">{escape(reference[0])}</text>')
+        parts.append(
+            f'<line class="reference" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
+            f'y2="{y:.1f}"/><text class="tick" x="{WIDTH - _RIGHT}" y="{y - 5:.1f}" '
+            f'text-anchor="end">{escape(reference[0])}</text>'
+        )
     for kind, series in (("raw", values), ("line", smoothed)):
         y = _height_of(np.clip(series, low, high), low, high)
         points = " ".join(f"{x[i]:.1f},{y[i]:.1f}" for i in keep)
