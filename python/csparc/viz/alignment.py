@@ -134,7 +134,8 @@ def _figure(panels: list, columns: int | None, theme: str, caption: str):
         0.09 / height,
         "\n".join(
             _wrapped(
-                "colour: weight squared, relative to the word's heaviest; amber: the heaviest tenth",
+                "colour: weight squared, relative to the word's heaviest; "
+                "amber: the heaviest tenth",
                 max(30, int(width * 13)),
             )
         ),

@@ -119,8 +119,8 @@ def retrieval_section(result: DemoResult) -> str:
         + (
             "No right answer tied with a wrong one."
             if ties == 0
-            else f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence may "
-            "be written for several pictures); of equals the first in order goes first."
+            else f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence "
+            "may be written for several pictures); of equals the first in order goes first."
         )
     )
     if result.semantic is not None:
