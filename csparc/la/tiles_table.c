@@ -53,14 +53,17 @@ DECLARE(avx512)
 static const copy *
 in_use(void)
 {
+#ifdef CS_HAS_X86_ISAS
     static const copy copies[CS_ISA_COUNT] = {
         [CS_ISA_PORTABLE] = COPY(portable),
-#ifdef CS_HAS_X86_ISAS
         [CS_ISA_AVX2] = COPY(avx2),
         [CS_ISA_AVX512] = COPY(avx512),
-#endif
     };
     return &copies[cs_isa()];
+#else
+    static const copy only = COPY(portable);
+    return &only;
+#endif
 }
 
 void
