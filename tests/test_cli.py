@@ -10,7 +10,7 @@ import pytest
 from csparc.cli import main as cli
 from csparc.errors import DataError
 
-COMMANDS = ["demo", "train", "eval", "eval retrieval", "align", "encode", "info"]
+COMMANDS = ["demo", "train", "eval", "eval retrieval", "align", "encode", "cost", "info"]
 READS = ["eval retrieval --json x.json", "encode --out x.npz"]
 
 

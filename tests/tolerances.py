@@ -42,6 +42,20 @@ SIGMAS = 5.0
 # Outlines of generated scenes in whole 64ths of a pixel, and circles to first order, in pixels.
 OUTLINE = 0.06
 
+# Memory a loss holds against its estimate: Python's own objects are not in the estimate, and pages
+# are whole.
+MEMORY = 0.1
+
+# Products counted in the core against their formula: tiles round the number of tokens up, and Gram
+# matrices are cut into strips.
+COUNTED_FLOP = 0.04
+
+# Cost by formula against the paper's table, which counts element-wise operations as well.
+PAPER_COST = 0.08
+
+# Two figures the paper rounds to 0.01 TFLOP, subtracted.
+PAPER_DIFFERENCE = 0.01
+
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     """|found - expected| / |expected| over the whole tensor; NaN where either holds a NaN."""

@@ -2,6 +2,7 @@
 
 #include <blis.h>
 
+#include "base/count.h"
 #include "base/real.h"
 #include "base/threads.h"
 #include "la/blis_context.h"
@@ -26,6 +27,7 @@ CS_TYPED(cs_gemm)(size_t M, size_t N, size_t K, cs_real alpha,
 {
     if (M == 0 || N == 0)
         return;
+    cs_count_product(M, N, K);
     rntm_t threads;
     bli_rntm_init(&threads);
     bli_rntm_set_num_threads(1, &threads);

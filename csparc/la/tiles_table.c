@@ -1,4 +1,5 @@
 /* Which copy of the tile kernels runs; in double, la/gemm.h. */
+#include "base/count.h"
 #include "base/cpu.h"
 #include "base/real.h"
 #include "base/threads.h"
@@ -70,6 +71,8 @@ void
 cs_product_f32(size_t M, size_t N, size_t terms, const cs_term_f32 *term,
                const cs_result_f32 *result)
 {
+    for (size_t q = 0; q < terms; q++)
+        cs_count_product(M, N, term[q].K);
     in_use()->product(M, N, terms, term, result);
 }
 

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "la/blis_context.h"
 #include "py/bind.h"
+#include "py/measure.h"
 
 static PyObject *
 set_num_threads(PyObject *module, PyObject *value)
@@ -54,6 +55,7 @@ static PyMethodDef methods[] = {
     {"get_num_threads", get_num_threads, METH_NOARGS,
      "get_num_threads()\n--\n\nThreads the next calls use."},
     {"config", config, METH_NOARGS, "config()\n--\n\nWhat was chosen when the module was loaded."},
+    CS_MEASURE_METHODS,
     {NULL, NULL, 0, NULL},
 };
 

@@ -6,6 +6,14 @@
 enum { KEPT = 8, ALIGNMENT = 64 };
 
 static cs_scratch kept[KEPT];
+static size_t held, most_held; /* bytes of all blocks that exist, in use or kept */
+
+static void
+release(cs_scratch block)
+{
+    held -= block.bytes;
+    free(block.memory);
+}
 
 int
 cs_scratch_take(size_t bytes, cs_scratch *out)
@@ -26,7 +34,11 @@ cs_scratch_take(size_t bytes, cs_scratch *out)
         return -1;
     out->memory = aligned_alloc(ALIGNMENT, rounded);
     out->bytes = rounded;
-    return out->memory != NULL ? 0 : -1;
+    if (out->memory == NULL)
+        return -1;
+    held += rounded;
+    most_held = held > most_held ? held : most_held;
+    return 0;
 }
 
 void
@@ -41,9 +53,21 @@ cs_scratch_give(cs_scratch block)
             place = i;
     }
     if (kept[place].bytes >= block.bytes) {
-        free(block.memory);
+        release(block);
         return;
     }
-    free(kept[place].memory);
+    release(kept[place]);
     kept[place] = block;
+}
+
+size_t
+cs_scratch_peak(void)
+{
+    size_t most = most_held;
+    for (int i = 0; i < KEPT; i++) {
+        release(kept[i]);
+        kept[i] = (cs_scratch){NULL, 0};
+    }
+    most_held = held;
+    return most;
 }

@@ -15,4 +15,8 @@ int cs_scratch_take(size_t bytes, cs_scratch *out);
 /* Give a block back for the next call. A few are kept, the rest freed. */
 void cs_scratch_give(cs_scratch block);
 
+/* The most bytes that existed at one time since the last such call, in use or kept. Frees what is
+ * kept, so the next figure starts from what is in use. */
+size_t cs_scratch_peak(void);
+
 #endif

@@ -32,6 +32,7 @@ from csparc.losses import (
 )
 
 if TYPE_CHECKING:
+    from csparc.evaluate.memory import estimate_memory
     from csparc.models import (
         ModelConfig,
         TwoTower,
@@ -52,6 +53,7 @@ _LATER = {
     "TwoTower": "csparc.models",
     "create_model": "csparc.models",
     "create_model_and_transforms": "csparc.models",
+    "estimate_memory": "csparc.evaluate.memory",
     "fit": "csparc.trainer.fit",
     "get_tokenizer": "csparc.models",
     "list_models": "csparc.models",
@@ -77,6 +79,7 @@ __all__ = [
     "clip_loss",
     "create_model",
     "create_model_and_transforms",
+    "estimate_memory",
     "filip_loss",
     "fit",
     "get_num_threads",

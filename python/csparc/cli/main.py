@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from csparc._version import __version__
-from csparc.cli import align, demo, encode, evaluate, info, train
+from csparc.cli import align, cost, demo, encode, evaluate, info, train
 from csparc.errors import CsparcError
 
-COMMANDS = (demo, train, evaluate, align, encode, info)
+COMMANDS = (demo, train, evaluate, align, encode, cost, info)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,49 @@
+"""Cost of losses over batch size, as the paper's figure 4 shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from csparc._extras import require
+from csparc.viz.alignment import THEMES
+
+MARKERS = "osD^v<>P"
+
+
+def plot_cost(
+    flop: Mapping[str, Mapping[int, float]],
+    memory: Mapping[str, Mapping[int, float]],
+    labels: Sequence[str] = ("TFLOP", "MB"),
+    *,
+    theme: str = "light",
+):
+    """Draw two panels over the batch size, a line a loss, all axes logarithmic.
+
+    Parameters
+    ----------
+    flop, memory : dict of loss to dict of batch size to value
+        In the units of ``labels``; values above 0.
+
+    Returns
+    -------
+    A matplotlib Figure made without pyplot; write it with `csparc.viz.save`.
+    """
+    figure_class = require("matplotlib.figure", extra="train").Figure
+    colours = THEMES[theme]
+    figure = figure_class(figsize=(9, 3.8), facecolor=colours["ground"], layout="constrained")
+    for place, (values, label) in enumerate(zip((flop, memory), labels), 1):
+        axes = figure.add_subplot(1, 2, place, facecolor=colours["ground"])
+        for number, (loss, points) in enumerate(values.items()):
+            axes.plot(list(points), list(points.values()), marker=MARKERS[number % len(MARKERS)],
+                      markersize=4, linewidth=1.4, label=loss)  # fmt: skip
+        axes.set(xscale="log", yscale="log")
+        axes.set_xlabel("batch size B", color=colours["ink"])
+        axes.set_title(label, size=10, loc="left", color=colours["ink"])
+        ticks = sorted({batch for points in values.values() for batch in points})
+        axes.set_xticks(ticks, [f"{batch:,}" for batch in ticks])
+        axes.xaxis.minorticks_off()
+        axes.tick_params(labelsize=8, colors=colours["quiet"])
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(colours["quiet"])
+    axes.legend(fontsize=8, frameon=False, labelcolor=colours["ink"])
+    return figure
