@@ -39,7 +39,8 @@ typedef struct {
      * magnitude is degenerate: weight `fill` everywhere. sigma < 0 keeps every patch. */
     void (*minmax_forward)(size_t P, size_t lanes, cs_real sigma, cs_real fill, const cs_real *s,
                            CS_TYPED(cs_lane_state) state, cs_real *weights);
-    /* ds = keep (g - gbar) / Z' - [p = lowest] sum_q keep (g - gbar) / Z',  gbar = sum_p a g. */
+    /* ds = keep (g - gbar) / Z' - [p = lowest] sum_q keep (g - gbar) / Z',  gbar = sum_p a g. Here
+     * and below ds may be g. */
     void (*minmax_backward)(size_t P, size_t lanes, const cs_real *s,
                             CS_TYPED(cs_lane_state) state, const cs_real *weights,
                             const cs_real *g, cs_real *ds);

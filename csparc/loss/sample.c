@@ -29,8 +29,7 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
     sample->transposed = take(arena, D * lanes);
     sample->s = take(arena, P * lanes);
     sample->weights = take(arena, P * lanes);
-    sample->gradient = take(arena, P * lanes);
-    sample->ds = take(arena, P * lanes);
+    sample->gradient = sample->ds = take(arena, P * lanes);
     sample->patch_pull = take(arena, P);
     sample->token_pull = take(arena, lanes);
     sample->state.low = take(arena, lanes);

@@ -52,8 +52,8 @@ typedef struct {
     cs_real *transposed;    /* [D,lanes] tokens^T, zeros past the last; free to reuse later */
     cs_real *s;             /* [P,lanes] */
     cs_real *weights;       /* [P,lanes] */
-    cs_real *gradient;      /* [P,lanes] dL/da, written by the caller before cs_sample_backward */
-    cs_real *ds;            /* [P,lanes] dL/d(v_p . t_k) */
+    cs_real *gradient;      /* [P,lanes] dL/da, written by the caller before cs_sample_backward, */
+    cs_real *ds;            /* which leaves there: dL/d(v_p . t_k) */
     cs_real *patch_pull;    /* [P] coefficient of v_p in its own gradient (unit vectors) */
     cs_real *token_pull;    /* [lanes] the same of t_k */
     CS_TYPED(cs_lane_state) state;
