@@ -1,14 +1,18 @@
 """A training run that takes a second: also a script, so that it can be killed.
 
-``python small_training.py OUT [NAME=JSON ...]`` trains in OUT with these settings.
+``python small_training.py OUT [NAME=JSON ...]`` trains in OUT with these settings; ``slow=true``
+delays every picture.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from csparc.data.scenes import Scenes
 from csparc.data.tokenizer import Tokenizer, train
@@ -18,6 +22,14 @@ from csparc.trainer import Trainer
 TOWER = {"width": 16, "layers": 1, "heads": 2}
 SETTINGS = {"batch_size": 8, "steps": 12, "lr": 3e-3, "save_frequency": 2, "val_frequency": 5,
             "threads": 1, "progress": "none"}  # fmt: skip
+
+
+class SlowScenes(Scenes):
+    """The same scenes, slow enough that a signal sent in the first steps arrives in the run."""
+
+    def load(self, index: int) -> np.ndarray:
+        time.sleep(0.01)
+        return super().load(index)
 
 
 def scenes(size: int = 40, split: str = "train") -> Scenes:
@@ -49,4 +61,7 @@ def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:
 
 if __name__ == "__main__":
     pairs = (setting.split("=", 1) for setting in sys.argv[2:])
-    trainer(sys.argv[1], **{key: json.loads(value) for key, value in pairs}).run()
+    settings = {key: json.loads(value) for key, value in pairs}
+    if settings.pop("slow", False):
+        settings["data"] = SlowScenes(tier="S", size=40, split="train")
+    trainer(sys.argv[1], **settings).run()

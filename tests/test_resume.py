@@ -90,7 +90,7 @@ def test_kill_9_at_random_moments(seed, uninterrupted, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_polite_signal_saves_the_current_step(number, uninterrupted, tmp_path):
     out = tmp_path / "run"
-    process = start(out, steps=STEPS, save_frequency=1000, progress="lines")
+    process = start(out, steps=STEPS, save_frequency=1000, progress="lines", slow=True)
     while steps_logged(out) < 3:
         time.sleep(0.002)
     process.send_signal(number)
