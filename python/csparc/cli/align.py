@@ -6,6 +6,8 @@ import argparse
 
 from csparc.cli import common
 
+FORMATS = (".png", ".svg", ".pdf")
+
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
@@ -21,7 +23,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         "--out",
         required=True,
         metavar="FILE.png",
-        help="the ending chooses the format: .png, .svg, .pdf",
+        help=f"the ending chooses the format: {', '.join(FORMATS)}",
     )
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     common.add_threads(parser)
@@ -30,6 +32,10 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     out = common.check_writable(arguments.out)
+    if out.suffix.lower() not in FORMATS:
+        raise ValueError(f"out: expected a file ending in {', '.join(FORMATS)}, found {out.name!r}")
+    if not arguments.caption.strip():
+        raise ValueError(f"caption: expected at least one word, found {arguments.caption!r}")
     from csparc.cli.session import load_session
     from csparc.data import images
     from csparc.evaluate.explain import alignment_weights, explain
@@ -55,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         caption=arguments.caption,
         theme=arguments.theme,
     )
-    save(figure, out)
+    with common.writing(out):
+        save(figure, out)
     print(out)
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,8 @@ def add_data(parser: argparse.ArgumentParser, flag: str = "--data", **options: A
         **{
             "required": True,
             "help": "folder:DIR, csv:FILE, tsv:FILE, coco:IMAGES,JSON, "
-            "karpathy:IMAGES,JSON,SPLIT, webdataset:FILES or scenes:OPTIONS",
+            "karpathy:IMAGES,JSON,SPLIT, webdataset:FILES or scenes:; options follow as "
+            "KEY=VALUE;KEY=VALUE, such as 'scenes:tier=M;size=5000'",
         }
         | options,
     )
@@ -113,6 +116,18 @@ def check_writable(path: str | os.PathLike) -> Path:
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{folder}: cannot be written to")
     return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Around the writing of a file: an error names it, and no half of it is left."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _number(text: str, kind: type, valid: Any, expected: str) -> Any:

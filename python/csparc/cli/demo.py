@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     result = demonstrate(plan, say)
     path = write_page(result, out / "index.html")
     say(f"done in {time.monotonic() - begun:.0f} s; the page:")
-    print(path, flush=True)
+    print(path)
     return 0
 
 

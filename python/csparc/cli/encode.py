@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             progress=progress.to,
         )
-    with open(out, "wb") as file:
+    with common.writing(out), open(out, "wb") as file:
         np.savez(
             file,
             image_features=features.image_features,

@@ -39,8 +39,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.json:
-        common.check_writable(arguments.json)
+    out = common.check_writable(arguments.json) if arguments.json else None
     from csparc.cli.progress import Progress
     from csparc.cli.session import load_session
     from csparc.evaluate import evaluate_retrieval
@@ -65,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(line)
     if len(features.problems):
         print(features.problems.summary())
-    if arguments.json:
+    if out is not None:
         record = figures | {
             "config": {
                 "checkpoint": str(arguments.checkpoint),
@@ -74,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
             },
             "bad_items": len(features.problems),
         }
-        with open(arguments.json, "w", encoding="utf-8") as file:
+        with common.writing(out), open(out, "w", encoding="utf-8") as file:
             json.dump(record, file, indent=2)
             file.write("\n")
     return 0

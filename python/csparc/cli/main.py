@@ -6,9 +6,13 @@ Exit codes: 0 done; 2 a wrong argument, file, or missing package; 130 interrupte
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
 
 from csparc._version import __version__
 from csparc.cli import align, cost, demo, encode, evaluate, info, train
@@ -25,16 +29,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         (arguments.parser or parser).print_help()
         return 0
     try:
-        code = arguments.run(arguments) or 0
-        sys.stdout.flush()
+        with _short_warnings():
+            code = arguments.run(arguments) or 0
+        _flush_output()
         return code
     except KeyboardInterrupt as interrupt:
         note = f": {interrupt}" if str(interrupt) else ""
         print(f"csparc: interrupted{note}", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read the output has left; Python must not fail again while it closes the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # whoever read it has left
         return 141
     except (CsparcError, ImportError, OSError, ValueError, MemoryError) as error:
         if arguments.debug:
@@ -52,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="csparc",
         description="SPARC (sparse fine-grained contrastive alignment) of images and text.",
         epilog="Begin with: csparc demo",
@@ -66,7 +70,44 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _one_line(error: BaseException) -> str:
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; the usage, which is many, is for ``--help``."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help)\n")
+
+
+@contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Warnings as one line each, without the place in the source that gave them."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where its cache lies is no news
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_: f"csparc: warning: {_one_line(message)}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def _flush_output() -> None:
+    """Write out what was printed, so that a failure is told here and not while Python exits."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_output()
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def _discard_output() -> None:
+    """Send standard output nowhere: Python would fail again while it closes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _one_line(error: BaseException | str) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{os.fspath(error.filename)}: {error.strerror}"
