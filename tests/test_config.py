@@ -47,6 +47,24 @@ def test_unknown_choice_names_the_variable(variable: str) -> None:
     assert f"{variable} is 'abacus'" in answer.stderr
 
 
+@pytest.mark.parametrize("text", ["two", "0", "-1", "1e3", "2000"])
+def test_a_number_of_threads_that_is_none_names_the_variable(text: str) -> None:
+    answer = imported(CSPARC_NUM_THREADS=text)
+    assert answer.returncode == 1
+    assert f"CSPARC_NUM_THREADS is '{text}', expected a whole number" in answer.stderr
+
+
+@pytest.mark.parametrize(("count", "kind"), [(0, ValueError), (1.5, TypeError), ("2", TypeError)])
+def test_set_num_threads_names_what_was_given(count: object, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match=r"^count: expected a whole number.*, found "):
+        csparc.set_num_threads(count)
+
+
+def test_very_many_threads_are_1024() -> None:
+    csparc.set_num_threads(1 << 70)
+    assert csparc.get_num_threads() == 1024
+
+
 def test_show_config_names_what_matters(capsys: pytest.CaptureFixture[str]) -> None:
     csparc.show_config()
     printed = capsys.readouterr().out

@@ -172,6 +172,8 @@ def test_out_grads_refusals(batch):
     ]:
         with pytest.raises(ValueError, match=r"^out_grads\['patches'\]: expected .*" + found):
             call({"patches": buffer})
+    with pytest.raises(TypeError, match=r"^out_grads: expected arrays by argument name .*found a"):
+        call([x.copy()])
     with pytest.raises(TypeError, match=r"^out_grads\['patches'\]: expected .*found a list"):
         call({"patches": []})
     with pytest.raises(ValueError, match=r"^out_grads: expected names among .*found 'logit_scale'"):
@@ -280,6 +282,12 @@ def test_width_zero_is_refused():
 def test_refusals(batch, change, error, message):
     with pytest.raises(error, match=r"^" + message):
         csparc.sparc_loss(**{**batch, **change})
+
+
+def test_flags_of_numpy_are_taken(batch):
+    out = csparc.sparc_loss(**batch, detach_weights=np.True_, return_weights=np.True_)
+    assert out.loss == csparc.sparc_loss(**batch, detach_weights=True).loss
+    assert type(csparc.SparcLoss(detach_weights=np.True_).config()["detach_weights"]) is bool
 
 
 def test_clip_refusals(batch):

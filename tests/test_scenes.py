@@ -244,7 +244,8 @@ def test_specification_round_trip_and_defaults():
         ("size=many", "size: expected a whole number, found 'many'"),
         ("seed=", "seed: expected a whole number, found ''"),
         ("seed=18446744073709551616", "seed: expected a number of 64 bits, found 1844"),
-        ("colour=red", "expected the options tier, size, seed, split, found 'colour'"),
+        ("colour=red", "expected the options tier, size, seed, split as .*, found 'colour=red'"),
+        ("tier=M,size=8", "KEY=VALUE;KEY=VALUE, found 'tier=M,size=8'"),
     ],
 )
 def test_wrong_specifications_are_named(text, message):

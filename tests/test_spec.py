@@ -73,6 +73,7 @@ def test_options_in_the_spec(tmp_path: Path) -> None:
         ("coco:pictures", "found no comma"),
         ("coco:nowhere,captions.json", "expected the folder of the pictures"),
         ("karpathy:test", "IMAGES_DIR,FILE.json,SPLIT"),
+        ("karpathy:test,dataset.json", "IMAGES_DIR,FILE.json,SPLIT, found too few commas"),
         ("webdataset:none-{0..2}-*.tar", "found no file of that name"),
         ("a\0b", "expected SCHEME:PATH"),
     ],

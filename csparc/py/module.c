@@ -68,6 +68,22 @@ count_from_environment(const char *variable)
     return count > 0 && count <= 1024 ? (int)count : 0;
 }
 
+/* CSPARC_NUM_THREADS; 0 if it is unset, -1 and an exception if it is no count. */
+static int
+threads_asked_for(void)
+{
+    const char *text = getenv("CSPARC_NUM_THREADS");
+    if (text == NULL || *text == '\0')
+        return 0;
+    char *end;
+    long count = strtol(text, &end, 10);
+    if (*end == '\0' && count >= 1 && count <= 1024)
+        return (int)count;
+    PyErr_Format(PyExc_ImportError,
+                 "CSPARC_NUM_THREADS is '%s', expected a whole number from 1 to 1024", text);
+    return -1;
+}
+
 static int
 choose_kernels(void)
 {
@@ -85,7 +101,9 @@ choose_kernels(void)
                      cs_blis_version());
         return -1;
     }
-    int threads = count_from_environment("CSPARC_NUM_THREADS");
+    int threads = threads_asked_for();
+    if (threads < 0)
+        return -1;
     if (threads == 0)
         threads = count_from_environment("OMP_NUM_THREADS");
     cs_threads_init(threads > 0 ? threads : cs_processor_count());

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from csparc._arrays import whole_number
 from csparc._load import _core
 from csparc._version import __version__
 
 
 def set_num_threads(count: int) -> None:
-    """Use ``count`` threads from the next call on. Results do not depend on it, bit for bit."""
-    _core.set_num_threads(count)
+    """Use ``count`` threads from the next call on. Results do not depend on it, bit for bit.
+
+    At least 1, else ValueError; more than 1024 count as 1024.
+    """
+    _core.set_num_threads(min(whole_number(count, "count", low=1), 1024))
 
 
 def get_num_threads() -> int:

@@ -57,8 +57,11 @@ class Scenes(Dataset):
         options = {}
         for setting in filter(None, text.split(";")):
             key, _, value = setting.partition("=")
-            if key not in OPTIONS:
-                raise DataError(f"scenes: expected the options {', '.join(OPTIONS)}, found {key!r}")
+            if key not in OPTIONS or "," in value:
+                raise DataError(
+                    f"scenes: expected the options {', '.join(OPTIONS)} as KEY=VALUE;KEY=VALUE, "
+                    f"found {setting!r}"
+                )
             try:
                 options[key] = OPTIONS[key](value)
             except ValueError:

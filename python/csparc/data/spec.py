@@ -102,9 +102,9 @@ def open(
     if scheme == "coco":
         return open_coco(text, *_parts(text, where), options)
     if scheme == "karpathy":
-        where, comma, split = where.rpartition(",")
-        if not comma:
-            raise DataError(f"{text}: expected karpathy:IMAGES_DIR,FILE.json,SPLIT")
+        where, _, split = where.rpartition(",")
+        if "," not in where:
+            raise DataError(f"{text}: expected IMAGES_DIR,FILE.json,SPLIT, found too few commas")
         return open_karpathy(text, *_parts(text, where), split.strip(), options)
     return WebDataset(text, where, options)
 

@@ -103,8 +103,10 @@ class Preprocess:
     def _check(self) -> None:
         if self.height < 1 or self.width < 1:
             raise ValueError(f"size: expected at least 1, found {self.height} x {self.width}")
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):
-            raise ValueError("mean, std: expected three values each, std above 0")
+        if len(self.mean) != 3 or not np.isfinite(self.mean).all():
+            raise ValueError(f"mean: expected three finite values, found {self.mean}")
+        if len(self.std) != 3 or not all(0 < value < math.inf for value in self.std):
+            raise ValueError(f"std: expected three finite values above 0, found {self.std}")
         if self.resize_mode not in RESIZE_MODES:
             raise ValueError(
                 f"resize_mode: expected {', '.join(RESIZE_MODES)}, found {self.resize_mode!r}"
@@ -117,8 +119,10 @@ class Preprocess:
             raise ValueError(f"scale: expected 0 < low <= high <= 1, found {self.scale}")
         if not 0 < self.ratio[0] <= self.ratio[1]:
             raise ValueError(f"ratio: expected 0 < low <= high, found {self.ratio}")
-        if not 0 <= self.fill <= 255 or self.shift < 0:
-            raise ValueError("fill: expected 0 to 255; shift: expected at least 0")
+        if not 0 <= self.fill <= 255:
+            raise ValueError(f"fill: expected 0 to 255, found {self.fill}")
+        if self.shift < 0:
+            raise ValueError(f"shift: expected at least 0, found {self.shift}")
 
     @property
     def random_crop(self) -> bool:

@@ -20,6 +20,11 @@ class GradientBuffers:
         self, inputs: RealInputs, names: list[str], out: Mapping[str, np.ndarray] | None
     ) -> None:
         self._types = inputs.gradient_types
+        if out is not None and not isinstance(out, Mapping):
+            raise TypeError(
+                f"out_grads: expected arrays by argument name ({', '.join(names)}), "
+                f"found {describe(out)}"
+            )
         self._out = dict(out or {})
         for name, buffer in self._out.items():
             if name not in names:

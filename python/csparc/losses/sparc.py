@@ -159,7 +159,6 @@ class SparcLoss:
         self._align_options()
         choice(self.reduction, "reduction", REDUCTIONS)
         choice(self.text_pool, "text_pool", TEXT_POOLS)
-        flag(self.detach_weights, "detach_weights")
         numbers = {
             "global_weight": number(self.global_weight, "global_weight"),
             "local_weight": number(self.local_weight, "local_weight"),
@@ -169,8 +168,9 @@ class SparcLoss:
             numbers["sigma"] = number(self.sigma, "sigma")
         if self.local_logit_scale is not None:
             numbers["local_logit_scale"] = positive(self.local_logit_scale, "local_logit_scale")
-        for name, value in numbers.items():
-            object.__setattr__(self, name, value)  # plain floats, whatever was given
+        plain = {**numbers, "detach_weights": flag(self.detach_weights, "detach_weights")}
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)  # Python's own types, whatever was given
 
     def config(self) -> dict[str, Any]:
         """What recreates this object: its name and options, as JSON holds them."""
