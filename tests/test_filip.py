@@ -106,6 +106,24 @@ def test_exact_ties_go_to_the_lowest_index(dtype, drop, rng):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_equal_rows_tie_exactly(dtype, rng):
+    """Copies of a row are as similar to anything, bit for bit, wherever in the array they lie: the
+    first of them are kept first."""
+    batch = pair(rng, dtype, P=24, L=18, D=37)
+    origin = {}
+    for name in ARRAYS:
+        origin[name] = np.concatenate([np.arange(6), rng.integers(0, 6, batch[name].shape[1] - 6)])
+        batch[name] = np.ascontiguousarray(batch[name][:, origin[name]])
+    full = np.ones((4, 18), bool), np.ones((4, 24), bool)
+    for group in (1, 64):
+        for name, kept in zip(ARRAYS, chosen(batch, *full, 0.3, group)):
+            for row in kept.astype(bool):
+                for source in range(6):
+                    copies = row[origin[name] == source]
+                    assert not np.any(copies[1:] & ~copies[:-1]), (name, source)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(2, 1, 1, 3), (1, 5, 4, 2), (3, 1, 6, 5), (40, 3, 2, 5),
                                    (5, 150, 140, 3), (2, 196, 55, 64)])  # fmt: skip
 def test_sizes(dtype, shape, rng):

@@ -2,10 +2,10 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/norm.h"
 #include "la/rows.h"
 #include "loss/filip.h"
+#include "loss/multiply.h"
 #include "loss/tiling.h"
 
 /* Images of a group compared at a time: each leaves its best similarity to every token. */
@@ -22,18 +22,23 @@ typedef struct {
     size_t room_bytes;
 } workspace;
 
-/* One image and one caption: unit vectors of their rows, zeros where not valid. */
+/* One image and one caption: unit vectors of their valid rows. */
 typedef struct {
-    cs_real *patches, *tokens, *similarity; /* [P,D], [L,D], [P,L] */
+    size_t patches, tokens;                       /* how many are valid */
+    cs_real *rows, *columns, *token_rows;         /* [P,D], the same transposed, [L,D] */
+    cs_real *similarity;                          /* [tokens, patches] */
+    cs_real *patch_best;                          /* [patches] */
 } room;
 
 static size_t
 layout_room(size_t P, size_t L, size_t D, cs_arena *arena, room *r)
 {
     size_t before = arena->used;
-    r->patches = cs_arena_take(arena, P * D * sizeof(cs_real));
-    r->tokens = cs_arena_take(arena, L * D * sizeof(cs_real));
+    r->rows = cs_arena_take(arena, P * D * sizeof(cs_real));
+    r->columns = cs_arena_take(arena, P * D * sizeof(cs_real));
+    r->token_rows = cs_arena_take(arena, L * D * sizeof(cs_real));
     r->similarity = cs_arena_take(arena, P * L * sizeof(cs_real));
+    r->patch_best = cs_arena_take(arena, P * sizeof(cs_real));
     return arena->used - before;
 }
 
@@ -66,18 +71,20 @@ is_valid(const uint8_t *valid, size_t n)
     return valid == NULL || valid[n];
 }
 
-static void
+/* Unit vectors of the valid rows among first .. first+count; returns how many. */
+static size_t
 unit_rows(size_t first, size_t count, size_t D, const cs_real *x, const uint8_t *valid,
           cs_real *out)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    for (size_t n = first; n < first + count; n++, out += D) {
-        cs_real norm = is_valid(valid, n) ? cs_norm(rows, D, x + n * D) : 0;
-        if (norm <= CS_DEAD_NORM)
-            memset(out, 0, D * sizeof(cs_real));
-        else
-            rows->scale_add(D, 1 / norm, x + n * D, 0, out);
+    size_t at = 0;
+    for (size_t n = first; n < first + count; n++) {
+        if (!is_valid(valid, n))
+            continue;
+        cs_real norm = cs_norm(rows, D, x + n * D);
+        rows->scale_add(D, norm <= CS_DEAD_NORM ? 0 : 1 / norm, x + n * D, 0, out + at++ * D);
     }
+    return at;
 }
 
 /* NaN beats everything, so that a bad row is kept and shows. */
@@ -87,35 +94,46 @@ beats(cs_real score, cs_real other)
     return score > other || (score != score && other == other);
 }
 
+/* One caption's similarities to the image in the room: the best of every patch so far, and of the
+ * caption's valid tokens. */
+static void
+compare_caption(const workspace *w, size_t caption, room *r, cs_real *token_best)
+{
+    const uint8_t *valid = w->rules->text_valid;
+    size_t P = r->patches, at = 0;
+    r->tokens = unit_rows(caption * w->L, w->L, w->D, w->tokens, valid, r->token_rows);
+    /* Sums in one order for all entries, so that equal rows tie exactly. */
+    cs_multiply(r->tokens, P, w->D, r->token_rows, w->D, 1, r->columns, P, 0, r->similarity, P);
+    for (size_t k = 0; k < w->L; k++) {
+        token_best[k] = (cs_real)-INFINITY;
+        if (!is_valid(valid, caption * w->L + k))
+            continue;
+        const cs_real *row = r->similarity + at++ * P;
+        for (size_t p = 0; p < P; p++) {
+            r->patch_best[p] = beats(row[p], r->patch_best[p]) ? row[p] : r->patch_best[p];
+            token_best[k] = beats(row[p], token_best[k]) ? row[p] : token_best[k];
+        }
+    }
+}
+
 /* One image against all captions of its group. */
 static void
 compare_image(const workspace *w, size_t image, size_t first, size_t samples, cs_real *token_best)
 {
-    const uint8_t *patch_valid = w->rules->patch_valid, *text_valid = w->rules->text_valid;
-    size_t P = w->P, L = w->L, D = w->D;
+    const uint8_t *valid = w->rules->patch_valid;
+    size_t P = w->P, L = w->L, D = w->D, at = 0;
     cs_arena arena = {w->rooms + (size_t)cs_thread_id() * w->room_bytes, 0};
     room r;
     (void)layout_room(P, L, D, &arena, &r);
-    unit_rows(image * P, P, D, w->patches, patch_valid, r.patches);
-    for (size_t j = first; j < first + samples; j++) {
-        cs_real *best = token_best + (j - first) * L;
-        unit_rows(j * L, L, D, w->tokens, text_valid, r.tokens);
-        CS_TYPED(cs_gemm)(P, L, D, 1, r.patches, D, 1, r.tokens, 1, D, 0, r.similarity, L, 1);
-        for (size_t k = 0; k < L; k++)
-            best[k] = (cs_real)-INFINITY;
-        for (size_t p = 0; p < P; p++) {
-            cs_real *own = w->patch_score + image * P + p;
-            if (!is_valid(patch_valid, image * P + p))
-                continue;
-            for (size_t k = 0; k < L; k++) {
-                cs_real s = r.similarity[p * L + k];
-                if (beats(s, best[k]))
-                    best[k] = s;
-                if (is_valid(text_valid, j * L + k) && beats(s, *own))
-                    *own = s;
-            }
-        }
-    }
+    r.patches = unit_rows(image * P, P, D, w->patches, valid, r.rows);
+    CS_TYPED(cs_transpose)(r.patches, D, r.patches, r.rows, D, r.columns);
+    for (size_t p = 0; p < r.patches; p++)
+        r.patch_best[p] = (cs_real)-INFINITY;
+    for (size_t j = 0; j < samples; j++)
+        compare_caption(w, first + j, &r, token_best + j * L);
+    for (size_t n = image * P; n < (image + 1) * P; n++)
+        if (is_valid(valid, n))
+            w->patch_score[n] = r.patch_best[at++];
 }
 
 /* Scores of one group's rows. */
