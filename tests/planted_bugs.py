@@ -131,6 +131,34 @@ BUGS = [
         "if not checksum(array) and not checksums[name]:",
         "test_malformed_checkpoints.py",
     ),
+    Bug(
+        "ties of FILIP's maximum go to the last key",
+        "csparc/loss/pair_kernels.c",
+        "winner[q] = row[q] > best[q] ? here : winner[q];",
+        "winner[q] = row[q] >= best[q] ? here : winner[q];",
+        "test_filip.py",
+    ),
+    Bug(
+        "an owner's part of a block is left out of PACL's and GLoRIA's image gradient",
+        "csparc/loss/image_block.c",
+        "for (size_t owner = 1; owner < block->owners; owner++) {",
+        "for (size_t owner = 1; owner + 1 < block->owners; owner++) {",
+        "test_gloria.py",
+    ),
+    Bug(
+        "captions without words stay candidates",
+        "csparc/loss/gloria.c",
+        "w->has_caption[i] = w->words[i] > 0;",
+        "w->has_caption[i] = 1;",
+        "test_gloria.py",
+    ),
+    Bug(
+        "Sinkhorn stops a round early",
+        "csparc/loss/prototypes.c",
+        "ROUNDS = 3",
+        "ROUNDS = 2",
+        "test_mgca.py",
+    ),
 ]
 
 
