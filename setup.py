@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build import build
 
 sys.path.insert(0, str(Path(__file__).parent))
 from build_support.blis import find_blis
@@ -31,4 +32,12 @@ class BuildWithBlis(BuildCore):
         return find_blis(os.environ.get("CSPARC_BLIS"))
 
 
-setup(ext_modules=[extension()], cmdclass={"build_ext": BuildWithBlis})
+class Build(build):
+    """Looks for BLIS before anything is copied: what is missing then stands alone in the output."""
+
+    def run(self):
+        find_blis(os.environ.get("CSPARC_BLIS"))
+        super().run()
+
+
+setup(ext_modules=[extension()], cmdclass={"build": Build, "build_ext": BuildWithBlis})

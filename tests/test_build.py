@@ -1,0 +1,71 @@
+"""What a person sees who builds without BLIS."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def blis():
+    path = ROOT / "build_support" / "blis.py"
+    module = importlib.util.module_from_spec(
+        specification := importlib.util.spec_from_file_location("blis_search", path)
+    )
+    sys.modules["blis_search"] = module
+    specification.loader.exec_module(module)
+    yield module
+    del sys.modules["blis_search"]
+
+
+def check(message: str) -> None:
+    assert message.count("\n") == 0
+    for name in ("apt-get install libblis-serial-dev", "dnf install blis-devel",
+                 "brew install blis", "conda install -c conda-forge blis"):  # fmt: skip
+        assert name in message
+
+
+def test_no_blis_names_the_packages_in_one_line(blis, monkeypatch, tmp_path):
+    monkeypatch.setattr(blis, "_places", lambda: [([tmp_path], [tmp_path])])
+    with pytest.raises(SystemExit) as stop:
+        blis.find_blis(None)
+    check(stop.value.code)
+
+
+def test_a_folder_without_blis_is_named_as_well(blis, tmp_path):
+    with pytest.raises(SystemExit) as stop:
+        blis.find_blis(str(tmp_path))
+    check(stop.value.code)
+    assert f"CSPARC_BLIS={tmp_path}" in stop.value.code
+
+
+def test_blis_is_found_below_a_folder(blis, tmp_path):
+    header, archive = tmp_path / "include" / "blis" / "blis.h", tmp_path / "lib64" / "libblis.a"
+    for file in (header, archive):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    found = blis.find_blis(str(tmp_path))
+    assert (found.include, found.library) == (str(header.parent), str(archive))
+
+
+def test_a_build_without_blis_says_nothing_else(tmp_path):
+    pytest.importorskip("setuptools", minversion="77")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build", "--build-base", str(tmp_path / "build")],
+        cwd=ROOT,
+        env={**os.environ, "CSPARC_BLIS": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    check(done.stderr.strip().splitlines()[-1])
+    assert done.stdout.splitlines() == ["running build"]
+    assert "Traceback" not in done.stderr
