@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
+from csparc._terminal import is_terminal
 from csparc._version import __version__
 from csparc.cli import align, cost, demo, encode, evaluate, info, train
 from csparc.errors import CsparcError
@@ -82,7 +83,8 @@ def _short_warnings() -> Iterator[None]:
     """Warnings as one line each, without the place in the source that gave them."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where its cache lies is no news
     before = warnings.formatwarning
-    warnings.formatwarning = lambda message, *_: f"csparc: warning: {_one_line(message)}\n"
+    erase = "\r\x1b[K" if is_terminal(sys.stderr) else ""  # a bar may stand on the line
+    warnings.formatwarning = lambda message, *_: f"{erase}csparc: warning: {_one_line(message)}\n"
     try:
         yield
     finally:

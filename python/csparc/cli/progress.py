@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 
 from csparc._extras import require
+from csparc._terminal import is_terminal
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -23,7 +24,7 @@ class Progress:
         self._shown = time.monotonic()
 
     def __enter__(self) -> Progress:
-        if sys.stderr is not None and sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             tqdm = require("tqdm", extra="train").tqdm
             self._bar = tqdm(
                 total=self.total, desc=self.what, unit=self.unit, leave=False, dynamic_ncols=True

@@ -6,6 +6,7 @@ import sys
 import time
 
 from csparc._extras import require
+from csparc._terminal import is_terminal
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -18,12 +19,12 @@ class Progress:
     total : int
         Steps of the whole run.
     kind : "auto", "bar", "lines" or "none"
-        "auto" is the bar when standard error is a terminal and lines otherwise.
+        "auto" is the bar when standard error is a terminal with a size and lines otherwise.
     """
 
     def __init__(self, total: int, kind: str = "auto") -> None:
         if kind == "auto":
-            kind = "bar" if sys.stderr is not None and sys.stderr.isatty() else "lines"
+            kind = "bar" if is_terminal(sys.stderr) else "lines"
         self.total = total
         self.kind = kind if sys.stderr is not None else "none"
         self._bar = None
