@@ -171,13 +171,24 @@ def test_command_prints_the_papers_table(capsys) -> None:
         assert f"{flop:,.2f} |" in printed
 
 
+def test_the_page_shows_what_the_command_prints(root) -> None:
+    """Formulas; the memory beside them follows how the core lays out its scratch."""
+    page = (root / "docs" / "cost.md").read_text()
+    config, losses = preset("vit-b-16"), list(LOSSES)
+    for table in (
+        *cost_table.own_tables(config, losses, paper_cost.BATCHES)[:2],
+        *cost_table.paper_tables(config, losses, paper_cost.BATCHES, known=True),
+    ):
+        assert table in page, f"docs/cost.md: expected this, from csparc cost:\n{table}"
+
+
 def test_command_measures(capsys) -> None:
     words = ["cost", "--model", "nano", "--loss", "sparc,filip", "--batch", "4,8"]
     assert cli.main([*words, "--measured"]) == 0
     rows = capsys.readouterr().out.splitlines()[-2:]
-    assert [[word.strip() for word in row.split("|")[1:3]] for row in rows] == [
-        ["sparc", "1.00"],
-        ["filip", "2.00"],
+    assert [[word.strip() for word in row.split("|")[1:4]] for row in rows] == [
+        ["sparc", "1.00", "1.00"],
+        ["filip", "2.00", "1.99"],
     ]
 
 

@@ -12,6 +12,8 @@ from csparc.models.config import ModelConfig
 from csparc.models.info import model_info
 
 Cell = Callable[[str, int], str]
+LARGE = (8192, 16384)
+"""Batch sizes where terms linear in B have faded."""
 
 
 def grid(title: str, losses: Sequence[str], batches: Sequence[int], cell: Cell) -> str:
@@ -123,13 +125,17 @@ def measured_tables(
     def seconds(loss: str, batch: int) -> str:
         return f"{found[loss][batch].seconds:.3f}"
 
-    powers = [["loss", "power of B"]]
+    powers = [["loss", "counted", f"by formula, B = {LARGE[0]:,} to {LARGE[1]:,}"]]
     for loss in losses:
-        power = exponent(batches, excess(found, loss))
-        powers.append([loss, "-" if power != power else f"{power:.2f}"])
+        counted = exponent(batches, excess(found, loss))
+        formula = exponent(
+            LARGE,
+            [step_flop(loss, config, b) - step_flop("clip", config, b) for b in LARGE],
+        )
+        powers.append([loss, *("-" if p != p else f"{p:.2f}" for p in (counted, formula))])
     return [
         grid("GFLOP counted in the core (ratio to formula)", losses, batches, flop),
         grid("MB held beyond inputs and gradients (ratio to estimate)", losses, batches, memory),
         grid("seconds", losses, batches, seconds),
-        _aligned("FLOP more than CLIP grow as", powers),
+        _aligned("power of B that FLOP more than CLIP's grow with", powers),
     ]

@@ -47,7 +47,7 @@ def clip_loss(
 
     Notes
     -----
-    2 B² D floating-point operations, 10 B² D with gradients; the B x B matrix is never stored.
+    2 B² D floating-point operations, 8 B² D with gradients; the B x B matrix is never stored.
     """
     inputs = real_inputs(image_global=image_global, text_global=text_global)
     arrays = inputs.arrays

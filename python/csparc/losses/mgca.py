@@ -95,7 +95,7 @@ def mgca_loss(
     Notes
     -----
     Per sample 24 (L + P) D H + 24 L P H + 6 (L² + P²) D floating-point operations with gradients,
-    and 12 B K D + 10 B² D for the rest. The token term keeps one sample a thread; the assignments
+    and 12 B K D + 8 B² D for the rest. The token term keeps one sample a thread; the assignments
     take 4 B K numbers. The same bits for any number of threads.
     """
     heads = whole_number(heads, "heads", low=1)
