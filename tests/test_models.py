@@ -17,6 +17,7 @@ from tolerances import (
 )
 
 import csparc
+from csparc.errors import DataError
 from csparc.models import PRESETS, create_model
 from csparc.nn import Tape
 
@@ -263,3 +264,18 @@ def test_transforms_fit_the_model() -> None:
     assert model.encode_image(image[None]).shape == (1, 64)
     assert train is not val
     assert csparc.list_models() == list(PRESETS)
+
+
+def test_an_option_that_is_none_is_named():
+    with pytest.raises(TypeError, match=r"^pretrained: expected a field of .*load_checkpoint"):
+        csparc.create_model_and_transforms("nano", pretrained="laion2b")
+
+
+def test_a_model_has_no_tokenizer_of_its_own():
+    with pytest.raises(ValueError, match=r"^path: expected a tokenizer's file, found .*'nano'"):
+        csparc.get_tokenizer("nano")
+
+
+def test_get_tokenizer_takes_paths(tmp_path):
+    with pytest.raises(DataError, match=r"none\.json: expected a tokenizer\.json"):
+        csparc.get_tokenizer(tmp_path / "none.json")

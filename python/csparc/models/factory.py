@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc.models.config import ModelConfig, TowerConfig, preset
+from csparc.models.config import PRESETS, ModelConfig, TowerConfig, preset
 from csparc.models.two_tower import TwoTower
 
 if TYPE_CHECKING:
@@ -39,6 +40,13 @@ def create_model(
 def configure(name: str, **overrides: Any) -> ModelConfig:
     """The configuration of ``create_model(name, **overrides)``."""
     config = preset(name)
+    known = [field.name for field in fields(ModelConfig)]
+    for option in overrides:
+        if option not in known:
+            raise TypeError(
+                f"{option}: expected a field of the model's configuration ({', '.join(known)}); "
+                "weights are loaded with csparc.load_checkpoint"
+            )
     for side in ("image", "text"):
         tower = overrides.get(side)
         if tower is not None and not isinstance(tower, TowerConfig):
@@ -65,17 +73,23 @@ def create_model_and_transforms(
     )
 
 
-def get_tokenizer(path: str, context_length: int | None = None) -> Tokenizer:
+def get_tokenizer(path: str | os.PathLike, context_length: int | None = None) -> Tokenizer:
     """A tokenizer from a file: a tokenizer.json, or else CLIP's BPE merges (.txt or .txt.gz).
 
     Parameters
     ----------
-    path : str
+    path : str or path
     context_length : int, optional
         Most tokens of a text; the default is the paper's 55, which the presets but ``nano`` have.
     """
     from csparc.data import tokenizer
 
+    path = os.fspath(path)
+    if path in PRESETS:
+        raise ValueError(
+            f"path: expected a tokenizer's file, found the name of a model, {path!r}: models have "
+            "no tokenizer of their own; csparc.data.tokenizer.train makes one from captions"
+        )
     length = PAPER_CONTEXT_LENGTH if context_length is None else context_length
     if path.endswith(".json"):
         return tokenizer.from_file(path, context_length=length)
