@@ -55,6 +55,20 @@ BUGS = [
         "test_contrastive.py",
     ),
     Bug(
+        "columns past the last whole unit are added to twice",
+        "csparc/la/tiles.c",
+        "const int overlap = rest != 0 && N > UNIT && result->rows != result->c;",
+        "const int overlap = rest != 0 && N > UNIT;",
+        "test_tiles.py",
+    ),
+    Bug(
+        "ties for the lowest patch go to the last one",
+        "csparc/loss/kernels.c",
+        "first = cs_lower(cs_select(attained, cs_splat((cs_real)p), first), first);",
+        "first = cs_select(attained, cs_splat((cs_real)p), first);",
+        "test_sparc.py",
+    ),
+    Bug(
         "padding receives a share of the global gradient",
         "csparc/loss/sample_store.c",
         "store_bias_row(D, bias_everywhere ? bias : NULL, out);",
