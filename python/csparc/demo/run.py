@@ -67,6 +67,7 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     )
     trainer = Trainer(model, loss, data.train, tokenizer=tokenizer, config=config)
     look = Look(model, tokenizer, trainer.val_preprocess, data, alignment_weights(loss.config()))
+    say("evaluating the untrained model")
     untrained = look.evaluate()
     begun = time.monotonic()
     if trainer.run().interrupted:
@@ -76,7 +77,7 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
         seconds=time.monotonic() - begun,
         parameters=sum(parameter.data.size for parameter in model.parameters.values()),
     )
-    say("evaluating")
+    say("evaluating the trained one")
     trained = look.evaluate()
     if len(trained.features.problems):
         say(f"held out: {trained.features.problems.summary()}")
