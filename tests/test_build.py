@@ -69,3 +69,19 @@ def test_a_build_without_blis_says_nothing_else(tmp_path):
     check(done.stderr.strip().splitlines()[-1])
     assert done.stdout.splitlines() == ["running build"]
     assert "Traceback" not in done.stderr
+
+
+def test_a_source_distribution_holds_every_folder():
+    """Whoever unpacks one can build and test; setuptools itself adds python/."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a git checkout")
+    tracked = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    manifest = (ROOT / "MANIFEST.in").read_text().splitlines()
+    grafted = {line.split()[1] for line in manifest if line.startswith("graft ")}
+    assert {name.split("/")[0] for name in tracked if "/" in name} == grafted | {"python"}
