@@ -179,6 +179,7 @@ BUGS = [
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
+        "CSPARC_DEBUG": "1",  # what is compiled so often had better compile fast
         "PYTHONPATH": str(folder / "python"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
