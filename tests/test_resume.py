@@ -27,8 +27,17 @@ def start(out: Path, **settings) -> subprocess.Popen:
     # Threads that wait by spinning would starve the other tests of a small machine.
     env = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     return subprocess.Popen(
-        [sys.executable, SCRIPT, str(out), *pairs], stderr=subprocess.PIPE, text=True, env=env
+        [sys.executable, SCRIPT, str(out), *pairs],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+        preexec_fn=heed_interrupts,
     )
+
+
+def heed_interrupts() -> None:
+    """Tests that run in the background of a shell ignore Ctrl-C, and so would their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(out: Path, **settings) -> str:
