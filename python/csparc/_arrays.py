@@ -75,6 +75,8 @@ def _torch_bfloat16(tensor: Any) -> Any:
 
 def real_dtype(dtype: np.dtype, name: str) -> np.dtype:
     """The type an array of ``dtype`` is computed in, and its gradient returned in."""
+    if dtype.isnative and dtype in FLOATS:
+        return dtype
     if dtype.newbyteorder("=") in FLOATS:
         return dtype.newbyteorder("=")
     if dtype.newbyteorder("=") == np.float16 or dtype.name == "bfloat16":
@@ -108,9 +110,17 @@ def real_inputs(optional: tuple[str, ...] = (), **values: object) -> RealInputs:
     given = {name: to_numpy(value, name) for name, value in values.items()}
     types = {name: real_dtype(array.dtype, name) for name, array in given.items()}
     common = np.result_type(*types.values())
-    needed = ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"]
-    arrays = {name: np.require(array, common, needed) for name, array in given.items()}
+    arrays = {name: _as_core_reads(array, common) for name, array in given.items()}
     return RealInputs(arrays, given, types)
+
+
+def _as_core_reads(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """``array`` itself where it is plain, contiguous and aligned already."""
+    if type(array) is np.ndarray and array.dtype == dtype:
+        flags = array.flags
+        if flags.c_contiguous and flags.aligned:
+            return array
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 
 def empty_lines(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -130,21 +140,25 @@ def check_axes(arrays: dict[str, np.ndarray], axes: dict[str, str]) -> dict[str,
     owner: dict[str, str] = {}
     for name, array in arrays.items():
         letters = axes[name]
-        shape = "[" + ", ".join(letters) + "]"
         if array.ndim != len(letters):
             raise ValueError(
-                f"{name}: expected {len(letters)} axes {shape}, found shape {array.shape}"
+                f"{name}: expected {len(letters)} axes {_bracketed(letters)}, "
+                f"found shape {array.shape}"
             )
         for letter, size in zip(letters, array.shape):
             if sizes.setdefault(letter, size) != size:
                 raise ValueError(
-                    f"{name}: expected {shape} with {letter} = {sizes[letter]} as in "
+                    f"{name}: expected {_bracketed(letters)} with {letter} = {sizes[letter]} as in "
                     f"{owner[letter]}, found shape {array.shape}"
                 )
             owner.setdefault(letter, name)
     if sizes.get("D") == 0:
         raise ValueError(f"{owner['D']}: expected vectors of at least one entry, found width 0")
     return sizes
+
+
+def _bracketed(letters: str) -> str:
+    return "[" + ", ".join(letters) + "]"
 
 
 # Masks -------------------------------------------------------------------------------------------
@@ -159,6 +173,8 @@ def valid_mask(value: object, name: str, rows: int, columns: int) -> np.ndarray 
     if value is None:
         return None
     mask = to_numpy(value, name)
+    if mask.dtype == bool and mask.shape == (rows, columns):
+        return np.ascontiguousarray(mask).view(np.uint8)
     accepted = (
         f"a [{rows}, {columns}] mask of bools or 0/1 (1 = valid), or {rows} lengths of at most "
         f"{columns}"
@@ -192,6 +208,8 @@ def valid_counts(mask: np.ndarray | None, rows: int, columns: int) -> np.ndarray
 
 def number(value: object, name: str, *, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number in [low, high]; arrays of one entry count as numbers."""
+    if type(value) is float and math.isfinite(value) and low <= value <= high:
+        return value
     expected = f"a finite number from {low:g} to {high:g}" if high < math.inf else (
         f"a finite number of at least {low:g}" if low > -math.inf else "a finite number"
     )  # fmt: skip

@@ -29,6 +29,8 @@ class Batch:
         self.B, self.P, self.L, self.D = (sizes[letter] for letter in "BPLD")
         self.text_valid = valid_mask(text_mask, "text_mask", self.B, self.L)
         self.patch_valid = valid_mask(patch_mask, "patch_mask", self.B, self.P)
+        self.text_counts = valid_counts(self.text_valid, self.B, self.L)
+        self.patch_counts = valid_counts(self.patch_valid, self.B, self.P)
 
 
 @dataclass
@@ -66,10 +68,10 @@ def contrast_globals(
     return GlobalPart(
         loss=float(out[0]),
         dscale=float(out[1]),
-        patch_bias=None
-        if "image_global" in batch.arrays
-        else _share(dimage, batch.patch_valid, batch.P),
-        token_bias=None if "text_global" in batch.arrays else _share(dtext, pool_valid, batch.L),
+        patch_bias=None if "image_global" in batch.arrays else _share(dimage, batch.patch_counts),
+        token_bias=None
+        if "text_global" in batch.arrays
+        else _share(dtext, batch.L if pool_valid is None else batch.text_counts),
     )
 
 
@@ -81,7 +83,7 @@ def _vector(batch: Batch, name: str, rows: str, valid: np.ndarray | None) -> np.
     return mean
 
 
-def _share(dmean: np.ndarray, valid: np.ndarray | None, columns: int) -> np.ndarray:
-    """Each valid row's part of the gradient of their mean."""
-    counts = np.maximum(valid_counts(valid, len(dmean), columns), 1)
-    return dmean / counts[:, None].astype(dmean.dtype)
+def _share(dmean: np.ndarray, counts: np.ndarray | int) -> np.ndarray:
+    """Each valid row's part of the gradient of their mean, of as many rows as ``counts``."""
+    least = np.maximum(counts, 1).astype(dmean.dtype)
+    return dmean / least.reshape(-1, 1)

@@ -9,6 +9,10 @@ import numpy as np
 from csparc._arrays import RealInputs, describe, empty_lines
 
 
+def _wanted(shape: tuple[int, ...], dtype: np.dtype) -> str:
+    return f"a writable array of shape {shape} and dtype {dtype}"
+
+
 class GradientBuffers:
     """One buffer per array argument named, in the type the core computes in.
 
@@ -38,17 +42,21 @@ class GradientBuffers:
     def _check(self, name: str, buffer: object, inputs: RealInputs) -> None:
         label = f"out_grads[{name!r}]"
         shape, dtype = inputs.arrays[name].shape, self._types[name]
-        expected = f"a writable array of shape {shape} and dtype {dtype}"
-        if not isinstance(buffer, np.ndarray):
-            raise TypeError(f"{label}: expected {expected}, found {describe(buffer)}")
-        if buffer.shape != shape or buffer.dtype != dtype:
-            raise ValueError(f"{label}: expected {expected}, found {describe(buffer)}")
+        array = isinstance(buffer, np.ndarray)
+        if not array or buffer.shape != shape or buffer.dtype != dtype:
+            error = ValueError if array else TypeError
+            raise error(f"{label}: expected {_wanted(shape, dtype)}, found {describe(buffer)}")
         if not buffer.flags.writeable:
-            raise ValueError(f"{label}: expected {expected}, found a read-only one")
-        others = {f"out_grads[{n!r}]": b for n, b in self._out.items() if n != name}
-        for other, array in (inputs.given | others).items():
-            if isinstance(array, np.ndarray) and np.may_share_memory(buffer, array):
+            raise ValueError(f"{label}: expected {_wanted(shape, dtype)}, found a read-only one")
+        for other, given in inputs.given.items():
+            if np.may_share_memory(buffer, given):
                 raise ValueError(f"{label}: expected memory of its own, found it shares {other}'s")
+        for other, given in self._out.items():
+            shared = other != name and isinstance(given, np.ndarray)
+            if shared and np.may_share_memory(buffer, given):
+                raise ValueError(
+                    f"{label}: expected memory of its own, found it shares out_grads[{other!r}]'s"
+                )
 
     def _buffer(self, name: str, array: np.ndarray) -> np.ndarray:
         given = self._out.get(name)

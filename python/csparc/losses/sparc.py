@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import choice, flag, number, positive, real_inputs, valid_counts
+from csparc._arrays import choice, flag, number, positive, real_inputs
 from csparc.losses._batch import Batch, GlobalPart, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses.align import AlignOptions
@@ -19,6 +21,7 @@ from csparc.losses.result import LossOutput
 
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")
+PLAIN = (float, int, str, NoneType)
 
 
 def sparc_loss(
@@ -110,19 +113,12 @@ def sparc_loss(
     rows only. Computed in float64 if any input is float64, else in float32. The same bits for any
     number of threads.
     """
-    loss = SparcLoss(
-        local_logit_scale=local_logit_scale,
-        global_weight=global_weight,
-        local_weight=local_weight,
-        normalizer=normalizer,
-        similarity=similarity,
-        sigma=sigma,
-        softmax_scale=softmax_scale,
-        reduction=reduction,
-        text_pool=text_pool,
-        degenerate=degenerate,
-        detach_weights=detach_weights,
-    )
+    options = (
+        local_logit_scale, global_weight, local_weight, normalizer, similarity, sigma,
+        softmax_scale, reduction, text_pool, degenerate, detach_weights,
+    )  # fmt: skip
+    plain = all(isinstance(option, PLAIN) for option in options)
+    loss = _with_options(*options) if plain else SparcLoss(*options)
     return loss(
         patches,
         tokens,
@@ -156,7 +152,7 @@ class SparcLoss:
     inputs = ("patches", "tokens", "image_global", "text_global")
 
     def __post_init__(self) -> None:
-        self._align_options()
+        object.__setattr__(self, "_for_core", self._align_options())
         choice(self.reduction, "reduction", REDUCTIONS)
         choice(self.text_pool, "text_pool", TEXT_POOLS)
         numbers = {
@@ -232,24 +228,23 @@ class SparcLoss:
         buffers: GradientBuffers | None,
     ) -> _LocalPart:
         """The local loss; writes the gradients of patches and tokens, global share included."""
-        patch_counts = valid_counts(batch.patch_valid, batch.B, batch.P)
-        counts = valid_counts(batch.text_valid, batch.B, batch.L) * (patch_counts > 0)
-        share = np.zeros(batch.B, batch.dtype)
-        of = batch.B * counts if self.reduction == "sample" else np.full(batch.B, counts.sum())
-        np.divide(0.5, of, out=share, where=counts > 0, casting="same_kind")
+        patch_counts = batch.patch_counts
+        counts = batch.text_counts * (patch_counts > 0)
+        of = batch.B * counts if self.reduction == "sample" else counts.sum()
+        share = ((counts > 0) * (0.5 / np.maximum(of, 1))).astype(batch.dtype)
         loss, dscale, dsoftmax_scale = np.zeros((3, batch.B))
         kept = np.zeros(batch.B, np.int64)
         if self.local_logit_scale is not None:
             scale = self.local_logit_scale
         _core.sparc(
             batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
-            share, global_part.patch_bias, global_part.token_bias, *self._align_options(),
+            share, global_part.patch_bias, global_part.token_bias, *self._for_core,
             self.detach_weights, self.text_pool == "unmasked", scale, self.local_weight,
             loss, dscale, dsoftmax_scale, kept, weights,
             None if buffers is None else buffers["patches"],
             None if buffers is None else buffers["tokens"],
         )  # fmt: skip
-        pairs = int(np.sum(counts * patch_counts))
+        pairs = int(counts @ patch_counts)
         return _LocalPart(
             loss=math.fsum(loss),
             kept_fraction=int(kept.sum()) / pairs if pairs else 1.0,
@@ -269,6 +264,10 @@ class SparcLoss:
         if self.normalizer == "softmax":
             grads["softmax_scale"] = local_part.dsoftmax_scale
         return grads
+
+
+# Checking the options costs as much as a small loss. By type as well: True equals 1.0.
+_with_options = lru_cache(maxsize=64, typed=True)(SparcLoss)
 
 
 @dataclass
