@@ -1,126 +1,137 @@
-"""The SPARC loss, value and all gradients, against plain torch in eager mode.
+"""The SPARC loss, value and all gradients, against the machine's peak, torch and jax.
 
     python benchmarks/bench_sparc.py              every case, all processors
     python benchmarks/bench_sparc.py --threads 1 --case captions
 
-B 256, P 196, L 55, D 512, float32. ``full``: every caption has 55 tokens. ``captions``: lengths as
-of COCO captions (median 13, longest 55), padded to 55 as a loader with a fixed context gives them:
-both sides get the same arrays and the same mask. ``value``: full length, loss alone.
-Torch is optional here and nowhere else: pip install 'csparc[bench]'.
+B 256, P 196, L 55, D 512, float32, where sparc_cases.py says nothing else. Everybody gets the same
+arrays and the same mask, padding included, and must give the same loss and gradients before
+anything is timed.
 """
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from harness import Measurement, interleave, main
+from sparc_cases import CASES, SCALE, TINY, Case, Shape
+from sparc_peers import Outcome, check_agreement, peers
 
 import csparc
-
-B, P, L, D = 256, 196, 55, 512
-SCALE = 1 / 0.07
-REPEATS = 9
+from csparc import _core
 
 
-def batch(case: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """patches, tokens, mask of valid tokens."""
-    rng = np.random.default_rng(0)
-    patches = rng.standard_normal((B, P, D), dtype=np.float32)
-    tokens = rng.standard_normal((B, L, D), dtype=np.float32)
-    lengths = np.full(B, L)
-    if case == "captions":
-        lengths = np.clip(np.round(13 * np.exp(0.22 * rng.standard_normal(B))), 7, L).astype(int)
-        lengths[0] = L
-    return patches, tokens, np.arange(L) < lengths[:, None]
-
-
-def flop(mask: np.ndarray, gradients: bool) -> float:
-    """Of the local part over valid tokens and of the global part (csparc/loss/*.h)."""
-    lengths = mask.sum(axis=1).astype(float)
-    local = float(np.sum(4 * lengths * P * D + 2 * lengths**2 * D))
-    return local * (3 if gradients else 1) + (10 if gradients else 2) * B * B * D
-
-
-def torch_peer(patches, tokens, mask, gradients):
-    """The same loss as torch users write it: batched products, masks, autograd."""
-    import torch
-    from torch.nn import functional as F
-
-    v = torch.from_numpy(patches).requires_grad_(gradients)
-    t = torch.from_numpy(tokens).requires_grad_(gradients)
-    scale = torch.tensor(SCALE, requires_grad=gradients)
-    valid = torch.from_numpy(mask)
-    share = valid / (2 * B * valid.sum(1, keepdim=True))
-    target = torch.arange(B)
-
-    def contrast(a, b):
-        """Row-wise cross-entropy of matching rows within each sample [B, L]."""
-        logits = scale * F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).transpose(1, 2)
-        logits = logits.masked_fill(~valid[:, None], float("-inf"))
-        return torch.logsumexp(logits, -1) - torch.diagonal(logits, dim1=1, dim2=2)
-
-    def loss():
-        image = v.mean(1)
-        text = (t * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
-        logits = scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
-        whole = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        s = t @ v.transpose(1, 2)
-        low, high = s.amin(-1, keepdim=True), s.amax(-1, keepdim=True)
-        s = (s - low) / (high - low)
-        s = torch.where(s < 1 / P, 0.0, s)
-        grouped = (s / s.sum(-1, keepdim=True)) @ v
-        rows = torch.where(valid, contrast(grouped, t) + contrast(t, grouped), 0.0)
-        return 0.5 * whole + (rows * share).sum()
-
-    def call():
-        for x in (v, t, scale):
-            x.grad = None
-        value = loss()
-        if gradients:
-            value.backward()
-        return float(value.detach()), v.grad
-
-    return call
-
-
-def run(case: str, threads: int) -> Measurement:
-    patches, tokens, mask = batch(case)
-    gradients = case != "value"
+def ours(shape: Shape, gradients: bool, options: dict[str, Any]) -> tuple[Callable, float]:
+    """A call of sparc_loss that writes gradients to arrays of ours, and its useful FLOP."""
+    patches, tokens, mask = shape.arrays()
     buffers = {"patches": np.empty_like(patches), "tokens": np.empty_like(tokens)}
+    for buffer in buffers.values():
+        buffer.fill(0)  # memory the caller has, before anything is measured
+    arguments = {"text_mask": mask, "logit_scale": SCALE, **options}
+    if gradients:
+        arguments["out_grads"] = buffers
 
-    options = dict(text_mask=mask, logit_scale=SCALE, out_grads=buffers if gradients else None)
+    def call() -> Outcome:
+        out = csparc.sparc_loss(patches, tokens, **arguments)
+        return out.loss, out.grads
 
-    def ours():
-        out = csparc.sparc_loss(patches, tokens, **options)
-        return out.loss, out.grads.get("patches")
+    return call, shape.flop(mask, gradients)
 
-    peers = {"csparc": ours}
-    try:
-        import torch
-    except ImportError:
-        notes = {"torch": "not installed, so nothing to compare with: pip install 'csparc[bench]'"}
-    else:
-        torch.set_num_threads(threads)
-        theirs = torch_peer(patches, tokens, mask, gradients)
-        notes = {"agreement": agreement(ours, theirs)}
-        peers[f"torch {torch.__version__.partition('+')[0]} eager"] = theirs
-    result = interleave(peers, REPEATS, threads, flop(mask, gradients))
-    result.notes = notes
+
+def compare(case: Case, threads: int) -> Measurement:
+    """Rates of our entries, and of torch and jax on the first one's arrays."""
+    entries: dict[str, Callable] = {}
+    work = {}
+    for name, shape in case.shapes.items():
+        options = case.options.get(name, {})
+        entries[name], work[name] = ours(shape, case.gradients, options)
+    notes = {}
+    if case.peers:
+        first, shape = next(iter(case.shapes.items()))
+        others, notes = peers(*shape.arrays(), SCALE, case.gradients, threads)
+        for name, call in others.items():
+            notes[name] = check_agreement(name, entries[first](), call())
+            entries[name], work[name] = call, work[first]
+    result = interleave(entries, work, case.repeats, threads, calls=case.calls)
+    result.notes |= notes
     return result
 
 
-def agreement(ours, theirs) -> str:
-    """Difference of the two values, and of the gradient of the patches where there is one.
+def scaling(case: Case, threads: int) -> Measurement:
+    """All threads against one, in turn; the ratio of their rates is the speed-up."""
+    call, flop = ours(next(iter(case.shapes.values())), case.gradients, {})
 
-    Of 2.8 million similarities one may lie so near the threshold that the two round it to different
-    sides; the gradients then differ by 1e-4 instead of a few 1e-7.
-    """
-    (value, gradient), (other, other_gradient) = ours(), theirs()
-    text = f"losses differ by {abs(value / other - 1):.1e}"
-    if gradient is not None:
-        error = np.linalg.norm(gradient - other_gradient.numpy()) / np.linalg.norm(gradient)
-        text += f", gradients of the patches by {error:.1e}"
-    return text + " (relative)"
+    def with_threads(count: int) -> Callable:
+        def run() -> None:
+            csparc.set_num_threads(count)
+            call()
+
+        return run
+
+    entries = {f"csparc, threads {count}": with_threads(count) for count in (threads, 1)}
+    return interleave(entries, dict.fromkeys(entries, flop), case.repeats, threads)
+
+
+def fixed_cost(case: Case, threads: int) -> Measurement:
+    """What a call costs beyond its samples: the line through two batch sizes, at batch size 0."""
+    result = compare(case, threads)
+    result.compared = False
+    few, many, nothing = case.shapes
+    sizes = case.shapes[few].B, case.shapes[many].B
+    times = result.best(few), result.best(many)
+    slope = (times[1] - times[0]) / (sizes[1] - sizes[0])
+    result.figures["fixed cost of a call, us"] = (times[0] - sizes[0] * slope) * 1e6
+    result.figures["call with all sizes 1, us"] = result.best(nothing) * 1e6
+    return result
+
+
+def memory(case: Case, threads: int) -> Measurement:
+    """Growth of the process beyond the arrays the caller sees, at the call's highest point."""
+    warm, _ = ours(TINY, case.gradients, {})
+    warm()  # starts the threads
+    seconds, work, figures = {}, {}, {}
+    for name, shape in case.shapes.items():
+        call, work[name] = ours(shape, case.gradients, {})
+        _core.scratch_peak()  # frees what earlier calls kept
+        before = resident_restarted()
+        result = interleave({name: call}, {name: work[name]}, 1, threads)
+        seconds |= result.seconds
+        grown = (resident_highest() - before) / 2**20 / threads
+        figures[f"{name}: extra resident MiB a thread"] = grown
+        figures[f"{name}: scratch asked for, MiB a thread"] = _core.scratch_peak() / 2**20 / threads
+    return Measurement(seconds, work, result.peak, compared=False, figures=figures)
+
+
+def resident_restarted() -> float:
+    """Bytes resident now; on Linux the highest value starts again from here."""
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5")
+    return resident_highest()
+
+
+def resident_highest() -> float:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+    return float(line.split()[1]) * 1024
+
+
+KINDS = {"rate": compare, "scaling": scaling, "fixed": fixed_cost, "memory": memory}
+
+
+def run(name: str, threads: int) -> Measurement:
+    case = CASES[name]
+    csparc.set_num_threads(threads)
+    result = KINDS[case.kind](case, threads)
+    result.notes = {"aim": case.goal, "isa": _core.config()["isa"], **result.notes}
+    return result
 
 
 if __name__ == "__main__":
-    main(__file__, run, ["full", "captions", "value"], __doc__.split("\n")[0])
+    cases = {name: case.isa for name, case in CASES.items()}
+    main(__file__, run, cases, __doc__.split("\n")[0])

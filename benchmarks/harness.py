@@ -1,7 +1,8 @@
-"""How every comparison here is made: a fresh process with a fixed number of threads, peers
-interleaved in one run, the ratio first, the spread beside it, and the FMA peak of the same process.
+"""How everything here is timed: a fresh process for every case with a fixed number of threads,
+entries interleaved in one run, and the FMA peak of the same process.
 
 A script defines ``run(case, threads) -> Measurement`` and ends with ``main(__file__, run, cases)``.
+What is said of the times is in results.py.
 """
 
 from __future__ import annotations
@@ -12,25 +13,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
+from results import Measurement, Record, lines, record_from
 
 THREAD_VARIABLES = ("CSPARC_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 PEAK_ROUNDS = 40_000
-
-
-@dataclass
-class Measurement:
-    """Seconds of every repeat by peer name; the first peer is the one measured against others."""
-
-    seconds: dict[str, list[float]]
-    flop: float
-    """Useful floating-point operations of one call."""
-    peak: float = 0.0
-    """FMA peak in FLOP/s of float32 on as many threads, best of the repeats."""
-    notes: dict[str, str] = field(default_factory=dict)
+SETTLE = 0.01
+"""Seconds between two entries, after which the waiting threads of the first one sleep."""
 
 
 def fma_peak(threads: int) -> float:
@@ -44,57 +37,83 @@ def fma_peak(threads: int) -> float:
 
 
 def interleave(
-    peers: dict[str, Callable[[], object]], repeats: int, threads: int, flop: float
+    entries: Mapping[str, Callable[[], object]],
+    work: Mapping[str, float],
+    repeats: int,
+    threads: int,
+    *,
+    calls: int = 1,
 ) -> Measurement:
-    """Time the peers in turn, so that a busy moment of the machine strikes all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in peers}
+    """Time the entries in turn, so that a busy moment of the machine strikes all of them.
+
+    Each turn is ``calls`` calls, timed one by one, after one that is not.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in entries}
     peak = 0.0
-    for call in peers.values():
+    for call in entries.values():
         call()  # first calls allocate and compile
     for _ in range(repeats):
+        time.sleep(SETTLE)
         peak = max(peak, fma_peak(threads))
-        for name, call in peers.items():
-            start = time.perf_counter()
+        for name, call in entries.items():
+            time.sleep(SETTLE)
             call()
-            seconds[name].append(time.perf_counter() - start)
-    return Measurement(seconds, flop, peak)
+            for _ in range(calls):
+                start = time.perf_counter()
+                call()
+                seconds[name].append(time.perf_counter() - start)
+    return Measurement(seconds, dict(work), peak)
 
 
-def report(case: str, threads: int, result: Measurement) -> None:
-    """One block a case: ratio of the fastest repeats, then times and spread, then efficiency."""
-    names = list(result.seconds)
-    best = {name: min(times) for name, times in result.seconds.items()}
-    print(f"{case}, {threads} thread{'s' if threads > 1 else ''}")
-    for name in names[1:]:
-        print(f"  {best[name] / best[names[0]]:6.2f} x faster than {name}")
-    for name in names:
-        median = sorted(result.seconds[name])[len(result.seconds[name]) // 2]
-        print(
-            f"  {name:22s} {best[name] * 1e3:8.1f} ms  (median {median * 1e3:.1f}, "
-            f"{len(result.seconds[name])} repeats)  {result.flop / best[name] / 1e9:6.1f} GFLOP/s  "
-            f"{result.flop / best[name] / result.peak:6.1%} of the FMA peak"
-        )
-    for label, text in result.notes.items():
-        print(f"  {label}: {text}")
-    print(flush=True)
+def measure(script: str, case: str, threads: int, isa: str | None = None) -> Record:
+    """Run one case of a script in a process of its own; a failure becomes part of the record."""
+    environment = os.environ | {name: str(threads) for name in THREAD_VARIABLES}
+    if isa is not None:
+        environment["CSPARC_ISA"] = isa
+    command = [sys.executable, script, "--json", "--case", case, "--threads", str(threads)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode == 0:
+        return record_from(json.loads(done.stdout.splitlines()[-1]))
+    last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+    return Record(Path(script).stem, case, threads, error=last)
 
 
 def main(
-    script: str, run: Callable[[str, int], Measurement], cases: list[str], description: str
+    script: str,
+    run: Callable[[str, int], Measurement],
+    cases: Mapping[str, str | None],
+    description: str,
 ) -> None:
-    """Command line: run every case in a process of its own, or, as that process, one case."""
+    """Command line: run every case in a process of its own, or, as that process, one case.
+
+    ``cases`` holds the instruction set that each case forces, None: the one csparc chooses.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--case", choices=cases, help="only this one")
+    parser.add_argument("--case", choices=cases, metavar="CASE", help="only this one")
+    parser.add_argument("--list", action="store_true", help="name the cases, one a line")
+    parser.add_argument("--records", action="store_true", help="print every case as a line of JSON")
     parser.add_argument("--json", action="store_true", help="one line of JSON, in this process")
     args = parser.parse_args()
-    if args.json:
-        print(json.dumps(asdict(run(args.case, args.threads))))
+    if args.list:
+        print(*cases, sep="\n")
         return
-    environment = os.environ | {name: str(args.threads) for name in THREAD_VARIABLES}
+    if args.json:
+        hold_processors(args.threads)
+        result = run(args.case, args.threads)
+        print(json.dumps(asdict(Record(Path(script).stem, args.case, args.threads, result))))
+        return
+    failed = False
     for case in [args.case] if args.case else cases:
-        command = [sys.executable, script, "--json", "--case", case, "--threads", str(args.threads)]
-        output = subprocess.run(
-            command, env=environment, check=True, capture_output=True, text=True
-        )
-        report(case, args.threads, Measurement(**json.loads(output.stdout.splitlines()[-1])))
+        record = measure(script, case, args.threads, cases[case])
+        failed |= record.measurement is None
+        text = json.dumps(asdict(record)) if args.records else "\n".join([*lines(record), ""])
+        print(text, flush=True)
+    if failed:
+        sys.exit(1)
+
+
+def hold_processors(threads: int) -> None:
+    """Keep this process on as many processors as it has threads: jax has no other limit."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])

@@ -1,0 +1,41 @@
+"""A picture of a run: each case's entries as fractions of the peak, or of the fastest entry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from results import Record
+
+
+def bars(records: list[Record]) -> list[tuple[str, float, bool]]:
+    """(label, length, whether it is its case's first) from top to bottom."""
+    out = []
+    for record in records:
+        result = record.measurement
+        if result is None:
+            continue
+        top = max(result.rate(name) for name in result.names)
+        for name in result.names:
+            fraction = result.peak_fraction(name)
+            length = result.rate(name) / top if fraction is None else fraction
+            out.append((f"{record.case}: {name}", length, name == result.names[0]))
+    return out
+
+
+def plot(records: list[Record], path: Path) -> None:
+    """Write the picture; the file's ending decides the format."""
+    from csparc._extras import require
+
+    require("matplotlib", extra="train").use("Agg")
+    pyplot = require("matplotlib.pyplot", extra="train")
+    drawn = bars(records)
+    figure, axes = pyplot.subplots(figsize=(8, 1 + 0.22 * len(drawn)), layout="constrained")
+    colours = ["tab:blue" if first else "tab:gray" for _, _, first in drawn]
+    axes.barh(range(len(drawn)), [length for _, length, _ in drawn], color=colours)
+    axes.set_yticks(range(len(drawn)), [label for label, _, _ in drawn], fontsize=7)
+    axes.set_ylim(len(drawn) - 0.5, -0.5)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("fraction of the FMA peak; without one, of the case's fastest")
+    axes.grid(axis="x", alpha=0.4)
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

@@ -1,0 +1,118 @@
+"""The cases of bench_sparc: shapes, lengths, what is compared with what, and what is aimed at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+SCALE = 1 / 0.07
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of one batch; ``captions``: lengths as of COCO captions, padded to L."""
+
+    B: int = 256
+    P: int = 196
+    L: int = 55
+    D: int = 512
+    captions: bool = False
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """patches, tokens, mask of valid tokens."""
+        rng = np.random.default_rng(0)
+        patches = rng.standard_normal((self.B, self.P, self.D), dtype=np.float32)
+        tokens = rng.standard_normal((self.B, self.L, self.D), dtype=np.float32)
+        lengths = np.full(self.B, self.L)
+        if self.captions:
+            spread = np.exp(0.22 * rng.standard_normal(self.B))
+            lengths = np.clip(np.round(13 * spread), 7, self.L).astype(int)
+            lengths[0] = self.L
+        return patches, tokens, np.arange(self.L) < lengths[:, None]
+
+    def flop(self, mask: np.ndarray, gradients: bool = True) -> float:
+        """Of the local part over valid tokens, 4 L P D + 2 L L D a sample, thrice with gradients.
+
+        The global part is timed and not counted.
+        """
+        lengths = mask.sum(axis=1).astype(float)
+        local = float(np.sum(4 * lengths * self.P * self.D + 2 * lengths**2 * self.D))
+        return local * (3 if gradients else 1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """``shapes`` by entry; with ``peers`` the first one is also given to torch and jax."""
+
+    goal: str
+    shapes: dict[str, Shape] = field(default_factory=lambda: {"csparc": Shape()})
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Further arguments of sparc_loss by entry."""
+    peers: bool = False
+    gradients: bool = True
+    isa: str | None = None
+    repeats: int = 9
+    calls: int = 1
+    kind: str = "rate"
+    """"rate"; "scaling": one thread against all; "fixed": cost of a call; "memory"."""
+
+
+def neighbours(letter: str, sizes: list[int], aim: str, isa: str | None = None) -> Case:
+    """Sizes of one letter, those one above a tile beside those that fill it."""
+    shapes = {f"{letter} {size}": Shape(**{"B": 16, letter: size}) for size in sizes}
+    return Case(f"{aim}; one above a tile within 15 % of its neighbour per FLOP", shapes, isa=isa)
+
+
+FULL, SMALL = Shape(), Shape(8, 49, 12, 64)
+TINY = Shape(1, 1, 1, 1)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "minmax_sparse": {},
+    "minmax": {"normalizer": "minmax"},
+    "softmax": {"normalizer": "softmax"},
+    "cosine": {"similarity": "cosine"},
+    "patch_mask": {"patch_mask": np.full(64, 196)},
+    "return_weights": {"return_weights": True},
+    "detach_weights": {"detach_weights": True},
+}
+
+CASES: dict[str, Case] = {
+    "full": Case(
+        "85 % of the peak; 3.5 x torch eager, 2.5 x torch compiled, 4 x jax", peers=True
+    ),
+    "captions": Case(
+        "8 x torch compiled on the padded batch", {"csparc": Shape(captions=True)}, peers=True
+    ),
+    "value": Case("the loss alone", peers=True, gradients=False),
+    "small": Case(
+        "whole call against peers", {"csparc": SMALL}, peers=True, repeats=10, calls=50
+    ),
+    "full-avx2": Case("78 % of this machine's peak of AVX2", isa="avx2"),
+    "full-portable": Case("correct, not fast", {"csparc": Shape(B=32)}, isa="portable"),
+    "scaling": Case("1.9 x from one thread to two", kind="scaling"),
+    "patches": neighbours("P", [49, 50, 256, 257, 576, 577], "70 % of the peak"),
+    "width": neighbours("D", [64, 65, 256, 257, 768, 769], "70 % of the peak"),
+    "tokens": neighbours("L", [8, 9, 16, 17, 77, 78, 256, 257], "70 % of the peak"),
+    "patches-avx2": neighbours("P", [49, 256, 576], "as patches", isa="avx2"),
+    "width-avx2": neighbours("D", [64, 256, 768], "as width", isa="avx2"),
+    "tokens-avx2": neighbours("L", [8, 77, 256], "as tokens", isa="avx2"),
+    "variants": Case(
+        "each 70 % of the plain one's rate",
+        {name: Shape(B=64) for name in VARIANTS},
+        VARIANTS,
+    ),
+    "fixed": Case(
+        "under 20 us above the arithmetic, Python included",
+        {"B 8": SMALL, "B 16": Shape(16, 49, 12, 64), "all sizes 1": TINY},
+        repeats=30,
+        calls=50,
+        kind="fixed",
+    ),
+    "memory": Case(
+        "under 2 MB a thread, none that grows with B",
+        {"B 64": Shape(B=64), "B 256": FULL},
+        repeats=1,
+        kind="memory",
+    ),
+}  # fmt: skip

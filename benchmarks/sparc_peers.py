@@ -1,0 +1,150 @@
+"""The same loss as users of torch and jax write it: batched products, masks, automatic gradients.
+
+Optional here and nowhere else: pip install 'csparc[bench]'. Every peer returns the loss and the
+gradients by argument name (none without ``gradients``), as arrays that NumPy reads.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+Outcome = tuple[float, Mapping[str, Any]]
+NAMES = ("patches", "tokens", "logit_scale")
+
+# Of millions of similarities one may lie so near the threshold that two programs round it to
+# different sides; the gradients then differ by 1e-4 instead of a few 1e-7.
+LOSS_LIMIT, GRADIENT_LIMIT = 1e-5, 1e-3
+
+
+def peers(
+    patches: np.ndarray,
+    tokens: np.ndarray,
+    mask: np.ndarray,
+    scale: float,
+    gradients: bool,
+    threads: int,
+) -> tuple[dict[str, Callable[[], Outcome]], dict[str, str]]:
+    """Calls by name, of what is installed, and a note on what is not."""
+    found: dict[str, Callable[[], Outcome]] = {}
+    notes = {}
+    for name, make in (("torch", torch_peers), ("jax", jax_peers)):
+        if importlib.util.find_spec(name) is None:
+            notes[name] = "not installed: pip install 'csparc[bench]'"
+        else:
+            found |= make(patches, tokens, mask, scale, gradients, threads)
+    return found, notes
+
+
+def torch_peers(patches, tokens, mask, scale, gradients, threads):
+    import torch
+    from torch.nn import functional as F
+
+    torch.set_num_threads(threads)
+    P = patches.shape[1]
+    v, t = (torch.from_numpy(x).requires_grad_(gradients) for x in (patches, tokens))
+    multiplier = torch.tensor(scale, requires_grad=gradients)
+    valid = torch.from_numpy(mask)
+    share = valid / (2 * len(mask) * valid.sum(1, keepdim=True))
+    target = torch.arange(len(mask))
+
+    def contrast(a, b, scale):
+        """Row-wise cross-entropy of matching rows within each sample [B, L]."""
+        logits = scale * F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).transpose(1, 2)
+        logits = logits.masked_fill(~valid[:, None], float("-inf"))
+        return torch.logsumexp(logits, -1) - torch.diagonal(logits, dim1=1, dim2=2)
+
+    def loss(v, t, scale):
+        image = v.mean(1)
+        text = (t * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
+        logits = scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
+        whole = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        s = t @ v.transpose(1, 2)
+        low, high = s.amin(-1, keepdim=True), s.amax(-1, keepdim=True)
+        s = (s - low) / (high - low)
+        s = torch.where(s < 1 / P, 0.0, s)
+        grouped = (s / s.sum(-1, keepdim=True)) @ v
+        both = contrast(grouped, t, scale) + contrast(t, grouped, scale)
+        return 0.5 * whole + (torch.where(valid, both, 0.0) * share).sum()
+
+    def caller(function):
+        def call():
+            for x in (v, t, multiplier):
+                x.grad = None
+            value = function(v, t, multiplier)
+            if not gradients:
+                return float(value), {}
+            value.backward()
+            return float(value.detach()), dict(zip(NAMES, (v.grad, t.grad, multiplier.grad)))
+
+        return call
+
+    version = torch.__version__.partition("+")[0]
+    return {
+        f"torch {version} eager": caller(loss),
+        f"torch {version} compiled": caller(torch.compile(loss, fullgraph=True, dynamic=False)),
+    }
+
+
+def jax_peers(patches, tokens, mask, scale, gradients, threads):
+    """``threads`` is kept by the processors this process may run on."""
+    import jax
+    from jax import numpy as jnp
+
+    jax.config.update("jax_platforms", "cpu")
+    P = patches.shape[1]
+    arrays = (jnp.asarray(patches), jnp.asarray(tokens), jnp.float32(scale), jnp.asarray(mask))
+
+    def unit(x):
+        return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+
+    def entropy(logits):
+        """Cross-entropy of the diagonal, row by row."""
+        return jax.nn.logsumexp(logits, -1) - jnp.diagonal(logits, axis1=-2, axis2=-1)
+
+    def contrast(a, b, valid, scale):
+        logits = scale * unit(a) @ unit(b).transpose(0, 2, 1)
+        return entropy(jnp.where(valid[:, None], logits, -jnp.inf))
+
+    def loss(v, t, scale, valid):
+        counts = valid.sum(1, keepdims=True)
+        text = (t * valid[..., None]).sum(1) / counts
+        logits = scale * unit(v.mean(1)) @ unit(text).T
+        whole = (entropy(logits).mean() + entropy(logits.T).mean()) / 2
+        s = t @ v.transpose(0, 2, 1)
+        low, high = s.min(-1, keepdims=True), s.max(-1, keepdims=True)
+        s = (s - low) / (high - low)
+        s = jnp.where(s < 1 / P, 0.0, s)
+        grouped = (s / s.sum(-1, keepdims=True)) @ v
+        both = contrast(grouped, t, valid, scale) + contrast(t, grouped, valid, scale)
+        rows = jnp.where(valid, both, 0.0) / (2 * len(valid) * counts)
+        return 0.5 * whole + rows.sum()
+
+    compiled = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)) if gradients else loss)
+
+    def call():
+        out = jax.block_until_ready(compiled(*arrays))
+        return (float(out[0]), dict(zip(NAMES, out[1]))) if gradients else (float(out), {})
+
+    return {f"jax {jax.__version__} jit": call}
+
+
+def check_agreement(name: str, ours: Outcome, theirs: Outcome) -> str:
+    """How far loss and gradients of two programs lie apart, relative to ours.
+
+    Raises ``AssertionError`` where they do not compute the same thing.
+    """
+    errors = {"loss": abs(ours[0] - theirs[0]) / abs(ours[0])}
+    for key, other in theirs[1].items():
+        own = np.asarray(ours[1][key])
+        errors[f"gradient of {key}"] = float(
+            np.linalg.norm(own - np.asarray(other)) / np.linalg.norm(own)
+        )
+    for key, error in errors.items():
+        limit = LOSS_LIMIT if key == "loss" else GRADIENT_LIMIT
+        if not error <= limit:
+            raise AssertionError(f"{name} computes something else: {key} differs by {error:.1e}")
+    return f"losses differ by {errors['loss']:.0e}, gradients by at most {max(errors.values()):.0e}"
