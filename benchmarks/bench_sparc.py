@@ -99,9 +99,9 @@ def memory(case: Case, threads: int) -> Measurement:
         before = resident_restarted()
         result = interleave({name: call}, {name: work[name]}, 1, threads)
         seconds |= result.seconds
-        grown = (resident_highest() - before) / 2**20 / threads
-        figures[f"{name}: extra resident MiB a thread"] = grown
-        figures[f"{name}: scratch asked for, MiB a thread"] = _core.scratch_peak() / 2**20 / threads
+        figures[f"{name}: extra resident MiB"] = (resident_highest() - before) / 2**20
+        figures[f"{name}: scratch asked for, MiB"] = _core.scratch_peak() / 2**20
+        figures[f"{name}: one [B, D] array, MiB"] = shape.B * shape.D * 4 / 2**20
     return Measurement(seconds, work, result.peak, compared=False, figures=figures)
 
 

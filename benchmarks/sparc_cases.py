@@ -110,7 +110,7 @@ CASES: dict[str, Case] = {
         kind="fixed",
     ),
     "memory": Case(
-        "under 2 MB a thread, none that grows with B",
+        "under 2 MB a thread, none that grows with B x P x L (global vectors are [B, D])",
         {"B 64": Shape(B=64), "B 256": FULL},
         repeats=1,
         kind="memory",
