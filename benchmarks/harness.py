@@ -53,10 +53,9 @@ def interleave(
     for call in entries.values():
         call()  # first calls allocate and compile
     for _ in range(repeats):
-        time.sleep(SETTLE)
-        peak = max(peak, fma_peak(threads))
         for name, call in entries.items():
             time.sleep(SETTLE)
+            peak = max(peak, fma_peak(threads))
             call()
             for _ in range(calls):
                 start = time.perf_counter()

@@ -129,7 +129,7 @@ static void
 merge_columns(size_t B, workspace *w)
 {
     size_t blocks = cs_ceil_divide(B, w->products.tiling.rows);
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(blocks * B > 2048)
     for (size_t k = 0; k < B; k++) {
         w->text.top[k] = CS_MASKED;
         w->text.sum[k] = 0;
@@ -206,6 +206,8 @@ CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real
     out[0] = out[1] = 0;
     if (B == 0)
         return CS_OK;
+    if (B * B * D < 65536)
+        threads = 1; /* too little to wake the others */
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image.unit, w.image.norm));
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text.unit, w.text.norm));
     CS_TYPED(cs_pair_products_open)(&w.products, logit_scale);

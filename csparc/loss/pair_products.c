@@ -21,7 +21,7 @@ CS_TYPED(cs_pair_products_open)(CS_TYPED(cs_pair_products) *p, cs_real factor)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = p->D, width = p->tiling.columns, tiles = cs_ceil_divide(p->B, width);
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(tiles > 1)
     for (size_t tile = 0; tile < tiles; tile++) {
         size_t c0 = tile * width;
         cs_real *columns = p->columns + c0 * D;
@@ -60,7 +60,7 @@ CS_TYPED(cs_pair_sum)(const CS_TYPED(cs_pair_products) *p, size_t r0, size_t R, 
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = p->D;
-    CS_PARALLEL_FOR
+    CS_PARALLEL_FOR_IF(p->tiling.owners * R * D > 65536)
     for (size_t r = 0; r < R; r++)
         for (size_t owner = 0; owner < p->tiling.owners; owner++)
             rows->scale_add(D, 1, p->partial + (owner * p->tiling.rows + r) * D,

@@ -109,7 +109,8 @@ def real_inputs(optional: tuple[str, ...] = (), **values: object) -> RealInputs:
     values = {n: v for n, v in values.items() if v is not None or n not in optional}
     given = {name: to_numpy(value, name) for name, value in values.items()}
     types = {name: real_dtype(array.dtype, name) for name, array in given.items()}
-    common = np.result_type(*types.values())
+    distinct = set(types.values())
+    common = distinct.pop() if len(distinct) == 1 else np.result_type(*distinct)
     arrays = {name: _as_core_reads(array, common) for name, array in given.items()}
     return RealInputs(arrays, given, types)
 
@@ -200,7 +201,7 @@ def valid_counts(mask: np.ndarray | None, rows: int, columns: int) -> np.ndarray
     """Number of valid entries of each row, int64."""
     if mask is None:
         return np.full(rows, columns, np.int64)
-    return mask.sum(axis=1, dtype=np.int64)
+    return np.add.reduce(mask, axis=1, dtype=np.int64)
 
 
 # Numbers and choices -----------------------------------------------------------------------------

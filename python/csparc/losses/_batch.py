@@ -68,7 +68,9 @@ def contrast_globals(
     return GlobalPart(
         loss=float(out[0]),
         dscale=float(out[1]),
-        patch_bias=None if "image_global" in batch.arrays else _share(dimage, batch.patch_counts),
+        patch_bias=None
+        if "image_global" in batch.arrays
+        else _share(dimage, batch.P if batch.patch_valid is None else batch.patch_counts),
         token_bias=None
         if "text_global" in batch.arrays
         else _share(dtext, batch.L if pool_valid is None else batch.text_counts),
@@ -85,5 +87,6 @@ def _vector(batch: Batch, name: str, rows: str, valid: np.ndarray | None) -> np.
 
 def _share(dmean: np.ndarray, counts: np.ndarray | int) -> np.ndarray:
     """Each valid row's part of the gradient of their mean, of as many rows as ``counts``."""
-    least = np.maximum(counts, 1).astype(dmean.dtype)
-    return dmean / least.reshape(-1, 1)
+    if isinstance(counts, int):
+        return dmean / max(counts, 1)
+    return dmean / np.maximum(counts, 1).astype(dmean.dtype)[:, None]

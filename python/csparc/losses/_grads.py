@@ -13,6 +13,14 @@ def _wanted(shape: tuple[int, ...], dtype: np.dtype) -> str:
     return f"a writable array of shape {shape} and dtype {dtype}"
 
 
+def _label(name: str) -> str:
+    return f"out_grads[{name!r}]"
+
+
+def _shared(name: str, other: str) -> ValueError:
+    return ValueError(f"{_label(name)}: expected memory of its own, found it shares {other}'s")
+
+
 class GradientBuffers:
     """One buffer per array argument named, in the type the core computes in.
 
@@ -40,23 +48,25 @@ class GradientBuffers:
         self._buffers = {name: self._buffer(name, inputs.arrays[name]) for name in names}
 
     def _check(self, name: str, buffer: object, inputs: RealInputs) -> None:
-        label = f"out_grads[{name!r}]"
         shape, dtype = inputs.arrays[name].shape, self._types[name]
         array = isinstance(buffer, np.ndarray)
         if not array or buffer.shape != shape or buffer.dtype != dtype:
             error = ValueError if array else TypeError
-            raise error(f"{label}: expected {_wanted(shape, dtype)}, found {describe(buffer)}")
+            raise error(
+                f"{_label(name)}: expected {_wanted(shape, dtype)}, found {describe(buffer)}"
+            )
         if not buffer.flags.writeable:
-            raise ValueError(f"{label}: expected {_wanted(shape, dtype)}, found a read-only one")
+            raise ValueError(
+                f"{_label(name)}: expected {_wanted(shape, dtype)}, found a read-only one"
+            )
         for other, given in inputs.given.items():
             if np.may_share_memory(buffer, given):
-                raise ValueError(f"{label}: expected memory of its own, found it shares {other}'s")
+                raise _shared(name, other)
         for other, given in self._out.items():
-            shared = other != name and isinstance(given, np.ndarray)
-            if shared and np.may_share_memory(buffer, given):
-                raise ValueError(
-                    f"{label}: expected memory of its own, found it shares out_grads[{other!r}]'s"
-                )
+            if other == name or not isinstance(given, np.ndarray):
+                continue
+            if np.may_share_memory(buffer, given):
+                raise _shared(name, _label(other))
 
     def _buffer(self, name: str, array: np.ndarray) -> np.ndarray:
         given = self._out.get(name)

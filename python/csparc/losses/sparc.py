@@ -229,10 +229,12 @@ class SparcLoss:
     ) -> _LocalPart:
         """The local loss; writes the gradients of patches and tokens, global share included."""
         patch_counts = batch.patch_counts
-        counts = batch.text_counts * (patch_counts > 0)
+        counts = batch.text_counts
+        if batch.patch_valid is not None or batch.P == 0:
+            counts = counts * (patch_counts > 0)
         of = batch.B * counts if self.reduction == "sample" else counts.sum()
         share = ((counts > 0) * (0.5 / np.maximum(of, 1))).astype(batch.dtype)
-        loss, dscale, dsoftmax_scale = np.zeros((3, batch.B))
+        loss, dscale, dsoftmax_scale = (np.zeros(batch.B) for _ in range(3))
         kept = np.zeros(batch.B, np.int64)
         if self.local_logit_scale is not None:
             scale = self.local_logit_scale
@@ -247,7 +249,7 @@ class SparcLoss:
         pairs = int(counts @ patch_counts)
         return _LocalPart(
             loss=math.fsum(loss),
-            kept_fraction=int(kept.sum()) / pairs if pairs else 1.0,
+            kept_fraction=int(np.add.reduce(kept)) / pairs if pairs else 1.0,
             dscale=math.fsum(dscale),
             dsoftmax_scale=math.fsum(dsoftmax_scale),
         )
