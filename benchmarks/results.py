@@ -53,6 +53,14 @@ class Measurement:
     def peak_fraction(self, name: str) -> float | None:
         return self.rate(name) / self.peak if self.peak > 0 else None
 
+    def remarks(self) -> list[str]:
+        """Figures and notes as text, and a warning where the times cannot be right."""
+        out = [f"{label}: {value:.3g}" for label, value in self.figures.items()]
+        out += [f"{label}: {text}" for label, text in self.notes.items()]
+        if any((self.peak_fraction(name) or 0) > 1 for name in self.names):
+            out.append("disturbed: faster than the peak, which other programs must have slowed")
+        return out
+
 
 @dataclass
 class Record:
@@ -115,8 +123,7 @@ def lines(record: Record) -> list[str]:
             + quantity(result.rate(name), result.unit)
             + ("" if fraction is None else f"  {fraction:.1%} of the peak")
         )
-    out += [f"  {label}: {value:.3g}" for label, value in result.figures.items()]
-    return out + [f"  {label}: {text}" for label, text in result.notes.items()]
+    return out + [f"  {remark}" for remark in result.remarks()]
 
 
 HEAD = ("case", "entry", "the first is", "fastest", "median", "rate", "of the peak")
@@ -143,10 +150,9 @@ def table(machine: dict[str, Any], records: list[Record]) -> str:
                 quantity(result.rate(name), result.unit),
                 "" if fraction is None else f"{fraction:.0%}",
             ))  # fmt: skip
-        notes = [f"{text}: {value:.3g}" for text, value in result.figures.items()]
-        notes += [f"{name}: {text}" for name, text in result.notes.items()]
-        if notes:
-            more.append(f"- {label}: " + "; ".join(notes))
+        remarks = result.remarks()
+        if remarks:
+            more.append(f"- {label}: " + "; ".join(remarks))
     where = [f"- {name}: {value}" for name, value in machine.items()]
     body = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(["# Benchmarks", "", *where, "", *body, "", *more]) + "\n"

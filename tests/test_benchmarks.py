@@ -56,6 +56,14 @@ def test_peak_fraction(measurement):
     assert measurement.peak_fraction("ours") is None
 
 
+def test_more_than_the_peak_is_said_to_be_a_disturbed_run(benchmarks, measurement, records):
+    results = benchmarks["results"]
+    assert "disturbed" not in results.table({}, records)
+    measurement.peak = 3e9
+    assert "disturbed" in results.table({}, records)
+    assert "disturbed" in results.lines(records[0])[-1]
+
+
 def test_table(benchmarks, records):
     text = benchmarks["results"].table({"processor": "abacus"}, records)
     assert "- processor: abacus" in text
@@ -112,7 +120,8 @@ def test_captions_are_as_in_coco(benchmarks):
 def test_peers_must_agree(benchmarks):
     check = benchmarks["sparc_peers"].check_agreement
     ours = (1.0, {"patches": np.ones(4)})
-    assert "losses differ by 0e+00" in check("peer", ours, (1.0, {"patches": np.ones(4)}))
+    same = check("peer", ours, (1.0, {"patches": np.ones(4)}))
+    assert same == "differs by: loss 0e+00, gradient of patches 0e+00"
     with pytest.raises(AssertionError, match="loss differs"):
         check("peer", ours, (1.001, {"patches": np.ones(4)}))
     with pytest.raises(AssertionError, match="gradient of patches differs"):

@@ -248,10 +248,10 @@ class SparcLoss:
         )  # fmt: skip
         pairs = int(counts @ patch_counts)
         return _LocalPart(
-            loss=math.fsum(loss),
-            kept_fraction=int(np.add.reduce(kept)) / pairs if pairs else 1.0,
-            dscale=math.fsum(dscale),
-            dsoftmax_scale=math.fsum(dsoftmax_scale),
+            loss=math.fsum(loss.tolist()),
+            kept_fraction=sum(kept.tolist()) / pairs if pairs else 1.0,
+            dscale=math.fsum(dscale.tolist()),
+            dsoftmax_scale=math.fsum(dsoftmax_scale.tolist()),
         )
 
     def _grads(
