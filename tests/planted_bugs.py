@@ -180,6 +180,7 @@ def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "CSPARC_DEBUG": "1",  # what is compiled so often had better compile fast
+        "CSPARC_WERROR": "",  # a bug may leave something unused
         "PYTHONPATH": str(folder / "python"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
