@@ -12,7 +12,7 @@ from pathlib import Path
 from csparc.cli import common
 
 FULL_STEPS, QUICK_STEPS = 6000, 700
-"""Steps of 64 pairs: about five minutes, and about one, where a step takes 0.045 s (two Zen 4 cores)."""
+"""Of 64 pairs: about five minutes, and about one, at 0.045 s a step (two cores of Zen 4)."""
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 FOLDER = "csparc-demo"
