@@ -24,7 +24,7 @@ def flattened(grads):
 def assert_matches(out, expected, dtype):
     """Value, parts and every gradient of the core's result against the reference's."""
     array, scalar = (FLOAT64, FLOAT64) if dtype == np.float64 else (FLOAT32, FLOAT32_SCALAR)
-    for part in ("loss", "global_loss", "local_loss"):
+    for part in ("loss", "global_loss", "local_loss", "prototype_loss"):
         assert_close(getattr(out, part), getattr(expected, part), array, part)
     found, wanted = flattened(out.grads), flattened(expected.grads)
     assert set(found) == set(wanted)

@@ -44,6 +44,12 @@ def test_one_panel_a_known_curve():
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss", "logit scale"]
 
 
+def test_no_panel_for_a_part_the_loss_does_not_have():
+    pytest.importorskip("matplotlib")
+    figure = plot_curves([r | {"local_loss": 0.0, "prototype_loss": 1.0} for r in LOG])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss", "prototype loss"]
+
+
 def test_an_empty_log_draws_an_empty_figure():
     pytest.importorskip("matplotlib")
     assert plot_curves([]).axes == []

@@ -48,6 +48,10 @@ def test_everything_a_loss_owns_is_trained_and_comes_back(tmp_path):
     for name, parameter in trainer.loss.parameters.items():
         assert not np.array_equal(parameter.data, before[name]), f"{name} was not trained"
         np.testing.assert_array_equal(saved.loss[name], parameter.data)
+    parts = ("global_loss", "local_loss", "prototype_loss")
+    for record in read_log(tmp_path / "run"):
+        assert all(record[part] > 0 for part in parts)
+        assert record["loss"] == pytest.approx(sum(record[part] for part in parts), rel=1e-12)
 
 
 def test_a_loss_that_owns_parameters_is_trained_saved_and_resumed(tmp_path, monkeypatch):
@@ -260,8 +264,8 @@ def test_the_log_has_exactly_its_keys(tmp_path):
     for number, line in enumerate(lines, 1):
         record = json.loads(line)
         assert tuple(record) == (
-            "step", "loss", "global_loss", "local_loss", "logit_scale", "lr", "grad_norm",
-            "param_norm", "update_norm", "kept_fraction", "pairs_per_second",
+            "step", "loss", "global_loss", "local_loss", "prototype_loss", "logit_scale", "lr",
+            "grad_norm", "param_norm", "update_norm", "kept_fraction", "pairs_per_second",
         )  # fmt: skip
         assert tuple(record) == STEP_KEYS
         assert record["step"] == number

@@ -89,8 +89,8 @@ def mgca_loss(
     Returns
     -------
     LossOutput
-        ``global_loss`` and ``local_loss`` are the global and the token term, unweighted and as the
-        paper counts them; the prototype term is what ``loss`` has beyond them.
+        ``global_loss``, ``local_loss`` (the token term) and ``prototype_loss``, unweighted and as
+        the paper counts them.
 
     Notes
     -----
@@ -143,6 +143,7 @@ def mgca_loss(
         loss=sum(factor * part for factor, part in zip(factors, parts)),
         global_loss=whole.loss,
         local_loss=local[0],
+        prototype_loss=shared[0],
         grads=grads,
     )
 

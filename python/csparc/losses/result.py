@@ -15,11 +15,13 @@ class LossOutput:
     """
 
     loss: float
-    """global_weight * global_loss + local_weight * local_loss."""
+    """The sum of the parts, each times its weight."""
     global_loss: float
     """The global part, unweighted."""
     local_loss: float = 0.0
     """The local part, unweighted."""
+    prototype_loss: float = 0.0
+    """The part over prototypes, unweighted; of MGCA alone."""
     kept_fraction: float = 1.0
     """Share of all pairs of a valid token and a valid patch whose weight the threshold kept; 1
     where nothing was dropped, or there was no pair."""

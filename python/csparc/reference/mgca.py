@@ -228,6 +228,7 @@ def mgca_loss(
         loss=float(factors[0] * whole.loss + factors[1] * local + factors[2] * shared),
         global_loss=whole.loss,
         local_loss=float(local),
+        prototype_loss=float(shared),
         image_targets=targets[0],
         text_targets=targets[1],
         grads=grads,

@@ -14,6 +14,7 @@ class Result:
     loss: float
     global_loss: float = 0.0
     local_loss: float = 0.0
+    prototype_loss: float = 0.0
     kept_fraction: float = 1.0
     margin: float = np.inf
     """Distance of the nearest discrete choice (threshold, minimum) from flipping, as a part of

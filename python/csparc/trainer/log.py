@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 STEP_KEYS = (
-    "step", "loss", "global_loss", "local_loss", "logit_scale", "lr", "grad_norm", "param_norm",
-    "update_norm", "kept_fraction", "pairs_per_second",
+    "step", "loss", "global_loss", "local_loss", "prototype_loss", "logit_scale", "lr", "grad_norm",
+    "param_norm", "update_norm", "kept_fraction", "pairs_per_second",
 )  # fmt: skip
-"""A line of ``log.jsonl``. ``step`` counts finished steps from 1, ``logit_scale`` is the multiplied
-value the loss was computed with, ``grad_norm`` the length before clipping, ``param_norm`` the
+"""A line of ``log.jsonl``. ``step`` counts finished steps from 1; a part the loss does not have is
+0 (``prototype_loss`` is MGCA's alone); ``logit_scale`` is the multiplied value the loss was
+computed with, ``grad_norm`` the length before clipping, ``param_norm`` the
 length of all parameters after the step, ``update_norm`` that of their change."""
 
 

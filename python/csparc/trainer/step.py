@@ -60,6 +60,7 @@ class Step:
             "loss": _mean(out.loss for out in losses),
             "global_loss": _mean(out.global_loss for out in losses),
             "local_loss": _mean(out.local_loss for out in losses),
+            "prototype_loss": _mean(out.prototype_loss for out in losses),
             "logit_scale": scale,
             "lr": lr,
             "grad_norm": grad_norm,
@@ -106,6 +107,7 @@ class Step:
                 [
                     ("global_loss", result.global_loss),
                     ("local_loss", result.local_loss),
+                    ("prototype_loss", result.prototype_loss),
                     *_flat(result.grads),
                 ]
             )

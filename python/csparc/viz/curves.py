@@ -16,6 +16,7 @@ CURVES = {
     "loss": "loss",
     "global_loss": "global loss",
     "local_loss": "local loss",
+    "prototype_loss": "prototype loss",
     "logit_scale": "logit scale",
     "grad_norm": "gradient norm",
     "kept_fraction": "share of weights kept",
@@ -66,14 +67,15 @@ def smooth(values: np.ndarray, span: int | None = None) -> np.ndarray:
 
 
 def plot_curves(log: Sequence[dict], *, theme: str = "light"):
-    """Draw every known curve of ``log`` (see `read_log`) in a panel of its own.
+    """Draw every known curve of ``log`` (see `read_log`) in a panel of its own, but those that are
+    0 throughout: parts the loss does not have.
 
     Returns a matplotlib Figure made without pyplot; write it with `csparc.viz.save`.
     """
     figure_class = require("matplotlib.figure", extra="train").Figure
     colours = THEMES[theme]
     found = [(title, *curve(log, key)) for key, title in CURVES.items()]
-    found = [item for item in found if len(item[1])]
+    found = [item for item in found if np.any(item[2])]
     columns = min(3, max(len(found), 1))
     rows = max(1, -(-len(found) // columns))
     figure = figure_class(
