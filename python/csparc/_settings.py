@@ -9,11 +9,12 @@ from typing import Any
 
 
 def parse_settings(
-    flag: str, settings: Iterable[str], types_by_key: Mapping[str, Any]
+    flag: str, settings: Iterable[str], types_by_key: Mapping[str, Any], more: str = ""
 ) -> dict[str, Any]:
     """``key=value`` texts as a dict of values of the declared types.
 
-    ``sigma=0.25``, ``causal=true``, ``sigma=none``. ``flag`` is named in errors.
+    ``sigma=0.25``, ``causal=true``, ``sigma=none``. ``flag`` is named in errors; ``more`` says
+    where the keys are explained.
 
     Raises
     ------
@@ -25,8 +26,8 @@ def parse_settings(
         key, equals, text = setting.partition("=")
         if not equals or key not in types_by_key:
             raise ValueError(
-                f"{flag}: expected key=value with one of {', '.join(types_by_key)}, "
-                f"found {setting!r}"
+                f"{flag}: expected key=value with one of {', '.join(types_by_key) or 'no keys'}, "
+                f"found {setting!r}{more}"
             )
         options[key] = _parse(f"{flag} {key}", text, types_by_key[key])
     return options

@@ -1,21 +1,30 @@
-"""``csparc info``: what runs here, and the models with their sizes."""
+"""``csparc info``: what runs here, the models with their sizes, the losses with their options."""
 
 from __future__ import annotations
 
 import argparse
+import textwrap
+from collections.abc import Iterator
 
 from csparc.cli import common
+from csparc.losses.table import LOSSES
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "info",
         parents=[shared],
-        help="show the configuration and the models",
+        help="show the configuration, the models and the losses",
         description="Without a model: version, BLIS, kernels, threads, and every preset. "
         "With one: its parameters, arithmetic and memory in detail.",
     )
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="a preset's name")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("model", nargs="?", metavar="MODEL", help="a preset's name")
+    what.add_argument(
+        "--loss",
+        metavar="NAME",
+        help=f"the options of a loss instead: {', '.join(LOSSES)}, or all",
+    )
     parser.add_argument(
         "--batch-size",
         type=common.positive_int,
@@ -30,6 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.models.config import preset
     from csparc.models.info import model_info
 
+    if arguments.loss is not None:
+        names = list(LOSSES) if arguments.loss == "all" else [arguments.loss]
+        print("\n\n".join("\n".join(_loss_lines(name)) for name in names))
+        return 0
     if arguments.model is None:
         _overview(arguments.batch_size)
         return 0
@@ -42,6 +55,23 @@ def run(arguments: argparse.Namespace) -> int:
     for line in model_info(config).lines(arguments.batch_size):
         print(line)
     return 0
+
+
+def _loss_lines(name: str) -> Iterator[str]:
+    from csparc.losses.options import options_of
+    from csparc.losses.table import loss_class
+
+    options = options_of(name)
+    yield f"{name}: csparc.{loss_class(name).__name__}" + ("" if options else ", no options")
+    for option in options:
+        first, *others = option.values()
+        yield f"  {option.name}={first}" + (f"   or {', '.join(others)}" if others else "")
+        sources = {"paper": option.entry.paper, option.code_is: option.entry.code}
+        said = [f"{source}: {text}." for source, text in sources.items() if text]
+        yield from textwrap.wrap(
+            " ".join([option.entry.about, *said]), 96, initial_indent=" " * 6,
+            subsequent_indent=" " * 6,
+        )  # fmt: skip
 
 
 def _overview(batch_size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from dataclasses import fields
 from typing import get_type_hints
 
@@ -19,6 +20,8 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="train a model on your own pictures",
         description="Train a model. Flags are spelled as in open_clip where it has them.",
+        epilog=_loss_options(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(parser, "--train-data")
     common.add_data(
@@ -69,7 +72,7 @@ def _add_model(group) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="an option of the loss, such as local_weight=5; may be repeated",
+        help="an option of the loss, such as local_weight=5; may be repeated; listed below",
     )
     group.add_argument(
         "--tokenizer",
@@ -89,6 +92,19 @@ def _add_model(group) -> None:
         help="let the begin and end tokens of captions into the local loss "
         "(default: only what stands between them)",
     )
+
+
+def _loss_options() -> str:
+    """The keys of ``--loss-opt``, a paragraph a loss."""
+    from csparc.losses.options import options_of
+
+    lines = ["options of the losses (csparc info --loss NAME explains them):"]
+    for name in LOSSES:
+        keys = ", ".join(option.name for option in options_of(name)) or "none"
+        lines += textwrap.wrap(
+            f"{name:12s}{keys}", 80, initial_indent="  ", subsequent_indent=" " * 14
+        )
+    return "\n".join(lines)
 
 
 def _add_pictures(group) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -53,10 +51,11 @@ def make_loss(name: str, settings: Iterable[str] = ()) -> Any:
     ValueError
         An unknown name or key, or a value that is not of the declared type.
     """
-    made = loss_class(name)
-    hints = typing.get_type_hints(made.__init__)
-    known = {key: hints[key] for key in inspect.signature(made).parameters if key in hints}
-    return made(**parse_settings("loss-opt", settings, known))
+    from csparc.losses.options import options_of
+
+    known = {option.name: option.hint for option in options_of(name)}
+    more = f" (csparc info --loss {name} explains them)"
+    return loss_class(name)(**parse_settings("loss-opt", settings, known, more))
 
 
 def loss_from_config(config: Mapping[str, Any]) -> Any:
