@@ -28,7 +28,7 @@
  *     one that includes la/simd.h likewise, but for float only (CS_SIMD marks names).
  *
  * Reading order: base (status, threads, rng, cpu), la (gemm, rows, tiles), op (one layer each),
- * loss (contrastive, align, sparc), optim, data, py.
+ * loss (contrastive, align, sparc, objective), optim, data, py.
  */
 #ifndef CSPARC_H
 #define CSPARC_H

@@ -302,7 +302,7 @@ def test_clip_refusals(batch):
 
 
 def test_gradients_start_a_cache_line(rng):
-    """Where the core may write past the caches."""
-    patches, tokens = rng.normal(size=(2, 3, 5, 7)).astype("f4")
+    """Where the core may write past the caches: arrays that outgrow them."""
+    patches, tokens = rng.normal(size=(2, 3, 250, 90)).astype("f4")
     grads = csparc.sparc_loss(patches, tokens, grad=True).grads
     assert all(grads[name].ctypes.data % 64 == 0 for name in ("patches", "tokens"))

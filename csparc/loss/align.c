@@ -22,20 +22,13 @@ CS_TYPED(cs_sparse_similarity_scratch)(size_t P, size_t L, size_t D, size_t thre
     return threads * sample_bytes(P, L, D);
 }
 
-static cs_row_set
-rows_of(size_t i, size_t count, const uint8_t *valid)
-{
-    cs_row_set rows = {count, valid == NULL ? NULL : valid + i * count};
-    return rows;
-}
-
 /* Returns 0 where the sample has no valid pair. */
 static int
 open_sample(size_t i, size_t P, size_t L, size_t D, const cs_real *patches, const cs_real *tokens,
             const uint8_t *patch_valid, const uint8_t *text_valid, const cs_align_options *options,
             void *memory, CS_TYPED(cs_sample) *sample)
 {
-    cs_row_set patch_rows = rows_of(i, P, patch_valid), token_rows = rows_of(i, L, text_valid);
+    cs_row_set patch_rows = cs_rows_of_sample(i, P, patch_valid), token_rows = cs_rows_of_sample(i, L, text_valid);
     cs_arena arena = {memory, 0};
     if (cs_valid_rows(patch_rows) == 0 || cs_valid_rows(token_rows) == 0)
         return 0;

@@ -63,6 +63,14 @@ typedef struct {
     cs_real *packed_dtokens;               /* [L,D] */
 } CS_TYPED(cs_sample);
 
+/* The rows of sample i of an array [B, count, ...]; valid [B, count] or NULL. */
+static inline cs_row_set
+cs_rows_of_sample(size_t i, size_t count, const uint8_t *valid)
+{
+    cs_row_set rows = {count, valid == NULL ? NULL : valid + i * count};
+    return rows;
+}
+
 static inline int
 cs_row_is_valid(cs_row_set rows, size_t row)
 {
@@ -73,9 +81,9 @@ static inline size_t
 cs_valid_rows(cs_row_set rows)
 {
     size_t count = 0;
-    for (size_t row = 0; row < rows.count; row++)
-        count += (size_t)cs_row_is_valid(rows, row);
-    return count;
+    for (size_t row = 0; rows.valid != NULL && row < rows.count; row++)
+        count += rows.valid[row] != 0;
+    return rows.valid == NULL ? rows.count : count;
 }
 
 /* Cut the arrays of a sample of at most P patches and L tokens out of `arena`. */

@@ -230,13 +230,6 @@ sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
                   CS_TYPED(cs_sample_token_target)(&w->sample, out->dtokens));
 }
 
-static cs_row_set
-rows_of(size_t i, size_t count, const uint8_t *valid)
-{
-    cs_row_set rows = {count, valid == NULL ? NULL : valid + i * count};
-    return rows;
-}
-
 static cs_real *
 at(cs_real *x, size_t offset)
 {
@@ -247,8 +240,8 @@ static void
 one_sample(size_t i, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input) *in,
            const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *all, workspace *w)
 {
-    cs_row_set patch_rows = rows_of(i, P, in->patch_valid);
-    cs_row_set token_rows = rows_of(i, L, in->text_valid);
+    cs_row_set patch_rows = cs_rows_of_sample(i, P, in->patch_valid);
+    cs_row_set token_rows = cs_rows_of_sample(i, L, in->text_valid);
     CS_TYPED(cs_sparc_output) out = *all;
     const cs_real *patch_bias = in->patch_bias == NULL ? NULL : in->patch_bias + i * D;
     const cs_real *token_bias = in->token_bias == NULL ? NULL : in->token_bias + i * D;
@@ -283,6 +276,8 @@ CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_spa
                    size_t threads, void *scratch)
 {
     size_t bytes = thread_bytes(P, L, D);
+    if (B == 1 || B * P * L * D < 65536)
+        threads = 1; /* too little to wake the others */
     CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t i = 0; i < B; i++) {
         cs_arena arena = {(char *)scratch + (size_t)cs_thread_id() * bytes, 0};

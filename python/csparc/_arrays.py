@@ -20,6 +20,10 @@ from typing import Any
 import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+NATIVE = {dtype: dtype for dtype in FLOATS}
+"""Types that are computed in as they are."""
+OUTGROWS_CACHES = 2**18
+"""Bytes of an array that is better written past the caches."""
 
 
 def describe(value: object) -> str:
@@ -36,6 +40,8 @@ def describe(value: object) -> str:
 
 def to_numpy(value: object, name: str) -> np.ndarray:
     """View ``value`` as an ndarray of any dtype, without a copy where its protocol allows it."""
+    if type(value) is np.ndarray:
+        return value
     if value is None:
         raise TypeError(f"{name}: expected an array, found None")
     if isinstance(value, np.ma.MaskedArray):
@@ -75,8 +81,9 @@ def _torch_bfloat16(tensor: Any) -> Any:
 
 def real_dtype(dtype: np.dtype, name: str) -> np.dtype:
     """The type an array of ``dtype`` is computed in, and its gradient returned in."""
-    if dtype.isnative and dtype in FLOATS:
-        return dtype
+    native = NATIVE.get(dtype)
+    if native is not None:
+        return native
     if dtype.newbyteorder("=") in FLOATS:
         return dtype.newbyteorder("=")
     if dtype.newbyteorder("=") == np.float16 or dtype.name == "bfloat16":
@@ -89,7 +96,7 @@ def real_dtype(dtype: np.dtype, name: str) -> np.dtype:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class RealInputs:
     """Array arguments of one call, by name."""
 
@@ -106,9 +113,12 @@ def real_inputs(optional: tuple[str, ...] = (), **values: object) -> RealInputs:
 
     Those named in ``optional`` may be None and are then left out.
     """
-    values = {n: v for n, v in values.items() if v is not None or n not in optional}
-    given = {name: to_numpy(value, name) for name, value in values.items()}
-    types = {name: real_dtype(array.dtype, name) for name, array in given.items()}
+    given, types = {}, {}
+    for name, value in values.items():
+        if value is None and name in optional:
+            continue
+        array = given[name] = to_numpy(value, name)
+        types[name] = real_dtype(array.dtype, name)
     distinct = set(types.values())
     common = distinct.pop() if len(distinct) == 1 else np.result_type(*distinct)
     arrays = {name: _as_core_reads(array, common) for name, array in given.items()}
@@ -119,14 +129,17 @@ def _as_core_reads(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """``array`` itself where it is plain, contiguous and aligned already."""
     if type(array) is np.ndarray and array.dtype == dtype:
         flags = array.flags
-        if flags.c_contiguous and flags.aligned:
+        if flags.carray or (flags.c_contiguous and flags.aligned):
             return array
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 
 def empty_lines(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An uninitialised array that starts a cache line, as stores past the caches need."""
+    """An uninitialised array; one that outgrows the caches starts a line of them, as stores past
+    them need."""
     line, size = 64, math.prod(shape) * dtype.itemsize
+    if size < OUTGROWS_CACHES:
+        return np.empty(shape, dtype)
     room = np.empty(size + line, np.uint8)
     start = -room.ctypes.data % line
     return room[start : start + size].view(dtype).reshape(shape)
@@ -138,24 +151,27 @@ def check_axes(arrays: dict[str, np.ndarray], axes: dict[str, str]) -> dict[str,
     The first array to use a letter decides its size; an error names that array as well.
     """
     sizes: dict[str, int] = {}
-    owner: dict[str, str] = {}
     for name, array in arrays.items():
-        letters = axes[name]
-        if array.ndim != len(letters):
+        letters, shape = axes[name], array.shape
+        if len(shape) != len(letters):
             raise ValueError(
-                f"{name}: expected {len(letters)} axes {_bracketed(letters)}, "
-                f"found shape {array.shape}"
+                f"{name}: expected {len(letters)} axes {_bracketed(letters)}, found shape {shape}"
             )
-        for letter, size in zip(letters, array.shape):
+        for letter, size in zip(letters, shape):
             if sizes.setdefault(letter, size) != size:
                 raise ValueError(
                     f"{name}: expected {_bracketed(letters)} with {letter} = {sizes[letter]} as in "
-                    f"{owner[letter]}, found shape {array.shape}"
+                    f"{_owner(letter, arrays, axes)}, found shape {shape}"
                 )
-            owner.setdefault(letter, name)
     if sizes.get("D") == 0:
-        raise ValueError(f"{owner['D']}: expected vectors of at least one entry, found width 0")
+        raise ValueError(
+            f"{_owner('D', arrays, axes)}: expected vectors of at least one entry, found width 0"
+        )
     return sizes
+
+
+def _owner(letter: str, arrays: dict[str, np.ndarray], axes: dict[str, str]) -> str:
+    return next(name for name in arrays if letter in axes[name])
 
 
 def _bracketed(letters: str) -> str:
@@ -175,7 +191,7 @@ def valid_mask(value: object, name: str, rows: int, columns: int) -> np.ndarray 
         return None
     mask = to_numpy(value, name)
     if mask.dtype == bool and mask.shape == (rows, columns):
-        return np.ascontiguousarray(mask).view(np.uint8)
+        return (mask if mask.flags.c_contiguous else np.ascontiguousarray(mask)).view(np.uint8)
     accepted = (
         f"a [{rows}, {columns}] mask of bools or 0/1 (1 = valid), or {rows} lengths of at most "
         f"{columns}"
@@ -195,13 +211,6 @@ def valid_mask(value: object, name: str, rows: int, columns: int) -> np.ndarray 
         if wrong.size:
             raise ValueError(f"{name}: expected {accepted}, found the value {wrong.flat[0]}")
     return np.ascontiguousarray(mask, dtype=np.uint8)
-
-
-def valid_counts(mask: np.ndarray | None, rows: int, columns: int) -> np.ndarray:
-    """Number of valid entries of each row, int64."""
-    if mask is None:
-        return np.full(rows, columns, np.int64)
-    return np.add.reduce(mask, axis=1, dtype=np.int64)
 
 
 # Numbers and choices -----------------------------------------------------------------------------

@@ -90,8 +90,7 @@ def _siglip(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
 
 
 def _sparc(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
-    """Per sample: its share, four results, three counts."""
-    return [Stage("contrastive"), Stage("sparc", arrays=B * (itemsize + 4 * 8 + 3 * 8))]
+    return [Stage("sparc")]
 
 
 def _filip(

@@ -32,12 +32,18 @@ class GradientBuffers:
         self, inputs: RealInputs, names: list[str], out: Mapping[str, np.ndarray] | None
     ) -> None:
         self._types = inputs.gradient_types
-        if out is not None and not isinstance(out, Mapping):
+        self._out: dict[str, np.ndarray] = {}
+        if out is not None:
+            self._take(names, out, inputs)
+        self._buffers = {name: self._buffer(name, inputs.arrays[name]) for name in names}
+
+    def _take(self, names: list[str], out: Mapping[str, np.ndarray], inputs: RealInputs) -> None:
+        if not isinstance(out, Mapping):
             raise TypeError(
                 f"out_grads: expected arrays by argument name ({', '.join(names)}), "
                 f"found {describe(out)}"
             )
-        self._out = dict(out or {})
+        self._out = dict(out)
         for name, buffer in self._out.items():
             if name not in names:
                 raise ValueError(
@@ -45,7 +51,6 @@ class GradientBuffers:
                     f"found {name!r}"
                 )
             self._check(name, buffer, inputs)
-        self._buffers = {name: self._buffer(name, inputs.arrays[name]) for name in names}
 
     def _check(self, name: str, buffer: object, inputs: RealInputs) -> None:
         shape, dtype = inputs.arrays[name].shape, self._types[name]
@@ -77,13 +82,18 @@ class GradientBuffers:
     def __getitem__(self, name: str) -> np.ndarray:
         return self._buffers[name]
 
+    def get(self, name: str) -> np.ndarray | None:
+        """As of a dictionary."""
+        return self._buffers.get(name)
+
     def finished(self) -> dict[str, np.ndarray]:
         """The gradients by argument name: the caller's buffers filled, others in their own type."""
         grads = {}
         for name, buffer in self._buffers.items():
             given = self._out.get(name)
             if given is None:
-                grads[name] = buffer.astype(self._types[name], copy=False)
+                wanted = self._types[name]
+                grads[name] = buffer if buffer.dtype == wanted else buffer.astype(wanted)
                 continue
             if given is not buffer:
                 np.copyto(given, buffer, casting="same_kind")

@@ -68,19 +68,19 @@ def clip_filip_loss(
     if flag(grad, "grad") or out_grads is not None:
         buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
     loss, dlocal_scale = interact(batch, masks, local_scale, buffers)
-    whole = contrast_globals(batch, None, scale, global_weight, buffers)
+    global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers)
     grads: dict[str, Any] = {}
     if buffers is not None:
         for name in ("patches", "tokens"):
             buffers[name][...] *= buffers[name].dtype.type(local_weight)
         grads = {
             **buffers.finished(),
-            "logit_scale": whole.dscale,
+            "logit_scale": dscale,
             "local_logit_scale": local_weight * dlocal_scale,
         }
     return LossOutput(
-        loss=global_weight * whole.loss + local_weight * loss,
-        global_loss=whole.loss,
+        loss=global_weight * global_loss + local_weight * loss,
+        global_loss=global_loss,
         local_loss=loss,
         grads=grads,
     )

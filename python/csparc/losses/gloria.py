@@ -107,7 +107,7 @@ def gloria_loss(
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
         buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
-    whole = contrast_globals(batch, None, scale, global_weight, buffers)
+    global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers)
     out = np.zeros(4)
     _core.gloria(
         batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
@@ -117,12 +117,12 @@ def gloria_loss(
     )  # fmt: skip
     grads: dict[str, Any] = {}
     if buffers is not None:
-        grads = {**buffers.finished(), "logit_scale": whole.dscale}
+        grads = {**buffers.finished(), "logit_scale": dscale}
         grads.update(zip(SCALES, map(float, out[1:])))
     local = float(out[0])
     return LossOutput(
-        loss=global_weight * whole.loss + local_weight * local,
-        global_loss=whole.loss,
+        loss=global_weight * global_loss + local_weight * local,
+        global_loss=global_loss,
         local_loss=local,
         grads=grads,
     )

@@ -126,22 +126,22 @@ def mgca_loss(
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
         buffers = GradientBuffers(inputs, list(arrays), out_grads)
-    whole = contrast_globals(batch, None, scales[0], factors[0], buffers)
+    whole = contrast_globals(batch, scales[0], factors[0], buffers)
     local = _align_tokens(batch, projections, heads, scales[1], factors[1], buffers)
     shared = _assign_prototypes(batch, scales[2], factors[2], buffers)
     grads: dict[str, Any] = {}
     if buffers is not None:
         grads = {
             **buffers.finished(),
-            "logit_scale": whole.dscale,
+            "logit_scale": whole[1],
             "local_logit_scale": local[1],
             "prototype_scale": shared[1],
             **{name: found.finished() for name, found in projections.items()},
         }
-    parts = (whole.loss, local[0], shared[0])
+    parts = (whole[0], local[0], shared[0])
     return LossOutput(
         loss=sum(factor * part for factor, part in zip(factors, parts)),
-        global_loss=whole.loss,
+        global_loss=whole[0],
         local_loss=local[0],
         prototype_loss=shared[0],
         grads=grads,

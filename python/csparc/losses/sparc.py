@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import choice, flag, number, positive, real_inputs
-from csparc.losses._batch import Batch, GlobalPart, contrast_globals
+from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses.align import AlignOptions
 from csparc.losses.result import LossOutput
@@ -22,6 +21,7 @@ from csparc.losses.result import LossOutput
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")
 PLAIN = (float, int, str, NoneType)
+NO_GRADIENTS = (None,) * 4
 
 
 def sparc_loss(
@@ -152,9 +152,7 @@ class SparcLoss:
     inputs = ("patches", "tokens", "image_global", "text_global")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_for_core", self._align_options())
-        choice(self.reduction, "reduction", REDUCTIONS)
-        choice(self.text_pool, "text_pool", TEXT_POOLS)
+        object.__setattr__(self, "_for_core", self._options_for_core())
         numbers = {
             "global_weight": number(self.global_weight, "global_weight"),
             "local_weight": number(self.local_weight, "local_weight"),
@@ -199,82 +197,47 @@ class SparcLoss:
         buffers = None
         if flag(grad, "grad") or out_grads is not None:
             buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
-        pool_valid = batch.text_valid if self.text_pool == "masked" else None
-        global_part = contrast_globals(batch, pool_valid, scale, self.global_weight, buffers)
         weights = None
         if flag(return_weights, "return_weights"):
             weights = np.empty((batch.B, batch.L, batch.P), batch.dtype)
-        local_part = self._local_part(batch, scale, global_part, weights, buffers)
+        local_scale = scale if self.local_logit_scale is None else self.local_logit_scale
+        sums = np.empty(6)
+        _core.sparc(
+            *map(batch.arrays.get, self.inputs), batch.patch_valid, batch.text_valid,
+            *self._for_core, scale, local_scale, self.global_weight, self.local_weight,
+            sums, weights, *(NO_GRADIENTS if buffers is None else map(buffers.get, self.inputs)),
+        )  # fmt: skip
+        global_loss, local_loss, kept_fraction, *dscales = sums.tolist()
         return LossOutput(
-            loss=self.global_weight * global_part.loss + self.local_weight * local_part.loss,
-            global_loss=global_part.loss,
-            local_loss=local_part.loss,
-            kept_fraction=local_part.kept_fraction,
+            loss=self.global_weight * global_loss + self.local_weight * local_loss,
+            global_loss=global_loss,
+            local_loss=local_loss,
+            kept_fraction=kept_fraction,
             weights=weights,
-            grads={} if buffers is None else self._grads(global_part, local_part, buffers),
+            grads={} if buffers is None else self._grads(buffers, *dscales),
         )
 
-    def _align_options(self) -> tuple[int, int, int, float, float]:
-        return AlignOptions(
+    def _options_for_core(self) -> tuple[int | float, ...]:
+        align = AlignOptions(
             self.normalizer, self.similarity, self.sigma, self.softmax_scale, self.degenerate
         ).for_core()
-
-    def _local_part(
-        self,
-        batch: Batch,
-        scale: float,
-        global_part: GlobalPart,
-        weights: np.ndarray | None,
-        buffers: GradientBuffers | None,
-    ) -> _LocalPart:
-        """The local loss; writes the gradients of patches and tokens, global share included."""
-        patch_counts = batch.patch_counts
-        counts = batch.text_counts
-        if batch.patch_valid is not None or batch.P == 0:
-            counts = counts * (patch_counts > 0)
-        of = batch.B * counts if self.reduction == "sample" else counts.sum()
-        share = ((counts > 0) * (0.5 / np.maximum(of, 1))).astype(batch.dtype)
-        loss, dscale, dsoftmax_scale = (np.zeros(batch.B) for _ in range(3))
-        kept = np.zeros(batch.B, np.int64)
-        if self.local_logit_scale is not None:
-            scale = self.local_logit_scale
-        _core.sparc(
-            batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
-            share, global_part.patch_bias, global_part.token_bias, *self._for_core,
-            self.detach_weights, self.text_pool == "unmasked", scale, self.local_weight,
-            loss, dscale, dsoftmax_scale, kept, weights,
-            None if buffers is None else buffers["patches"],
-            None if buffers is None else buffers["tokens"],
-        )  # fmt: skip
-        pairs = int(counts @ patch_counts)
-        return _LocalPart(
-            loss=math.fsum(loss.tolist()),
-            kept_fraction=sum(kept.tolist()) / pairs if pairs else 1.0,
-            dscale=math.fsum(dscale.tolist()),
-            dsoftmax_scale=math.fsum(dsoftmax_scale.tolist()),
-        )
+        per_token = choice(self.reduction, "reduction", REDUCTIONS)
+        pool_all_text = choice(self.text_pool, "text_pool", TEXT_POOLS)
+        return *align, flag(self.detach_weights, "detach_weights"), per_token, pool_all_text
 
     def _grads(
-        self, global_part: GlobalPart, local_part: _LocalPart, buffers: GradientBuffers
+        self, buffers: GradientBuffers, dscale: float, dlocal_scale: float, dsoftmax_scale: float
     ) -> dict[str, np.ndarray | float]:
         grads: dict[str, np.ndarray | float] = dict(buffers.finished())
         if self.local_logit_scale is None:
-            grads["logit_scale"] = global_part.dscale + local_part.dscale
+            grads["logit_scale"] = dscale + dlocal_scale
         else:
-            grads["logit_scale"] = global_part.dscale
-            grads["local_logit_scale"] = local_part.dscale
+            grads["logit_scale"] = dscale
+            grads["local_logit_scale"] = dlocal_scale
         if self.normalizer == "softmax":
-            grads["softmax_scale"] = local_part.dsoftmax_scale
+            grads["softmax_scale"] = dsoftmax_scale
         return grads
 
 
 # Checking the options costs as much as a small loss. By type as well: True equals 1.0.
 _with_options = lru_cache(maxsize=64, typed=True)(SparcLoss)
-
-
-@dataclass
-class _LocalPart:
-    loss: float
-    kept_fraction: float
-    dscale: float
-    dsoftmax_scale: float

@@ -1,0 +1,61 @@
+/* The whole SPARC objective of a batch: global loss, local loss, their gradients, their sums.
+ *
+ *   image_i = image_global[i], or the mean of the valid patches of i        text_i likewise
+ *   global  = contrastive(image, text)                         (loss/contrastive.h, equation 1)
+ *   local   = sum_i share_i (CE(U_i) + CE(U_i^T))              (loss/sparc.h, equations 2 to 6)
+ *   share_i = 1/(2 B L_i), or with per_token 1/(2 sum_j L_j);  L_i valid tokens, 0 without a patch
+ * Gradients are of global_weight global + local_weight local. That of a mean goes to every row it
+ * was taken over, divided by their number.
+ *
+ *   patches (B,P,D) tokens (B,L,D); image_global, text_global (B,D) or NULL: the means
+ *   patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
+ *   sums [CS_OBJECTIVE_SUMS] written: the two losses unweighted, the share of valid pairs whose
+ *     weight the threshold kept (1 where there is none), and by the two scales and softmax_scale
+ *     the weighted gradients
+ *   weights (B,L,P), dpatches (B,P,D), dtokens (B,L,D): written, or NULL to save the work; dpatches
+ *     and dtokens both or neither
+ *   dimage, dtext (B,D) written where given; not looked at without dpatches
+ *
+ * Cost: the two parts and BPD + BLD FLOP for the means. Scratch: 4 BD and 5 B numbers, and that of
+ * the part that takes more. Sums over samples run in their order, compensated.
+ */
+#ifndef CS_OBJECTIVE_H
+#define CS_OBJECTIVE_H
+
+#include "base/real.h"
+#include "csparc.h"
+#include "loss/sample.h"
+
+enum {
+    CS_GLOBAL_LOSS, CS_LOCAL_LOSS, CS_KEPT_FRACTION, CS_DSCALE, CS_DLOCAL_SCALE, CS_DSOFTMAX_SCALE,
+    CS_OBJECTIVE_SUMS
+};
+
+typedef struct {
+    cs_align_options align;
+    int detach_weights; /* no gradient through the alignment weights */
+    int per_token;      /* local loss: mean over all tokens, not over samples of their means */
+    int pool_all_text;  /* mean over all tokens, not only the valid ones */
+    double logit_scale, local_logit_scale;
+    double global_weight, local_weight;
+} cs_objective_options;
+
+typedef struct {
+    const cs_real *patches, *tokens, *image_global, *text_global;
+    const uint8_t *patch_valid, *text_valid;
+} CS_TYPED(cs_objective_input);
+
+typedef struct {
+    double *sums;
+    cs_real *weights, *dpatches, *dtokens, *dimage, *dtext;
+} CS_TYPED(cs_objective_output);
+
+size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, size_t threads);
+
+cs_status CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
+                                 const CS_TYPED(cs_objective_input) *in,
+                                 const cs_objective_options *options,
+                                 const CS_TYPED(cs_objective_output) *out, size_t threads,
+                                 void *scratch);
+
+#endif
