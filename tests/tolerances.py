@@ -32,6 +32,10 @@ SCALAR_FLOOR = 1e-2
 # about sqrt(K) units in the last place.
 OP = {np.dtype(np.float32): 3e-6, np.dtype(np.float64): 1e-13}
 
+# The same product of bfloat16 pairs by the instruction and by its plain twin, whose sums round
+# differently: float32 sums of a few hundred terms.
+PAIR_TWIN = 2e-6
+
 # An elementary function in float64 from a handful of correctly rounded operations: a few units in
 # the last place of values up to 1.
 FUNCTION = 2e-15

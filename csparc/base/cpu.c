@@ -22,6 +22,7 @@ read_facts(void)
     facts.has_avx512 = facts.has_avx2 && __builtin_cpu_supports("avx512f") &&
                        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                        __builtin_cpu_supports("avx512dq");
+    facts.has_avx512bf16 = facts.has_avx512 && __builtin_cpu_supports("avx512bf16");
     if (__get_cpuid(0, &eax, &ebx, &ecx, &edx))
         facts.is_amd = ebx == signature_AMD_ebx;
     if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {

@@ -21,7 +21,7 @@ const char *cs_isa_name(cs_isa_id isa);
 typedef struct {
     unsigned family, model;
     int is_amd;
-    int has_avx2, has_avx512;
+    int has_avx2, has_avx512, has_avx512bf16;
 } cs_cpu_facts;
 
 const cs_cpu_facts *cs_cpu(void);

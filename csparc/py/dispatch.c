@@ -6,6 +6,7 @@
 #include "data/resize.h"
 #include "data/scene.h"
 #include "la/gemm.h"
+#include "la/pairs.h"
 #include "la/tiles.h"
 #include "loss/align.h"
 #include "loss/contrastive.h"
@@ -35,6 +36,8 @@
 #define I32(i) ((int32_t *)call->argument[i].array)
 #define I64(i) ((int64_t *)call->argument[i].array)
 #define U8(i) ((uint8_t *)call->argument[i].array)
+#define U16(i) ((uint16_t *)call->argument[i].array)
+#define U32(i) ((uint32_t *)call->argument[i].array)
 #define U64(i) ((uint64_t *)call->argument[i].array)
 #define F32(i) ((float *)call->argument[i].array)
 #define F64(i) ((double *)call->argument[i].array)

@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "la/blis_context.h"
+#include "la/pairs.h"
 #include "py/bind.h"
 #include "py/measure.h"
 
@@ -37,9 +38,10 @@ config(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
-    return Py_BuildValue("{s:s,s:s,s:s,s:i,s:i,s:O}",
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:i,s:O}",
                          "blis_version", cs_blis_version(), "blis_context", cs_blis_context_name(),
-                         "isa", cs_isa_name(cs_isa()), "threads", cs_thread_count(), "processors",
+                         "isa", cs_isa_name(cs_isa()), "bfloat16", cs_pairs_name(),
+                         "threads", cs_thread_count(), "processors",
                          cs_processor_count(),
 #ifdef _OPENMP
                          "openmp", Py_True
@@ -92,6 +94,13 @@ choose_kernels(void)
         PyErr_Format(PyExc_ImportError,
                      "CSPARC_ISA is '%s', expected portable, avx2 or avx512, as far as this "
                      "processor has them", isa);
+        return -1;
+    }
+    const char *pairs = getenv("CSPARC_BF16");
+    if (cs_pairs_init(pairs) != CS_OK) {
+        PyErr_Format(PyExc_ImportError,
+                     "CSPARC_BF16 is '%s', expected plain or avx512bf16, as far as this processor "
+                     "and CSPARC_ISA have it", pairs);
         return -1;
     }
     if (cs_blis_init(blis) != CS_OK) {

@@ -1,0 +1,122 @@
+/* Which copy of the pair kernels runs. */
+#include <string.h>
+
+#include "base/count.h"
+#include "base/cpu.h"
+#include "base/threads.h"
+#include "la/pairs.h"
+
+typedef struct {
+    void (*product)(size_t, size_t, size_t, const cs_pair_term *, const cs_pair_result *);
+    double (*peak)(size_t);
+} products;
+
+typedef struct {
+    void (*of_floats)(size_t, size_t, const float *, size_t, cs_pair *, cs_pair *);
+    void (*of_bits)(size_t, size_t, const uint16_t *, const uint8_t *, cs_pair *, cs_pair *);
+    void (*floats)(size_t, const uint16_t *, float *);
+} forms;
+
+#define DECLARE_PRODUCTS(isa)                                                                      \
+    void cs_pair_product_##isa(size_t, size_t, size_t, const cs_pair_term *,                       \
+                               const cs_pair_result *);                                             \
+    double cs_pair_peak_##isa(size_t);
+#define DECLARE(isa)                                                                               \
+    DECLARE_PRODUCTS(isa)                                                                          \
+    void cs_pairs_of_floats_##isa(size_t, size_t, const float *, size_t, cs_pair *, cs_pair *);    \
+    void cs_pairs_of_bits_##isa(size_t, size_t, const uint16_t *, const uint8_t *, cs_pair *,      \
+                                cs_pair *);                                                        \
+    void cs_floats_of_bits_##isa(size_t, const uint16_t *, float *);
+#define PRODUCTS(isa) {cs_pair_product_##isa, cs_pair_peak_##isa}
+#define FORMS(isa) {cs_pairs_of_floats_##isa, cs_pairs_of_bits_##isa, cs_floats_of_bits_##isa}
+
+DECLARE(portable)
+#ifdef CS_HAS_X86_ISAS
+DECLARE(avx2)
+DECLARE(avx512)
+DECLARE_PRODUCTS(avx512bf16)
+
+static const products by_isa[CS_ISA_COUNT] = {
+    [CS_ISA_PORTABLE] = PRODUCTS(portable),
+    [CS_ISA_AVX2] = PRODUCTS(avx2),
+    [CS_ISA_AVX512] = PRODUCTS(avx512),
+};
+static const products instruction = PRODUCTS(avx512bf16);
+static const forms forms_by_isa[CS_ISA_COUNT] = {
+    [CS_ISA_PORTABLE] = FORMS(portable),
+    [CS_ISA_AVX2] = FORMS(avx2),
+    [CS_ISA_AVX512] = FORMS(avx512),
+};
+#else
+static const products by_isa[] = {PRODUCTS(portable)}, instruction = PRODUCTS(portable);
+static const forms forms_by_isa[] = {FORMS(portable)};
+#endif
+
+static int plain = 1;
+
+cs_status
+cs_pairs_init(const char *name)
+{
+    const int can = cs_isa() == CS_ISA_AVX512 && cs_cpu()->has_avx512bf16;
+    plain = !can;
+    if (name == NULL || name[0] == '\0')
+        return CS_OK;
+    plain = strcmp(name, "plain") == 0;
+    return plain || (can && strcmp(name, "avx512bf16") == 0) ? CS_OK : CS_EVALUE;
+}
+
+const char *
+cs_pairs_name(void)
+{
+    return plain ? "plain" : "avx512bf16";
+}
+
+static const products *
+in_use(void)
+{
+    return plain ? &by_isa[cs_isa()] : &instruction;
+}
+
+void
+cs_pair_product(size_t M, size_t N, size_t terms, const cs_pair_term *term,
+                const cs_pair_result *result)
+{
+    for (size_t q = 0; q < terms; q++)
+        cs_count_product(M, N, 2 * term[q].K);
+    in_use()->product(M, N, terms, term, result);
+}
+
+void
+cs_pairs_of_floats(size_t N, size_t D, const float *x, size_t x_row, cs_pair *rows, cs_pair *stack)
+{
+    forms_by_isa[cs_isa()].of_floats(N, D, x, x_row, rows, stack);
+}
+
+void
+cs_pairs_of_bits(size_t N, size_t D, const uint16_t *x, const uint8_t *valid, cs_pair *rows,
+                 cs_pair *stack)
+{
+    forms_by_isa[cs_isa()].of_bits(N, D, x, valid, rows, stack);
+}
+
+void
+cs_floats_of_bits(size_t N, const uint16_t *x, float *y)
+{
+    forms_by_isa[cs_isa()].floats(N, x, y);
+}
+
+/* Lanes are only moved. */
+void
+cs_pairs_transpose(size_t N, size_t D, size_t M, const cs_pair *rows, cs_pair *transposed)
+{
+    cs_transpose_f32(N, cs_pairs(D), M, (const float *)(const void *)rows, cs_pairs(D),
+                     (float *)(void *)transposed);
+}
+
+void
+cs_pair_peak(size_t N, size_t rounds, double *flop)
+{
+    CS_PARALLEL_FOR
+    for (size_t i = 0; i < N; i++)
+        flop[i] = in_use()->peak(rounds);
+}

@@ -1,0 +1,273 @@
+/* The loops of a product held in registers (la/tiles.h, la/pairs.h), for operands whose elements
+ * are 32 bits: floats, or pairs of bfloat16.
+ *
+ * Included last, by a source that is compiled once per instruction set and has said:
+ *   ITEM, TERM       type of an element of a and b, of a term over such elements
+ *   RESULT, PRODUCT  where a product goes, as in la/tiles.h; name of the function
+ *   fuse(a, b, c)    c + the product of a and b in every lane of a vec; half_fuse for halves
+ *   TILES            only where the list below does not suit fuse: every TILE(width, rows) that is
+ *                    compiled, and the enum and the table that go with it
+ */
+
+/* Rows of a tile by its width in UNITs, bounded by the accumulators that fit the registers beside
+ * one row of b and one broadcast. TILES lists every (width, rows) that is compiled. */
+#define ROWS_4(U) TILE(U, 1) TILE(U, 2) TILE(U, 3) TILE(U, 4)
+#define ROWS_6(U) ROWS_4(U) TILE(U, 5) TILE(U, 6)
+#define ROWS_7(U) ROWS_6(U) TILE(U, 7)
+#define ROWS_9(U) ROWS_7(U) TILE(U, 8) TILE(U, 9)
+#define ROWS_12(U) ROWS_9(U) TILE(U, 10) TILE(U, 11) TILE(U, 12)
+#define ROWS_14(U) ROWS_12(U) TILE(U, 13) TILE(U, 14)
+
+#if defined(TILES)
+#elif defined(__AVX512F__)
+#define TILES ROWS_14(1) ROWS_14(2) ROWS_14(3) ROWS_14(4) ROWS_9(5) ROWS_9(6) ROWS_7(7) ROWS_6(8)
+enum { WIDEST = 8, TALLEST = 14, PANEL = 4, BLOCK = 14 };
+static const size_t tallest[WIDEST + 1] = {0, 14, 14, 14, 14, 9, 9, 7, 6};
+#elif defined(__AVX2__)
+#define TILES ROWS_12(1) ROWS_6(2) ROWS_4(3)
+enum { WIDEST = 3, TALLEST = 12, PANEL = 2, BLOCK = 12 };
+static const size_t tallest[WIDEST + 1] = {0, 12, 6, 4};
+#else
+#define TILES ROWS_9(1) ROWS_6(2)
+enum { WIDEST = 2, TALLEST = 9, PANEL = 2, BLOCK = 12 };
+static const size_t tallest[WIDEST + 1] = {0, 9, 6};
+#endif
+
+/* Up to this many columns, b is taken to be packed and panels are as wide as can be; beyond, its
+ * rows are long, and narrow panels keep what a tile reads in the nearest cache. */
+enum { NARROW = 64 };
+
+enum { PER_VEC = LANES / UNIT, VECS = WIDEST / PER_VEC, CHUNK = 16 };
+
+/* Element i of a column of a: byte strides s, 3s, 5s from two bases reach 14 rows with the
+ * addressing modes of x86, so no row needs a pointer of its own. */
+typedef struct {
+    const char *low, *high;
+    size_t s, s3, s5;
+} column;
+
+/* A value the compiler must take as it is, in a register. Used on the strides in every step, it
+ * keeps multiples of them inside the addressing modes instead of in registers of their own. */
+#define OPAQUE(x) __asm__("" : "+r"(x))
+
+/* The bits of an element, as a lane carries them. */
+INLINE float
+bits_of(const void *item)
+{
+    float x;
+    memcpy(&x, item, sizeof x);
+    return x;
+}
+
+INLINE vec load_items(const ITEM *p) { return load((const float *)(const void *)p); }
+INLINE half half_load_items(const ITEM *p) { return half_load((const float *)(const void *)p); }
+
+INLINE float
+element(const column *a, size_t i)
+{
+    const char *base = i < 7 ? a->low : a->high;
+    switch (i % 7) {
+    case 0: break;
+    case 1: base += a->s; break;
+    case 2: base += 2 * a->s; break;
+    case 3: base += a->s3; break;
+    case 4: base += 4 * a->s; break;
+    case 5: base += a->s5; break;
+    default: base += 2 * a->s3; break;
+    }
+    return bits_of(base);
+}
+
+typedef struct {
+    vec full[TALLEST][VECS];
+    half edge[TALLEST];
+} sums;
+
+/* Steps k of one term, H rows by U units; H and U are constants after inlining. */
+INLINE void
+accumulate(size_t H, size_t U, size_t K, const column *from, size_t a_step, const ITEM *b,
+           size_t b_row, sums *c)
+{
+    const size_t F = U / PER_VEC;
+    column a = *from;
+    for (; K > 0; K--) {
+        OPAQUE(a.s);
+        OPAQUE(a.s3);
+        OPAQUE(a.s5);
+        vec row[VECS];
+        half edge;
+        UNROLL
+        for (size_t j = 0; j < F; j++)
+            row[j] = load_items(b + j * LANES);
+        if (U % PER_VEC)
+            edge = half_load_items(b + F * LANES);
+        UNROLL
+        for (size_t i = 0; i < H; i++) {
+            const float x = element(&a, i);
+            UNROLL
+            for (size_t j = 0; j < F; j++)
+                c->full[i][j] = fuse(splat(x), row[j], c->full[i][j]);
+            if (U % PER_VEC) /* from a whole vector where there is one, else no wider than needed */
+                c->edge[i] = half_fuse(F > 0 ? half_of(splat(x)) : half_splat(x), edge, c->edge[i]);
+        }
+        a.low += a_step;
+        a.high += a_step;
+        b += b_row;
+    }
+}
+
+INLINE void
+add_rows(size_t H, size_t U, const float *e, const float *rows, size_t rows_row, sums *c)
+{
+    const size_t F = U / PER_VEC;
+    UNROLL
+    for (size_t i = 0; i < H; i++) {
+        vec x = splat(e == NULL ? 1 : e[i]);
+        UNROLL
+        for (size_t j = 0; j < F; j++)
+            c->full[i][j] = madd(x, load(rows + i * rows_row + j * LANES), c->full[i][j]);
+        if (U % PER_VEC)
+            c->edge[i] =
+                half_madd(half_of(x), half_load(rows + i * rows_row + F * LANES), c->edge[i]);
+    }
+}
+
+INLINE void
+write_rows(size_t H, size_t U, const sums *c, float *to, size_t row, int streams)
+{
+    const size_t F = U / PER_VEC;
+    UNROLL
+    for (size_t i = 0; i < H; i++) {
+        UNROLL
+        for (size_t j = 0; j < F; j++) {
+            if (streams)
+                stream(to + i * row + j * LANES, c->full[i][j]);
+            else
+                store(to + i * row + j * LANES, c->full[i][j]);
+        }
+        if (U % PER_VEC)
+            half_store(to + i * row + F * LANES, c->edge[i]);
+    }
+}
+
+INLINE void
+tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
+     size_t i, size_t j, const ITEM *next)
+{
+    sums c;
+    UNROLL
+    for (size_t h = 0; h < H; h++) {
+        UNROLL
+        for (size_t v = 0; v < U / PER_VEC; v++)
+            c.full[h][v] = splat(0);
+        c.edge[h] = half_of(splat(0));
+    }
+    for (size_t q = 0; q < terms; q++) {
+        const TERM *t = &term[q];
+        const size_t s = t->a_row * sizeof(ITEM), step = t->a_col * sizeof(ITEM);
+        const char *from = (const char *)(t->a + i * t->a_row);
+        for (size_t k = 0; k < t->K; k += CHUNK) {
+            size_t count = t->K - k < CHUNK ? t->K - k : CHUNK;
+            if (next != NULL) {
+                UNROLL
+                for (size_t h = 0; h < H; h++)
+                    __builtin_prefetch(next + h * t->a_row + k * t->a_col, 0, 2);
+            }
+            const char *low = from + k * step;
+            column a = {low, H > 7 ? low + 7 * s : low, s, 3 * s, 5 * s};
+            accumulate(H, U, count, &a, step, t->b + k * t->b_row + j, t->b_row, &c);
+        }
+    }
+    if (result->rows != NULL)
+        add_rows(H, U, result->e == NULL ? NULL : result->e + i,
+                 result->rows + i * result->rows_row + j, result->rows_row, &c);
+    float *to = result->c + i * result->c_row + j;
+    if ((result->hints & CS_STREAM) && (uintptr_t)to % sizeof(vec) == 0 &&
+        result->c_row % LANES == 0)
+        write_rows(H, U, &c, to, result->c_row, 1);
+    else
+        write_rows(H, U, &c, to, result->c_row, 0);
+}
+
+#define TILE(U, H)                                                                          \
+    static void tile_##U##_##H(size_t terms, const TERM *term,                      \
+                               const RESULT *result, size_t i, size_t j,            \
+                               const ITEM *next)                                           \
+    {                                                                                       \
+        tile(H, U, terms, term, result, i, j, next);                                        \
+    }
+TILES
+#undef TILE
+
+typedef void tile_function(size_t, const TERM *, const RESULT *, size_t, size_t, const ITEM *);
+#define TILE(U, H) [U][H] = tile_##U##_##H,
+static tile_function *const table[WIDEST + 1][TALLEST + 1] = {TILES};
+#undef TILE
+
+/* Columns j to N one by one: where there are fewer than a UNIT, or none may be computed twice. */
+static void
+narrow(size_t M, size_t j, size_t N, size_t terms, const TERM *term, const RESULT *result)
+{
+    for (; j < N; j++) {
+        for (size_t i = 0; i < M; i++) {
+            vec sum = splat(0);
+            for (size_t q = 0; q < terms; q++) {
+                const TERM *t = &term[q];
+                const ITEM *a = t->a + i * t->a_row, *b = t->b + j;
+                for (size_t k = 0; k < t->K; k++)
+                    sum = fuse(splat(bits_of(a + k * t->a_col)),
+                               splat(bits_of(b + k * t->b_row)), sum);
+            }
+            if (result->rows != NULL)
+                sum = madd(splat(result->e == NULL ? 1 : result->e[i]),
+                           splat(result->rows[i * result->rows_row + j]), sum);
+            result->c[i * result->c_row + j] = sum[0];
+        }
+    }
+}
+
+/* The next piece of what is left: pieces are as long as allowed, but the last two share evenly, so
+ * that none is a sliver. */
+INLINE size_t
+next_piece(size_t left, size_t longest)
+{
+    return left <= longest ? left : left < 2 * longest ? (left + 1) / 2 : longest;
+}
+
+/* Rows i to `end` of one panel of U units that starts at column j. */
+static void
+panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t terms, const TERM *term,
+      const RESULT *result)
+{
+    while (i < end) {
+        const size_t H = next_piece(end - i, tallest[U]), after = i + H;
+        const int fetch = (result->hints & CS_FETCH) && after + H <= M;
+        table[U][H](terms, term, result, i, j, fetch ? term[0].a + after * term[0].a_row : NULL);
+        i = after;
+    }
+}
+
+void PRODUCT(size_t M, size_t N, size_t terms, const TERM *term, const RESULT *result);
+void
+PRODUCT(size_t M, size_t N, size_t terms, const TERM *term, const RESULT *result)
+{
+    const size_t rest = N % UNIT;
+    const int overlap = rest != 0 && N > UNIT && result->rows != result->c;
+    if (rest != 0 && !overlap)
+        narrow(M, N - rest, N, terms, term, result);
+    const size_t units = N / UNIT, longest = N <= NARROW ? WIDEST : PANEL;
+    /* Several panels take turns on a few rows of a; a single one needs no such blocks. */
+    const size_t block = units <= longest && !overlap ? M : BLOCK;
+    for (size_t i = 0, rows; i < M; i += rows) {
+        rows = next_piece(M - i, block);
+        for (size_t unit = 0, U; unit < units; unit += U) {
+            U = next_piece(units - unit, longest);
+            panel(i, i + rows, U, unit * UNIT, M, terms, term, result);
+        }
+        /* The remainder as a panel that ends with the row: a few columns are computed twice. */
+        if (overlap)
+            panel(i, i + rows, 1, N - UNIT, M, terms, term, result);
+    }
+    if (result->hints & CS_STREAM)
+        settle();
+}
