@@ -27,8 +27,8 @@
  *     one that includes base/isa.h is compiled once per instruction set (CS_KERNEL marks names);
  *     one that includes la/simd.h likewise, but for float only (CS_SIMD marks names).
  *
- * Reading order: base (status, threads, rng, cpu), la (gemm, rows, tiles, pairs), op (one layer each),
- * loss (contrastive, align, sparc, objective), optim, data, py.
+ * Reading order: base (status, threads, rng, cpu), la (gemm, rows, tiles, pairs), op (one layer
+ * each), loss (contrastive, align, sparc, objective), optim, data, py.
  */
 #ifndef CSPARC_H
 #define CSPARC_H
