@@ -16,6 +16,7 @@ import numpy as np
 
 from csparc.data.scenes import Scenes
 from csparc.data.tokenizer import Tokenizer, train
+from csparc.losses.table import make_loss, suited_model
 from csparc.models import TwoTower, create_model
 from csparc.trainer import Trainer
 
@@ -50,7 +51,9 @@ def model(**overrides: Any) -> TwoTower:
 def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any) -> Trainer:
     given = {"val_data": scenes(8, "val"), **SETTINGS, **settings}
     data = given.pop("data", None) or scenes()
-    return Trainer(model(), loss, data, tokenizer=tokenizer(), out=out, **given)
+    loss = make_loss(loss) if isinstance(loss, str) else loss
+    suited = model(**suited_model(loss))
+    return Trainer(suited, loss, data, tokenizer=tokenizer(), out=out, **given)
 
 
 def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:

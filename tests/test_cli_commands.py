@@ -94,12 +94,15 @@ def test_train_takes_options_of_model_and_pictures(tmp_path):
     done = csparc(
         *f"train --train-data scenes:tier=S;size=16 --steps 1 --batch-size 8 {options}".split(),
         *colours.split(),
+        "--loss",
+        "filip",
         "--out",
         str(folder),
     )
     assert done.returncode == 0, done.stderr
     model, _, metadata = public.load_checkpoint(folder)
     assert model.config.causal
+    assert model.config.global_pool == "mean"  # FILIP trains no image vector
     assert model.config.text.layers == 1
     assert metadata.preprocess["mean"] == [0.2, 0.2, 0.2]
 

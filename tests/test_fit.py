@@ -36,6 +36,11 @@ def test_a_folder_is_trained_on_and_partly_held_out(fitted):
     assert fitted.result.validation["n_images"] == 2
 
 
+def test_the_model_suits_the_loss(photos):
+    run = csparc.fit(photos, loss="filip", **QUICK)
+    assert run.model.config.global_pool == "mean"
+
+
 def test_search_ranks_by_cosine(fitted):
     sentence = fitted.data.captions(0)[0]
     hits = fitted.search(sentence, k=4)

@@ -11,6 +11,7 @@ from csparc.models.info import describe, table
 
 # A pass may hold a little beyond what the backward reads: outputs of branches already added.
 SLACK = 0.02
+POOLS = [{}, {"global_pool": "listing"}, {"global_pool": "mean"}]
 
 
 def part(name: str) -> str:
@@ -25,7 +26,7 @@ def part(name: str) -> str:
     return f"{side} embedding"
 
 
-@pytest.mark.parametrize("options", [{}, {"global_pool": "listing"}], ids=str)
+@pytest.mark.parametrize("options", POOLS, ids=str)
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_parameter_counts_are_those_of_the_model(name: str, options: dict) -> None:
     info = model_info(name, vocab_size=100, **options)
@@ -37,7 +38,7 @@ def test_parameter_counts_are_those_of_the_model(name: str, options: dict) -> No
     assert info.total_parameters == sum(p.data.size for p in model.parameters.values())
 
 
-@pytest.mark.parametrize("options", [{}, {"global_pool": "listing"}], ids=str)
+@pytest.mark.parametrize("options", POOLS, ids=str)
 def test_activation_memory_is_what_a_step_holds(options: dict, rng: np.random.Generator) -> None:
     model = create_model("nano", vocab_size=100, **options)
     image = rng.normal(size=(16, 3, 64, 64)).astype(np.float32)

@@ -82,7 +82,10 @@ class TestConfig:
             ({"context_length": 2.5}, "context_length"),
             ({"activation": "none"}, "activation: expected one of gelu, quick_gelu, relu"),
             ({"head_activation": "tanh"}, "head_activation"),
-            ({"global_pool": "cls"}, "global_pool: expected one of text, listing, found 'cls'"),
+            (
+                {"global_pool": "cls"},
+                "expected one of text, listing, mean, found 'cls'",
+            ),
         ],
     )
     def test_wrong_values_are_named(self, options: dict, message: str) -> None:

@@ -25,6 +25,7 @@ OPTIONS = [
     {},
     {"causal": True, "head_activation": "quick_gelu", "activation": "quick_gelu"},
     {"global_pool": "listing"},
+    {"global_pool": "mean"},
     {"head_activation": "none"},
 ]
 
@@ -128,6 +129,15 @@ def test_listing_means_over_all_positions(rng: np.random.Generator) -> None:
     assert "visual.head.weight" not in model.parameters
     assert_close(out.image_global.data, out.patches.data.mean(axis=1), FLOAT64)
     assert_close(out.text_global.data, out.tokens.data.mean(axis=1), FLOAT64)
+
+
+def test_means_of_what_is_valid_without_a_head(rng: np.random.Generator) -> None:
+    model, (image, text, mask) = small_model(global_pool="mean"), small_batch(rng)
+    out = model(image, text, mask)
+    assert "visual.head.weight" not in model.parameters
+    assert_close(out.image_global.data, out.patches.data.mean(axis=1), FLOAT64)
+    means = [tokens[valid].mean(axis=0) for tokens, valid in zip(out.tokens.data, mask)]
+    assert_close(out.text_global.data[mask.any(axis=1)], np.stack(means), FLOAT64)
 
 
 def test_causal_tokens_see_only_what_came_before(rng: np.random.Generator) -> None:

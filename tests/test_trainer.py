@@ -17,7 +17,7 @@ from csparc.data.loader import Loader
 from csparc.errors import DataError, TrainingError
 from csparc.losses.table import LOSSES, make_loss
 from csparc.optim import AdamW
-from csparc.trainer import TrainConfig, load_checkpoint
+from csparc.trainer import TrainConfig, Trainer, load_checkpoint
 from csparc.trainer.checkpoint import read_checkpoint
 from csparc.trainer.folder import CheckpointFolder
 from csparc.trainer.log import STEP_KEYS, JsonLines
@@ -52,6 +52,14 @@ def test_everything_a_loss_owns_is_trained_and_comes_back(tmp_path):
     for record in read_log(tmp_path / "run"):
         assert all(record[part] > 0 for part in parts)
         assert record["loss"] == pytest.approx(sum(record[part] for part in parts), rel=1e-12)
+
+
+def test_a_loss_without_global_vectors_has_a_model_whose_every_layer_it_trains():
+    for loss, trained in (("filip", "mean"), ("pacl", "mean"), ("sparc", "text")):
+        assert small_training.trainer(loss=loss).model.config.global_pool == trained
+    data, tokenizer = small_training.scenes(), small_training.tokenizer()
+    with pytest.warns(UserWarning, match="reads no image_global.*global_pool='mean'"):
+        Trainer(small_training.model(), "pacl", data, tokenizer=tokenizer, batch_size=8, steps=1)
 
 
 def test_a_loss_that_owns_parameters_is_trained_saved_and_resumed(tmp_path, monkeypatch):

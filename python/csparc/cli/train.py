@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import get_type_hints
 
 from csparc.cli import common
-from csparc.losses.table import LOSSES
+from csparc.losses.table import LOSSES, suited_model
 from csparc.trainer.config import TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
@@ -203,7 +203,7 @@ def run(arguments: argparse.Namespace) -> int:
     train = common.open_data(arguments.train_data, arguments)
     val = common.open_data(arguments.val_data, arguments) if arguments.val_data else None
     common.use_threads(arguments.threads)
-    overrides = _model_overrides(arguments.model_opt)
+    overrides = {**suited_model(loss), **_model_overrides(arguments.model_opt)}
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
     model = csparc.create_model(
         arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}

@@ -58,6 +58,15 @@ def make_loss(name: str, settings: Iterable[str] = ()) -> Any:
     return loss_class(name)(**parse_settings("loss-opt", settings, known, more))
 
 
+def suited_model(loss: Any) -> dict[str, str]:
+    """Fields of the model's configuration that suit a loss.
+
+    One that never reads ``image_global`` would leave the layer h_v as it was drawn, and with it the
+    vectors that retrieval, search and ``csparc encode`` compare; its model has means instead.
+    """
+    return {} if "image_global" in loss.inputs else {"global_pool": "mean"}
+
+
 def loss_from_config(config: Mapping[str, Any]) -> Any:
     """The loss whose ``config()`` this is; a name that is not in the table gives None.
 

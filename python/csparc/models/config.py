@@ -7,7 +7,7 @@ from typing import Any
 
 ACTIVATIONS = ("gelu", "quick_gelu", "relu")
 HEAD_ACTIVATIONS = (*ACTIVATIONS, "none")
-GLOBAL_POOLS = ("text", "listing")
+GLOBAL_POOLS = ("text", "listing", "mean")
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class ModelConfig:
     head_activation : {"gelu", "quick_gelu", "relu", "none"}
         Of h_v, the dense layer on the pooled image. The paper calls it non-linear and does not name
         the function; "none" makes it affine.
-    global_pool : {"text", "listing"}
+    global_pool : {"text", "listing", "mean"}
         "text" follows section 2: image g_v(h_v(mean of patches)), caption g_t(mean of valid
         tokens). "listing" follows the pseudocode: means of the adapted patches and of all adapted
-        token positions, padding included; h_v then does not exist.
+        token positions, padding included; h_v then does not exist. "mean" has no h_v either, and
+        means of adapted patches and of adapted valid tokens: for losses that never look at a global
+        image vector (FILIP, PACL) and would leave h_v as it was drawn.
     causal : bool
         Whether a token sees only those before it. The paper does not say; the default is False, so
         that every token embedding has read its whole caption.

@@ -70,12 +70,12 @@ def model_info(model: str | ModelConfig, **overrides: object) -> ModelInfo:
     config = configure(model, **overrides) if isinstance(model, str) else model
     image, text, shared = config.image, config.text, config.shared_width
     patch = 3 * config.patch_size**2
-    listing = config.global_pool == "listing"
-    head = 0 if listing else image.width * (image.width + 1)
+    head = config.global_pool == "text"
+    pooled_first = {"image": head, "text": config.global_pool != "listing"}
     parameters = {
         "image embedding": image.width * (patch + config.patches),
         "image blocks": _block_parameters(image, config.mlp_ratio) + 2 * image.width,
-        "image head": head,
+        "image head": image.width * (image.width + 1) if head else 0,
         "image adapter": shared * (image.width + 1),
         "text embedding": text.width * (config.vocab_size + config.context_length),
         "text blocks": _block_parameters(text, config.mlp_ratio) + 2 * text.width,
@@ -88,11 +88,11 @@ def model_info(model: str | ModelConfig, **overrides: object) -> ModelInfo:
     for side, tower in (("image", image), ("text", text)):
         length = positions[side]
         flop += _block_flop(tower, length, config.mlp_ratio) + 2 * length * tower.width * shared
-        flop += 0 if listing else 2 * tower.width * shared
+        flop += 2 * tower.width * shared if pooled_first[side] else 0
         kept += _kept(tower, length, config.mlp_ratio)
-        kept += 0 if listing else tower.width
+        kept += tower.width if pooled_first[side] else 0
         kept += length * shared + shared
-    if not listing:
+    if head:
         flop += 2 * image.width**2
         kept += 2 * image.width
     return ModelInfo(parameters, kept, flop)

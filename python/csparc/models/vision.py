@@ -34,7 +34,7 @@ class VisionTower(Module):
     """ViT (arXiv 2010.11929) without a class token: images [B,3,H,W] -> patches and one vector.
 
     patches [B,P,D] = g_v(f_v(x)); global [B,D] = g_v(h_v(mean over patches of f_v(x))), or with
-    global_pool="listing" the mean of the adapted patches.
+    global_pool="listing" or "mean" the mean of the adapted patches.
     """
 
     def __init__(self, config: ModelConfig, dtype: np.dtype):
@@ -50,8 +50,8 @@ class VisionTower(Module):
             activation=config.activation,
         )
         self.ln_post = LayerNorm(tower.width, dtype)
-        self._listing = config.global_pool == "listing"
-        if not self._listing:
+        self._has_head = config.global_pool == "text"
+        if self._has_head:
             self.head = Linear(tower.width, tower.width, dtype, tower.width**-0.5)
         self.adapter = Linear(tower.width, config.shared_width, dtype, tower.width**-0.5)
         self._head_activation = config.head_activation
@@ -59,15 +59,15 @@ class VisionTower(Module):
     def __call__(self, tape: Tape, images: Tensor) -> tuple[Tensor, Tensor]:
         x = self._encoded(tape, images)
         patches = self.adapter(tape, x)
-        if self._listing:
-            return patches, functional.pool(tape, patches)
-        return patches, self._through_head(tape, functional.pool(tape, x))
+        if self._has_head:
+            return patches, self._through_head(tape, functional.pool(tape, x))
+        return patches, functional.pool(tape, patches)
 
     def dense(self, tape: Tape, images: Tensor) -> Tensor:
         """Every patch on the path of the pooled image, g_v(h_v(f_v(x))) [B,P,D]: what the paper
-        compares with texts for segmentation (D.7). With global_pool="listing", the patches."""
+        compares with texts for segmentation (D.7). Without h_v, the patches."""
         x = self._encoded(tape, images)
-        return self.adapter(tape, x) if self._listing else self._through_head(tape, x)
+        return self._through_head(tape, x) if self._has_head else self.adapter(tape, x)
 
     def _encoded(self, tape: Tape, images: Tensor) -> Tensor:
         x = self.conv1(tape, images)

@@ -15,6 +15,7 @@ from csparc.data.scenes import Scenes
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
 from csparc.evaluate.explain import alignment_weights, explain
+from csparc.losses.table import make_loss, suited_model
 from csparc.models import create_model
 from csparc.models.factory import configure
 from csparc.search import Hit, Search
@@ -158,7 +159,8 @@ def fit(
     words = tokenizer.train(
         train.all_captions(), vocab_size=vocab_size, context_length=config.context_length
     )
-    network = create_model(model, vocab_size=words.vocab_size, seed=seed)
+    loss = make_loss(loss) if isinstance(loss, str) else loss
+    network = create_model(model, vocab_size=words.vocab_size, seed=seed, **suited_model(loss))
     val_preprocess = default_preprocess(network)
     varied = not isinstance(whole, Scenes) if augment is None else augment
     trainer = Trainer(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from csparc.errors import TrainingError
+from csparc.losses.table import suited_model
 from csparc.nn import Tape
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
@@ -151,7 +153,13 @@ def logit_scale(model: TwoTower, low: float, high: float) -> float:
 
 def introduce(model: TwoTower, loss: Any) -> None:
     """Tell a loss with parameters the model's width, and give a scale nobody has trained yet the
-    start its loss asks for (SigLIP's is 10)."""
+    start its loss asks for (SigLIP's is 10). Warn of an image vector the loss will not train."""
+    if suited_model(loss) and model.config.global_pool == "text":
+        warnings.warn(
+            "the loss reads no image_global, so visual.head and with it the image's vector stay "
+            "untrained; make the model with global_pool='mean'",
+            stacklevel=3,
+        )
     if hasattr(loss, "prepare"):
         loss.prepare(model.config.shared_width)
     wanted = getattr(loss, "initial_logit_scale", None)
