@@ -116,19 +116,33 @@ accumulate(size_t H, size_t U, size_t K, const column *from, size_t a_step, cons
     }
 }
 
+/* Sums start at 0, or at e_i rows[i,:]. */
 INLINE void
-add_rows(size_t H, size_t U, const float *e, const float *rows, size_t rows_row, sums *c)
+start_at_zero(size_t H, size_t U, sums *c)
+{
+    UNROLL
+    for (size_t h = 0; h < H; h++) {
+        UNROLL
+        for (size_t v = 0; v < U / PER_VEC; v++)
+            c->full[h][v] = splat(0);
+        c->edge[h] = half_of(splat(0));
+    }
+}
+
+INLINE void
+start_at_rows(size_t H, size_t U, const RESULT *result, size_t i, size_t j, sums *c)
 {
     const size_t F = U / PER_VEC;
+    const float *e = result->e == NULL ? NULL : result->e + i;
+    const float *row = result->rows + i * result->rows_row + j;
     UNROLL
-    for (size_t i = 0; i < H; i++) {
-        vec x = splat(e == NULL ? 1 : e[i]);
+    for (size_t h = 0; h < H; h++, row += result->rows_row) {
+        vec x = splat(e == NULL ? 1 : e[h]);
         UNROLL
-        for (size_t j = 0; j < F; j++)
-            c->full[i][j] = madd(x, load(rows + i * rows_row + j * LANES), c->full[i][j]);
+        for (size_t v = 0; v < F; v++)
+            c->full[h][v] = x * load(row + v * LANES);
         if (U % PER_VEC)
-            c->edge[i] =
-                half_madd(half_of(x), half_load(rows + i * rows_row + F * LANES), c->edge[i]);
+            c->edge[h] = half_of(x) * half_load(row + F * LANES);
     }
 }
 
@@ -155,13 +169,10 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
      size_t i, size_t j, const ITEM *next)
 {
     sums c;
-    UNROLL
-    for (size_t h = 0; h < H; h++) {
-        UNROLL
-        for (size_t v = 0; v < U / PER_VEC; v++)
-            c.full[h][v] = splat(0);
-        c.edge[h] = half_of(splat(0));
-    }
+    if (result->rows != NULL)
+        start_at_rows(H, U, result, i, j, &c);
+    else
+        start_at_zero(H, U, &c);
     for (size_t q = 0; q < terms; q++) {
         const TERM *t = &term[q];
         const size_t s = t->a_row * sizeof(ITEM), step = t->a_col * sizeof(ITEM);
@@ -178,9 +189,6 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
             accumulate(H, U, count, &a, step, t->b + k * t->b_row + j, t->b_row, &c);
         }
     }
-    if (result->rows != NULL)
-        add_rows(H, U, result->e == NULL ? NULL : result->e + i,
-                 result->rows + i * result->rows_row + j, result->rows_row, &c);
     float *to = result->c + i * result->c_row + j;
     if ((result->hints & CS_STREAM) && (uintptr_t)to % sizeof(vec) == 0 &&
         result->c_row % LANES == 0)
@@ -211,6 +219,9 @@ narrow(size_t M, size_t j, size_t N, size_t terms, const TERM *term, const RESUL
     for (; j < N; j++) {
         for (size_t i = 0; i < M; i++) {
             vec sum = splat(0);
+            if (result->rows != NULL)
+                sum = splat(result->e == NULL ? 1 : result->e[i]) *
+                      splat(result->rows[i * result->rows_row + j]);
             for (size_t q = 0; q < terms; q++) {
                 const TERM *t = &term[q];
                 const ITEM *a = t->a + i * t->a_row, *b = t->b + j;
@@ -218,9 +229,6 @@ narrow(size_t M, size_t j, size_t N, size_t terms, const TERM *term, const RESUL
                     sum = fuse(splat(bits_of(a + k * t->a_col)),
                                splat(bits_of(b + k * t->b_row)), sum);
             }
-            if (result->rows != NULL)
-                sum = madd(splat(result->e == NULL ? 1 : result->e[i]),
-                           splat(result->rows[i * result->rows_row + j]), sum);
             result->c[i * result->c_row + j] = sum[0];
         }
     }

@@ -1,15 +1,16 @@
 /* Products of small matrices that stay in cache, for the fused losses: operands are read where they
  * lie and results are finished in registers. The general product is la/gemm.h.
  *
- *   c[M,N] = sum over terms q of a_q[M,K_q] b_q[K_q,N]  (+ e_i rows[i,:])
+ *   c[M,N] = (e_i rows[i,:] +) sum over terms q of a_q[M,K_q] b_q[K_q,N]
  *
  * float: a tile of c, a few rows by a few vectors, is held in registers while k runs; each step
  * reads one row of b and broadcasts one element per row of a, whose strides are free. So neither
  * operand is copied, a transposed a is only another pair of strides, and what must be copied is the
  * operand whose columns are not contiguous: cs_transpose. Which tile runs follows from N and the
  * instruction set (la/tiles.c; docs/kernels.md has the table). Rows and columns are cut evenly, so a
- * size one above a tile does not cost a tile more. Every sum runs over k in order, whatever the
- * tile: bits depend on the instruction set alone. Nothing outside the operands is read or written.
+ * size one above a tile does not cost a tile more. Every sum starts from the rows and runs over k
+ * in order, whatever the tile, so a product added to the one before it gives the bits of one with
+ * both terms: bits depend on the instruction set alone. Nothing outside the operands is read or written.
  * double: the same through la/gemm.h.
  *
  * On the calling thread. 2MNK FLOP a term.
@@ -35,7 +36,7 @@ enum {
     CS_FETCH = 2   /* the first a comes from memory: fetch its next rows ahead */
 };
 
-/* Where a product goes. rows = NULL: nothing is added; e = NULL: ones. `rows` may be c itself. */
+/* Where a product goes. rows = NULL: sums start at 0; e = NULL: ones. `rows` may be c itself. */
 typedef struct {
     cs_real *c;
     size_t c_row;

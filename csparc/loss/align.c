@@ -5,34 +5,33 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "la/gemm.h"
-#include "la/tiles.h"
+#include "loss/multiply.h"
 
-static size_t
-sample_bytes(size_t P, size_t L, size_t D)
+size_t
+CS_TYPED(cs_sparse_similarity_scratch)(size_t P, size_t L, size_t D, int gradients,
+                                       size_t threads)
 {
     cs_arena counter = {NULL, 0};
     CS_TYPED(cs_sample) sample;
-    CS_TYPED(cs_sample_layout)(P, L, D, &counter, &sample);
-    return counter.used;
+    CS_TYPED(cs_sample_layout)(P, L, D, !gradients, &counter, &sample);
+    return threads * counter.used;
 }
 
-size_t
-CS_TYPED(cs_sparse_similarity_scratch)(size_t P, size_t L, size_t D, size_t threads)
-{
-    return threads * sample_bytes(P, L, D);
-}
-
-/* Returns 0 where the sample has no valid pair. */
+/* Returns 0 where the sample has no valid pair. `dpatches`: where patches are packed if they must
+ * be; NULL: in memory. */
 static int
 open_sample(size_t i, size_t P, size_t L, size_t D, const cs_real *patches, const cs_real *tokens,
             const uint8_t *patch_valid, const uint8_t *text_valid, const cs_align_options *options,
-            void *memory, CS_TYPED(cs_sample) *sample)
+            void *memory, cs_real *dpatches, CS_TYPED(cs_sample) *sample)
 {
-    cs_row_set patch_rows = cs_rows_of_sample(i, P, patch_valid), token_rows = cs_rows_of_sample(i, L, text_valid);
+    cs_row_set patch_rows = cs_rows_of_sample(i, P, patch_valid);
+    cs_row_set token_rows = cs_rows_of_sample(i, L, text_valid);
     cs_arena arena = {memory, 0};
     if (cs_valid_rows(patch_rows) == 0 || cs_valid_rows(token_rows) == 0)
         return 0;
-    CS_TYPED(cs_sample_layout)(P, L, D, &arena, sample);
+    CS_TYPED(cs_sample_layout)(P, L, D, dpatches == NULL, &arena, sample);
+    if (dpatches != NULL)
+        sample->packed_patches = dpatches;
     for (int rescale = 0, fits = 0; !fits && rescale <= 1; rescale++)
         fits = CS_TYPED(cs_sample_open)(D, options, patch_rows, patches + i * P * D, token_rows,
                                         tokens + i * L * D, rescale, sample);
@@ -45,14 +44,14 @@ CS_TYPED(cs_sparse_similarity_forward)(
     const uint8_t *patch_valid, const uint8_t *text_valid, const cs_align_options *options,
     cs_real *weights, int64_t *kept, size_t threads, void *scratch)
 {
-    size_t bytes = sample_bytes(P, L, D);
+    size_t bytes = CS_TYPED(cs_sparse_similarity_scratch)(P, L, D, 0, 1);
     CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t i = 0; i < B; i++) {
         CS_TYPED(cs_sample) sample;
         cs_real *out = weights + i * L * P;
         kept[i] = 0;
         if (open_sample(i, P, L, D, patches, tokens, patch_valid, text_valid, options,
-                        (char *)scratch + (size_t)cs_thread_id() * bytes, &sample)) {
+                        (char *)scratch + (size_t)cs_thread_id() * bytes, NULL, &sample)) {
             CS_TYPED(cs_sample_store_weights)(&sample, out);
             kept[i] = CS_TYPED(cs_sample_kept)(&sample);
         } else {
@@ -62,33 +61,50 @@ CS_TYPED(cs_sparse_similarity_forward)(
     return CS_OK;
 }
 
-/* gradient [P,lanes] of the sample from the caller's dweights [L,P]; 0 past the last token. */
+/* dL/da of a block from the caller's dweights [L,P]; 0 past the last token. */
 static void
-load_gradient(const CS_TYPED(cs_sample) *sample, const cs_real *dweights)
+load_gradient(const CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_block) *block,
+              const cs_real *dweights)
 {
-    size_t width = sample->patch_rows.count, lanes = sample->lanes, k = 0;
-    memset(sample->gradient, 0, sample->P * lanes * sizeof(cs_real));
-    for (size_t token = 0; token < sample->token_rows.count; token++) {
+    size_t width = sample->patch_rows.count, k = 0;
+    memset(block->ds, 0, sample->P * block->lanes * sizeof(cs_real));
+    for (size_t token = 0; k < block->first + block->count; token++) {
         if (!cs_row_is_valid(sample->token_rows, token))
             continue;
-        for (size_t patch = 0, p = 0; patch < width; patch++)
-            if (cs_row_is_valid(sample->patch_rows, patch))
-                sample->gradient[p++ * lanes + k] = dweights[token * width + patch];
+        cs_real *to = block->ds + (k - block->first);
+        for (size_t patch = 0; k >= block->first && patch < width; patch++) {
+            if (!cs_row_is_valid(sample->patch_rows, patch))
+                continue;
+            *to = dweights[token * width + patch];
+            to += block->lanes;
+        }
         k++;
     }
 }
 
-/* dT = ds^T V + pull t, then dV = ds T + pull v: V may lie where dV goes. */
-static void
-similarity_gradients(const CS_TYPED(cs_sample) *x, cs_real *dpatches, cs_real *dtokens)
+/* dT = ds^T V + pull t, then dV = ds T + pull v: V may lie where dV goes. Returns
+ * dL/d softmax_scale. */
+static double
+similarity_gradients(CS_TYPED(cs_sample) *x, const cs_real *dweights, cs_real *dpatches,
+                     cs_real *dtokens)
 {
     size_t D = x->D;
-    CS_TYPED(cs_term) to_tokens = {x->P, x->ds, 1, x->lanes, x->patches, D};
-    CS_TYPED(cs_term) to_patches = {x->L, x->ds, x->lanes, 1, x->tokens, D};
-    CS_TYPED(cs_result) tokens = {dtokens, D, x->token_pull, x->tokens, D, 0};
-    CS_TYPED(cs_result) patches = {dpatches, D, x->patch_pull, x->patches, D, 0};
-    CS_TYPED(cs_product)(x->L, D, 1, &to_tokens, &tokens);
-    CS_TYPED(cs_product)(x->P, D, 1, &to_patches, &patches);
+    double dsoftmax_scale = 0;
+    CS_FOR_BLOCKS(first, x) {
+        CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
+        load_gradient(x, &block, dweights);
+        dsoftmax_scale += CS_TYPED(cs_sample_backward)(x, &block);
+        CS_TYPED(cs_sample_token_gradient)(x, &block, 0, dtokens);
+    }
+    CS_FOR_BLOCKS(first, x) {
+        CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
+        const cs_real *tokens = CS_TYPED(cs_sample_tokens)(x, first, block.count);
+        CS_TYPED(cs_term) term = {block.count, block.ds, block.lanes, 1, tokens, D};
+        CS_TYPED(cs_result) patches = {dpatches, D, first == 0 ? x->patch_pull : NULL,
+                                       first == 0 ? x->patches : dpatches, D, 0};
+        CS_TYPED(cs_product)(x->P, D, 1, &term, &patches);
+    }
+    return dsoftmax_scale;
 }
 
 cs_status
@@ -98,18 +114,17 @@ CS_TYPED(cs_sparse_similarity_backward)(
     const cs_real *dweights, cs_real *dpatches, cs_real *dtokens, double *dsoftmax_scale,
     size_t threads, void *scratch)
 {
-    size_t bytes = sample_bytes(P, L, D);
+    size_t bytes = CS_TYPED(cs_sparse_similarity_scratch)(P, L, D, 1, 1);
     CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t i = 0; i < B; i++) {
         CS_TYPED(cs_sample) sample;
         cs_real *dv = dpatches + i * P * D, *dt = dtokens + i * L * D;
         dsoftmax_scale[i] = 0;
         if (open_sample(i, P, L, D, patches, tokens, patch_valid, text_valid, options,
-                        (char *)scratch + (size_t)cs_thread_id() * bytes, &sample)) {
-            load_gradient(&sample, dweights + i * L * P);
-            dsoftmax_scale[i] = CS_TYPED(cs_sample_backward)(&sample);
-            similarity_gradients(&sample, CS_TYPED(cs_sample_patch_target)(&sample, dv),
-                                 CS_TYPED(cs_sample_token_target)(&sample, dt));
+                        (char *)scratch + (size_t)cs_thread_id() * bytes, dv, &sample)) {
+            dsoftmax_scale[i] = similarity_gradients(
+                &sample, dweights + i * L * P, CS_TYPED(cs_sample_patch_target)(&sample, dv),
+                CS_TYPED(cs_sample_token_target)(&sample, dt));
             CS_TYPED(cs_sample_store_patches)(&sample, NULL, dv);
             CS_TYPED(cs_sample_store_tokens)(&sample, NULL, 0, dt);
         } else {
@@ -178,8 +193,8 @@ CS_TYPED(cs_group_patches_forward)(size_t B, size_t P, size_t L, size_t D, const
         packed x = pack(P, L, D, weights + i * L * P, patches + i * P * D,
                         patch_valid == NULL ? NULL : patch_valid + i * P,
                         (char *)scratch + (size_t)cs_thread_id() * bytes);
-        CS_TYPED(cs_gemm)(L, D, x.count, 1, x.weights, x.weights_row, 1, x.patches, D, 1, 0,
-                          grouped + i * L * D, D, 1);
+        cs_multiply(L, D, x.count, x.weights, x.weights_row, 1, x.patches, D, 0,
+                    grouped + i * L * D, D);
     }
     return CS_OK;
 }

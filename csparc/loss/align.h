@@ -23,7 +23,8 @@
 #include "csparc.h"
 #include "loss/sample.h"
 
-size_t CS_TYPED(cs_sparse_similarity_scratch)(size_t P, size_t L, size_t D, size_t threads);
+size_t CS_TYPED(cs_sparse_similarity_scratch)(size_t P, size_t L, size_t D, int gradients,
+                                              size_t threads);
 
 cs_status CS_TYPED(cs_sparse_similarity_forward)(
     size_t B, size_t P, size_t L, size_t D, const cs_real *patches, const cs_real *tokens,

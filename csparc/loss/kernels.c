@@ -179,6 +179,28 @@ tile_gradient(size_t R, size_t C, cs_real weight, const cs_real *u, const cs_rea
 }
 
 static void
+matching_gradient(size_t L, size_t lanes, cs_real weight, const CS_TYPED(cs_matching) *m)
+{
+    FOR_COLUMNS(k, lanes) cs_store(m->column_along + k, cs_splat(0));
+    for (size_t j = 0; j < L; j++) {
+        cs_real *row = m->u + j * lanes;
+        cs_lanes along = cs_splat(0), lse = cs_splat(m->row_lse[j]);
+        FOR_COLUMNS(k, lanes) {
+            cs_lanes u = cs_load(row + k);
+            cs_lanes g = cs_exp_lanes(u - lse) + cs_exp_lanes(u - cs_load(m->column_lse + k));
+            g *= weight;
+            along = cs_madd(g, u, along);
+            cs_store(m->column_along + k, cs_madd(g, u, cs_load(m->column_along + k)));
+            cs_store(row + k, g * (m->row_factor[j] * cs_load(m->column_factor + k)));
+        }
+        cs_real own = m->dmatching[j] * m->matching[j];
+        m->row_along[j] = cs_sum_of_lanes(along) + own;
+        m->column_along[j] += own;
+        row[j] = m->dmatching[j] * (m->row_factor[j] * m->column_factor[j]);
+    }
+}
+
+static void
 scale_outer(size_t R, size_t C, const cs_real *row, const cs_real *lane, cs_real *x)
 {
     FOR_COLUMNS(k, C) {
@@ -207,6 +229,7 @@ const CS_TYPED(cs_loss_kernels) CS_KERNEL(cs_loss_kernels_of) = {
     .softmax_backward = softmax_backward,
     .tile_states = tile_states,
     .tile_gradient = tile_gradient,
+    .matching_gradient = matching_gradient,
     .scale_outer = scale_outer,
     .column_dot = column_dot,
 };

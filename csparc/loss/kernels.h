@@ -34,6 +34,16 @@ typedef struct {
     int32_t *lowest;  /* first p that attains low */
 } CS_TYPED(cs_lane_state);
 
+/* The logits U [L, lanes] of grouped vectors with the tokens of their caption, matching pairs and
+ * padding masked, on the way back. */
+typedef struct {
+    const cs_real *matching, *dmatching;  /* [L] U_jj and its gradient */
+    const cs_real *row_lse, *column_lse;  /* [L], [lanes] */
+    const cs_real *row_factor, *column_factor;
+    cs_real *u;                           /* U in, row_factor_j column_factor_k G_jk out */
+    cs_real *row_along, *column_along;    /* [L], [lanes] out: sums of G o U */
+} CS_TYPED(cs_matching);
+
 typedef struct {
     /* s, weights [P, lanes]: equations 2 to 4. A row whose range is at most 1e-6 of its largest
      * magnitude is degenerate: weight `fill` everywhere. sigma < 0 keeps every patch. */
@@ -57,6 +67,9 @@ typedef struct {
     /* g = weight (exp(u - row_lse) + exp(u - column_lse)). */
     void (*tile_gradient)(size_t R, size_t C, cs_real weight, const cs_real *u,
                           const cs_real *row_lse, const cs_real *column_lse, cs_real *g);
+    /* G = weight (exp(U - row_lse) + exp(U - column_lse)), dmatching for matching pairs. */
+    void (*matching_gradient)(size_t L, size_t lanes, cs_real weight,
+                              const CS_TYPED(cs_matching) *matching);
     /* x_rk *= row_r lane_k over x [R, C]. */
     void (*scale_outer)(size_t R, size_t C, const cs_real *row, const cs_real *lane, cs_real *x);
     /* sum_k += x_rk y_rk for every row r. */

@@ -33,11 +33,11 @@ layout_side(size_t B, size_t D, cs_arena *arena, side *s)
 }
 
 static workspace
-layout(size_t B, size_t P, size_t L, size_t D, size_t threads, cs_arena *arena)
+layout(size_t B, size_t P, size_t L, size_t D, int gradients, size_t threads, cs_arena *arena)
 {
     workspace w = {0};
     size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, threads);
-    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, threads);
+    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, gradients, threads);
     layout_side(B, D, arena, &w.image);
     layout_side(B, D, arena, &w.text);
     w.share = cs_arena_take(arena, B * sizeof(cs_real));
@@ -50,10 +50,10 @@ layout(size_t B, size_t P, size_t L, size_t D, size_t threads, cs_arena *arena)
 }
 
 size_t
-CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, size_t threads)
+CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int gradients, size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, P, L, D, threads, &counter);
+    (void)layout(B, P, L, D, gradients, threads, &counter);
     return counter.used;
 }
 
@@ -134,8 +134,8 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                        const CS_TYPED(cs_objective_output) *out, size_t threads, void *scratch)
 {
     cs_arena arena = {scratch, 0};
-    workspace w = layout(B, P, L, D, threads, &arena);
     int backward = out->dpatches != NULL && out->dtokens != NULL;
+    workspace w = layout(B, P, L, D, out->dpatches != NULL, threads, &arena);
     double global[2];
     CS_TRY(open_side(B, D, P, in->patches, in->patch_valid, in->image_global, out->dimage,
                      &w.image));

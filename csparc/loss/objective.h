@@ -50,7 +50,9 @@ typedef struct {
     cs_real *weights, *dpatches, *dtokens, *dimage, *dtext;
 } CS_TYPED(cs_objective_output);
 
-size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, size_t threads);
+/* `gradients`: dpatches and dtokens are asked for. */
+size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int gradients,
+                                      size_t threads);
 
 cs_status CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                                  const CS_TYPED(cs_objective_input) *in,

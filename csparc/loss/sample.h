@@ -38,30 +38,62 @@ typedef struct {
     const uint8_t *valid; /* [count] or NULL */
 } cs_row_set;
 
+/* State of a sample. Tokens are taken in blocks of equal width, at most CS_BLOCK, so that what is
+ * needed of all D at once stays small: matrices of P rows are one block [P,width] after the other. */
+enum { CS_BLOCK = 64 };
+
 typedef struct {
     const cs_align_options *options;
     cs_row_set patch_rows, token_rows;
-    size_t P, L, D, lanes; /* valid patches, valid tokens, width, L rounded up */
-    const cs_real *patches; /* [P,D] valid patches, scaled by patch_scale */
-    const cs_real *tokens;  /* [L,D] valid tokens, row k scaled by token_scale[k] */
+    size_t P, L, D;     /* valid patches, valid tokens, shared width */
+    size_t lanes, width; /* L rounded up; lanes of every block but the last, which may have fewer */
+    const cs_real *patches;       /* [P,D] valid patches, scaled by patch_scale */
+    const cs_real *caller_tokens; /* read through cs_sample_tokens */
     int rescaled;
     cs_real patch_scale;
     cs_real *token_scale;   /* [lanes] */
     cs_real *patch_inverse; /* [P] 1/|v|, 0 for a dead one; only for unit vectors */
     cs_real *token_inverse; /* [lanes] 1/|t|, 0 for a dead one and past the last */
-    cs_real *transposed;    /* [D,lanes] tokens^T, zeros past the last; free to reuse later */
-    cs_real *s;             /* [P,lanes] */
+    cs_real *transposed;    /* [D,width] tokens^T of a block, zeros past the last; free to reuse */
     cs_real *weights;       /* [P,lanes] */
-    cs_real *gradient;      /* [P,lanes] dL/da, written by the caller before cs_sample_backward, */
-    cs_real *ds;            /* which leaves there: dL/d(v_p . t_k) */
+    cs_real *ds;            /* [P,width + lanes]; from column `width` on it is s until a block's */
+    cs_real *s;             /*   ds takes the place of the s before it */
     cs_real *patch_pull;    /* [P] coefficient of v_p in its own gradient (unit vectors) */
     cs_real *token_pull;    /* [lanes] the same of t_k */
     CS_TYPED(cs_lane_state) state;
-    int patches_in_place, tokens_in_place; /* the caller's rows serve, for gradients too */
-    cs_real *packed_patches;               /* [P,D] used where they cannot */
-    cs_real *packed_tokens;                /* [L,D] */
-    cs_real *packed_dtokens;               /* [L,D] */
+    /* The caller's rows serve, for gradients too: the valid ones follow each other. */
+    int patches_in_place, tokens_in_place;
+    size_t first_patch, first_token; /* where they start */
+    cs_real *packed_patches; /* [P,D] used where they do not: may be where dV will go */
+    cs_real *packed_tokens;  /* [width,D] likewise, one block at a time */
 } CS_TYPED(cs_sample);
+
+/* Tokens first .. first + count of those that are valid. */
+typedef struct {
+    size_t first, count, lanes; /* lanes: count rounded up */
+    cs_real *s;                 /* [P,lanes] */
+    cs_real *weights;           /* [P,lanes] */
+    cs_real *ds; /* [P,lanes] dL/da, written by the caller before cs_sample_backward, which leaves
+                    there dL/d(v_p . t_k) */
+} CS_TYPED(cs_block);
+
+#define CS_FOR_BLOCKS(first, sample) \
+    for (size_t first = 0; first < (sample)->L; first += (sample)->width)
+
+static inline CS_TYPED(cs_block)
+CS_TYPED(cs_sample_block)(const CS_TYPED(cs_sample) *sample, size_t first)
+{
+    size_t width = sample->width, at = sample->P * first;
+    CS_TYPED(cs_block) block = {
+        .first = first,
+        .count = sample->L - first < width ? sample->L - first : width,
+        .lanes = sample->lanes - first < width ? sample->lanes - first : width,
+        .s = sample->s + at,
+        .weights = sample->weights + at,
+        .ds = sample->ds + at,
+    };
+    return block;
+}
 
 /* The rows of sample i of an array [B, count, ...]; valid [B, count] or NULL. */
 static inline cs_row_set
@@ -86,21 +118,47 @@ cs_valid_rows(cs_row_set rows)
     return rows.valid == NULL ? rows.count : count;
 }
 
-/* Cut the arrays of a sample of at most P patches and L tokens out of `arena`. */
-void CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, cs_arena *arena,
+/* Cut the arrays of a sample of at most P patches and L tokens out of `arena`. Without
+ * `packs_patches` the caller sets packed_patches before cs_sample_open. */
+void CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
                                 CS_TYPED(cs_sample) *sample);
 
-/* Pack, measure lengths, compute s and the weights. Needs P >= 1 and L >= 1 valid rows. Returns 0
- * when the type's range was left and `rescale` may help. */
+/* Pack, measure lengths, compute s and the weights; the last block stays transposed. Needs P >= 1
+ * and L >= 1 valid rows. Returns 0 when the type's range was left and `rescale` may help. */
 int CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set patch_rows,
                              const cs_real *patches, cs_row_set token_rows, const cs_real *tokens,
                              int rescale, CS_TYPED(cs_sample) *sample);
 
-/* out [P,lanes] = V transposed: products of every patch with the columns of sample->transposed. */
-void CS_TYPED(cs_sample_project)(const CS_TYPED(cs_sample) *sample, cs_real *out);
+/* Part of opening, sizes and options set: lengths, and patches packed where they must be. */
+int CS_TYPED(cs_sample_pack)(CS_TYPED(cs_sample) *sample, const cs_real *patches,
+                             const cs_real *tokens, int rescale);
 
-/* From sample->gradient to ds and the pulls. Returns dL/d softmax_scale (0 unless softmax). */
-double CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample);
+/* Valid tokens first .. first + count [count,D], token k scaled by token_scale[k], until the next
+ * call. At most cs_sample_reach at once. */
+const cs_real *CS_TYPED(cs_sample_tokens)(const CS_TYPED(cs_sample) *sample, size_t first,
+                                          size_t count);
+
+static inline size_t
+CS_TYPED(cs_sample_reach)(const CS_TYPED(cs_sample) *sample)
+{
+    return sample->tokens_in_place ? sample->L : sample->width;
+}
+
+/* transposed = the block's tokens^T. */
+void CS_TYPED(cs_sample_transpose)(const CS_TYPED(cs_sample) *sample,
+                                   const CS_TYPED(cs_block) *block);
+
+/* out [P,lanes] = V transposed: products of every patch with what is transposed. */
+void CS_TYPED(cs_sample_project)(const CS_TYPED(cs_sample) *sample, size_t lanes, cs_real *out);
+
+/* From dL/da in block->ds to ds and the pulls, blocks in order. Returns the block's part of
+ * dL/d softmax_scale (0 unless softmax). */
+double CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_block) *block);
+
+/* dT = ds^T V + pull t of the block's rows, or that added to dT. */
+void CS_TYPED(cs_sample_token_gradient)(const CS_TYPED(cs_sample) *sample,
+                                        const CS_TYPED(cs_block) *block, int add,
+                                        cs_real *dtokens);
 
 /* Number of (token, patch) pairs kept. */
 int64_t CS_TYPED(cs_sample_kept)(const CS_TYPED(cs_sample) *sample);
@@ -108,12 +166,12 @@ int64_t CS_TYPED(cs_sample_kept)(const CS_TYPED(cs_sample) *sample);
 /* weights [token_rows.count, patch_rows.count] of the caller, 0 where either is not valid. */
 void CS_TYPED(cs_sample_store_weights)(const CS_TYPED(cs_sample) *sample, cs_real *weights);
 
-/* Where to form the gradient of the valid patches (tokens): the caller's rows, or packed ones. For
- * patches these may be the memory of `patches` itself: form that gradient last. */
+/* Where to form the gradient of the valid patches (tokens), one row after the other, within the
+ * caller's array. For patches it may be the memory of `patches` itself: form that gradient last. */
 cs_real *CS_TYPED(cs_sample_patch_target)(const CS_TYPED(cs_sample) *sample, cs_real *dpatches);
 cs_real *CS_TYPED(cs_sample_token_target)(const CS_TYPED(cs_sample) *sample, cs_real *dtokens);
 
-/* Finish the caller's rows: spread a gradient formed in packed rows, undo the scaling, add `bias`
+/* Finish the caller's rows: spread what was formed there, undo the scaling, add `bias`
  * [D] (or NULL) to every valid row. Rows that are not valid become 0, or `bias` with
  * `bias_everywhere`. */
 void CS_TYPED(cs_sample_store_patches)(const CS_TYPED(cs_sample) *sample, const cs_real *bias,

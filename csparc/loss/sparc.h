@@ -17,7 +17,8 @@
  *   weights (B,L,P), dpatches (B,P,D), dtokens (B,L,D): written, or NULL to save the work
  *
  * Cost per sample 4 LPD + 2 LLD FLOP, with gradients 12 LPD + 6 LLD, of valid rows only. One sample
- * per thread at a time; state per thread O(LP + LL + LD), plus P D to pack patches.
+ * per thread at a time; state per thread 2 LP + LL + LD + 64 (P + 2 D) numbers. Patches are packed,
+ * where they must be, into dpatches; without gradients there is room of P D for them.
  * Numbers: loss/kernels.h and loss/sample.h.
  */
 #ifndef CS_SPARC_H
@@ -46,7 +47,8 @@ typedef struct {
     cs_real *weights, *dpatches, *dtokens;
 } CS_TYPED(cs_sparc_output);
 
-size_t CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, size_t threads);
+/* `gradients`: dpatches and dtokens are asked for. */
+size_t CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, int gradients, size_t threads);
 
 cs_status CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D,
                              const CS_TYPED(cs_sparc_input) *in, const cs_sparc_options *options,
