@@ -34,16 +34,21 @@ def plot_cost(
     for place, (values, label) in enumerate(zip((flop, memory), labels), 1):
         axes = figure.add_subplot(1, 2, place, facecolor=colours["ground"])
         for number, (loss, points) in enumerate(values.items()):
+            # Some losses cost nearly the same: lines and marks that show what lies below.
             axes.plot(list(points), list(points.values()), marker=MARKERS[number % len(MARKERS)],
-                      markersize=4, linewidth=1.4, label=loss)  # fmt: skip
+                      markersize=6, fillstyle="none", linewidth=1.4, label=loss,
+                      linestyle="--" if number % 2 else "-")  # fmt: skip
         axes.set(xscale="log", yscale="log")
         axes.set_xlabel("batch size B", color=colours["ink"])
         axes.set_title(label, size=10, loc="left", color=colours["ink"])
         ticks = sorted({batch for points in values.values() for batch in points})
         axes.set_xticks(ticks, [f"{batch:,}" for batch in ticks])
         axes.xaxis.minorticks_off()
-        axes.tick_params(labelsize=8, colors=colours["quiet"])
+        axes.tick_params(which="both", labelsize=8, colors=colours["quiet"])
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(colours["quiet"])
-    axes.legend(fontsize=8, frameon=False, labelcolor=colours["ink"])
+    lines = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels())))
+    dearest_first = sorted(flop, key=lambda loss: -flop[loss][max(flop[loss])])
+    figure.legend([lines[loss] for loss in dearest_first], dearest_first, fontsize=8, frameon=False,
+                  labelcolor=colours["ink"], loc="outside right center")  # fmt: skip
     return figure
