@@ -7,6 +7,7 @@ import inspect
 
 import pytest
 
+import csparc
 from csparc.cli import main as cli
 from csparc.losses.options import ENTRIES, options_of
 from csparc.losses.table import LOSSES, loss_class, make_loss
@@ -43,6 +44,12 @@ def test_what_is_said_to_be_allowed_is(loss, option):
         assert make_loss(loss, [f"{key}={choice}"]).config()[key] == choice
     with pytest.raises(ValueError, match=key):
         make_loss(loss, [f"{key}=nonsense"])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_printed_form_makes_the_same_loss(loss):
+    made = make_loss(loss)
+    assert eval(repr(made), vars(csparc.losses)).config() == made.config()
 
 
 def test_an_unknown_option_is_answered_with_the_known_ones():

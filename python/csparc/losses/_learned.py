@@ -42,6 +42,14 @@ class LearnedLoss:
         """Own from now on what depends on the width D of the embeddings; most losses own nothing
         that does. Called before anything is trained or loaded."""
 
+    def config(self) -> dict[str, Any]:
+        """What recreates this object: ``loss``, its name, and its options, as JSON holds them."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{k}={v!r}" for k, v in self.config().items() if k != "loss")
+        return f"{type(self).__name__}({options})"
+
     def _own_scale(self, name: str, value: float) -> None:
         """Own a positive number, learned through its logarithm."""
         self._own(name, (1,), fill=math.log(positive(value, name)))

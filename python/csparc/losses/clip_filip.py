@@ -135,7 +135,3 @@ class ClipFilipLoss(LearnedLoss):
             local_logit_scale=self.value("local_logit_scale"), **self._options, grad=grad,
             out_grads=out_grads,
         )  # fmt: skip
-
-    def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v!r}" for k, v in self.config().items() if k != "loss")
-        return f"ClipFilipLoss({options})"

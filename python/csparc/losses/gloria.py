@@ -202,7 +202,3 @@ class GloriaLoss(LearnedLoss):
             text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale, **scales,
             **self._options, grad=grad, out_grads=out_grads,
         )  # fmt: skip
-
-    def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v!r}" for k, v in self.config().items() if k != "loss")
-        return f"GloriaLoss({options})"

@@ -146,7 +146,3 @@ class MgcaLoss(LearnedLoss):
             prototype_scale=self.value("prototype_scale"), weights=self._weights(),
             convention=self._options["convention"], grad=grad, out_grads=out_grads,
         )  # fmt: skip
-
-    def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v!r}" for k, v in self._options.items())
-        return f"MgcaLoss({options})"

@@ -162,7 +162,3 @@ class PaclLoss(LearnedLoss):
             grad=grad,
             out_grads=out_grads,
         )
-
-    def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v!r}" for k, v in self.config().items() if k != "loss")
-        return f"PaclLoss({options})"

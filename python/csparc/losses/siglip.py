@@ -114,6 +114,3 @@ class SiglipLoss(LearnedLoss):
             grad=grad,
             out_grads=out_grads,
         )
-
-    def __repr__(self) -> str:
-        return f"SiglipLoss(logit_bias={self.logit_bias:g})"
