@@ -49,7 +49,7 @@ BUGS = [
     ),
     Bug(
         "log-sums of tiles are merged without their shift",
-        "csparc/loss/contrastive.c",
+        "csparc/loss/contrastive.h",
         "*sum = *sum * exp(*top - other_top) + other_sum;",
         "*sum = *sum + other_sum;",
         "test_contrastive.py",

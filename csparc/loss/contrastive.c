@@ -19,15 +19,19 @@ typedef struct {
     cs_real *unit, *norm; /* [B,D], [B] */
     cs_real *top, *sum;   /* [B] */
     cs_real *lse;         /* [B] */
-    cs_real *share;       /* [B] 1 - softmax of the matching pair */
+    cs_real *share;       /* [B] 1 - softmax of what matches */
+    CS_TYPED(cs_matches) matches; /* where several may */
 } side;
 
 typedef struct {
     CS_TYPED(cs_pair_products) products;
     side image, text;
+    const cs_groups *groups;
     cs_real *matching;                /* [B] U_ii */
     cs_real *column_top, *column_sum; /* [blocks, B] */
-    double *dscale;                   /* [owners] */
+    CS_TYPED(cs_matches) column_matches; /* [blocks, B] */
+    CS_TYPED(cs_matches) tile_matches;   /* per thread: of the rows and columns of a tile */
+    double *dscale;                      /* [owners] */
     cs_real *tiles;                   /* per thread: two tiles, states of their rows and columns */
 } workspace;
 
@@ -38,7 +42,7 @@ room_of_thread(const cs_tiling *t)
 }
 
 static void
-layout_side(size_t B, size_t D, cs_arena *arena, side *s)
+layout_side(size_t B, size_t D, int positive, cs_arena *arena, side *s)
 {
     s->unit = cs_arena_take(arena, B * D * sizeof(cs_real));
     s->norm = cs_arena_take(arena, B * sizeof(cs_real));
@@ -46,38 +50,44 @@ layout_side(size_t B, size_t D, cs_arena *arena, side *s)
     s->sum = cs_arena_take(arena, B * sizeof(cs_real));
     s->lse = cs_arena_take(arena, B * sizeof(cs_real));
     s->share = cs_arena_take(arena, B * sizeof(cs_real));
+    CS_TYPED(cs_matches_layout)(positive ? B : 0, arena, &s->matches);
 }
 
 static workspace
-layout(size_t B, size_t D, size_t threads, cs_arena *arena)
+layout(size_t B, size_t D, int positive, size_t threads, cs_arena *arena)
 {
     workspace w;
     cs_tiling t = cs_tiling_of(B, B < MANY ? ROWS : ROWS_OF_MANY, COLUMNS, 0, 0);
     size_t blocks = cs_ceil_divide(B, t.rows);
-    layout_side(B, D, arena, &w.image);
-    layout_side(B, D, arena, &w.text);
+    layout_side(B, D, positive, arena, &w.image);
+    layout_side(B, D, positive, arena, &w.text);
     CS_TYPED(cs_pair_products_layout)(B, D, &t, arena, &w.products);
     w.products.image = w.image.unit;
     w.products.text = w.text.unit;
     w.matching = cs_arena_take(arena, B * sizeof(cs_real));
     w.column_top = cs_arena_take(arena, blocks * B * sizeof(cs_real));
     w.column_sum = cs_arena_take(arena, blocks * B * sizeof(cs_real));
+    CS_TYPED(cs_matches_layout)(positive ? blocks * B : 0, arena, &w.column_matches);
+    CS_TYPED(cs_matches_layout)
+    (positive ? threads * (t.rows + t.columns) : 0, arena, &w.tile_matches);
     w.dscale = cs_arena_take(arena, t.owners * sizeof(double));
     w.tiles = cs_arena_take(arena, threads * room_of_thread(&t) * sizeof(cs_real));
     return w;
 }
 
 size_t
-CS_TYPED(cs_contrastive_scratch)(size_t B, size_t D, size_t threads)
+CS_TYPED(cs_contrastive_scratch)(size_t B, size_t D, int positive, size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, D, threads, &counter);
+    (void)layout(B, D, positive, threads, &counter);
     return counter.used;
 }
 
-/* Mask the matching pairs of a tile; with `matching`, note them there first. */
+/* Mask the matching pairs of a tile, and those that take no part; with `matching`, note the former
+ * there first. */
 static void
-mask_matching(size_t r0, size_t R, size_t c0, size_t C, cs_real *u, cs_real *matching)
+mask_matching(const cs_groups *groups, size_t r0, size_t R, size_t c0, size_t C, cs_real *u,
+              cs_real *matching)
 {
     size_t first = r0 > c0 ? r0 : c0, end = cs_least(r0 + R, c0 + C);
     for (size_t i = first; i < end; i++) {
@@ -86,18 +96,29 @@ mask_matching(size_t r0, size_t R, size_t c0, size_t C, cs_real *u, cs_real *mat
             matching[i] = *place;
         *place = CS_MASKED;
     }
+    if (groups->id != NULL)
+        CS_TYPED(cs_groups_exclude)(groups, r0, R, c0, C, u);
 }
 
-/* (top, sum) absorbs another state. */
+/* Move the matching pairs of a tile, the second tile of its room free, to the states of matches. */
 static void
-merge(cs_real *top, cs_real *sum, cs_real other_top, cs_real other_sum)
+absorb_matches(size_t B, size_t block, size_t R, size_t c0, size_t C, const workspace *w,
+               cs_real *room)
 {
-    if (other_top > *top) {
-        *sum = *sum * exp(*top - other_top) + other_sum;
-        *top = other_top;
-    } else {
-        *sum += other_sum * exp(other_top - *top);
-    }
+    const cs_tiling *t = &w->products.tiling;
+    size_t r0 = block * t->rows, thread = (size_t)cs_thread_id() * (t->rows + t->columns);
+    CS_TYPED(cs_matches)
+    of_rows = CS_TYPED(cs_matches_from)(&w->tile_matches, thread),
+    of_columns = CS_TYPED(cs_matches_from)(&of_rows, t->rows),
+    rows = CS_TYPED(cs_matches_from)(&w->image.matches, r0),
+    columns = CS_TYPED(cs_matches_from)(&w->column_matches, block * B + c0);
+    CS_TYPED(cs_groups_absorb)(w->groups, r0, R, c0, C, room, room + t->rows * t->columns,
+                               &of_rows, &of_columns);
+    CS_TYPED(cs_matches_clear)(C, &columns);
+    CS_TYPED(cs_matches_merge)(C, &columns, &of_columns);
+    if (c0 == 0)
+        CS_TYPED(cs_matches_clear)(R, &rows);
+    CS_TYPED(cs_matches_merge)(R, &rows, &of_rows);
 }
 
 /* Row states of one block of rows, and the block's column states. */
@@ -116,10 +137,13 @@ block_states(size_t B, size_t block, workspace *w, cs_real *room)
     for (size_t c0 = 0; c0 < B; c0 += t->columns) {
         size_t C = cs_least(t->columns, B - c0);
         CS_TYPED(cs_pair_scores)(&w->products, r0, R, c0, C, room);
-        mask_matching(r0, R, c0, C, room, w->matching);
+        if (cs_groups_match(w->groups))
+            absorb_matches(B, block, R, c0, C, w, room);
+        else
+            mask_matching(w->groups, r0, R, c0, C, room, w->matching);
         kernels->tile_states(R, C, room, row_top, row_sum, column_top, column_sum);
         for (size_t r = 0; r < R; r++)
-            merge(&w->image.top[r0 + r], &w->image.sum[r0 + r], row_top[r], row_sum[r]);
+            cs_merge_states(&w->image.top[r0 + r], &w->image.sum[r0 + r], row_top[r], row_sum[r]);
         memcpy(w->column_top + block * B + c0, column_top, C * sizeof(cs_real));
         memcpy(w->column_sum + block * B + c0, column_sum, C * sizeof(cs_real));
     }
@@ -134,17 +158,30 @@ merge_columns(size_t B, workspace *w)
         w->text.top[k] = CS_MASKED;
         w->text.sum[k] = 0;
         for (size_t block = 0; block < blocks; block++)
-            merge(&w->text.top[k], &w->text.sum[k], w->column_top[block * B + k],
-                  w->column_sum[block * B + k]);
+            cs_merge_states(&w->text.top[k], &w->text.sum[k], w->column_top[block * B + k],
+                            w->column_sum[block * B + k]);
+    }
+    if (!cs_groups_match(w->groups))
+        return;
+    CS_TYPED(cs_matches_clear)(B, &w->text.matches);
+    for (size_t block = 0; block < blocks; block++) {
+        CS_TYPED(cs_matches)
+        part = CS_TYPED(cs_matches_from)(&w->column_matches, block * B);
+        CS_TYPED(cs_matches_merge)(B, &w->text.matches, &part);
     }
 }
 
 /* Sum of the rows' cross-entropies; sets lse and share. */
 static double
-finish_rows(size_t B, const cs_real *matching, side *s)
+finish_rows(size_t B, const cs_groups *groups, const cs_real *matching, side *s)
 {
     double total = 0;
     for (size_t i = 0; i < B; i++) {
+        if (cs_groups_match(groups)) {
+            total += (double)CS_TYPED(cs_matches_close)(&s->matches, i, s->top[i], s->sum[i],
+                                                        &s->share[i], &s->lse[i]);
+            continue;
+        }
         cs_real excess = cs_excess(s->top[i], s->sum[i], matching[i], &s->share[i]);
         s->lse[i] = matching[i] + excess;
         total += (double)excess;
@@ -162,18 +199,25 @@ owner_gradient(size_t B, size_t owner, size_t r0, size_t R, cs_real weight, work
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     const cs_tiling *t = &w->products.tiling;
     cs_real *u = room, *g = u + t->rows * t->columns;
+    const side *image = &w->image, *text = &w->text;
+    int several = cs_groups_match(w->groups);
     size_t begin = cs_first_caption(t, owner), end = cs_end_caption(t, owner, B);
     for (size_t c0 = begin; c0 < end; c0 += t->columns) {
         size_t C = cs_least(t->columns, end - c0);
         CS_TYPED(cs_pair_scores)(&w->products, r0, R, c0, C, u);
-        mask_matching(r0, R, c0, C, u, NULL);
-        kernels->tile_gradient(R, C, weight, u, w->image.lse + r0, w->text.lse + c0, g);
+        if (!several)
+            mask_matching(w->groups, r0, R, c0, C, u, NULL);
+        kernels->tile_gradient(R, C, weight, u, image->lse + r0, text->lse + c0, g);
         for (size_t r = 0; r < R; r++) {
+            if (several)
+                CS_TYPED(cs_groups_gradient)(w->groups, r0 + r, c0, C, weight, &image->matches,
+                                             image->share, &text->matches, text->share, u + r * C,
+                                             g + r * C);
             w->dscale[owner] += (double)rows->dot(C, g + r * C, u + r * C);
             size_t same = r0 + r;
-            if (same < c0 || same >= c0 + C)
+            if (several || same < c0 || same >= c0 + C)
                 continue;
-            cs_real own = -weight * (w->image.share[same] + w->text.share[same]);
+            cs_real own = -weight * (image->share[same] + text->share[same]);
             g[r * C + same - c0] = own;
             w->dscale[owner] += (double)(own * w->matching[same]);
         }
@@ -198,11 +242,13 @@ gradients(size_t B, cs_real weight, workspace *w, cs_real *dimage, cs_real *dtex
 
 cs_status
 CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                         cs_real logit_scale, cs_real weight, double *out, cs_real *dimage,
-                         cs_real *dtext, size_t threads, void *scratch)
+                         const cs_groups *groups, cs_real logit_scale, cs_real weight,
+                         double *out, cs_real *dimage, cs_real *dtext, size_t threads,
+                         void *scratch)
 {
     cs_arena arena = {scratch, 0};
-    workspace w = layout(B, D, threads, &arena);
+    workspace w = layout(B, D, cs_groups_match(groups), threads, &arena);
+    w.groups = groups;
     out[0] = out[1] = 0;
     if (B == 0)
         return CS_OK;
@@ -217,8 +263,8 @@ CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real
         block_states(B, block, &w,
                      w.tiles + (size_t)cs_thread_id() * room_of_thread(&w.products.tiling));
     merge_columns(B, &w);
-    double rows = finish_rows(B, w.matching, &w.image);
-    double columns = finish_rows(B, w.matching, &w.text);
+    double rows = finish_rows(B, groups, w.matching, &w.image);
+    double columns = finish_rows(B, groups, w.matching, &w.text);
     out[0] = (rows + columns) / (2 * (double)B);
     if (dimage == NULL || dtext == NULL)
         return CS_OK;

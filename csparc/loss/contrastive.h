@@ -10,10 +10,11 @@
  * of threads.
  *
  *   image, text (B,D) in    logit_scale > 0    weight: factor of the gradients, not of the loss
+ *   groups: pairs that match, or take no part, besides those on the diagonal (loss/groups.h)
  *   out[0] loss, out[1] weight dloss/dlogit_scale    dimage, dtext (B,D) written, or both NULL
  *
  * Cost 2 BBD FLOP for the loss, 8 BBD with gradients. Scratch 3 BD + BB/128 + 4096 D
- * numbers for large B.
+ * numbers for large B; BB/16 more where pairs of a group match.
  * Numbers: the matching pair is kept out of the log-sum, so a confident row loses no digits and
  * B = 1 gives exactly 0. A zero vector is a neutral negative (logit 0) with gradient 0.
  */
@@ -22,6 +23,7 @@
 
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 
 /* Cross-entropy of one row from the state (top, sum) of its other entries and the matching one:
  * lse - matching = softplus(lse_off - matching). *share = 1 - softmax of the matching entry. */
@@ -33,11 +35,23 @@ cs_excess(cs_real top, cs_real sum, cs_real matching, cs_real *share)
     return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
 }
 
-size_t CS_TYPED(cs_contrastive_scratch)(size_t B, size_t D, size_t threads);
+/* (top, sum), largest entry and sum of exp(entry - top), absorbs another state. */
+static inline void
+cs_merge_states(cs_real *top, cs_real *sum, cs_real other_top, cs_real other_sum)
+{
+    if (other_top > *top) {
+        *sum = *sum * exp(*top - other_top) + other_sum;
+        *top = other_top;
+    } else {
+        *sum += other_sum * exp(other_top - *top);
+    }
+}
+
+size_t CS_TYPED(cs_contrastive_scratch)(size_t B, size_t D, int positive, size_t threads);
 
 cs_status CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                                   cs_real logit_scale, cs_real weight, double *out,
-                                   cs_real *dimage, cs_real *dtext, size_t threads,
+                                   const cs_groups *groups, cs_real logit_scale, cs_real weight,
+                                   double *out, cs_real *dimage, cs_real *dtext, size_t threads,
                                    void *scratch);
 
 #endif

@@ -33,10 +33,11 @@ layout_side(size_t B, size_t D, cs_arena *arena, side *s)
 }
 
 static workspace
-layout(size_t B, size_t P, size_t L, size_t D, int gradients, size_t threads, cs_arena *arena)
+layout(size_t B, size_t P, size_t L, size_t D, int positive, int gradients, size_t threads,
+       cs_arena *arena)
 {
     workspace w = {0};
-    size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, threads);
+    size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, positive, threads);
     size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, gradients, threads);
     layout_side(B, D, arena, &w.image);
     layout_side(B, D, arena, &w.text);
@@ -50,10 +51,11 @@ layout(size_t B, size_t P, size_t L, size_t D, int gradients, size_t threads, cs
 }
 
 size_t
-CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int gradients, size_t threads)
+CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int positive, int gradients,
+                               size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, P, L, D, gradients, threads, &counter);
+    (void)layout(B, P, L, D, positive, gradients, threads, &counter);
     return counter.used;
 }
 
@@ -135,13 +137,14 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
 {
     cs_arena arena = {scratch, 0};
     int backward = out->dpatches != NULL && out->dtokens != NULL;
-    workspace w = layout(B, P, L, D, out->dpatches != NULL, threads, &arena);
+    workspace w = layout(B, P, L, D, cs_groups_match(&in->groups), out->dpatches != NULL, threads,
+                         &arena);
     double global[2];
     CS_TRY(open_side(B, D, P, in->patches, in->patch_valid, in->image_global, out->dimage,
                      &w.image));
     CS_TRY(open_side(B, D, L, in->tokens, options->pool_all_text ? NULL : in->text_valid,
                      in->text_global, out->dtext, &w.text));
-    CS_TRY(CS_TYPED(cs_contrastive)(B, D, w.image.vector, w.text.vector,
+    CS_TRY(CS_TYPED(cs_contrastive)(B, D, w.image.vector, w.text.vector, &in->groups,
                                     (cs_real)options->logit_scale,
                                     (cs_real)options->global_weight, global,
                                     backward ? w.image.dvector : NULL,

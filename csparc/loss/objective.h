@@ -9,6 +9,7 @@
  *
  *   patches (B,P,D) tokens (B,L,D); image_global, text_global (B,D) or NULL: the means
  *   patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
+ *   groups: of the global loss (loss/groups.h)
  *   sums [CS_OBJECTIVE_SUMS] written: the two losses unweighted, the share of valid pairs whose
  *     weight the threshold kept (1 where there is none), and by the two scales and softmax_scale
  *     the weighted gradients
@@ -24,6 +25,7 @@
 
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 #include "loss/sample.h"
 
 enum {
@@ -43,6 +45,7 @@ typedef struct {
 typedef struct {
     const cs_real *patches, *tokens, *image_global, *text_global;
     const uint8_t *patch_valid, *text_valid;
+    cs_groups groups;
 } CS_TYPED(cs_objective_input);
 
 typedef struct {
@@ -50,9 +53,9 @@ typedef struct {
     cs_real *weights, *dpatches, *dtokens, *dimage, *dtext;
 } CS_TYPED(cs_objective_output);
 
-/* `gradients`: dpatches and dtokens are asked for. */
-size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int gradients,
-                                      size_t threads);
+/* `positive`: pairs of a group match; `gradients`: dpatches and dtokens are asked for. */
+size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int positive,
+                                      int gradients, size_t threads);
 
 cs_status CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                                  const CS_TYPED(cs_objective_input) *in,

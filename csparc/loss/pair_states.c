@@ -56,18 +56,6 @@ CS_TYPED(cs_pair_states_begin)(CS_TYPED(cs_pair_states) *states, size_t owner, s
     }
 }
 
-/* (top, sum) absorbs another state. */
-static void
-merge(cs_real *top, cs_real *sum, cs_real other_top, cs_real other_sum)
-{
-    if (other_top > *top) {
-        *sum = *sum * exp(*top - other_top) + other_sum;
-        *top = other_top;
-    } else {
-        *sum += other_sum * exp(other_top - *top);
-    }
-}
-
 /* Note the matching pairs of a tile, and mask them and what has no rows. */
 static void
 mask_tile(CS_TYPED(cs_pair_states) *states, size_t r0, size_t R, size_t c0, size_t C,
@@ -99,9 +87,9 @@ CS_TYPED(cs_pair_states_absorb)(CS_TYPED(cs_pair_states) *states, size_t owner, 
     CS_TYPED(cs_loss_kernels_in_use)()->tile_states(R, C, scores, row_top, row_sum, column_top,
                                                     column_sum);
     for (size_t r = 0; r < R; r++)
-        merge(&own_top[r], &own_sum[r], row_top[r], row_sum[r]);
+        cs_merge_states(&own_top[r], &own_sum[r], row_top[r], row_sum[r]);
     for (size_t k = 0; k < C; k++)
-        merge(&states->caption.top[c0 + k], &states->caption.sum[c0 + k], column_top[k],
+        cs_merge_states(&states->caption.top[c0 + k], &states->caption.sum[c0 + k], column_top[k],
               column_sum[k]);
 }
 
@@ -111,7 +99,7 @@ CS_TYPED(cs_pair_states_merge)(CS_TYPED(cs_pair_states) *states, size_t r0, size
     const cs_tiling *t = &states->tiling;
     for (size_t r = 0; r < R; r++)
         for (size_t owner = 0; owner < t->owners; owner++)
-            merge(&states->image.top[r0 + r], &states->image.sum[r0 + r],
+            cs_merge_states(&states->image.top[r0 + r], &states->image.sum[r0 + r],
                   states->owner_top[owner * t->rows + r], states->owner_sum[owner * t->rows + r]);
 }
 

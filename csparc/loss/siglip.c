@@ -16,18 +16,20 @@ typedef struct {
     CS_TYPED(cs_pair_products) products;
     cs_real *image, *image_norm, *text, *text_norm; /* unit vectors [B,D] and lengths [B] */
     double *sums;                                   /* [owners, SUMS] */
+    const cs_groups *groups;
     cs_real *tiles; /* per thread: cosines and g [rows, columns], cosines of matching pairs */
 } workspace;
 
 static size_t
-room_of_thread(const cs_tiling *t)
+room_of_thread(const cs_tiling *t, int positive)
 {
-    return 2 * t->rows * t->columns + cs_least(t->rows, t->columns);
+    size_t tile = t->rows * t->columns;
+    return 2 * tile + (positive ? tile : cs_least(t->rows, t->columns));
 }
 
 static workspace
-layout(size_t B, size_t D, long long asked_rows, long long asked_columns, size_t threads,
-       cs_arena *arena)
+layout(size_t B, size_t D, int positive, long long asked_rows, long long asked_columns,
+       size_t threads, cs_arena *arena)
 {
     workspace w;
     cs_tiling t = cs_tiling_of(B, ROWS, COLUMNS, asked_rows, asked_columns);
@@ -39,16 +41,16 @@ layout(size_t B, size_t D, long long asked_rows, long long asked_columns, size_t
     w.products.image = w.image;
     w.products.text = w.text;
     w.sums = cs_arena_take(arena, t.owners * SUMS * sizeof(double));
-    w.tiles = cs_arena_take(arena, threads * room_of_thread(&t) * sizeof(cs_real));
+    w.tiles = cs_arena_take(arena, threads * room_of_thread(&t, positive) * sizeof(cs_real));
     return w;
 }
 
 size_t
-CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, long long asked_rows, long long asked_columns,
-                            size_t threads)
+CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, int positive, long long asked_rows,
+                            long long asked_columns, size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, D, asked_rows, asked_columns, threads, &counter);
+    (void)layout(B, D, positive, asked_rows, asked_columns, threads, &counter);
     return counter.used;
 }
 
@@ -64,23 +66,45 @@ matching_pair(cs_real scale, cs_real bias, cs_real cosine, double *sums)
     return g;
 }
 
-/* g [R,C] of the pairs of images r0.. and captions c0.., and their part of the sums. Matching pairs
- * go through the tile as impossible ones, which add nothing, and are then put in. */
+/* Matching pairs, and those that take no part, go through a tile as impossible ones, which add
+ * nothing: out goes the cosine of each matching pair, in order. */
+static void
+take_out(size_t R, size_t C, size_t r0, size_t c0, const cs_groups *groups, cs_real never,
+         cs_real *cosine, cs_real *own)
+{
+    size_t first = r0 > c0 ? r0 : c0, last = cs_least(r0 + R, c0 + C);
+    for (size_t i = first; groups->id == NULL && i < last; i++) {
+        cs_real *place = cosine + (i - r0) * C + (i - c0);
+        *own++ = *place;
+        *place = never;
+    }
+    for (size_t r = 0; groups->id != NULL && r < R; r++)
+        for (size_t k = 0; k < C; k++) {
+            if (!cs_same_group(groups, r0 + r, c0 + k))
+                continue;
+            if (r0 + r == c0 + k || groups->positive)
+                *own++ = cosine[r * C + k];
+            cosine[r * C + k] = never;
+        }
+}
+
+/* g [R,C] of the pairs of images r0.. and captions c0.., and their part of the sums. */
 static void
 form_tile(size_t R, size_t C, size_t r0, size_t c0, const workspace *w, cs_real scale,
           cs_real bias, cs_real *cosine, cs_real *g, cs_real *own, double *sums)
 {
+    const cs_groups *groups = w->groups;
     cs_real never = -(CS_REAL_MAX / 4) / fmax(scale, 1);
     size_t first = r0 > c0 ? r0 : c0, last = cs_least(r0 + R, c0 + C);
     CS_TYPED(cs_pair_scores)(&w->products, r0, R, c0, C, cosine);
-    for (size_t i = first; i < last; i++) {
-        cs_real *place = cosine + (i - r0) * C + (i - c0);
-        own[i - first] = *place;
-        *place = never;
-    }
+    take_out(R, C, r0, c0, groups, never, cosine, own);
     CS_TYPED(cs_pair_kernels_in_use)()->sigmoid_tile(R, C, scale, bias, cosine, g, sums);
-    for (size_t i = first; i < last; i++)
+    for (size_t i = first; !cs_groups_match(groups) && i < last; i++)
         g[(i - r0) * C + (i - c0)] = matching_pair(scale, bias, own[i - first], sums);
+    for (size_t r = 0; cs_groups_match(groups) && r < R; r++)
+        for (size_t k = 0; k < C; k++)
+            if (cs_same_group(groups, r0 + r, c0 + k))
+                g[r * C + k] = matching_pair(scale, bias, *own++, sums);
 }
 
 /* One owner's captions against a block of images: their gradient, and the owner's part of the
@@ -105,16 +129,18 @@ work_of_owner(size_t B, size_t owner, size_t r0, size_t R, const workspace *w, c
 
 cs_status
 CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                    cs_real logit_scale, cs_real logit_bias, long long asked_rows,
-                    long long asked_columns, double *out, cs_real *dimage, cs_real *dtext,
-                    size_t threads, void *scratch)
+                    const cs_groups *groups, cs_real logit_scale, cs_real logit_bias,
+                    long long asked_rows, long long asked_columns, double *out, cs_real *dimage,
+                    cs_real *dtext, size_t threads, void *scratch)
 {
     cs_arena arena = {scratch, 0};
-    workspace w = layout(B, D, asked_rows, asked_columns, threads, &arena);
+    int positive = cs_groups_match(groups);
+    workspace w = layout(B, D, positive, asked_rows, asked_columns, threads, &arena);
     const cs_tiling *t = &w.products.tiling;
     out[0] = out[1] = out[2] = 0;
     if (B == 0)
         return CS_OK;
+    w.groups = groups;
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image, w.image_norm));
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text, w.text_norm));
     CS_TYPED(cs_pair_products_open)(&w.products, 1);
@@ -124,7 +150,7 @@ CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *tex
         CS_PARALLEL_FOR_DYNAMIC_ON(threads)
         for (size_t owner = 0; owner < t->owners; owner++)
             work_of_owner(B, owner, r0, R, &w, logit_scale, logit_bias, dtext,
-                          w.tiles + (size_t)cs_thread_id() * room_of_thread(t));
+                          w.tiles + (size_t)cs_thread_id() * room_of_thread(t, positive));
         if (dimage != NULL)
             CS_TYPED(cs_pair_sum)(&w.products, r0, R, dimage);
     }

@@ -9,6 +9,7 @@
  * threads.
  *
  *   image, text (B,D) in    logit_scale > 0
+ *   groups (loss/groups.h): other pairs of a group have z = 1 where they match, else no term
  *   out[0] loss, out[1] dloss/dlogit_scale, out[2] dloss/dlogit_bias
  *   dimage, dtext (B,D) written, or both NULL
  *
@@ -21,12 +22,13 @@
 
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 
-size_t CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, long long asked_rows,
+size_t CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, int positive, long long asked_rows,
                                    long long asked_columns, size_t threads);
 
 cs_status CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                              cs_real logit_scale, cs_real logit_bias, long long asked_rows,
+                              const cs_groups *groups, cs_real logit_scale, cs_real logit_bias, long long asked_rows,
                               long long asked_columns, double *out, cs_real *dimage,
                               cs_real *dtext, size_t threads, void *scratch);
 

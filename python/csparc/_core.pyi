@@ -140,6 +140,8 @@ def sum_of_squares(x: Real, sum: NDArray[np.float64], /) -> None: ...
 def contrastive(
     image: Real,
     text: Real,
+    group: NDArray[np.int64] | None,
+    positive: int,
     logit_scale: float,
     weight: float,
     out: NDArray[np.float64],
@@ -200,6 +202,8 @@ def sparc(
     text_global: Real | None,
     patch_valid: NDArray[np.uint8] | None,
     text_valid: NDArray[np.uint8] | None,
+    group: NDArray[np.int64] | None,
+    positive: int,
     normalizer: int,
     cosine: int,
     uniform: int,
@@ -223,6 +227,8 @@ def sparc(
 def siglip(
     image: Real,
     text: Real,
+    group: NDArray[np.int64] | None,
+    positive: int,
     logit_scale: float,
     logit_bias: float,
     rows: int,

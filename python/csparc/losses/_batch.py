@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import RealInputs, check_axes, valid_mask
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import NO_GROUPS, Groups
 
 AXES = {
     "patches": "BPD", "tokens": "BLD", "image_global": "BD", "text_global": "BD",
@@ -32,7 +33,11 @@ class Batch:
 
 
 def contrast_globals(
-    batch: Batch, scale: float, weight: float, buffers: GradientBuffers | None
+    batch: Batch,
+    scale: float,
+    weight: float,
+    buffers: GradientBuffers | None,
+    groups: Groups = NO_GROUPS,
 ) -> tuple[float, float]:
     """(global loss, unweighted; weighted gradient of the scale) of the global vectors given.
 
@@ -40,7 +45,8 @@ def contrast_globals(
     """
     out = np.zeros(2)
     _core.contrastive(
-        batch.arrays["image_global"], batch.arrays["text_global"], scale, weight, out,
+        batch.arrays["image_global"], batch.arrays["text_global"], *groups.for_core, scale, weight,
+        out,
         None if buffers is None else buffers["image_global"],
         None if buffers is None else buffers["text_global"],
     )  # fmt: skip

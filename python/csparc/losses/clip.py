@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, positive, real_inputs
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
 from csparc.losses.result import LossOutput
 
 
@@ -19,6 +20,8 @@ def clip_loss(
     text_global: ArrayLike,
     *,
     logit_scale: float = 1 / 0.07,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -35,6 +38,13 @@ def clip_loss(
     logit_scale
         The number that multiplies the cosines: the exponential of the parameter that models store,
         as open_clip passes it. One over the temperature. Its gradient is of this number.
+    groups : [B] integers, optional
+        Equal ids mark pairs of which any image fits any caption: several captions of one image, or
+        equal captions. A negative id marks a pair by itself. None: all are by themselves.
+    same_group : {"exclude", "positive"}
+        What other pairs of its group are to a row (and to a column). ``"exclude"``: no candidates;
+        the loss is the usual one over what remains. ``"positive"``: matches; the target is uniform
+        over the group G, ``-1/|G| sum_{j in G} log softmax_j(U_i)``, at least ``ln |G|``.
     grad
         Also return ``grads["image_global"]``, ``["text_global"]`` and ``["logit_scale"]``.
     out_grads
@@ -51,17 +61,18 @@ def clip_loss(
     """
     inputs = real_inputs(image_global=image_global, text_global=text_global)
     arrays = inputs.arrays
-    check_axes(arrays, {"image_global": "BD", "text_global": "BD"})
+    pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
+    marked = read_groups(groups, same_group, pairs).for_core
     scale = positive(logit_scale, "logit_scale")
     out = np.zeros(2)
     grads: dict[str, Any] = {}
     if grad or out_grads is not None:
         buffers = GradientBuffers(inputs, list(arrays), out_grads)
         written = buffers["image_global"], buffers["text_global"]
-        _core.contrastive(*arrays.values(), scale, 1.0, out, *written)
+        _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *written)
         grads = {**buffers.finished(), "logit_scale": float(out[1])}
     else:
-        _core.contrastive(*arrays.values(), scale, 1.0, out, None, None)
+        _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, None, None)
     return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
 
 
@@ -84,13 +95,16 @@ class ClipLoss:
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 1 / 0.07,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
         """As :func:`clip_loss`; patches, tokens and masks are accepted and not looked at."""
         return clip_loss(
-            image_global, text_global, logit_scale=logit_scale, grad=grad, out_grads=out_grads
-        )
+            image_global, text_global, logit_scale=logit_scale, groups=groups,
+            same_group=same_group, grad=grad, out_grads=out_grads,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return "ClipLoss()"

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, flag, number, positive, real_inputs
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
 from csparc.losses.result import LossOutput
 
@@ -24,6 +25,8 @@ def siglip_loss(
     *,
     logit_scale: float = 10.0,
     logit_bias: float = -10.0,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -41,6 +44,9 @@ def siglip_loss(
         The number that multiplies the cosines; its gradient is of this number.
     logit_bias
         Added to every logit. At the default nearly all pairs start out as "no".
+    groups, same_group
+        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`. Pairs i != j of one
+        group: ``"exclude"``: have no term; ``"positive"``: are a "yes".
     grad
         Also return ``grads``: ``image_global``, ``text_global``, ``logit_scale``, ``logit_bias``.
     out_grads
@@ -58,15 +64,16 @@ def siglip_loss(
     """
     inputs = real_inputs(image_global=image_global, text_global=text_global)
     arrays = inputs.arrays
-    check_axes(arrays, {"image_global": "BD", "text_global": "BD"})
+    pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
+    marked = read_groups(groups, same_group, pairs).for_core
     scale, bias = positive(logit_scale, "logit_scale"), number(logit_bias, "logit_bias")
     out = np.zeros(3)
     if not flag(grad, "grad") and out_grads is None:
-        _core.siglip(*arrays.values(), scale, bias, *TILE, out, None, None)
+        _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, None, None)
         return LossOutput(loss=float(out[0]), global_loss=float(out[0]))
     buffers = GradientBuffers(inputs, list(arrays), out_grads)
     written = buffers["image_global"], buffers["text_global"]
-    _core.siglip(*arrays.values(), scale, bias, *TILE, out, *written)
+    _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *written)
     grads = {**buffers.finished(), "logit_scale": float(out[1]), "logit_bias": float(out[2])}
     return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
 
@@ -102,6 +109,8 @@ class SiglipLoss(LearnedLoss):
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 10.0,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
@@ -111,6 +120,8 @@ class SiglipLoss(LearnedLoss):
             text_global,
             logit_scale=logit_scale,
             logit_bias=self.value("logit_bias"),
+            groups=groups,
+            same_group=same_group,
             grad=grad,
             out_grads=out_grads,
         )

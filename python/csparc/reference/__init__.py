@@ -26,6 +26,7 @@ from csparc.reference.cross_entropy import (
 )
 from csparc.reference.filip import clip_filip_loss, filip_loss
 from csparc.reference.gloria import gloria_loss
+from csparc.reference.groups import Groups, batch_groups
 from csparc.reference.mgca import mgca_loss
 from csparc.reference.pacl import pacl_loss
 from csparc.reference.result import Result
@@ -36,9 +37,11 @@ from csparc.reference.unit import EPS_NORM, unit_vector, unit_vector_backward
 __all__ = [
     "EPS_NORM",
     "EPS_RANGE",
+    "Groups",
     "Result",
     "align",
     "align_backward",
+    "batch_groups",
     "clip_filip_loss",
     "clip_loss",
     "filip_loss",

@@ -6,6 +6,7 @@ import numpy as np
 
 from csparc.reference.clip import clip_loss
 from csparc.reference.cross_entropy import live_cross_entropy
+from csparc.reference.groups import batch_groups
 from csparc.reference.result import Result
 from csparc.reference.unit import unit_vector, unit_vector_backward
 
@@ -40,12 +41,12 @@ def select_keys(queries, query_mask, keys, key_mask, keep, group):
     return kept
 
 
-def late_interaction(queries, query_mask, keys, key_mask, logit_scale):
+def late_interaction(queries, query_mask, keys, key_mask, logit_scale, marked):
     """Sum of cross-entropies of rows of logit_scale X, and gradients by queries, keys and scale.
 
     X_ij = mean over queries q of sample i of max over keys k of sample j of q . k, for queries
     [B, Q, D] and keys [B, K, D]. Only samples with queries and keys of their own are rows, only
-    samples with keys are columns.
+    samples with keys are columns. ``marked``: the groups.
     """
     B = len(queries)
     scores = np.zeros((B, B))
@@ -57,7 +58,7 @@ def late_interaction(queries, query_mask, keys, key_mask, logit_scale):
             best[i, j] = np.flatnonzero(key_mask[j])[similarity.argmax(axis=1)]
             scores[i, j] = similarity.max(axis=1).mean()
 
-    value, dlogits = live_cross_entropy(logit_scale * scores, has_query & has_key, has_key)
+    value, dlogits = live_cross_entropy(logit_scale * scores, has_query & has_key, has_key, marked)
     dqueries, dkeys = np.zeros_like(queries), np.zeros_like(keys)
     for (i, j), winner in best.items():
         share = logit_scale * dlogits[i, j] / len(winner)
@@ -78,13 +79,16 @@ def filip_loss(
     drop_group=64,
     kept_patches=None,
     kept_tokens=None,
+    groups=None,
+    same_group="exclude",
 ):
     """(CE(kX) + CE(kY)) / 2B, X image to caption, Y caption to image, k = logit_scale.
 
     The keys are the share ``keep`` of each sample's patches [B, P, D] and tokens [B, L, D] that
     answers its group best; queries are everything valid (``drop="keys"``) or what is kept
     (``"both"``); ``"none"`` keeps everything. ``kept_patches`` [B, P] and ``kept_tokens`` [B, L]
-    replace the selection.
+    replace the selection, which looks at similarities alone, also those of pairs of one group
+    (``groups`` [B] and ``same_group``: see :mod:`csparc.reference.groups`).
     """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
     (B, P, _), L = patches.shape, tokens.shape[1]
@@ -105,8 +109,9 @@ def filip_loss(
     query_patches = kept_patches if drop == "both" else patch_mask
     query_tokens = kept_tokens if drop == "both" else text_mask
 
-    X = late_interaction(patch, query_patches, token, kept_tokens, logit_scale)
-    Y = late_interaction(token, query_tokens, patch, kept_patches, logit_scale)
+    marked = batch_groups(groups, same_group, B)
+    X = late_interaction(patch, query_patches, token, kept_tokens, logit_scale, marked)
+    Y = late_interaction(token, query_tokens, patch, kept_patches, logit_scale, marked)
     share = 1 / (2 * max(B, 1))
     value = share * (X[0] + Y[0])
     return Result(
@@ -134,13 +139,16 @@ def clip_filip_loss(
     local_logit_scale=1 / 0.07,
     global_weight=0.5,
     local_weight=0.5,
+    groups=None,
+    same_group="exclude",
     **options,
 ):
     """global_weight CLIP(globals, logit_scale) + local_weight FILIP(rows, local_logit_scale)."""
-    whole = clip_loss(image_global, text_global, logit_scale=logit_scale)
+    marks = dict(groups=groups, same_group=same_group)
+    whole = clip_loss(image_global, text_global, logit_scale=logit_scale, **marks)
     local = filip_loss(
         patches, tokens, text_mask=text_mask, patch_mask=patch_mask,
-        logit_scale=local_logit_scale, **options,
+        logit_scale=local_logit_scale, **marks, **options,
     )  # fmt: skip
     grads = {name: global_weight * gradient for name, gradient in whole.grads.items()}
     grads["patches"] = local_weight * local.grads["patches"]

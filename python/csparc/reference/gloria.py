@@ -8,6 +8,7 @@ import numpy as np
 
 from csparc.reference.clip import clip_loss
 from csparc.reference.cross_entropy import live_cross_entropy
+from csparc.reference.groups import batch_groups
 from csparc.reference.result import Result
 from csparc.reference.unit import unit_vector, unit_vector_backward
 
@@ -73,8 +74,8 @@ def pair_backward(dz, pair, V, T, attention_scale, pool_scale, options):
     return dV + dsource.T @ T, dT + dsource @ V, dattention_scale, dpool_scale
 
 
-def gloria_local_loss(patches, tokens, text_mask, patch_mask, scales, options):
-    """(CE(S) + CE(S^T)) / 2B over S_ij = k3 z_ij; scales are (k1, k2, k3).
+def gloria_local_loss(patches, tokens, text_mask, patch_mask, scales, options, marked):
+    """(CE(S) + CE(S^T)) / 2B over S_ij = k3 z_ij; scales are (k1, k2, k3), ``marked`` the groups.
 
     Returns (loss, dpatches, dtokens, gradients of the three scales).
     """
@@ -88,8 +89,8 @@ def gloria_local_loss(patches, tokens, text_mask, patch_mask, scales, options):
             pairs[i, j] = pair_forward(V, T, attention_scale, pool_scale, options)
             z[i, j] = pairs[i, j].z
     both = has_patch & has_word
-    rows = live_cross_entropy(logit_scale * z, both, has_word)
-    columns = live_cross_entropy(logit_scale * z.T, both, has_patch)
+    rows = live_cross_entropy(logit_scale * z, both, has_word, marked)
+    columns = live_cross_entropy(logit_scale * z.T, both, has_patch, marked)
     share = 1 / (2 * max(B, 1))
     dlogits = share * (rows[1] + columns[1].T)
 
@@ -122,18 +123,26 @@ def gloria_loss(
     divide_by_pool_scale=True,
     global_weight=1.0,
     local_weight=1.0,
+    groups=None,
+    same_group="exclude",
 ):
-    """global_weight CLIP(globals) + local_weight L_local(patches [B, P, D], tokens [B, L, D])."""
+    """global_weight CLIP(globals) + local_weight L_local(patches [B, P, D], tokens [B, L, D]).
+
+    ``groups`` [B] and ``same_group``, for both: see :mod:`csparc.reference.groups`.
+    """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
     (B, P, _), L = patches.shape, tokens.shape[1]
     text_mask = np.ones((B, L), bool) if text_mask is None else np.asarray(text_mask, bool)
     patch_mask = np.ones((B, P), bool) if patch_mask is None else np.asarray(patch_mask, bool)
     options = dict(attention=attention, pooling=pooling, divide_by_pool_scale=divide_by_pool_scale)
-    whole = clip_loss(image_global, text_global, logit_scale=logit_scale)
+    whole = clip_loss(
+        image_global, text_global, logit_scale=logit_scale, groups=groups, same_group=same_group
+    )
     scales = (attention_scale, pool_scale, local_logit_scale)
     local, dpatches, dtokens, dscales = gloria_local_loss(
-        patches, tokens, text_mask, patch_mask, scales, options
-    )
+        patches, tokens, text_mask, patch_mask, scales, options,
+        batch_groups(groups, same_group, B),
+    )  # fmt: skip
     grads = {name: global_weight * gradient for name, gradient in whole.grads.items()}
     names = ("attention_scale", "pool_scale", "local_logit_scale")
     grads.update(zip(names, (float(local_weight * d) for d in dscales)))

@@ -189,11 +189,15 @@ def mgca_loss(
     weights=(1.0, 1.0, 1.0),
     convention="paper",
     targets=None,
+    groups=None,
+    same_group="exclude",
 ):
     """weights[0] CLIP(globals) + weights[1] token loss + weights[2] prototype loss.
 
     ``prototypes`` [K, D] are used as given: whoever owns them keeps them at unit length.
-    ``targets`` (of images, of captions), both [B, K], replace the assignments.
+    ``targets`` (of images, of captions), both [B, K], replace the assignments. ``groups`` [B] and
+    ``same_group`` (:mod:`csparc.reference.groups`) concern the first term: the others have no
+    negatives in the batch.
     """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
     prototypes = np.asarray(prototypes, np.float64)
@@ -202,7 +206,9 @@ def mgca_loss(
     patch_mask = np.ones((B, P), bool) if patch_mask is None else np.asarray(patch_mask, bool)
     factors = [w * f for w, f in zip(weights, CONVENTIONS[convention])]
 
-    whole = clip_loss(image_global, text_global, logit_scale=logit_scale)
+    whole = clip_loss(
+        image_global, text_global, logit_scale=logit_scale, groups=groups, same_group=same_group
+    )
     if attention == "free":
         word_attention = patch_attention = None
     local, dpatches, dtokens, dlocal_scale, dword, dpatch = token_loss(

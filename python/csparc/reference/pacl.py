@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from csparc.reference.cross_entropy import live_cross_entropy
+from csparc.reference.groups import batch_groups
 from csparc.reference.result import Result
 from csparc.reference.unit import unit_vector, unit_vector_backward
 
@@ -35,12 +36,15 @@ def pacl_loss(
     weights="softmax",
     pool="raw",
     renormalize=True,
+    groups=None,
+    same_group="exclude",
 ):
     """(CE(S) + CE(S^T)) / 2B over S = logit_scale phi, for patches [B, P, D] and captions [B, D].
 
     For image i and caption j: a = softmax over patches k of weight_scale cos(v_ik, t_j),
     w = sum_k a_k v_ik, phi = cos(w, t_j). ``pool="unit"`` pools unit patches; without
-    ``renormalize`` phi = w . t_j / |t_j|.
+    ``renormalize`` phi = w . t_j / |t_j|. ``groups`` [B] and ``same_group``: see
+    :mod:`csparc.reference.groups`.
     """
     patches = np.asarray(patches, np.float64)
     B, P, _ = patches.shape
@@ -60,8 +64,9 @@ def pacl_loss(
         saved[i] = V, unit, norm, cosine, a, pooled_unit, pooled_norm
 
     everyone = np.ones(B, bool)
-    rows = live_cross_entropy(logit_scale * phi, alive, everyone)
-    columns = live_cross_entropy(logit_scale * phi.T, alive, alive)
+    marked = batch_groups(groups, same_group, B)
+    rows = live_cross_entropy(logit_scale * phi, alive, everyone, marked)
+    columns = live_cross_entropy(logit_scale * phi.T, alive, alive, marked)
     value = (rows[0] + columns[0]) / (2 * max(B, 1))
     dlogits = (rows[1] + columns[1].T) / (2 * max(B, 1))
     dphi = logit_scale * dlogits

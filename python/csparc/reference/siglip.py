@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
+from csparc.reference.groups import batch_groups
 from csparc.reference.result import Result
 from csparc.reference.unit import unit_vector, unit_vector_backward
 
 
-def siglip_loss(image_global, text_global, *, logit_scale=10.0, logit_bias=-10.0):
+def siglip_loss(
+    image_global,
+    text_global,
+    *,
+    logit_scale=10.0,
+    logit_bias=-10.0,
+    groups=None,
+    same_group="exclude",
+):
     """-(1/B) sum_ij ln sigmoid(z_ij u_ij), u = logit_scale vh th^T + logit_bias, z = +-1.
 
-    z is 1 for matching pairs (the diagonal) and -1 elsewhere; image and text are [B, D].
+    z is 1 for matching pairs (the diagonal) and -1 elsewhere; image and text are [B, D]. Other
+    pairs of a group (ids ``groups`` [B]) have no term, or z = 1 with ``same_group="positive"``.
     """
     image, image_norm = unit_vector(np.asarray(image_global, np.float64))
     text, text_norm = unit_vector(np.asarray(text_global, np.float64))
     pairs = max(len(image), 1)
     cosine = image @ text.T
     # ln sigmoid(x) = min(x, 0) - ln(1 + e^-|x|), and its derivative is sigmoid(-x)
-    sign = 2 * np.eye(len(image)) - 1
+    marked = batch_groups(groups, same_group, len(image))
+    matching = marked.same if marked.positive else np.eye(len(image), dtype=bool)
+    sign = np.where(matching, 1, -1) * (matching | ~marked.same)  # 0: no term
     signed = sign * (logit_scale * cosine + logit_bias)
-    value = np.sum(np.log1p(np.exp(-np.abs(signed))) - np.minimum(signed, 0)) / pairs
+    terms = np.log1p(np.exp(-np.abs(signed))) - np.minimum(signed, 0)
+    value = np.sum(np.abs(sign) * terms) / pairs
     dlogits = -sign * np.exp(-np.logaddexp(0, signed)) / pairs
     return Result(
         loss=float(value),

@@ -93,10 +93,13 @@ def sparc_loss(
     degenerate="uniform",
     detach_weights=False,
     keep_mask=None,
+    groups=None,
+    same_group="exclude",
 ):
     """Equation 7 and its gradients. Arguments as :func:`csparc.sparc_loss`; masks are boolean.
 
     ``keep_mask`` [B, L, P] replaces the comparison of equation 3 (``minmax_sparse`` only).
+    ``groups`` [B] and ``same_group`` (:mod:`csparc.reference.groups`) concern the global part.
     """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
     (B, P, _), L = patches.shape, tokens.shape[1]
@@ -108,7 +111,7 @@ def sparc_loss(
     text_mean, text_share = masked_mean(tokens, pool_mask)
     image = image_mean if image_global is None else image_global
     text = text_mean if text_global is None else text_global
-    result = clip_loss(image, text, logit_scale=logit_scale)
+    result = clip_loss(image, text, logit_scale=logit_scale, groups=groups, same_group=same_group)
     dimage, dtext = (global_weight * result.grads[k] for k in ("image_global", "text_global"))
     dscale = global_weight * result.grads["logit_scale"]
 
