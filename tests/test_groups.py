@@ -23,10 +23,21 @@ from csparc import reference
 
 MODES = ["exclude", "positive"]
 ROWS = ("patches", "tokens")
+MASKS = ("text_mask", "patch_mask")
 # Argument names, options, which masks it takes.
 LOSSES = {
     "clip": (GLOBALS, {}, ()),
     "siglip": (GLOBALS, {}, ()),
+    "sparc": ((*ROWS, *GLOBALS), {}, MASKS),
+    "pacl": (("patches", "text_global"), {}, MASKS[1:]),
+    "filip": (ROWS, dict(keep=0.6), MASKS),
+    "clip+filip": ((*ROWS, *GLOBALS), dict(keep=0.6), MASKS),
+    "gloria": ((*ROWS, *GLOBALS), {}, MASKS),
+    "mgca": (
+        (*ROWS, *GLOBALS),  # prototypes without weight: their targets are no function to difference
+        dict(attention="free", prototypes=np.eye(3, 9), weights=(1, 0.5, 0)),
+        MASKS,
+    ),
 }
 
 
@@ -41,8 +52,10 @@ def arguments(name, rng, dtype=np.float64, kind="full", **sizes):
     names, options, taken = LOSSES[name]
     batch = draw(rng, dtype, **sizes)
     sizes = {letter: size for letter, size in sizes.items() if letter != "D"}
-    valid = dict(zip(("text_mask", "patch_mask"), masks(rng, kind, **sizes)))
+    valid = dict(zip(MASKS, masks(rng, kind, **sizes)))
     chosen = {argument: batch[argument] for argument in names}
+    if "prototypes" in options:
+        options = {**options, "prototypes": options["prototypes"].astype(dtype)}
     return {**chosen, **{mask: valid[mask] for mask in taken}, **options}
 
 
@@ -57,7 +70,7 @@ def ids_of(rng, B, kinds=4):
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("same_group", MODES)
 def test_reference_gradients(name, same_group, rng):
-    given = arguments(name, rng, kind="empty", B=6, P=6, L=4, D=3)
+    given = arguments(name, rng, kind="empty", B=6, P=6, L=4, D=9)
     groups = np.array([7, 7, -1, -1, 0, 7])
     function = functions(name)[1]
     moved = {key: value for key, value in given.items() if key in (*GLOBALS, *ROWS)}
@@ -209,7 +222,7 @@ def test_ids_of_every_type_mean_the_same(rng):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_refusals(name, rng):
-    given = arguments(name, rng, B=4, P=3, L=2, D=3)
+    given = arguments(name, rng, B=4, P=3, L=2, D=9)
     core = functions(name)[0]
     with pytest.raises(ValueError, match=r"^groups: expected 4 whole numbers.* found an array of"):
         core(**given, groups=np.zeros(3, int))

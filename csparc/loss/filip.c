@@ -89,12 +89,12 @@ CS_TYPED(cs_filip)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_fil
     CS_TYPED(cs_late_side)
     patch = {P, in->patches, w.patch_norm, in->patch_query, gradients ? dpatches : NULL},
     token = {L, in->tokens, w.token_norm, in->token_key, gradients ? dtokens : NULL};
-    CS_TRY(CS_TYPED(cs_late)(B, D, &patch, &token, logit_scale, asked_rows, asked_columns, out,
-                             threads, w.direction));
+    CS_TRY(CS_TYPED(cs_late)(B, D, &patch, &token, &in->groups, logit_scale, asked_rows,
+                             asked_columns, out, threads, w.direction));
     patch.mask = in->patch_key;
     token.mask = in->token_query;
-    CS_TRY(CS_TYPED(cs_late)(B, D, &token, &patch, logit_scale, asked_rows, asked_columns, out,
-                             threads, w.direction));
+    CS_TRY(CS_TYPED(cs_late)(B, D, &token, &patch, &in->groups, logit_scale, asked_rows,
+                             asked_columns, out, threads, w.direction));
     if (gradients) {
         leave_unit_vectors(B * P, D, in->patches, w.patch_norm, dpatches);
         leave_unit_vectors(B * L, D, in->tokens, w.token_norm, dtokens);

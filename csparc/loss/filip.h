@@ -7,6 +7,7 @@
  *   patches (B,P,D), tokens (B,L,D) in
  *   patch_query, patch_key (B,P), token_query, token_key (B,L) or NULL: rows that take part as
  *     queries, as keys; keys must be valid rows. Rows in neither are not read.
+ *   groups: loss/groups.h; they are not those of the choice of keys
  *   out[0] loss, out[1] dloss/dlogit_scale
  *   dpatches (B,P,D), dtokens (B,L,D) written, or both NULL; asked_*: 0 for the usual tile
  *
@@ -18,10 +19,12 @@
 
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 
 typedef struct {
     const cs_real *patches, *tokens;
     const uint8_t *patch_query, *patch_key, *token_query, *token_key;
+    cs_groups groups;
 } CS_TYPED(cs_filip_input);
 
 size_t CS_TYPED(cs_filip_scratch)(size_t B, size_t P, size_t L, size_t D, long long asked_rows,

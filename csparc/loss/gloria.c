@@ -34,7 +34,7 @@ most_words(size_t L)
 
 static workspace
 layout(size_t B, size_t P, size_t L, size_t D, long long asked_rows, long long asked_columns,
-       int gradients, size_t threads, cs_arena *arena)
+       int gradients, int positive, size_t threads, cs_arena *arena)
 {
     workspace w = {.B = B, .P = P, .L = L, .D = D};
     size_t owners = cs_tiling_of(B, 1, CAPTIONS, 0, asked_columns).owners;
@@ -43,7 +43,7 @@ layout(size_t B, size_t P, size_t L, size_t D, long long asked_rows, long long a
     cs_arena counter = {NULL, 0};
     CS_TYPED(cs_word_tile) measured;
     CS_TYPED(cs_image_block_layout)(tiling.rows, P, D, tiling.owners, gradients, arena, &w.block);
-    CS_TYPED(cs_pair_states_layout)(B, &tiling, arena, &w.states);
+    CS_TYPED(cs_pair_states_layout)(B, &tiling, positive, arena, &w.states);
     w.has_image = cs_arena_take(arena, B);
     w.has_caption = cs_arena_take(arena, B);
     w.words = cs_arena_take(arena, B * sizeof(size_t));
@@ -57,10 +57,11 @@ layout(size_t B, size_t P, size_t L, size_t D, long long asked_rows, long long a
 
 size_t
 CS_TYPED(cs_gloria_scratch)(size_t B, size_t P, size_t L, size_t D, long long asked_rows,
-                            long long asked_columns, int gradients, size_t threads)
+                            long long asked_columns, int gradients, int positive,
+                            size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, P, L, D, asked_rows, asked_columns, gradients, threads, &counter);
+    (void)layout(B, P, L, D, asked_rows, asked_columns, gradients, positive, threads, &counter);
     return counter.used;
 }
 
@@ -191,7 +192,7 @@ gradient_of_owner(workspace *w, size_t owner, cs_real *dtokens)
 }
 
 static void
-open_states(workspace *w)
+open_states(workspace *w, const cs_groups *groups)
 {
     for (size_t i = 0; i < w->B; i++) {
         w->words[i] = 0;
@@ -205,7 +206,7 @@ open_states(workspace *w)
     w->block.valid = w->in.patch_valid;
     w->block.unit = 0;
     w->block.use_gram = 1;
-    CS_TYPED(cs_pair_states_open)(w->has_image, w->has_caption, &w->states);
+    CS_TYPED(cs_pair_states_open)(w->has_image, w->has_caption, groups, &w->states);
 }
 
 cs_status
@@ -216,14 +217,14 @@ CS_TYPED(cs_gloria)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_gl
     cs_arena arena = {scratch, 0};
     int gradients = dpatches != NULL && dtokens != NULL;
     workspace w = layout(B, P, L, D, options->asked_rows, options->asked_columns, gradients,
-                         threads, &arena);
+                         cs_groups_match(&in->groups), threads, &arena);
     const cs_tiling *tiling = &w.states.tiling;
     memset(out, 0, (1 + SCALES) * sizeof(double));
     if (B == 0)
         return CS_OK;
     w.options = options;
     w.in = *in;
-    open_states(&w);
+    open_states(&w, &in->groups);
     for (size_t r0 = 0; r0 < B; r0 += tiling->rows) {
         CS_TYPED(cs_image_block_pack)(r0, cs_least(tiling->rows, B - r0), in->patches, &w.block);
         CS_PARALLEL_FOR_DYNAMIC_ON(threads)

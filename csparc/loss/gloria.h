@@ -8,6 +8,7 @@
  * logarithm of the number of words. divide = 0: without 1/pool_scale.
  *
  *   patches (B,P,D), tokens (B,L,D) in; patch_valid (B,P), text_valid (B,L) or NULL
+ *   groups: loss/groups.h
  *   weight: factor of the gradients, not of the loss
  *   out[0] loss, out[1..3] gradients of attention_scale, pool_scale, logit_scale
  *   dpatches (B,P,D), dtokens (B,L,D) written, or both NULL; asked_*: 0 for the usual tile
@@ -25,6 +26,7 @@
 
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 #include "loss/word_tile.h"
 
 typedef struct {
@@ -36,10 +38,12 @@ typedef struct {
 typedef struct {
     const cs_real *patches, *tokens;
     const uint8_t *patch_valid, *text_valid;
+    cs_groups groups;
 } CS_TYPED(cs_gloria_input);
 
 size_t CS_TYPED(cs_gloria_scratch)(size_t B, size_t P, size_t L, size_t D, long long asked_rows,
-                                   long long asked_columns, int gradients, size_t threads);
+                                   long long asked_columns, int gradients, int positive,
+                                   size_t threads);
 
 cs_status CS_TYPED(cs_gloria)(size_t B, size_t P, size_t L, size_t D,
                               const CS_TYPED(cs_gloria_input) *in,

@@ -114,9 +114,9 @@ CS_TYPED(cs_matches_skip)(const CS_TYPED(cs_matches) *m, size_t i)
     m->count[i] = 0;
 }
 
-/* Gradient of row i by the matching entry `score`. */
-static cs_real
-gradient_of_match(const CS_TYPED(cs_matches) *m, size_t i, cs_real share, cs_real score)
+cs_real
+CS_TYPED(cs_matches_gradient)(const CS_TYPED(cs_matches) *m, size_t i, cs_real share,
+                              cs_real score)
 {
     cs_real x = score - m->lse[i], n = m->count[i];
     return n == 0 ? 0 : expm1(x + log(n)) / n - share * exp(x);
@@ -130,8 +130,10 @@ CS_TYPED(cs_groups_gradient)(const cs_groups *groups, size_t i, size_t c0, size_
 {
     for (size_t k = 0; k < C; k++) {
         size_t j = c0 + k;
-        if (cs_same_group(groups, i, j))
-            g[k] = weight * (gradient_of_match(image, i, image_share[i], scores[k]) +
-                             gradient_of_match(caption, j, caption_share[j], scores[k]));
+        if (!cs_same_group(groups, i, j))
+            continue;
+        cs_real row = CS_TYPED(cs_matches_gradient)(image, i, image_share[i], scores[k]);
+        cs_real column = CS_TYPED(cs_matches_gradient)(caption, j, caption_share[j], scores[k]);
+        g[k] = weight * (row + column);
     }
 }

@@ -73,6 +73,10 @@ cs_real CS_TYPED(cs_matches_close)(const CS_TYPED(cs_matches) *matches, size_t i
 /* Row i has no cross-entropy. */
 void CS_TYPED(cs_matches_skip)(const CS_TYPED(cs_matches) *matches, size_t i);
 
+/* Gradient of row i by the matching entry `score`. */
+cs_real CS_TYPED(cs_matches_gradient)(const CS_TYPED(cs_matches) *matches, size_t i,
+                                      cs_real share, cs_real score);
+
 /* Put the gradients of matching pairs, image i and captions c0 .. c0+C, in place: g = weight times
  * the sum of both sides'. image_share, caption_share [B]: *share of every row and column. */
 void CS_TYPED(cs_groups_gradient)(const cs_groups *groups, size_t i, size_t c0, size_t C,

@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "la/rows.h"
-#include "loss/contrastive.h"
+#include "loss/contrast_row.h"
 #include "loss/kernels.h"
 #include "loss/multiply.h"
 #include "loss/pair_kernels.h"
@@ -28,6 +28,7 @@ typedef struct {
 typedef struct {
     size_t B, D;
     CS_TYPED(cs_late_side) query, key;
+    const cs_groups *groups;
     cs_real scale;
     cs_tiling tiling;
     size_t most_samples;           /* of a tile */
@@ -180,30 +181,14 @@ score_owner(const workspace *w, size_t owner)
 static void
 contrast_row(const workspace *w, size_t r, double *out)
 {
-    size_t i = w->first + r, B = w->B;
-    cs_real *score = w->score + r * B, top = CS_MASKED, sum = 0, share;
-    cs_real per_query = w->scale / (cs_real)(w->query_count[i] > 0 ? w->query_count[i] : 1);
+    size_t i = w->first + r;
+    cs_real *score = w->score + r * w->B;
     if (w->query_count[i] == 0 || w->key_count[i] == 0) {
-        memset(score, 0, B * sizeof(cs_real));
+        memset(score, 0, w->B * sizeof(cs_real));
         return;
     }
-    for (size_t j = 0; j < B; j++)
-        if (j != i && w->key_count[j] > 0 && !(w->scale * score[j] <= top))
-            top = w->scale * score[j];
-    for (size_t j = 0; j < B; j++)
-        if (j != i && w->key_count[j] > 0)
-            sum += exp(w->scale * score[j] - top);
-    cs_real own = score[i], matching = w->scale * own, excess = cs_excess(top, sum, matching, &share);
-    double dscale = 0;
-    for (size_t j = 0; j < B; j++) {
-        cs_real softmax = w->key_count[j] > 0 ? exp(w->scale * score[j] - matching - excess) : 0;
-        cs_real g = (j == i ? -share : softmax) / (cs_real)(2 * B);
-        /* The g of a row sum to 0: differences keep the digits a sum of g X would cancel. */
-        dscale += (double)(g * (score[j] - own));
-        score[j] = per_query * g;
-    }
-    out[0] += (double)excess / (double)(2 * B);
-    out[1] += dscale;
+    CS_TYPED(cs_contrast_row)(w->B, i, w->key_count, w->groups, w->scale,
+                              w->scale / (cs_real)w->query_count[i], score, out);
 }
 
 /* Gradients through the winners among one owner's samples. */
@@ -256,8 +241,9 @@ sum_partials(const workspace *w, size_t r)
 
 cs_status
 CS_TYPED(cs_late)(size_t B, size_t D, const CS_TYPED(cs_late_side) *queries,
-                  const CS_TYPED(cs_late_side) *keys, cs_real scale, long long asked_rows,
-                  long long asked_columns, double *out, size_t threads, void *scratch)
+                  const CS_TYPED(cs_late_side) *keys, const cs_groups *groups, cs_real scale,
+                  long long asked_rows, long long asked_columns, double *out, size_t threads,
+                  void *scratch)
 {
     cs_arena arena = {scratch, 0};
     workspace w =
@@ -266,6 +252,7 @@ CS_TYPED(cs_late)(size_t B, size_t D, const CS_TYPED(cs_late_side) *queries,
         return CS_ESHAPE;
     w.query = *queries;
     w.key = *keys;
+    w.groups = groups;
     w.scale = scale;
     for (size_t i = 0; i < B; i++) {
         w.query_count[i] = count_rows(queries, i);

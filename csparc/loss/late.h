@@ -10,6 +10,7 @@
  * h = dloss/dX_ij / (number of queries of i):  dqh += h kh*,  dkh* += h qh.
  *
  *   x (B,N,D), norm (B,N) lengths with 0 for dead rows, mask (B,N) or NULL: rows that take part
+ *   groups: pairs that match too, or take no part (loss/groups.h)
  *   dx (B,N,D): gradient by unit vectors, added to; NULL on both sides for the loss alone
  *   out[0] loss, out[1] dloss/dscale, both added to
  *
@@ -23,6 +24,7 @@
 
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 
 typedef struct {
     size_t N;
@@ -35,8 +37,8 @@ size_t CS_TYPED(cs_late_scratch)(size_t B, size_t query_rows, size_t key_rows, s
                                  long long asked_rows, long long asked_columns, size_t threads);
 
 cs_status CS_TYPED(cs_late)(size_t B, size_t D, const CS_TYPED(cs_late_side) *queries,
-                            const CS_TYPED(cs_late_side) *keys, cs_real scale,
-                            long long asked_rows, long long asked_columns, double *out,
-                            size_t threads, void *scratch);
+                            const CS_TYPED(cs_late_side) *keys, const cs_groups *groups,
+                            cs_real scale, long long asked_rows, long long asked_columns,
+                            double *out, size_t threads, void *scratch);
 
 #endif

@@ -54,7 +54,7 @@ layout_tile(size_t P, size_t D, size_t columns, cs_arena *arena, tile *t)
 
 static workspace
 layout(size_t B, size_t P, size_t D, long long asked_rows, long long asked_columns, int gradients,
-       size_t threads, cs_arena *arena)
+       int positive, size_t threads, cs_arena *arena)
 {
     workspace w = {.B = B, .P = P, .D = D};
     size_t owners = cs_tiling_of(B, 1, COLUMNS, 0, asked_columns).owners;
@@ -63,7 +63,7 @@ layout(size_t B, size_t P, size_t D, long long asked_rows, long long asked_colum
     cs_arena counter = {NULL, 0};
     tile measured;
     CS_TYPED(cs_image_block_layout)(tiling.rows, P, D, tiling.owners, gradients, arena, &w.block);
-    CS_TYPED(cs_pair_states_layout)(B, &tiling, arena, &w.states);
+    CS_TYPED(cs_pair_states_layout)(B, &tiling, positive, arena, &w.states);
     w.has_image = cs_arena_take(arena, B);
     w.has_caption = cs_arena_take(arena, B);
     w.text = cs_arena_take(arena, B * D * sizeof(cs_real));
@@ -78,10 +78,11 @@ layout(size_t B, size_t P, size_t D, long long asked_rows, long long asked_colum
 
 size_t
 CS_TYPED(cs_pacl_scratch)(size_t B, size_t P, size_t D, long long asked_rows,
-                          long long asked_columns, int gradients, size_t threads)
+                          long long asked_columns, int gradients, int positive,
+                          size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, P, D, asked_rows, asked_columns, gradients, threads, &counter);
+    (void)layout(B, P, D, asked_rows, asked_columns, gradients, positive, threads, &counter);
     return counter.used;
 }
 
@@ -210,7 +211,7 @@ gradient_of_owner(workspace *w, size_t owner, cs_real *dtext)
 }
 
 static void
-open_states(workspace *w, const uint8_t *patch_valid)
+open_states(workspace *w, const uint8_t *patch_valid, const cs_groups *groups)
 {
     for (size_t i = 0; i < w->B; i++) {
         w->has_caption[i] = 1;
@@ -219,18 +220,19 @@ open_states(workspace *w, const uint8_t *patch_valid)
             w->has_image[i] |= patch_valid[i * w->P + p];
     }
     w->block.valid = patch_valid;
-    CS_TYPED(cs_pair_states_open)(w->has_image, w->has_caption, &w->states);
+    CS_TYPED(cs_pair_states_open)(w->has_image, w->has_caption, groups, &w->states);
 }
 
 cs_status
 CS_TYPED(cs_pacl)(size_t B, size_t P, size_t D, const cs_real *patches, const cs_real *text,
-                  const uint8_t *patch_valid, const cs_pacl_options *options, double *out,
-                  cs_real *dpatches, cs_real *dtext, size_t threads, void *scratch)
+                  const uint8_t *patch_valid, const cs_groups *groups,
+                  const cs_pacl_options *options, double *out, cs_real *dpatches, cs_real *dtext,
+                  size_t threads, void *scratch)
 {
     cs_arena arena = {scratch, 0};
     int gradients = dpatches != NULL && dtext != NULL;
-    workspace w = layout(B, P, D, options->asked_rows, options->asked_columns, gradients, threads,
-                         &arena);
+    workspace w = layout(B, P, D, options->asked_rows, options->asked_columns, gradients,
+                         cs_groups_match(groups), threads, &arena);
     const cs_tiling *tiling = &w.states.tiling;
     out[0] = out[1] = out[2] = 0;
     if (B == 0)
@@ -239,7 +241,7 @@ CS_TYPED(cs_pacl)(size_t B, size_t P, size_t D, const cs_real *patches, const cs
     w.options = options;
     w.block.unit = options->unit_pool;
     w.block.use_gram = options->renormalize;
-    open_states(&w, patch_valid);
+    open_states(&w, patch_valid, groups);
     for (size_t r0 = 0; r0 < B; r0 += tiling->rows) {
         CS_TYPED(cs_image_block_pack)(r0, cs_least(tiling->rows, B - r0), patches, &w.block);
         CS_PARALLEL_FOR_DYNAMIC_ON(threads)

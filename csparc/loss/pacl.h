@@ -11,7 +11,7 @@
  * weight_scale cos; sums to 0 over k), and the matrix W = e a + weight_scale du / |v| carries both
  * dth = W^T V and dV = W th; besides dG += f a a^T and the part along v_k (loss/image_block.h).
  *
- *   patches (B,P,D), text (B,D) in; patch_valid (B,P) or NULL
+ *   patches (B,P,D), text (B,D) in; patch_valid (B,P) or NULL; groups: loss/groups.h
  *   out[0] loss, out[1] dloss/dlogit_scale, out[2] dloss/dweight_scale
  *   dpatches (B,P,D), dtext (B,D) written, or both NULL; asked_*: 0 for the usual tile (tiling.h)
  *
@@ -28,6 +28,7 @@
 
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 
 typedef struct {
     double logit_scale, weight_scale;
@@ -36,11 +37,12 @@ typedef struct {
 } cs_pacl_options;
 
 size_t CS_TYPED(cs_pacl_scratch)(size_t B, size_t P, size_t D, long long asked_rows,
-                                 long long asked_columns, int gradients, size_t threads);
+                                 long long asked_columns, int gradients, int positive,
+                                 size_t threads);
 
 cs_status CS_TYPED(cs_pacl)(size_t B, size_t P, size_t D, const cs_real *patches,
                             const cs_real *text, const uint8_t *patch_valid,
-                            const cs_pacl_options *options, double *out, cs_real *dpatches,
-                            cs_real *dtext, size_t threads, void *scratch);
+                            const cs_groups *groups, const cs_pacl_options *options, double *out,
+                            cs_real *dpatches, cs_real *dtext, size_t threads, void *scratch);
 
 #endif

@@ -4,7 +4,8 @@
  *   loss = 1/(2B) sum_{i with both} [ lse_j S_ij - S_ii  +  lse_j S_ji - S_ii ]
  *
  * j runs over captions that have tokens, respectively images that have patches; i over pairs that
- * have both. The denominator stays B. First pass: every tile once, absorbed; then `close`; second
+ * have both; other pairs of a group match too, or take no part (loss/groups.h). The denominator
+ * stays B. First pass: every tile once, absorbed; then `close`; second
  * pass: tiles again, turned into gradients. The matching pair is kept out of the sums, so that a
  * confident row loses no digits (loss/kernels.h).
  */
@@ -14,30 +15,36 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/groups.h"
 #include "loss/tiling.h"
 
 /* One side: the state of the other entries of each row (column) and what follows from it. */
 typedef struct {
     cs_real *top, *sum; /* [B] largest entry, sum of exp(entry - top) */
     cs_real *lse;       /* [B] */
-    cs_real *share;     /* [B] 1 - softmax of the matching entry */
+    cs_real *share;     /* [B] 1 - softmax of what matches */
+    CS_TYPED(cs_matches) matches; /* where several may */
 } CS_TYPED(cs_pair_side);
 
 typedef struct {
     size_t B;
     cs_tiling tiling;
     const uint8_t *has_image, *has_caption; /* [B]: 1 where there are valid rows */
+    const cs_groups *groups;
     CS_TYPED(cs_pair_side) image, caption;
     cs_real *matching;              /* [B] S_ii */
     cs_real *owner_top, *owner_sum; /* [owners, rows]: row states of one block */
+    CS_TYPED(cs_matches) owner_matches; /* [owners, rows] the same of what matches */
     cs_real *room;                  /* [owners, 2 (rows + columns)] states of one tile */
+    CS_TYPED(cs_matches) tile_matches; /* [owners, rows + columns] */
+    cs_real *tile_room;             /* [owners, rows columns] */
 } CS_TYPED(cs_pair_states);
 
-void CS_TYPED(cs_pair_states_layout)(size_t B, const cs_tiling *tiling, cs_arena *arena,
-                                     CS_TYPED(cs_pair_states) *states);
+void CS_TYPED(cs_pair_states_layout)(size_t B, const cs_tiling *tiling, int positive,
+                                     cs_arena *arena, CS_TYPED(cs_pair_states) *states);
 
 void CS_TYPED(cs_pair_states_open)(const uint8_t *has_image, const uint8_t *has_caption,
-                                   CS_TYPED(cs_pair_states) *states);
+                                   const cs_groups *groups, CS_TYPED(cs_pair_states) *states);
 
 /* One owner starts on the block of images r0 .. r0+R. */
 void CS_TYPED(cs_pair_states_begin)(CS_TYPED(cs_pair_states) *states, size_t owner, size_t R);

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from csparc._arrays import flag, number, positive, real_inputs
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
 from csparc.losses.filip import FilipLoss, interact, query_and_key_masks
 from csparc.losses.result import LossOutput
@@ -31,6 +32,8 @@ def clip_filip_loss(
     keep: float = 0.2,
     drop: str = "keys",
     drop_group: int = 64,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -38,7 +41,7 @@ def clip_filip_loss(
 
     Parameters
     ----------
-    patches, tokens, text_mask, patch_mask, keep, drop, drop_group
+    patches, tokens, text_mask, patch_mask, keep, drop, drop_group, groups, same_group
         As in :func:`filip_loss`.
     image_global, text_global : [B, D]
         As in :func:`clip_loss`.
@@ -59,6 +62,7 @@ def clip_filip_loss(
         patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
     )
     batch = Batch(inputs, text_mask, patch_mask)
+    marked = read_groups(groups, same_group, batch.B)
     scale = positive(logit_scale, "logit_scale")
     local_scale = positive(local_logit_scale, "local_logit_scale")
     global_weight = number(global_weight, "global_weight")
@@ -67,8 +71,8 @@ def clip_filip_loss(
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
         buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
-    loss, dlocal_scale = interact(batch, masks, local_scale, buffers)
-    global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers)
+    loss, dlocal_scale = interact(batch, masks, local_scale, buffers, marked)
+    global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers, marked)
     grads: dict[str, Any] = {}
     if buffers is not None:
         for name in ("patches", "tokens"):
@@ -125,6 +129,8 @@ class ClipFilipLoss(LearnedLoss):
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 1 / 0.07,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
@@ -132,6 +138,6 @@ class ClipFilipLoss(LearnedLoss):
         return clip_filip_loss(
             patches, tokens, image_global=image_global, text_global=text_global,
             text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale,
-            local_logit_scale=self.value("local_logit_scale"), **self._options, grad=grad,
-            out_grads=out_grads,
+            local_logit_scale=self.value("local_logit_scale"), **self._options, groups=groups,
+            same_group=same_group, grad=grad, out_grads=out_grads,
         )  # fmt: skip

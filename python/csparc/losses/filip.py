@@ -13,6 +13,7 @@ from csparc import _core
 from csparc._arrays import choice, flag, number, positive, real_inputs, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import Groups, read_groups
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -30,6 +31,8 @@ def filip_loss(
     keep: float = 0.2,
     drop: str = "keys",
     drop_group: int = 64,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -61,6 +64,10 @@ def filip_loss(
         The keys kept are those most similar to anything in their group of this many consecutive
         samples. Ties go to the lowest index. With 1, keys are chosen by their own pair alone, which
         lets the label choose the negatives' keys.
+    groups, same_group
+        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`. They have nothing to do
+        with ``drop_group``: keys are chosen by similarity to everything in their drop group, pairs
+        that ``"exclude"`` takes out of the softmaxes included.
     grad
         Also return ``grads``: ``patches``, ``tokens``, ``logit_scale``.
     out_grads
@@ -80,12 +87,13 @@ def filip_loss(
     """
     inputs = real_inputs(patches=patches, tokens=tokens)
     batch = Batch(inputs, text_mask, patch_mask)
+    marked = read_groups(groups, same_group, batch.B)
     scale = positive(logit_scale, "logit_scale")
     masks = query_and_key_masks(batch, keep, drop, drop_group)
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
         buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
-    loss, dscale = interact(batch, masks, scale, buffers)
+    loss, dscale = interact(batch, masks, scale, buffers, marked)
     grads: dict[str, Any] = {}
     if buffers is not None:
         grads = {**buffers.finished(), "logit_scale": dscale}
@@ -97,11 +105,13 @@ def interact(
     masks: tuple[np.ndarray | None, ...],
     scale: float,
     buffers: GradientBuffers | None,
+    groups: Groups,
 ) -> tuple[float, float]:
     """(loss, gradient of the scale); those of patches and tokens are written to ``buffers``."""
     out = np.zeros(2)
     _core.filip(
-        batch.arrays["patches"], batch.arrays["tokens"], *masks, scale, *TILE, out,
+        batch.arrays["patches"], batch.arrays["tokens"], *masks, *groups.for_core, scale,
+        *TILE, out,
         None if buffers is None else buffers["patches"],
         None if buffers is None else buffers["tokens"],
     )  # fmt: skip
@@ -164,13 +174,15 @@ class FilipLoss:
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 1 / 0.07,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
         """As :func:`filip_loss`; the global vectors are accepted and not looked at."""
         return filip_loss(
             patches, tokens, text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale,
-            **self._options, grad=grad, out_grads=out_grads,
+            **self._options, groups=groups, same_group=same_group, grad=grad, out_grads=out_grads,
         )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from csparc import _core
 from csparc._arrays import choice, flag, number, positive, real_inputs
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
 from csparc.losses.result import LossOutput
 
@@ -39,6 +40,8 @@ def gloria_loss(
     divide_by_pool_scale: bool = True,
     global_weight: float = 1.0,
     local_weight: float = 1.0,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -74,6 +77,8 @@ def gloria_loss(
         False: z without the factor 1/k2 (the public code).
     global_weight, local_weight
         What the parts are multiplied by in ``loss``.
+    groups, same_group
+        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`, for both parts.
     grad
         Also return ``grads``: the four arrays and the four scales.
     out_grads
@@ -94,6 +99,7 @@ def gloria_loss(
         patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
     )
     batch = Batch(inputs, text_mask, patch_mask)
+    marked = read_groups(groups, same_group, batch.B)
     scale = positive(logit_scale, "logit_scale")
     values = (attention_scale, pool_scale, local_logit_scale)
     scales = [positive(value, name) for name, value in zip(SCALES, values)]
@@ -107,11 +113,11 @@ def gloria_loss(
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
         buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
-    global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers)
+    global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers, marked)
     out = np.zeros(4)
     _core.gloria(
         batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
-        *scales, *options, local_weight, *TILE, out,
+        *marked.for_core, *scales, *options, local_weight, *TILE, out,
         None if buffers is None else buffers["patches"],
         None if buffers is None else buffers["tokens"],
     )  # fmt: skip
@@ -189,6 +195,8 @@ class GloriaLoss(LearnedLoss):
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 10.0,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
@@ -200,5 +208,5 @@ class GloriaLoss(LearnedLoss):
         return gloria_loss(
             patches, tokens, image_global=image_global, text_global=text_global,
             text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale, **scales,
-            **self._options, grad=grad, out_grads=out_grads,
+            **self._options, groups=groups, same_group=same_group, grad=grad, out_grads=out_grads,
         )  # fmt: skip

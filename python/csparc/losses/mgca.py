@@ -14,6 +14,7 @@ from csparc._arrays import choice, flag, number, positive, real_inputs, whole_nu
 from csparc.losses._attention import Projections, labelled
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
 from csparc.losses.result import LossOutput
 
 ATTENTIONS = ("mha", "free")
@@ -41,6 +42,8 @@ def mgca_loss(
     prototype_scale: float = 1 / 0.2,
     weights: Sequence[float] = (1.0, 1.0, 1.0),
     convention: str = "paper",
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -80,6 +83,10 @@ def mgca_loss(
     convention
         ``"paper"``: every term is a mean over its two directions. ``"code"``: the first two are
         sums, as in the public code.
+    groups, same_group
+        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the first term. The
+        others have no negatives in the batch: tokens are contrasted within their pair, and
+        prototypes are shared out over the batch whoever is alike.
     grad
         Also return ``grads``: the five arrays, three scales, and with projections
         ``grads["word_attention"]["query"]`` and so on.
@@ -117,6 +124,7 @@ def mgca_loss(
     arrays = {name: inputs.arrays[name] for name in (*LOCAL, *ASSIGNED)}
     inputs = replace(inputs, arrays=arrays)
     batch = Batch(inputs, text_mask, patch_mask)
+    marked = read_groups(groups, same_group, batch.B)
     scales = [
         positive(logit_scale, "logit_scale"),
         positive(local_logit_scale, "local_logit_scale"),
@@ -126,7 +134,7 @@ def mgca_loss(
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
         buffers = GradientBuffers(inputs, list(arrays), out_grads)
-    whole = contrast_globals(batch, scales[0], factors[0], buffers)
+    whole = contrast_globals(batch, scales[0], factors[0], buffers, marked)
     local = _align_tokens(batch, projections, heads, scales[1], factors[1], buffers)
     shared = _assign_prototypes(batch, scales[2], factors[2], buffers)
     grads: dict[str, Any] = {}

@@ -127,6 +127,8 @@ class MgcaLoss(LearnedLoss):
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 1 / 0.07,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
@@ -144,5 +146,6 @@ class MgcaLoss(LearnedLoss):
             heads=self._options["heads"], logit_scale=logit_scale,
             local_logit_scale=self.value("local_logit_scale"),
             prototype_scale=self.value("prototype_scale"), weights=self._weights(),
-            convention=self._options["convention"], grad=grad, out_grads=out_grads,
+            convention=self._options["convention"], groups=groups, same_group=same_group, grad=grad,
+            out_grads=out_grads,
         )  # fmt: skip

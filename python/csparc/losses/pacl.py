@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, choice, flag, positive, real_inputs, valid_mask
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
 from csparc.losses.result import LossOutput
 
@@ -30,6 +31,8 @@ def pacl_loss(
     weights: str = "softmax",
     pool: str = "raw",
     renormalize: bool = True,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -58,6 +61,8 @@ def pacl_loss(
         Weigh the patches as they are (``"raw"``) or as ``"unit"`` vectors.
     renormalize
         Contrast cosines of what was pooled; False: its inner products with ``t``.
+    groups, same_group
+        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`.
     grad
         Also return ``grads``: ``patches``, ``text_global``, ``logit_scale``, ``weight_scale``.
     out_grads
@@ -77,6 +82,7 @@ def pacl_loss(
     arrays = inputs.arrays
     sizes = check_axes(arrays, {"patches": "BPD", "text_global": "BD"})
     valid = valid_mask(patch_mask, "patch_mask", sizes["B"], sizes["P"])
+    marked = read_groups(groups, same_group, sizes["B"]).for_core
     options = (
         positive(logit_scale, "logit_scale"),
         positive(weight_scale, "weight_scale"),
@@ -87,11 +93,11 @@ def pacl_loss(
     )
     out = np.zeros(3)
     if not flag(grad, "grad") and out_grads is None:
-        _core.pacl(*arrays.values(), valid, *options, out, None, None)
+        _core.pacl(*arrays.values(), valid, *marked, *options, out, None, None)
         return LossOutput(loss=float(out[0]), global_loss=0.0, local_loss=float(out[0]))
     buffers = GradientBuffers(inputs, list(arrays), out_grads)
     written = buffers["patches"], buffers["text_global"]
-    _core.pacl(*arrays.values(), valid, *options, out, *written)
+    _core.pacl(*arrays.values(), valid, *marked, *options, out, *written)
     grads = {**buffers.finished(), "logit_scale": float(out[1]), "weight_scale": float(out[2])}
     return LossOutput(loss=float(out[0]), global_loss=0.0, local_loss=float(out[0]), grads=grads)
 
@@ -148,6 +154,8 @@ class PaclLoss(LearnedLoss):
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 1 / 0.07,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
@@ -159,6 +167,8 @@ class PaclLoss(LearnedLoss):
             logit_scale=logit_scale,
             weight_scale=self.value("weight_scale") if self.parameters else self.weight_scale,
             **self._options,
+            groups=groups,
+            same_group=same_group,
             grad=grad,
             out_grads=out_grads,
         )

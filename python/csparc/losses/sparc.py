@@ -15,6 +15,7 @@ from csparc import _core
 from csparc._arrays import choice, flag, number, positive, real_inputs
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
 from csparc.losses.align import AlignOptions
 from csparc.losses.result import LossOutput
 
@@ -44,6 +45,8 @@ def sparc_loss(
     text_pool: str = "masked",
     degenerate: str = "uniform",
     detach_weights: bool = False,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
     return_weights: bool = False,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
@@ -85,6 +88,9 @@ def sparc_loss(
         all positions, as the paper's listing has it; padding then takes part in the global loss.
     detach_weights
         Treat the alignment weights as constants in the gradient.
+    groups, same_group
+        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the global part; the
+        local part contrasts no pair with another.
     return_weights
         Also return ``weights`` [B, L, P].
     grad
@@ -127,6 +133,8 @@ def sparc_loss(
         text_mask=text_mask,
         patch_mask=patch_mask,
         logit_scale=logit_scale,
+        groups=groups,
+        same_group=same_group,
         return_weights=return_weights,
         grad=grad,
         out_grads=out_grads,
@@ -180,6 +188,8 @@ class SparcLoss:
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float = 1 / 0.07,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
         return_weights: bool = False,
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
@@ -193,6 +203,7 @@ class SparcLoss:
             text_global=text_global,
         )
         batch = Batch(inputs, text_mask, patch_mask)
+        marked = read_groups(groups, same_group, batch.B)
         scale = positive(logit_scale, "logit_scale")
         buffers = None
         if flag(grad, "grad") or out_grads is not None:
@@ -202,10 +213,11 @@ class SparcLoss:
             weights = np.empty((batch.B, batch.L, batch.P), batch.dtype)
         local_scale = scale if self.local_logit_scale is None else self.local_logit_scale
         sums = np.empty(6)
+        into = NO_GRADIENTS if buffers is None else map(buffers.get, self.inputs)
         _core.sparc(
             *map(batch.arrays.get, self.inputs), batch.patch_valid, batch.text_valid,
-            *self._for_core, scale, local_scale, self.global_weight, self.local_weight,
-            sums, weights, *(NO_GRADIENTS if buffers is None else map(buffers.get, self.inputs)),
+            *marked.for_core, *self._for_core, scale, local_scale, self.global_weight,
+            self.local_weight, sums, weights, *into,
         )  # fmt: skip
         global_loss, local_loss, kept_fraction, *dscales = sums.tolist()
         return LossOutput(
