@@ -30,6 +30,8 @@ int cs_processor_count(void);
 /* The same on at most `count` threads: for loops whose scratch was measured for that many. */
 #define CS_PARALLEL_FOR_DYNAMIC_ON(count) \
     CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((int)(count)))
+#define CS_ON_THREADS(kind, count) \
+    CS_PRAGMA(omp parallel for schedule(kind) num_threads((int)(count)))
 #else
 #define cs_thread_id() 0
 #define cs_processor_count() 1
@@ -37,6 +39,44 @@ int cs_processor_count(void);
 #define CS_PARALLEL_FOR_IF(worth) (void)(worth);
 #define CS_PARALLEL_FOR_DYNAMIC
 #define CS_PARALLEL_FOR_DYNAMIC_ON(count) (void)(count);
+#define CS_ON_THREADS(kind, count)
 #endif
+
+/* For loops that small calls run, too: `call`, an expression of `index`, for every index below
+ * `count`. On one thread nothing of OpenMP is entered, whose teams cost a quarter of a microsecond
+ * even then. Results must not depend on `threads`. */
+#define CS_EACH(index, count, threads, call)                                           \
+    do {                                                                               \
+        if ((threads) > 1) {                                                           \
+            CS_ON_THREADS(static, threads)                                             \
+            for (size_t index = 0; index < (count); index++)                           \
+                call;                                                                  \
+        } else {                                                                       \
+            for (size_t index = 0; index < (count); index++)                           \
+                call;                                                                  \
+        }                                                                              \
+    } while (0)
+/* The same for indices of unequal cost; `call` finds scratch by `thread`, below `threads`. */
+#define CS_EACH_DYNAMIC(index, thread, count, threads, call)                           \
+    do {                                                                               \
+        if ((threads) > 1) {                                                           \
+            CS_ON_THREADS(dynamic, threads)                                            \
+            for (size_t index = 0; index < (count); index++) {                         \
+                size_t thread = (size_t)cs_thread_id();                                \
+                call;                                                                  \
+            }                                                                          \
+        } else {                                                                       \
+            enum { thread = 0 };                                                       \
+            for (size_t index = 0; index < (count); index++)                           \
+                call;                                                                  \
+        }                                                                              \
+    } while (0)
+
+/* Threads for a loop: all of them where the work is worth waking them (10 microseconds). */
+static inline size_t
+cs_threads_if(int worth)
+{
+    return worth ? (size_t)cs_thread_count() : 1;
+}
 
 #endif

@@ -150,17 +150,18 @@ block_states(size_t B, size_t block, workspace *w, cs_real *room)
 }
 
 static void
-merge_columns(size_t B, workspace *w)
+merge_column(size_t B, size_t blocks, workspace *w, size_t k)
 {
-    size_t blocks = cs_ceil_divide(B, w->products.tiling.rows);
-    CS_PARALLEL_FOR_IF(blocks * B > 2048)
-    for (size_t k = 0; k < B; k++) {
-        w->text.top[k] = CS_MASKED;
-        w->text.sum[k] = 0;
-        for (size_t block = 0; block < blocks; block++)
-            cs_merge_states(&w->text.top[k], &w->text.sum[k], w->column_top[block * B + k],
-                            w->column_sum[block * B + k]);
-    }
+    w->text.top[k] = CS_MASKED;
+    w->text.sum[k] = 0;
+    for (size_t block = 0; block < blocks; block++)
+        cs_merge_states(&w->text.top[k], &w->text.sum[k], w->column_top[block * B + k],
+                        w->column_sum[block * B + k]);
+}
+
+static void
+merge_column_matches(size_t B, size_t blocks, workspace *w)
+{
     if (!cs_groups_match(w->groups))
         return;
     CS_TYPED(cs_matches_clear)(B, &w->text.matches);
@@ -232,10 +233,9 @@ gradients(size_t B, cs_real weight, workspace *w, cs_real *dimage, cs_real *dtex
     memset(w->dscale, 0, t->owners * sizeof(double));
     for (size_t r0 = 0; r0 < B; r0 += t->rows) {
         size_t R = cs_least(t->rows, B - r0);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < t->owners; owner++)
-            owner_gradient(B, owner, r0, R, weight, w, dtext,
-                           w->tiles + (size_t)cs_thread_id() * room_of_thread(t));
+        CS_EACH_DYNAMIC(owner, thread, t->owners, threads,
+                        owner_gradient(B, owner, r0, R, weight, w, dtext,
+                                       w->tiles + thread * room_of_thread(t)));
         CS_TYPED(cs_pair_sum)(&w->products, r0, R, dimage);
     }
 }
@@ -258,11 +258,11 @@ CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text.unit, w.text.norm));
     CS_TYPED(cs_pair_products_open)(&w.products, logit_scale);
     size_t blocks = cs_ceil_divide(B, w.products.tiling.rows);
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t block = 0; block < blocks; block++)
-        block_states(B, block, &w,
-                     w.tiles + (size_t)cs_thread_id() * room_of_thread(&w.products.tiling));
-    merge_columns(B, &w);
+    CS_EACH_DYNAMIC(block, thread, blocks, threads,
+                    block_states(B, block, &w,
+                                 w.tiles + thread * room_of_thread(&w.products.tiling)));
+    CS_EACH(k, B, cs_threads_if(blocks * B > 2048), merge_column(B, blocks, &w, k));
+    merge_column_matches(B, blocks, &w);
     double rows = finish_rows(B, groups, w.matching, &w.image);
     double columns = finish_rows(B, groups, w.matching, &w.text);
     out[0] = (rows + columns) / (2 * (double)B);

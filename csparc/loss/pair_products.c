@@ -16,18 +16,21 @@ CS_TYPED(cs_pair_products_layout)(size_t B, size_t D, const cs_tiling *tiling,
     p->partial = cs_arena_take(arena, tiling->owners * tiling->rows * D * sizeof(cs_real));
 }
 
+static void
+fill_columns(const CS_TYPED(cs_pair_products) *p, size_t tile, cs_real factor)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    size_t D = p->D, width = p->tiling.columns, c0 = tile * width;
+    cs_real *columns = p->columns + c0 * D;
+    CS_TYPED(cs_transpose)(cs_least(width, p->B - c0), D, width, p->text + c0 * D, D, columns);
+    rows->scale_add(D * width, factor, columns, 0, columns);
+}
+
 void
 CS_TYPED(cs_pair_products_open)(CS_TYPED(cs_pair_products) *p, cs_real factor)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t D = p->D, width = p->tiling.columns, tiles = cs_ceil_divide(p->B, width);
-    CS_PARALLEL_FOR_IF(tiles > 1)
-    for (size_t tile = 0; tile < tiles; tile++) {
-        size_t c0 = tile * width;
-        cs_real *columns = p->columns + c0 * D;
-        CS_TYPED(cs_transpose)(cs_least(width, p->B - c0), D, width, p->text + c0 * D, D, columns);
-        rows->scale_add(D * width, factor, columns, 0, columns);
-    }
+    size_t tiles = cs_ceil_divide(p->B, p->tiling.columns);
+    CS_EACH(tile, tiles, cs_threads_if(tiles > 1), fill_columns(p, tile, factor));
 }
 
 void
@@ -55,14 +58,18 @@ CS_TYPED(cs_pair_gradients)(const CS_TYPED(cs_pair_products) *p, size_t owner, s
     CS_TYPED(cs_product)(R, D, 1, &to_image, &image_sum);
 }
 
+static void
+sum_row(const CS_TYPED(cs_pair_products) *p, size_t r, cs_real *dimage)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    for (size_t owner = 0; owner < p->tiling.owners; owner++)
+        rows->scale_add(p->D, 1, p->partial + (owner * p->tiling.rows + r) * p->D,
+                        owner == 0 ? 0 : 1, dimage);
+}
+
 void
 CS_TYPED(cs_pair_sum)(const CS_TYPED(cs_pair_products) *p, size_t r0, size_t R, cs_real *dimage)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t D = p->D;
-    CS_PARALLEL_FOR_IF(p->tiling.owners * R * D > 65536)
-    for (size_t r = 0; r < R; r++)
-        for (size_t owner = 0; owner < p->tiling.owners; owner++)
-            rows->scale_add(D, 1, p->partial + (owner * p->tiling.rows + r) * D,
-                            owner == 0 ? 0 : 1, dimage + (r0 + r) * D);
+    CS_EACH(r, R, cs_threads_if(p->tiling.owners * R * p->D > 65536),
+            sum_row(p, r, dimage + (r0 + r) * p->D));
 }

@@ -130,8 +130,11 @@ at(cs_real *x, size_t offset)
 
 static void
 one_sample(size_t i, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input) *in,
-           const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *all, workspace *w)
+           const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *all, void *memory)
 {
+    cs_arena arena = {memory, 0};
+    workspace space, *w = &space;
+    layout(P, L, D, all->dpatches != NULL, &arena, w);
     cs_row_set patch_rows = cs_rows_of_sample(i, P, in->patch_valid);
     cs_row_set token_rows = cs_rows_of_sample(i, L, in->text_valid);
     CS_TYPED(cs_sparc_output) out = *all;
@@ -167,16 +170,10 @@ CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_spa
                    const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *out,
                    size_t threads, void *scratch)
 {
-    int gradients = out->dpatches != NULL;
-    size_t bytes = CS_TYPED(cs_sparc_scratch)(P, L, D, gradients, 1);
+    size_t bytes = CS_TYPED(cs_sparc_scratch)(P, L, D, out->dpatches != NULL, 1);
     if (B == 1 || B * P * L * D < 65536)
         threads = 1; /* too little to wake the others */
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t i = 0; i < B; i++) {
-        cs_arena arena = {(char *)scratch + (size_t)cs_thread_id() * bytes, 0};
-        workspace w;
-        layout(P, L, D, gradients, &arena, &w);
-        one_sample(i, P, L, D, in, options, out, &w);
-    }
+    CS_EACH_DYNAMIC(i, thread, B, threads,
+                    one_sample(i, P, L, D, in, options, out, (char *)scratch + thread * bytes));
     return CS_OK;
 }

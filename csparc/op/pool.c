@@ -15,21 +15,43 @@ share(size_t T, const uint8_t *valid)
     return count > 0 ? 1 / (cs_real)count : 0;
 }
 
+static void
+forward_sample(size_t T, size_t C, const cs_real *x, const uint8_t *valid, cs_real *y)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    cs_real weight = share(T, valid);
+    memset(y, 0, C * sizeof *y);
+    for (size_t t = 0; t < T; t++) {
+        if (valid == NULL || valid[t])
+            rows->scale_add(C, weight, x + t * C, 1, y);
+    }
+}
+
+static void
+backward_sample(size_t T, size_t C, const uint8_t *valid, const cs_real *dy, cs_real *dx)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    cs_real weight = share(T, valid);
+    for (size_t t = 0; t < T; t++) {
+        if (valid == NULL || valid[t])
+            rows->scale_add(C, weight, dy, 0, dx + t * C);
+        else
+            memset(dx + t * C, 0, C * sizeof *dx);
+    }
+}
+
+static const uint8_t *
+of_sample(size_t b, size_t T, const uint8_t *valid)
+{
+    return valid == NULL ? NULL : valid + b * T;
+}
+
 cs_status
 CS_TYPED(cs_pool_forward)(size_t B, size_t T, size_t C, const cs_real *x, const uint8_t *valid,
                           cs_real *y)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR_IF(B * T * C > 65536)
-    for (size_t b = 0; b < B; b++) {
-        const uint8_t *mine = valid != NULL ? valid + b * T : NULL;
-        cs_real weight = share(T, mine);
-        memset(y + b * C, 0, C * sizeof *y);
-        for (size_t t = 0; t < T; t++) {
-            if (mine == NULL || mine[t])
-                rows->scale_add(C, weight, x + (b * T + t) * C, 1, y + b * C);
-        }
-    }
+    CS_EACH(b, B, cs_threads_if(B * T * C > 65536),
+            forward_sample(T, C, x + b * T * C, of_sample(b, T, valid), y + b * C));
     return CS_OK;
 }
 
@@ -37,17 +59,7 @@ cs_status
 CS_TYPED(cs_pool_backward)(size_t B, size_t T, size_t C, const uint8_t *valid, const cs_real *dy,
                            cs_real *dx)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR_IF(B * T * C > 65536)
-    for (size_t b = 0; b < B; b++) {
-        const uint8_t *mine = valid != NULL ? valid + b * T : NULL;
-        cs_real weight = share(T, mine);
-        for (size_t t = 0; t < T; t++) {
-            if (mine == NULL || mine[t])
-                rows->scale_add(C, weight, dy + b * C, 0, dx + (b * T + t) * C);
-            else
-                memset(dx + (b * T + t) * C, 0, C * sizeof *dx);
-        }
-    }
+    CS_EACH(b, B, cs_threads_if(B * T * C > 65536),
+            backward_sample(T, C, of_sample(b, T, valid), dy + b * C, dx + b * T * C));
     return CS_OK;
 }

@@ -96,22 +96,25 @@ check_axes(const char *op, const cs_parameter *parameter, PyArrayObject *array,
     return 0;
 }
 
+/* Where the array arguments lie: number of the argument, first byte, first byte behind. */
+typedef struct {
+    int count;
+    int argument[CS_MOST_ARGUMENTS];
+    const char *begin[CS_MOST_ARGUMENTS], *end[CS_MOST_ARGUMENTS];
+} spans;
+
 /* An output must share memory with no other argument. */
 static int
-check_overlap(const char *op, const cs_signature *signature, PyObject *const *arguments)
+check_overlap(const char *op, const cs_signature *signature, const spans *arrays)
 {
-    for (int i = 0; i < signature->count; i++) {
-        if (!signature->parameter[i].output || !PyArray_Check(arguments[i]))
+    for (int i = 0; i < arrays->count; i++) {
+        const cs_parameter *output = &signature->parameter[arrays->argument[i]];
+        if (!output->output)
             continue;
-        char *begin = PyArray_BYTES((PyArrayObject *)arguments[i]);
-        char *end = begin + PyArray_NBYTES((PyArrayObject *)arguments[i]);
-        for (int j = 0; j < signature->count; j++) {
-            if (j == i || !PyArray_Check(arguments[j]))
-                continue;
-            char *other = PyArray_BYTES((PyArrayObject *)arguments[j]);
-            if (begin < other + PyArray_NBYTES((PyArrayObject *)arguments[j]) && other < end) {
+        for (int j = 0; j < arrays->count; j++) {
+            if (j != i && arrays->begin[i] < arrays->end[j] && arrays->begin[j] < arrays->end[i]) {
                 PyErr_Format(PyExc_ValueError, "%s(): output '%s' shares memory with '%s'", op,
-                             signature->parameter[i].name, signature->parameter[j].name);
+                             output->name, signature->parameter[arrays->argument[j]].name);
                 return -1;
             }
         }
@@ -136,8 +139,9 @@ take_number(const char *op, const cs_parameter *parameter, PyObject *value, cs_a
 
 static int
 take_array(const char *op, const cs_parameter *parameter, PyObject *value, int *real_type,
-           npy_intp dim[26], cs_argument *out)
+           npy_intp dim[26], size_t *bytes, cs_argument *out)
 {
+    *bytes = 0;
     if (value == Py_None && parameter->optional) {
         out->array = NULL;
         return 0;
@@ -152,6 +156,7 @@ take_array(const char *op, const cs_parameter *parameter, PyObject *value, int *
         check_axes(op, parameter, array, dim) < 0)
         return -1;
     out->array = PyArray_DATA(array);
+    *bytes = (size_t)PyArray_NBYTES(array);
     return 0;
 }
 
@@ -159,21 +164,29 @@ static int
 take_arguments(const cs_bound_op *op, PyObject *const *arguments, cs_call *call, int *real_type)
 {
     const char *name = op->f32->name;
+    spans arrays;
     npy_intp dim[26];
+    arrays.count = 0;
     for (int i = 0; i < 26; i++)
         dim[i] = -1;
     for (int i = 0; i < op->signature.count; i++) {
         const cs_parameter *parameter = &op->signature.parameter[i];
-        int taken = parameter->kind == CS_NUMBER || parameter->kind == CS_WHOLE_NUMBER
-                        ? take_number(name, parameter, arguments[i], &call->argument[i])
-                        : take_array(name, parameter, arguments[i], real_type, dim,
-                                     &call->argument[i]);
-        if (taken < 0)
+        cs_argument *taken = &call->argument[i];
+        size_t bytes = 0;
+        int failed = parameter->kind == CS_NUMBER || parameter->kind == CS_WHOLE_NUMBER
+                         ? take_number(name, parameter, arguments[i], taken)
+                         : take_array(name, parameter, arguments[i], real_type, dim, &bytes, taken);
+        if (failed < 0)
             return -1;
+        if (bytes == 0)
+            continue;
+        arrays.argument[arrays.count] = i;
+        arrays.begin[arrays.count] = taken->array;
+        arrays.end[arrays.count++] = (const char *)taken->array + bytes;
     }
     for (int i = 0; i < 26; i++)
         call->dim[i] = dim[i] < 0 ? 0 : (size_t)dim[i];
-    return check_overlap(name, &op->signature, arguments);
+    return check_overlap(name, &op->signature, &arrays);
 }
 
 PyObject *
