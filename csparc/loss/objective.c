@@ -84,8 +84,8 @@ bias_of(size_t B, size_t D, const side *s)
     return s->pooled ? s->dmean : NULL;
 }
 
-/* What each sample's cross-entropies are multiplied by. Returns the number of pairs of a valid token
- * and a valid patch. */
+/* What each sample's cross-entropies are multiplied by. Returns the number of pairs of a valid
+ * token and a valid patch. */
 static double
 set_shares(size_t B, size_t P, size_t L, const CS_TYPED(cs_objective_input) *in, int per_token,
            workspace *w)
@@ -137,8 +137,7 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
 {
     cs_arena arena = {scratch, 0};
     int backward = out->dpatches != NULL && out->dtokens != NULL;
-    workspace w = layout(B, P, L, D, cs_groups_match(&in->groups), out->dpatches != NULL, threads,
-                         &arena);
+    workspace w = layout(B, P, L, D, cs_groups_match(&in->groups), backward, threads, &arena);
     double global[2];
     CS_TRY(open_side(B, D, P, in->patches, in->patch_valid, in->image_global, out->dimage,
                      &w.image));
