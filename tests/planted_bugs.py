@@ -56,9 +56,9 @@ BUGS = [
     ),
     Bug(
         "columns past the last whole unit are added to twice",
-        "csparc/la/tiles.c",
-        "const int overlap = rest != 0 && N > UNIT && result->rows != result->c;",
-        "const int overlap = rest != 0 && N > UNIT;",
+        "csparc/la/tile_loops.h",
+        "if (result->rows != result->c && !(result->hints & CS_STREAM)) {",
+        "if (!(result->hints & CS_STREAM)) {",
         "test_tiles.py",
     ),
     Bug(

@@ -93,6 +93,33 @@ def test_two_terms_one_transposed(m: int, dtype: type, rng: np.random.Generator)
         close(c, a.astype(float) @ b + at.T.astype(float) @ bt, f"{n}x{m}")
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("hints", [PLAIN, STREAM])
+def test_any_start_within_a_cache_line(
+    hints: int, in_place: bool, rng: np.random.Generator
+) -> None:
+    """Operands and results that start anywhere: the same bits, nothing written beside them."""
+    n, m, k = 16, 144, 9
+    a, b, e, c = draw(rng, n, k), draw(rng, k, m), draw(rng, n), draw(rng, n, m)
+    seen = set()
+    for skip in range(16):
+        from_b, to_c = aligned(1, k * m + 16, np.float32)[0], aligned(1, n * m + 32, np.float32)[0]
+        from_b[skip : skip + k * m] = b.ravel()
+        inside = slice(skip, skip + n * m)
+        to_c[inside] = c.ravel()
+        _core.product(
+            a,
+            from_b[skip : skip + k * m].reshape(k, m),
+            e if in_place else None,
+            None,
+            hints,
+            to_c[inside].reshape(n, m),
+        )
+        seen.add(to_c[inside].tobytes())
+        assert np.isnan(np.delete(to_c, inside)).all(), skip
+    assert len(seen) == 1
+
+
 def test_sums_do_not_depend_on_the_tile(rng: np.random.Generator) -> None:
     """An element has the same bits whichever tile computed it."""
     a, b = draw(rng, 40, 30), draw(rng, 30, 200)

@@ -166,7 +166,7 @@ write_rows(size_t H, size_t U, const sums *c, float *to, size_t row, int streams
 
 INLINE void
 tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
-     size_t i, size_t j, const ITEM *next)
+     size_t i, size_t j, const ITEM *next, float *to, size_t to_row, int streams)
 {
     sums c;
     if (result->rows != NULL)
@@ -189,34 +189,33 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
             accumulate(H, U, count, &a, step, t->b + k * t->b_row + j, t->b_row, &c);
         }
     }
-    float *to = result->c + i * result->c_row + j;
-    if ((result->hints & CS_STREAM) && (uintptr_t)to % sizeof(vec) == 0 &&
-        result->c_row % LANES == 0)
-        write_rows(H, U, &c, to, result->c_row, 1);
+    if (streams)
+        write_rows(H, U, &c, to, to_row, 1);
     else
-        write_rows(H, U, &c, to, result->c_row, 0);
+        write_rows(H, U, &c, to, to_row, 0);
 }
 
-#define TILE(U, H)                                                                          \
-    static void tile_##U##_##H(size_t terms, const TERM *term,                      \
-                               const RESULT *result, size_t i, size_t j,            \
-                               const ITEM *next)                                           \
-    {                                                                                       \
-        tile(H, U, terms, term, result, i, j, next);                                        \
+#define TILE(U, H)                                                                               \
+    static void tile_##U##_##H(size_t terms, const TERM *term, const RESULT *result, size_t i,   \
+                               size_t j, const ITEM *next, float *to, size_t to_row,             \
+                               int streams)                                                      \
+    {                                                                                            \
+        tile(H, U, terms, term, result, i, j, next, to, to_row, streams);                        \
     }
 TILES
 #undef TILE
 
-typedef void tile_function(size_t, const TERM *, const RESULT *, size_t, size_t, const ITEM *);
+typedef void tile_function(size_t, const TERM *, const RESULT *, size_t, size_t, const ITEM *,
+                           float *, size_t, int);
 #define TILE(U, H) [U][H] = tile_##U##_##H,
 static tile_function *const table[WIDEST + 1][TALLEST + 1] = {TILES};
 #undef TILE
 
-/* Columns j to N one by one: where there are fewer than a UNIT, or none may be computed twice. */
+/* Columns one by one, where there are fewer than a UNIT. */
 static void
-narrow(size_t M, size_t j, size_t N, size_t terms, const TERM *term, const RESULT *result)
+narrow(size_t M, size_t N, size_t terms, const TERM *term, const RESULT *result)
 {
-    for (; j < N; j++) {
+    for (size_t j = 0; j < N; j++) {
         for (size_t i = 0; i < M; i++) {
             vec sum = splat(0);
             if (result->rows != NULL)
@@ -247,34 +246,83 @@ static void
 panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t terms, const TERM *term,
       const RESULT *result)
 {
+    const uintptr_t start = (uintptr_t)(result->c + j) | (result->c_row * sizeof(float));
+    const int streams = (result->hints & CS_STREAM) && start % sizeof(vec) == 0;
     while (i < end) {
         const size_t H = next_piece(end - i, tallest[U]), after = i + H;
-        const int fetch = (result->hints & CS_FETCH) && after + H <= M;
-        table[U][H](terms, term, result, i, j, fetch ? term[0].a + after * term[0].a_row : NULL);
+        const int fetch = (result->hints & CS_FETCH) && j == 0 && after + H <= M;
+        table[U][H](terms, term, result, i, j, fetch ? term[0].a + after * term[0].a_row : NULL,
+                    result->c + i * result->c_row + j, result->c_row, streams);
         i = after;
     }
+}
+
+/* The same of columns j to j + count alone, which begin or end a row and are no whole units: the
+ * panel reaches over its neighbour, whose columns come out the same. They are dropped where sums start
+ * from c, and where the neighbour's lines must not come back to the caches. */
+static void
+edge(size_t i, size_t end, size_t j, size_t count, size_t M, size_t terms, const TERM *term,
+     const RESULT *result)
+{
+    const size_t U = (count + UNIT - 1) / UNIT, before = j == 0 ? 0 : U * UNIT - count;
+    if (result->rows != result->c && !(result->hints & CS_STREAM)) {
+        panel(i, end, U, j - before, M, terms, term, result);
+        return;
+    }
+    while (i < end) {
+        float room[TALLEST * 2 * UNIT];
+        const size_t H = next_piece(end - i, tallest[U]);
+        table[U][H](terms, term, result, i, j - before, NULL, room, U * UNIT, 0);
+        for (size_t h = 0; h < H; h++) {
+            float *to = result->c + (i + h) * result->c_row + j;
+            for (size_t k = 0; k < count; k++)
+                to[k] = room[h * U * UNIT + before + k];
+        }
+        i += H;
+    }
+}
+
+/* How many of many columns come before the first that starts a cache line, in what is streamed or
+ * else read: panels from there on touch no line twice. NumPy's large arrays start 16 bytes behind
+ * a line. */
+static size_t
+before_line(size_t N, const TERM *term, const RESULT *result)
+{
+    enum { LINE = 2 * UNIT };
+    const int streams = result->hints & CS_STREAM;
+    const uintptr_t start = streams ? (uintptr_t)result->c : (uintptr_t)term[0].b;
+    const size_t row = streams ? result->c_row : term[0].b_row;
+    if (N <= NARROW || row % LINE != 0)
+        return 0;
+    return (LINE - start / sizeof(float) % LINE) % LINE;
 }
 
 void PRODUCT(size_t M, size_t N, size_t terms, const TERM *term, const RESULT *result);
 void
 PRODUCT(size_t M, size_t N, size_t terms, const TERM *term, const RESULT *result)
 {
-    const size_t rest = N % UNIT;
-    const int overlap = rest != 0 && N > UNIT && result->rows != result->c;
-    if (rest != 0 && !overlap)
-        narrow(M, N - rest, N, terms, term, result);
-    const size_t units = N / UNIT, longest = N <= NARROW ? WIDEST : PANEL;
+    if (N < UNIT) {
+        narrow(M, N, terms, term, result);
+        return;
+    }
+    const size_t head = before_line(N, term, result);
+    const size_t units = (N - head) / UNIT, rest = (N - head) % UNIT;
+    const size_t longest = N <= NARROW ? WIDEST : PANEL;
     /* Several panels take turns on a few rows of a; a single one needs no such blocks. */
-    const size_t block = units <= longest && !overlap ? M : BLOCK;
+    const size_t block = units <= longest && rest == 0 ? M : BLOCK;
     for (size_t i = 0, rows; i < M; i += rows) {
         rows = next_piece(M - i, block);
+        if (head > 0)
+            edge(i, i + rows, 0, head, M, terms, term, result);
         for (size_t unit = 0, U; unit < units; unit += U) {
-            U = next_piece(units - unit, longest);
-            panel(i, i + rows, U, unit * UNIT, M, terms, term, result);
+            /* Many columns: whole panels, so that none but the last ends within a cache line. */
+            U = N <= NARROW               ? next_piece(units - unit, longest)
+                : units - unit < longest ? units - unit
+                                          : longest;
+            panel(i, i + rows, U, head + unit * UNIT, M, terms, term, result);
         }
-        /* The remainder as a panel that ends with the row: a few columns are computed twice. */
-        if (overlap)
-            panel(i, i + rows, 1, N - UNIT, M, terms, term, result);
+        if (rest > 0)
+            edge(i, i + rows, N - rest, rest, M, terms, term, result);
     }
     if (result->hints & CS_STREAM)
         settle();

@@ -9,6 +9,8 @@
 /* Lengths above this: see cs_sample_open's rescale. */
 #define LARGE_NORM sqrt(sqrt(CS_REAL_MAX))
 
+enum { LINE = 64 / sizeof(cs_real) };
+
 void
 CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena, CS_TYPED(cs_grouped) *w)
 {
@@ -17,7 +19,7 @@ CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena, CS_TYPED(cs_gro
                            &w->row_factor, &w->matching, &w->dmatching,
                            &w->row_top, &w->row_sum, &w->row_lse, &w->row_share,
                            &w->column_top, &w->column_sum, &w->column_lse, &w->column_share};
-    w->rows = cs_arena_take(arena, L * D * sizeof(cs_real));
+    w->room = cs_arena_take(arena, (L * D + LINE) * sizeof(cs_real));
     w->logits = cs_arena_take(arena, L * lanes * sizeof(cs_real));
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
         *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
@@ -30,6 +32,8 @@ CS_TYPED(cs_group)(const CS_TYPED(cs_sample) *x, CS_TYPED(cs_grouped) *w)
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
     size_t D = x->D;
     int fits = 1;
+    /* In step with the tokens, whose rows enter the same products (la/tile_loops.h). */
+    w->rows = w->room + (uintptr_t)x->caller_tokens / sizeof(cs_real) % LINE;
     CS_FOR_BLOCKS(first, x) {
         CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
         CS_TYPED(cs_term) term = {x->P, block.weights, 1, block.lanes, x->patches, D};

@@ -12,7 +12,8 @@
 #include "loss/sample.h"
 
 typedef struct {
-    cs_real *rows;       /* [L,D] c; dL/dc takes its place */
+    cs_real *room;       /* [L,D] and a cache line */
+    cs_real *rows;       /* [L,D] in it: c; dL/dc takes its place */
     cs_real *inverse;    /* [L] 1/|c|, 0 for a dead one */
     cs_real *pull;       /* [L] coefficient of c_j in dc_j */
     cs_real *token_pull; /* [lanes] coefficient of t_k in dT_k */
