@@ -1,7 +1,9 @@
-"""Write the tables of options in the documentation from csparc.losses.options.
+"""Write the tables of the documentation: options from csparc.losses.options, cost by formula.
 
 python docs/write_tables.py            write them
 python docs/write_tables.py --check    change nothing; fail where a table is not what it would be
+
+Memory in docs/cost.md is that of this processor's kernels on two threads, so tests leave it out.
 """
 
 from __future__ import annotations
@@ -10,12 +12,18 @@ import re
 import sys
 from pathlib import Path
 
+import csparc
+from csparc.evaluate.cost_table import own_tables, paper_tables
 from csparc.losses.options import Option, options_of
+from csparc.losses.table import LOSSES
+from csparc.models.config import preset
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "objectives").glob("*.md"))]
+COST = ROOT / "docs" / "cost.md"
+BATCHES = (2048, 4096, 8192, 16384)
 PLACE = re.compile(
-    r"(?P<begin><!-- (?P<kind>options|questions) of (?P<loss>\S+), by docs/write_tables.py -->\n)"
+    r"(?P<begin><!-- (?P<kind>\w+) of (?P<of>\S+), by docs/write_tables.py -->\n)"
     r"(?P<table>.*?)(?P<end><!-- end -->)",
     flags=re.DOTALL,
 )
@@ -27,8 +35,31 @@ def with_tables(text: str) -> str:
 
 
 def table(place: re.Match) -> str:
-    rows = {"options": option_rows, "questions": question_rows}[place["kind"]](place["loss"])
-    rows.insert(1, ["---"] * len(rows[0]))
+    return KINDS[place["kind"]](place["of"])
+
+
+def options(loss: str) -> str:
+    return markdown(option_rows(loss))
+
+
+def questions(loss: str) -> str:
+    return markdown(question_rows(loss))
+
+
+def cost(model: str) -> str:
+    csparc.set_num_threads(2)
+    return "\n\n".join(own_tables(preset(model), list(LOSSES), BATCHES)) + "\n"
+
+
+def paper_cost(model: str) -> str:
+    return "\n\n".join(paper_tables(preset(model), list(LOSSES), BATCHES, True)) + "\n"
+
+
+KINDS = {"options": options, "questions": questions, "cost": cost, "paper_cost": paper_cost}
+
+
+def markdown(rows: list[list[str]]) -> str:
+    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -64,7 +95,7 @@ def spelled(option: Option) -> str:
 
 def main() -> None:
     check, wrong = "--check" in sys.argv[1:], []
-    for page in PAGES:
+    for page in [*PAGES, COST]:
         text = page.read_text(encoding="utf-8")
         written = with_tables(text)
         if check and written != text:
@@ -72,7 +103,7 @@ def main() -> None:
         elif not check:
             page.write_text(written, encoding="utf-8")
     if wrong:
-        sys.exit(f"{', '.join(wrong)}: not what csparc.losses.options says; write_tables.py")
+        sys.exit(f"{', '.join(wrong)}: not as docs/write_tables.py writes it")
 
 
 if __name__ == "__main__":
