@@ -16,6 +16,8 @@ typedef struct {
     cs_real (*dot)(size_t n, const cs_real *x, const cs_real *y);
     /* y_i = a x_i + b y_i; with b = 0, y is overwritten whatever it holds */
     void (*scale_add)(size_t n, cs_real a, const cs_real *x, cs_real b, cs_real *y);
+    /* y_i += sum_m a x_mi, of M rows of x in order; x [M,n] */
+    void (*add_rows)(size_t M, size_t n, cs_real a, const cs_real *x, cs_real *y);
 } CS_TYPED(cs_row_kernels);
 
 /* The kernels of the instruction set in use. */

@@ -21,9 +21,10 @@ forward_sample(size_t T, size_t C, const cs_real *x, const uint8_t *valid, cs_re
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     cs_real weight = share(T, valid);
     memset(y, 0, C * sizeof *y);
-    for (size_t t = 0; t < T; t++) {
-        if (valid == NULL || valid[t])
-            rows->scale_add(C, weight, x + t * C, 1, y);
+    for (size_t begin = 0, end = 0; begin < T; begin = end + 1) { /* runs of valid rows */
+        for (end = begin; end < T && (valid == NULL || valid[end]); end++)
+            ;
+        rows->add_rows(end - begin, C, weight, x + begin * C, y);
     }
 }
 

@@ -134,15 +134,15 @@ def _as_core_reads(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 
-def empty_lines(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An uninitialised array; one that outgrows the caches starts a line of them, as stores past
-    them need."""
-    line, size = 64, math.prod(shape) * dtype.itemsize
+def empty_lines(like: np.ndarray) -> np.ndarray:
+    """An uninitialised array of the shape and type of ``like``; one that outgrows the caches starts
+    a line of them, as stores past them need."""
+    line, size = 64, like.nbytes
     if size < OUTGROWS_CACHES:
-        return np.empty(shape, dtype)
+        return np.empty(like.shape, like.dtype)
     room = np.empty(size + line, np.uint8)
     start = -room.ctypes.data % line
-    return room[start : start + size].view(dtype).reshape(shape)
+    return room[start : start + size].view(like.dtype).reshape(like.shape)
 
 
 def check_axes(arrays: dict[str, np.ndarray], axes: dict[str, str]) -> dict[str, int]:
@@ -190,7 +190,7 @@ def valid_mask(value: object, name: str, rows: int, columns: int) -> np.ndarray 
     if value is None:
         return None
     mask = to_numpy(value, name)
-    if mask.dtype == bool and mask.shape == (rows, columns):
+    if mask.dtype.kind == "b" and mask.shape == (rows, columns):
         return (mask if mask.flags.c_contiguous else np.ascontiguousarray(mask)).view(np.uint8)
     accepted = (
         f"a [{rows}, {columns}] mask of bools or 0/1 (1 = valid), or {rows} lengths of at most "

@@ -35,24 +35,30 @@ class GradientBuffers:
         self._out: dict[str, np.ndarray] = {}
         if out is not None:
             self._take(names, out, inputs)
-        self._buffers = {name: self._buffer(name, inputs.arrays[name]) for name in names}
+        arrays = inputs.arrays
+        self._buffers = {name: self._buffer(name, arrays[name]) for name in names}
 
     def _take(self, names: list[str], out: Mapping[str, np.ndarray], inputs: RealInputs) -> None:
-        if not isinstance(out, Mapping):
+        if type(out) is not dict and not isinstance(out, Mapping):
             raise TypeError(
                 f"out_grads: expected arrays by argument name ({', '.join(names)}), "
                 f"found {describe(out)}"
             )
         self._out = dict(out)
+        later = list(self._out.items())
         for name, buffer in self._out.items():
+            del later[0]
             if name not in names:
                 raise ValueError(
                     f"out_grads: expected names among the arrays given ({', '.join(names)}), "
                     f"found {name!r}"
                 )
-            self._check(name, buffer, inputs)
+            self._check(name, buffer, inputs, later)
 
-    def _check(self, name: str, buffer: object, inputs: RealInputs) -> None:
+    def _check(
+        self, name: str, buffer: object, inputs: RealInputs, later: list[tuple[str, object]]
+    ) -> None:
+        """Of the buffers, only ``later`` ones are left to compare with."""
         shape, dtype = inputs.arrays[name].shape, self._types[name]
         array = isinstance(buffer, np.ndarray)
         if not array or buffer.shape != shape or buffer.dtype != dtype:
@@ -67,17 +73,15 @@ class GradientBuffers:
         for other, given in inputs.given.items():
             if np.may_share_memory(buffer, given):
                 raise _shared(name, other)
-        for other, given in self._out.items():
-            if other == name or not isinstance(given, np.ndarray):
-                continue
-            if np.may_share_memory(buffer, given):
+        for other, given in later:
+            if isinstance(given, np.ndarray) and np.may_share_memory(buffer, given):
                 raise _shared(name, _label(other))
 
     def _buffer(self, name: str, array: np.ndarray) -> np.ndarray:
         given = self._out.get(name)
         if given is not None and given.dtype == array.dtype and given.flags.carray:
             return given
-        return empty_lines(array.shape, array.dtype)
+        return empty_lines(array)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._buffers[name]

@@ -21,7 +21,7 @@ from csparc.losses.result import LossOutput
 
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")
-PLAIN = (float, int, str, NoneType)
+PLAIN = frozenset((float, int, bool, str, NoneType))
 NO_GRADIENTS = (None,) * 4
 
 
@@ -123,7 +123,7 @@ def sparc_loss(
         local_logit_scale, global_weight, local_weight, normalizer, similarity, sigma,
         softmax_scale, reduction, text_pool, degenerate, detach_weights,
     )  # fmt: skip
-    plain = all(isinstance(option, PLAIN) for option in options)
+    plain = PLAIN.issuperset(map(type, options))
     loss = _with_options(*options) if plain else SparcLoss(*options)
     return loss(
         patches,
