@@ -84,7 +84,7 @@ BUGS = [
     ),
     Bug(
         "a cursor repeats the last picture of its batch",
-        "python/csparc/data/loader.py",
+        "python/csparc/data/batches.py",
         "chunk.epoch, place + 1, bad)",
         "chunk.epoch, place, bad)",
         "test_loader.py",
