@@ -153,6 +153,8 @@ HEADER = {
     "a score that is no number": _text("counters", _set("best_score", value="high")),
     "an unknown counter": _text("counters", _set("steps", value=3)),
     "a cursor beyond the pictures": _text("cursor", _set("position", value=17)),
+    "a cursor waiting for nothing there is": _text("cursor", _set("waiting", value=[3, 16])),
+    "a cursor waiting for a number": _text("cursor", _set("waiting", value=3)),
     "a cursor without an epoch": _text("cursor", _drop("epoch")),
     "a model of another width": _text("model_config", _set("context_length", value=9)),
     "a model as large as a planet": _text("model_config", _set("context_length", value=1 << 50)),

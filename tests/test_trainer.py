@@ -427,6 +427,7 @@ def test_an_out_that_cannot_be_made(tmp_path):
         ({"steps": 1, "grad_clip_norm": 0}, "grad_clip_norm: expected more than 0"),
         ({"steps": 1, "scale_min": 5, "scale_max": 2}, "scale_max: expected at least 5"),
         ({"steps": 1, "progress": "loud"}, "progress: expected one of auto, bar"),
+        ({"steps": 1, "duplicates": "no"}, "duplicates: expected one of allow, avoid"),
         ({"steps": 1, "resume": "latest"}, "resume: expected out"),
         ({"steps": 1, "out": 3}, "out: expected a path, found 3"),
     ],

@@ -9,7 +9,7 @@ from typing import get_type_hints
 
 from csparc.cli import common
 from csparc.losses.table import LOSSES, suited_model
-from csparc.trainer.config import TrainConfig
+from csparc.trainer.config import DUPLICATES, TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 
@@ -182,12 +182,18 @@ def _add_schedule(group) -> None:
             help=f"{text} ({default})",
             metavar="X" if kind is float else "N",
         )
+    group.add_argument(
+        "--duplicates",
+        choices=DUPLICATES,
+        help="pairs of a batch with equal captions or pictures: negatives of each other, kept out "
+        "of one batch, neither negatives nor matches, matches (allow)",
+    )
 
 
 SETTINGS = (
     "batch_size", "steps", "epochs", "lr", "wd", "warmup", "beta1", "beta2", "eps",
-    "grad_clip_norm", "accum_freq", "seed", "save_frequency", "val_frequency", "threads", "out",
-    "resume", "overwrite",
+    "grad_clip_norm", "accum_freq", "duplicates", "seed", "save_frequency", "val_frequency",
+    "threads", "out", "resume", "overwrite",
 )  # fmt: skip
 
 

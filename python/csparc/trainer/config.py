@@ -13,6 +13,7 @@ _WHERE_AND_HOW = {
 """Settings that do not decide a single bit of the trained weights."""
 
 PROGRESS = ("auto", "bar", "lines", "none")
+DUPLICATES = ("allow", "avoid", "exclude", "positive")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class TrainConfig:
         Batches whose losses are averaged in one step. The gradient is that of the average of the
         slices' losses, each computed on its own: negatives come from the slice alone, so this
         is not the same as a batch ``accum_freq`` times as large.
+    duplicates : "allow", "avoid", "exclude" or "positive"
+        Pairs of a batch with equal captions (as token ids) or equal pictures: they are each other's
+        negatives; are kept out of one batch (as `csparc.data.Loader` does); are neither negatives
+        nor matches of each other; match each other. The last two are the ``groups`` of the loss.
     seed : int
         Decides order, caption choice and augmentation.
     scale_min, scale_max : float
@@ -78,6 +83,7 @@ class TrainConfig:
     eps: float = 1e-6
     grad_clip_norm: float | None = 1.0
     accum_freq: int = 1
+    duplicates: str = "allow"
     seed: int = 0
     scale_min: float = 1.0
     scale_max: float = 100.0
@@ -109,9 +115,10 @@ class TrainConfig:
             _real("grad_clip_norm", self.grad_clip_norm, 0.0, open_low=True)
         _real("scale_min", self.scale_min, 0.0, open_low=True)
         _real("scale_max", self.scale_max, self.scale_min)
-        if self.progress not in PROGRESS:
-            wanted = ", ".join(PROGRESS)
-            raise ValueError(f"progress: expected one of {wanted}, found {self.progress!r}")
+        for name, known in (("progress", PROGRESS), ("duplicates", DUPLICATES)):
+            if getattr(self, name) not in known:
+                wanted, found = ", ".join(known), getattr(self, name)
+                raise ValueError(f"{name}: expected one of {wanted}, found {found!r}")
         for name in ("out", "resume"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):

@@ -42,7 +42,7 @@ class Metadata:
     """``spec``: where the training data came from."""
     tokenizer: str | None = None
     counters: Counters = field(default_factory=Counters)
-    cursor: dict[str, int] = field(default_factory=dict)
+    cursor: dict[str, Any] = field(default_factory=dict)
     """Place of the next batch: ``epoch``, ``position``, ``pictures``; empty before training."""
 
     def to_texts(self) -> dict[str, str]:
@@ -119,11 +119,16 @@ def _counters(path: str | os.PathLike, record: dict[str, Any]) -> Counters:
 def _check_cursor(path: str | os.PathLike, record: dict[str, Any]) -> None:
     if not record:
         return
-    _check_keys(path, "cursor", record, {"epoch", "position", "pictures"})
-    _check_integers(path, "cursor", record, 0)
+    plain = {key: value for key, value in record.items() if key != "waiting"}
+    _check_keys(path, "cursor", plain, {"epoch", "position", "pictures"})
+    _check_integers(path, "cursor", plain, 0)
     if record["position"] > record["pictures"]:
         found = f"{record['position']} of {record['pictures']}"
         refuse(path, "cursor position within the pictures", found)
+    waiting, pictures = record.get("waiting", []), record["pictures"]
+    listed = waiting if isinstance(waiting, list) else [None]
+    if not all(type(index) is int and 0 <= index < pictures for index in listed):
+        refuse(path, "cursor waiting as a list of pictures", show(waiting))
 
 
 def _check_keys(path: str | os.PathLike, what: str, record: dict, expected: set[str]) -> None:

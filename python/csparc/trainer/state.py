@@ -66,7 +66,7 @@ class TrainingState:
         )
         return self.counters.step
 
-    def checkpoint(self, cursor: dict[str, int], counters: Counters | None = None) -> Checkpoint:
+    def checkpoint(self, cursor: dict[str, Any], counters: Counters | None = None) -> Checkpoint:
         """The run as it is, with the data at ``cursor``; the arrays are not copied."""
         metadata = replace(self._described, counters=counters or self.counters, cursor=cursor)
         loss = {name: parameter.data for name, parameter in self.loss_parameters.items()}

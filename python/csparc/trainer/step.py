@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -92,7 +93,12 @@ class Step:
     def _forward(self, batch: Batch, scale: float, tape: Tape) -> tuple[ModelOutput, LossOutput]:
         features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
         arrays = {name: getattr(features, name).data for name in self.loss.inputs}
-        result = self.loss(**arrays, text_mask=batch["loss_mask"], logit_scale=scale, grad=True)
+        marks = {}
+        if "group" in batch:
+            marks = {"groups": batch["group"], "same_group": self.config.duplicates}
+        result = self.loss(
+            **arrays, text_mask=batch["loss_mask"], logit_scale=scale, **marks, grad=True
+        )
         return features, result
 
     def _first_bad(self, batches: list[Batch], scale: float) -> str:
@@ -149,6 +155,17 @@ def logit_scale(model: TwoTower, low: float, high: float) -> float:
     """
     stored = float(model.logit_scale.data.reshape(()))
     return min(max(math.exp(stored), low), high) if math.isfinite(stored) else stored
+
+
+def check_takes_groups(loss: Any, duplicates: str) -> None:
+    """Refuse a loss without ``groups`` where ``duplicates`` are to be marked for it."""
+    parameters = inspect.signature(loss).parameters
+    if "groups" in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
+        return
+    raise ValueError(
+        f"duplicates: expected 'allow' or 'avoid' with {type(loss).__name__}, which takes no "
+        f"groups, found {duplicates!r}"
+    )
 
 
 def introduce(model: TwoTower, loss: Any) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
+from csparc.data.duplicates import HANDLING
 from csparc.data.loader import Loader
 from csparc.losses.table import make_loss
 from csparc.optim import cosine
@@ -21,7 +22,7 @@ from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.metadata import Counters
 from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
-from csparc.trainer.step import Step, introduce
+from csparc.trainer.step import Step, check_takes_groups, introduce
 from csparc.trainer.validation import Validation, score
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Trainer:
         self.config = TrainConfig(**settings) if config is None else config
         self.model = model
         self.loss = make_loss(loss) if isinstance(loss, str) else loss
+        if self.config.duplicates not in HANDLING:
+            check_takes_groups(self.loss, self.config.duplicates)
         introduce(model, self.loss)
         self.data = _opened(data)
         self.tokenizer = tokenizer
@@ -141,7 +144,7 @@ class Trainer:
             self._state.counters, self._last_validation, stop.signal_name, self._history
         )
 
-    def _begin(self, progress: Progress) -> dict[str, int] | None:
+    def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
         found = self._files.open(progress)
         cursor = None
@@ -156,7 +159,8 @@ class Trainer:
         progress.begin(self._state.counters.step)
         return cursor
 
-    def _loader(self, cursor: dict[str, int] | None, progress: Progress) -> Loader:
+    def _loader(self, cursor: dict[str, Any] | None, progress: Progress) -> Loader:
+        duplicates = self.config.duplicates
         return Loader(
             self.data,
             self.tokenizer,
@@ -165,6 +169,7 @@ class Trainer:
             seed=self.config.seed,
             cursor=cursor,
             loss_specials=self.loss_specials,
+            duplicates=duplicates if duplicates in HANDLING else "group",
             on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 
