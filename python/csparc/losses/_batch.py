@@ -36,7 +36,7 @@ def contrast_globals(
     batch: Batch,
     scale: float,
     weight: float,
-    buffers: GradientBuffers | None,
+    buffers: GradientBuffers,
     groups: Groups = NO_GROUPS,
 ) -> tuple[float, float]:
     """(global loss, unweighted; weighted gradient of the scale) of the global vectors given.
@@ -47,8 +47,7 @@ def contrast_globals(
     _core.contrastive(
         batch.arrays["image_global"], batch.arrays["text_global"], *groups.for_core, scale, weight,
         out,
-        None if buffers is None else buffers["image_global"],
-        None if buffers is None else buffers["text_global"],
+        buffers.get("image_global"), buffers.get("text_global"),
     )  # fmt: skip
     loss, dscale = out.tolist()
     return loss, dscale

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from csparc._arrays import RealInputs, describe, empty_lines
+from csparc._arrays import RealInputs, describe, empty_lines, flag
 
 
 def _wanted(shape: tuple[int, ...], dtype: np.dtype) -> str:
@@ -37,6 +37,17 @@ class GradientBuffers:
             self._take(names, out, inputs)
         arrays = inputs.arrays
         self._buffers = {name: self._buffer(name, arrays[name]) for name in names}
+
+    @classmethod
+    def asked(
+        cls, inputs: RealInputs, grad: bool, out: Mapping[str, np.ndarray] | None
+    ) -> GradientBuffers:
+        """Buffers for all arrays where gradients are asked for; else none, which is false."""
+        wanted = flag(grad, "grad") or out is not None
+        return cls(inputs, list(inputs.arrays) if wanted else [], out)
+
+    def __bool__(self) -> bool:
+        return bool(self._buffers)
 
     def _take(self, names: list[str], out: Mapping[str, np.ndarray], inputs: RealInputs) -> None:
         if type(out) is not dict and not isinstance(out, Mapping):
@@ -87,7 +98,7 @@ class GradientBuffers:
         return self._buffers[name]
 
     def get(self, name: str) -> np.ndarray | None:
-        """As of a dictionary."""
+        """The buffer, None where gradients of ``name`` are not asked for."""
         return self._buffers.get(name)
 
     def finished(self) -> dict[str, np.ndarray]:

@@ -65,14 +65,9 @@ def clip_loss(
     marked = read_groups(groups, same_group, pairs).for_core
     scale = positive(logit_scale, "logit_scale")
     out = np.zeros(2)
-    grads: dict[str, Any] = {}
-    if grad or out_grads is not None:
-        buffers = GradientBuffers(inputs, list(arrays), out_grads)
-        written = buffers["image_global"], buffers["text_global"]
-        _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *written)
-        grads = {**buffers.finished(), "logit_scale": float(out[1])}
-    else:
-        _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, None, None)
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
+    _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *map(buffers.get, arrays))
+    grads = {**buffers.finished(), "logit_scale": float(out[1])} if buffers else {}
     return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from csparc._arrays import flag, number, positive, real_inputs
+from csparc._arrays import number, positive, real_inputs
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -68,13 +68,11 @@ def clip_filip_loss(
     global_weight = number(global_weight, "global_weight")
     local_weight = number(local_weight, "local_weight")
     masks = query_and_key_masks(batch, keep, drop, drop_group)
-    buffers = None
-    if flag(grad, "grad") or out_grads is not None:
-        buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dlocal_scale = interact(batch, masks, local_scale, buffers, marked)
     global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers, marked)
     grads: dict[str, Any] = {}
-    if buffers is not None:
+    if buffers:
         for name in ("patches", "tokens"):
             buffers[name][...] *= buffers[name].dtype.type(local_weight)
         grads = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import choice, flag, number, positive, real_inputs, whole_number
+from csparc._arrays import choice, number, positive, real_inputs, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups
@@ -90,12 +90,10 @@ def filip_loss(
     marked = read_groups(groups, same_group, batch.B)
     scale = positive(logit_scale, "logit_scale")
     masks = query_and_key_masks(batch, keep, drop, drop_group)
-    buffers = None
-    if flag(grad, "grad") or out_grads is not None:
-        buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dscale = interact(batch, masks, scale, buffers, marked)
     grads: dict[str, Any] = {}
-    if buffers is not None:
+    if buffers:
         grads = {**buffers.finished(), "logit_scale": dscale}
     return LossOutput(loss=loss, global_loss=0.0, local_loss=loss, grads=grads)
 
@@ -104,7 +102,7 @@ def interact(
     batch: Batch,
     masks: tuple[np.ndarray | None, ...],
     scale: float,
-    buffers: GradientBuffers | None,
+    buffers: GradientBuffers,
     groups: Groups,
 ) -> tuple[float, float]:
     """(loss, gradient of the scale); those of patches and tokens are written to ``buffers``."""
@@ -112,8 +110,7 @@ def interact(
     _core.filip(
         batch.arrays["patches"], batch.arrays["tokens"], *masks, *groups.for_core, scale,
         *TILE, out,
-        None if buffers is None else buffers["patches"],
-        None if buffers is None else buffers["tokens"],
+        buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
     return float(out[0]), float(out[1])
 

@@ -110,19 +110,16 @@ def gloria_loss(
         choice(pooling, "pooling", POOLINGS),
         flag(divide_by_pool_scale, "divide_by_pool_scale"),
     )
-    buffers = None
-    if flag(grad, "grad") or out_grads is not None:
-        buffers = GradientBuffers(inputs, list(inputs.arrays), out_grads)
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
     global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers, marked)
     out = np.zeros(4)
     _core.gloria(
         batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
         *marked.for_core, *scales, *options, local_weight, *TILE, out,
-        None if buffers is None else buffers["patches"],
-        None if buffers is None else buffers["tokens"],
+        buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
     grads: dict[str, Any] = {}
-    if buffers is not None:
+    if buffers:
         grads = {**buffers.finished(), "logit_scale": dscale}
         grads.update(zip(SCALES, map(float, out[1:])))
     local = float(out[0])

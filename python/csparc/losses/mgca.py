@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import choice, flag, number, positive, real_inputs, whole_number
+from csparc._arrays import choice, number, positive, real_inputs, whole_number
 from csparc.losses._attention import Projections, labelled
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
@@ -131,14 +131,12 @@ def mgca_loss(
         positive(prototype_scale, "prototype_scale"),
     ]
     factors = _factors(weights, convention)
-    buffers = None
-    if flag(grad, "grad") or out_grads is not None:
-        buffers = GradientBuffers(inputs, list(arrays), out_grads)
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
     whole = contrast_globals(batch, scales[0], factors[0], buffers, marked)
     local = _align_tokens(batch, projections, heads, scales[1], factors[1], buffers)
     shared = _assign_prototypes(batch, scales[2], factors[2], buffers)
     grads: dict[str, Any] = {}
-    if buffers is not None:
+    if buffers:
         grads = {
             **buffers.finished(),
             "logit_scale": whole[1],
@@ -171,32 +169,32 @@ def _align_tokens(
     heads: int,
     scale: float,
     factor: float,
-    buffers: GradientBuffers | None,
+    buffers: GradientBuffers,
 ) -> tuple[float, float]:
     """(loss, gradient of the scale) of the token term; other gradients go to their buffers."""
     none = [None] * 4
     found = [projections.get(name) for name in ("word_attention", "patch_attention")]
     given = [array for p in found for array in (none if p is None else p.arrays)]
     written = [array for p in found for array in (none if p is None else p.gradients)]
-    if buffers is None:
+    if not buffers:
         written = [None] * 8
     out = np.zeros(2)
     _core.mgca_tokens(
         *(batch.arrays[name] for name in LOCAL), batch.patch_valid, batch.text_valid, *given,
         heads, scale, factor, out,
-        *(None if buffers is None else buffers[name] for name in LOCAL), *written,
+        *map(buffers.get, LOCAL), *written,
     )  # fmt: skip
     return float(out[0]), float(out[1])
 
 
 def _assign_prototypes(
-    batch: Batch, scale: float, factor: float, buffers: GradientBuffers | None
+    batch: Batch, scale: float, factor: float, buffers: GradientBuffers
 ) -> tuple[float, float]:
     """(loss, gradient of the scale) of the prototype term; adds to the gradients of the globals."""
     arrays = [batch.arrays[name] for name in ASSIGNED]
     targets = np.empty((2, batch.B, len(arrays[2])), batch.dtype)
     out = np.zeros(2)
-    if buffers is None:
+    if not buffers:
         _core.mgca_prototypes(*arrays, scale, factor, out, *targets, None, None, None)
         return float(out[0]), 0.0
     dimage, dtext = np.zeros_like(arrays[0]), np.zeros_like(arrays[1])

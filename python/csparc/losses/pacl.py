@@ -92,13 +92,11 @@ def pacl_loss(
         *TILE,
     )
     out = np.zeros(3)
-    if not flag(grad, "grad") and out_grads is None:
-        _core.pacl(*arrays.values(), valid, *marked, *options, out, None, None)
-        return LossOutput(loss=float(out[0]), global_loss=0.0, local_loss=float(out[0]))
-    buffers = GradientBuffers(inputs, list(arrays), out_grads)
-    written = buffers["patches"], buffers["text_global"]
-    _core.pacl(*arrays.values(), valid, *marked, *options, out, *written)
-    grads = {**buffers.finished(), "logit_scale": float(out[1]), "weight_scale": float(out[2])}
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
+    _core.pacl(*arrays.values(), valid, *marked, *options, out, *map(buffers.get, arrays))
+    grads: dict[str, Any] = {}
+    if buffers:
+        grads = {**buffers.finished(), "logit_scale": float(out[1]), "weight_scale": float(out[2])}
     return LossOutput(loss=float(out[0]), global_loss=0.0, local_loss=float(out[0]), grads=grads)
 
 

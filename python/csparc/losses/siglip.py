@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import check_axes, flag, number, positive, real_inputs
+from csparc._arrays import check_axes, number, positive, real_inputs
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
@@ -68,13 +68,11 @@ def siglip_loss(
     marked = read_groups(groups, same_group, pairs).for_core
     scale, bias = positive(logit_scale, "logit_scale"), number(logit_bias, "logit_bias")
     out = np.zeros(3)
-    if not flag(grad, "grad") and out_grads is None:
-        _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, None, None)
-        return LossOutput(loss=float(out[0]), global_loss=float(out[0]))
-    buffers = GradientBuffers(inputs, list(arrays), out_grads)
-    written = buffers["image_global"], buffers["text_global"]
-    _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *written)
-    grads = {**buffers.finished(), "logit_scale": float(out[1]), "logit_bias": float(out[2])}
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
+    _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *map(buffers.get, arrays))
+    grads: dict[str, Any] = {}
+    if buffers:
+        grads = {**buffers.finished(), "logit_scale": float(out[1]), "logit_bias": float(out[2])}
     return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
 
 
