@@ -1,5 +1,9 @@
-"""Compile the core: some sources once, some per real type, some per instruction set as well."""
+"""Compile the core: some sources once, some per real type, some per instruction set as well.
 
+An object is made again only where its source, a header or a flag changed since the last build.
+"""
+
+import hashlib
 import os
 import platform
 import tempfile
@@ -28,6 +32,15 @@ PAIR_ISAS = {"avx512bf16": [*ISAS["avx512"], "-mavx512bf16"]}
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wno-psabi"]
 
 
+def fingerprint(*parts: str | bytes) -> str:
+    """A short text that differs where any of the parts does."""
+    whole = hashlib.sha256()
+    for part in parts:
+        part = part.encode() if isinstance(part, str) else part
+        whole.update(f"{len(part)} ".encode() + part)
+    return whole.hexdigest()
+
+
 class BuildCore(build_ext):
     """build_ext for sources that say themselves how often they are compiled (csparc.h)."""
 
@@ -39,11 +52,19 @@ class BuildCore(build_ext):
 
         blis = self.find_blis()
         flags, self.link_flags = self.common_flags()
-        # As system headers: their warnings are not ours.
-        flags += ["-isystem", numpy.get_include(), "-isystem", blis.include]
         flags += self.openmp_flags()
         if name := self.context_lookup(blis):
             flags.append(f"-DCS_BLIS_LOOKUP={name}")
+        # pip builds beside a NumPy in a new folder each time: its version stands for its headers.
+        self.common = fingerprint(
+            *self.compiler.compiler_so,
+            *flags,
+            blis.include,
+            numpy.__version__,
+            *map(Path.read_bytes, map(Path, ext.depends)),
+        )
+        # As system headers: their warnings are not ours.
+        flags += ["-isystem", numpy.get_include(), "-isystem", blis.include]
         jobs = [job for source in ext.sources for job in self.jobs_of(source)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             objects = list(pool.map(lambda job: self.compile_one(ext, flags, *job), jobs))
@@ -119,13 +140,21 @@ class BuildCore(build_ext):
         return jobs
 
     def compile_one(self, ext, flags, source, folder, extra):
-        return self.compiler.compile(
+        output = str(Path(self.build_temp) / folder)
+        made = Path(self.compiler.object_filenames([source], output_dir=output)[0])
+        made_from = made.with_suffix(".made_from")
+        wanted = fingerprint(self.common, *extra, Path(source).read_bytes())
+        if made.exists() and made_from.exists() and made_from.read_text() == wanted:
+            return str(made)
+        made_from.unlink(missing_ok=True)
+        self.compiler.compile(
             [source],
-            output_dir=str(Path(self.build_temp) / folder),
+            output_dir=output,
             include_dirs=ext.include_dirs,
             extra_postargs=[*flags, *extra],
-            depends=ext.depends,
-        )[0]
+        )
+        made_from.write_text(wanted)
+        return str(made)
 
     def links(self, program, compile_flags, link_flags):
         """Whether a small program compiles and links."""

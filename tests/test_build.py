@@ -1,4 +1,4 @@
-"""What a person sees who builds without BLIS."""
+"""What a person sees who builds without BLIS, and what a second build compiles."""
 
 from __future__ import annotations
 
@@ -85,3 +85,61 @@ def test_a_source_distribution_holds_every_folder():
     manifest = (ROOT / "MANIFEST.in").read_text().splitlines()
     grafted = {line.split()[1] for line in manifest if line.startswith("graft ")}
     assert {name.split("/")[0] for name in tracked if "/" in name} == grafted | {"python"}
+
+
+def test_only_what_changed_is_compiled_again(tmp_path, monkeypatch):
+    """A source, a header or a flag that changed makes its objects anew, a file's date does not."""
+    pytest.importorskip("setuptools")
+    monkeypatch.syspath_prepend(str(ROOT))
+    from setuptools import Distribution, Extension
+
+    from build_support.blis import Blis
+    from build_support.build_core import BuildCore
+
+    source, other, header = (tmp_path / name for name in ("one.c", "two.c", "one.h"))
+    source.write_text('#include "base/real.h"\n')
+    other.write_text("")
+    header.write_text("")
+    compiled = []
+
+    class Compiler:
+        compiler_so = ("cc",)
+
+        def object_filenames(self, sources, output_dir):
+            return [f"{output_dir}/{Path(source).stem}.o" for source in sources]
+
+        def compile(self, sources, output_dir, **_):
+            (made,) = map(Path, self.object_filenames(sources, output_dir))
+            made.parent.mkdir(parents=True, exist_ok=True)
+            made.touch()
+            compiled.append(made.relative_to(tmp_path / "objects"))
+
+        def link_shared_object(self, objects, *_, **__):
+            self.linked = len(objects)
+
+    def build() -> int:
+        """Build, and return how many of the three objects were compiled."""
+        command = BuildCore(Distribution())
+        command.build_temp, command.build_lib = str(tmp_path / "objects"), str(tmp_path)
+        command.inplace, command.package, command.compiler = False, None, Compiler()
+        command.find_blis = lambda: Blis("include", "libblis.a")
+        command.links = lambda *_: False
+        compiled.clear()
+        extension = Extension("one", [str(source), str(other)], depends=[str(header)])
+        command.build_extension(extension)
+        assert command.compiler.linked == 4  # the library among them
+        return len(compiled)
+
+    assert build() == 3
+    assert build() == 0
+    os.utime(source)
+    assert build() == 0
+    source.write_text('#include "base/real.h"\nint x;\n')
+    assert build() == 2
+    header.write_text("int x;\n")
+    assert build() == 3
+    monkeypatch.setenv("CSPARC_DEBUG", "1")
+    assert build() == 3
+    compiled_object = next((tmp_path / "objects").rglob("two.o"))
+    compiled_object.unlink()
+    assert build() == 1
