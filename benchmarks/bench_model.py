@@ -1,47 +1,61 @@
 """A training step of an encoder preset, forward and backward of both towers, split by op.
 
-    python benchmarks/bench_model.py --model nano --batch-size 256 --threads 2
+    python benchmarks/bench_model.py --case nano
 
-Prints the best of several steps, pairs per second, the fraction of the FMA peak measured in this
-process, and the share of each op. On a machine that is busy with other things take --threads 1
---clock cpu, which counts this process's own time.
+FLOP of the encoders, thrice the forward's. Beside the rate: pairs per second, the buffers, and the
+share of each op that takes a hundredth of the time or more, of steps timed after the others.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from harness import Limits, Setting, interleave, main
+from results import Measurement
 
 import csparc
 from csparc import _core, nn
 from csparc.models import model_info
 from csparc.nn import functional
 
-CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
-PEAK_ROUNDS = 40_000
+VOCABULARY = 1000
+
+
+@dataclass(frozen=True)
+class Case:
+    """``median``: captions of lengths around it; None: all full."""
+
+    preset: str
+    B: int
+    median: int | None = None
+    repeats: int = 8
+
+
+CASES = {
+    "nano": Case("nano", 256),
+    "nano-captions": Case("nano", 256, median=12),
+    "small": Case("small", 16),
+}
 
 
 class TimedCore:
     """Stands in for the core: the same functions, and the time spent in each."""
 
-    def __init__(self, clock: Callable[[], float]):
-        self.clock = clock
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self.calls: dict[str, int] = defaultdict(int)
 
     def timed(self, name: str) -> Callable[..., None]:
         function = getattr(_core, name)
 
         def call(*arguments: Any) -> None:
-            start = self.clock()
+            start = time.perf_counter()
             function(*arguments)
-            self.seconds[name] += self.clock() - start
-            self.calls[name] += 1
+            self.seconds[name] += time.perf_counter() - start
 
         return call
 
@@ -61,73 +75,63 @@ def watch(core: TimedCore) -> None:
         )
 
 
-def batch(config: Any, size: int, median: int | None) -> tuple[np.ndarray, ...]:
-    """Random images and captions; ``median`` makes lengths vary around it, None: full length."""
+def batch(config: Any, case: Case) -> tuple[np.ndarray, ...]:
+    """Random images, captions, and the mask of valid tokens."""
     rng = np.random.default_rng(0)
     side, length = config.image_size, config.context_length
-    image = rng.normal(size=(size, 3, side, side)).astype(np.float32)
-    text = rng.integers(1, config.vocab_size, (size, length)).astype(np.int32)
-    lengths = np.full(size, length)
-    if median is not None:
-        lengths = np.clip(np.rint(rng.normal(median, median / 4, size)), 3, length)
+    image = rng.normal(size=(case.B, 3, side, side)).astype(np.float32)
+    text = rng.integers(1, config.vocab_size, (case.B, length)).astype(np.int32)
+    lengths = np.full(case.B, length)
+    if case.median is not None:
+        spread = np.rint(rng.normal(case.median, case.median / 4, case.B))
+        lengths = np.clip(spread, 3, length)
     mask = np.arange(length) < lengths[:, None]
     return image, np.where(mask, text, 0).astype(np.int32), mask
 
 
-def fma_rate(clock: Callable[[], float], threads: int) -> float:
-    """FLOP a second of multiply-adds alone."""
-    done = np.empty(threads)
-    start = clock()
-    _core.fma_peak(PEAK_ROUNDS, done)
-    return float(done.sum()) / (clock() - start)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="nano")
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--vocab-size", type=int, default=1000)
-    parser.add_argument("--median-length", type=int, help="of captions; default: all full")
-    parser.add_argument("--threads", type=int, default=csparc.get_num_threads())
-    parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--clock", choices=CLOCKS, default="wall")
-    options = parser.parse_args()
-    csparc.set_num_threads(options.threads)
-    clock = CLOCKS[options.clock]
-    model = csparc.create_model(options.model, vocab_size=options.vocab_size)
-    data = batch(model.config, options.batch_size, options.median_length)
+def training_step(model: Any, data: tuple[np.ndarray, ...]) -> Callable[[], None]:
+    """Forward and backward of both towers, from gradients that stand for a loss's."""
     tape = nn.Tape()
     seeds: dict[str, np.ndarray] = {}
 
-    def step() -> float:
-        start = clock()
+    def step() -> None:
         out = model(*data, tape=tape)
         for name, tensor in vars(out).items():
             seeds.setdefault(name, np.full_like(tensor.data, 1e-3))
         tape.backward({tensor: seeds[name] for name, tensor in vars(out).items()})
-        return clock() - start
 
-    for _ in range(2):
-        step()
-    best = min(step() for _ in range(options.steps))
-    flop = 3 * model_info(model.config).flop * options.batch_size
-    peak = max(fma_rate(clock, options.threads) for _ in range(options.steps))
-    print(
-        f"{options.model}, batch {options.batch_size}, {options.threads} threads, {options.clock} "
-        f"time: {best * 1e3:.1f} ms a step, {options.batch_size / best:.0f} pairs/s, "
-        f"{flop / best * 1e-9:.0f} GFLOP/s, {flop / best / peak:.0%} of the FMA peak; "
-        f"buffers {nn.BUFFERS.size / 2**20:.0f} MiB"
-    )
-    core = TimedCore(clock)
+    return step
+
+
+def shares(step: Callable[[], None], repeats: int) -> dict[str, float]:
+    """Percent of a step by op, the largest first; what is too small to name is left out."""
+    core = TimedCore()
     watch(core)
-    total = sum(step() for _ in range(options.steps)) / options.steps
-    for name, seconds in sorted(core.seconds.items(), key=lambda item: -item[1]):
-        each = seconds / options.steps
-        calls = core.calls[name] // options.steps
-        print(f"  {name:22s} {each * 1e3:8.2f} ms {each / total:5.0%}  {calls:3d} calls")
-    rest = total - sum(core.seconds.values()) / options.steps
-    print(f"  {'outside ops':22s} {rest * 1e3:8.2f} ms {rest / total:5.0%}")
+    start = time.perf_counter()
+    for _ in range(repeats):
+        step()
+    total = time.perf_counter() - start
+    spent = dict(core.seconds)
+    spent["outside ops"] = total - sum(spent.values())
+    percent = {f"{name}, % of a step": 100 * each / total for name, each in spent.items()}
+    return dict(sorted(((n, p) for n, p in percent.items() if p >= 1), key=lambda x: -x[1]))
+
+
+def run(name: str, limits: Limits) -> Measurement:
+    case = CASES[name]
+    csparc.set_num_threads(limits.threads)
+    model = csparc.create_model(case.preset, vocab_size=VOCABULARY)
+    step = training_step(model, batch(model.config, case))
+    entry = f"step of {case.B} pairs"
+    flop = 3.0 * model_info(model.config).flop * case.B
+    result = interleave({entry: step}, {entry: flop}, case.repeats, limits)
+    result.figures = {
+        "pairs a second": case.B / result.best(entry),
+        "buffers, MiB": nn.BUFFERS.size / 2**20,
+        **shares(step, max(2, len(result.seconds[entry]) // 2)),
+    }
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    main(__file__, run, dict.fromkeys(CASES, Setting()), __doc__.split("\n")[0])

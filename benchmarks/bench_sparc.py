@@ -10,15 +10,16 @@ anything is timed.
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Measurement, interleave, main
+from harness import Limits, Setting, interleave, main
+from memory import trial
+from peers import Outcome, check_agreement
+from results import Measurement
 from sparc_cases import CASES, SCALE, TINY, Case, Shape
-from sparc_peers import Outcome, check_agreement, peers
+from sparc_peers import peers
 
 import csparc
 from csparc import _core
@@ -30,7 +31,9 @@ def ours(shape: Shape, gradients: bool, options: dict[str, Any]) -> tuple[Callab
     buffers = {"patches": np.empty_like(patches), "tokens": np.empty_like(tokens)}
     for buffer in buffers.values():
         buffer.fill(0)  # memory the caller has, before anything is measured
-    arguments = {"text_mask": mask, "logit_scale": SCALE, **options}
+    arguments = {
+        "text_mask": mask, "patch_mask": shape.patch_mask(), "logit_scale": SCALE, **options
+    }  # fmt: skip
     if gradients:
         arguments["out_grads"] = buffers
 
@@ -41,7 +44,7 @@ def ours(shape: Shape, gradients: bool, options: dict[str, Any]) -> tuple[Callab
     return call, shape.flop(mask, gradients)
 
 
-def compare(case: Case, threads: int) -> Measurement:
+def compare(case: Case, limits: Limits) -> Measurement:
     """Rates of our entries, and of torch and jax on the first one's arrays."""
     entries: dict[str, Callable] = {}
     work = {}
@@ -51,16 +54,16 @@ def compare(case: Case, threads: int) -> Measurement:
     notes = {}
     if case.peers:
         first, shape = next(iter(case.shapes.items()))
-        others, notes = peers(*shape.arrays(), SCALE, case.gradients, threads)
+        others, notes = peers(*shape.arrays(), SCALE, case.gradients, limits.threads)
         for name, call in others.items():
             notes[name] = check_agreement(name, entries[first](), call())
             entries[name], work[name] = call, work[first]
-    result = interleave(entries, work, case.repeats, threads, calls=case.calls)
+    result = interleave(entries, work, case.repeats, limits, calls=case.calls)
     result.notes |= notes
     return result
 
 
-def scaling(case: Case, threads: int) -> Measurement:
+def scaling(case: Case, limits: Limits) -> Measurement:
     """All threads against one, in turn; the ratio of their rates is the speed-up."""
     call, flop = ours(next(iter(case.shapes.values())), case.gradients, {})
 
@@ -71,13 +74,16 @@ def scaling(case: Case, threads: int) -> Measurement:
 
         return run
 
-    entries = {f"csparc, threads {count}": with_threads(count) for count in (threads, 1)}
-    return interleave(entries, dict.fromkeys(entries, flop), case.repeats, threads)
+    entries = {
+        "csparc, all threads": with_threads(limits.threads),
+        "csparc, one thread": with_threads(1),
+    }
+    return interleave(entries, dict.fromkeys(entries, flop), case.repeats, limits)
 
 
-def fixed_cost(case: Case, threads: int) -> Measurement:
+def fixed_cost(case: Case, limits: Limits) -> Measurement:
     """What a call costs beyond its samples: the line through two batch sizes, at batch size 0."""
-    result = compare(case, threads)
+    result = compare(case, limits)
     result.compared = False
     few, many, nothing = case.shapes
     sizes = case.shapes[few].B, case.shapes[many].B
@@ -88,50 +94,32 @@ def fixed_cost(case: Case, threads: int) -> Measurement:
     return result
 
 
-def memory(case: Case, threads: int) -> Measurement:
+def memory(case: Case, limits: Limits) -> Measurement:
     """Growth of the process beyond the arrays the caller sees, at the call's highest point."""
     warm, _ = ours(TINY, case.gradients, {})
     warm()  # starts the threads
     seconds, work, figures = {}, {}, {}
     for name, shape in case.shapes.items():
         call, work[name] = ours(shape, case.gradients, {})
-        _core.scratch_peak()  # frees what earlier calls kept
-        before = resident_restarted()
-        result = interleave({name: call}, {name: work[name]}, 1, threads)
-        seconds |= result.seconds
-        figures[f"{name}: extra resident MiB"] = (resident_highest() - before) / 2**20
+        found = trial(call)
+        seconds[name] = [found.seconds]
+        figures[f"{name}: extra resident MiB"] = found.extra / 2**20
         figures[f"{name}: scratch asked for, MiB"] = _core.scratch_peak() / 2**20
         figures[f"{name}: one [B, D] array, MiB"] = shape.B * shape.D * 4 / 2**20
-    return Measurement(seconds, work, result.peak, compared=False, figures=figures)
-
-
-def resident_restarted() -> float:
-    """Bytes resident now; on Linux the highest value starts again from here."""
-    reset = Path("/proc/self/clear_refs")
-    if reset.exists():
-        reset.write_text("5")
-    return resident_highest()
-
-
-def resident_highest() -> float:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
-    line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-    return float(line.split()[1]) * 1024
+    return Measurement(seconds, work, compared=False, figures=figures)
 
 
 KINDS = {"rate": compare, "scaling": scaling, "fixed": fixed_cost, "memory": memory}
 
 
-def run(name: str, threads: int) -> Measurement:
+def run(name: str, limits: Limits) -> Measurement:
     case = CASES[name]
-    csparc.set_num_threads(threads)
-    result = KINDS[case.kind](case, threads)
+    csparc.set_num_threads(limits.threads)
+    result = KINDS[case.kind](case, limits)
     result.notes = {"aim": case.goal, "isa": _core.config()["isa"], **result.notes}
     return result
 
 
 if __name__ == "__main__":
-    cases = {name: case.isa for name, case in CASES.items()}
+    cases = {name: Setting(case.isa) for name, case in CASES.items()}
     main(__file__, run, cases, __doc__.split("\n")[0])

@@ -1,40 +1,25 @@
 """Products of the fused losses on one core, as fractions of the FMA peak.
 
-    CSPARC_ISA=avx2 python benchmarks/bench_tiles.py --patches 196 --tokens 55 --width 512
+    python benchmarks/bench_tiles.py --case avx2
 
-The peak is measured between the repeats of every product, in this process and with the same
-instruction set. Both count the processor time of this thread, best of many short repeats, so that
-other work on the machine disturbs them little.
+P 196, L 55, D 512, float32, with the kernels of each instruction set. FLOP of padding do not count.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Callable
 
 import numpy as np
+from harness import Limits, Setting, interleave, main
+from results import Measurement
 
 import csparc
 from csparc import _core
 
-REPEATS, CALLS, ROUNDS = 80, 4, 40_000
+SIZES = (196, 55, 512)
+REPEATS, CALLS = 20, 20
+TRANSPOSE = "transpose of T"
 FETCH, STREAM = 2, 1
-
-
-def rate(flop: float, call: Callable[[], None], calls: int = CALLS) -> float:
-    """FLOP per second of ``calls`` calls."""
-    start = time.thread_time()
-    for _ in range(calls):
-        call()
-    return calls * flop / (time.thread_time() - start)
-
-
-def peak() -> float:
-    flop = np.empty(1)
-    start = time.thread_time()
-    _core.fma_peak(ROUNDS, flop)
-    return float(flop[0]) / (time.thread_time() - start)
 
 
 def aligned(*shape: int) -> np.ndarray:
@@ -65,25 +50,26 @@ def products(P: int, L: int, D: int) -> dict[str, tuple[float, Callable[[], None
             2 * wide,
             lambda: _core.product(wide_a, wide_b, none, none, STREAM, dv),
         ),
-        "transpose, as S": (wide, lambda: _core.transpose(t, xt)),
+        TRANSPOSE: (1.0, lambda: _core.transpose(t, xt)),
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--patches", type=int, default=196)
-    parser.add_argument("--tokens", type=int, default=55)
-    parser.add_argument("--width", type=int, default=512)
-    args = parser.parse_args()
-    csparc.set_num_threads(1)
-    print(f"{_core.config()['isa']}: P {args.patches}, L {args.tokens}, D {args.width}, one core")
-    for name, (flop, call) in products(args.patches, args.tokens, args.width).items():
-        tops, rates = [], []
-        for _ in range(REPEATS):
-            tops.append(peak())
-            rates.append(rate(flop, call))
-        print(f"  {name:18s} {max(rates) / max(tops):7.1%} of the FMA peak")
+def run(case: str, limits: Limits) -> Measurement:
+    csparc.set_num_threads(limits.threads)
+    found = products(*SIZES)
+    entries = {name: call for name, (_, call) in found.items()}
+    work = {name: flop for name, (flop, _) in found.items()}
+    result = interleave(entries, work, REPEATS, limits, calls=CALLS)
+    similarity = next(iter(found))
+    result.figures = {
+        f"{TRANSPOSE}, % of {similarity}": 100 * result.best(TRANSPOSE) / result.best(similarity)
+    }
+    del result.seconds[TRANSPOSE], result.work[TRANSPOSE]  # no FLOP: nothing to rate it by
+    result.compared = False
+    result.notes["isa"] = _core.config()["isa"]
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    cases = {isa: Setting(isa, threads=1) for isa in ("avx512", "avx2", "portable")}
+    main(__file__, run, cases, __doc__.split("\n")[0])

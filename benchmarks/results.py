@@ -91,6 +91,12 @@ def load(path: Path) -> tuple[dict[str, Any], list[Record]]:
     return run["machine"], [record_from(values) for values in run["records"]]
 
 
+def merged(old: list[Record], new: list[Record]) -> list[Record]:
+    """All records, a case that is in both as it is in ``new``."""
+    again = {(record.script, record.case) for record in new}
+    return [record for record in old if (record.script, record.case) not in again] + new
+
+
 def duration(seconds: float) -> str:
     """Three figures in the unit that suits them."""
     unit, size = "s", 1.0

@@ -12,13 +12,15 @@ SCALE = 1 / 0.07
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one batch; ``captions``: lengths as of COCO captions, padded to L."""
+    """Sizes of one batch; ``captions``: lengths as of COCO captions, padded to L; ``holes``: share
+    of the patches that the mask leaves out, here and there."""
 
     B: int = 256
     P: int = 196
     L: int = 55
     D: int = 512
     captions: bool = False
+    holes: float = 0.0
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """patches, tokens, mask of valid tokens."""
@@ -32,13 +34,21 @@ class Shape:
             lengths[0] = self.L
         return patches, tokens, np.arange(self.L) < lengths[:, None]
 
+    def patch_mask(self) -> np.ndarray | None:
+        """Valid patches [B, P]; None: all of them."""
+        if self.holes == 0:
+            return None
+        return np.random.default_rng(1).random((self.B, self.P)) >= self.holes
+
     def flop(self, mask: np.ndarray, gradients: bool = True) -> float:
-        """Of the local part over valid tokens, 4 L P D + 2 L L D a sample, thrice with gradients.
+        """Of the local part over what is valid, 4 L P D + 2 L L D a sample, thrice with gradients.
 
         The global part is timed and not counted.
         """
         lengths = mask.sum(axis=1).astype(float)
-        local = float(np.sum(4 * lengths * self.P * self.D + 2 * lengths**2 * self.D))
+        holes = self.patch_mask()
+        patches = float(self.P) if holes is None else holes.sum(axis=1)
+        local = float(np.sum(4 * lengths * patches * self.D + 2 * lengths**2 * self.D))
         return local * (3 if gradients else 1)
 
 
@@ -59,12 +69,19 @@ class Case:
     """"rate"; "scaling": one thread against all; "fixed": cost of a call; "memory"."""
 
 
-def neighbours(letter: str, sizes: list[int], aim: str, isa: str | None = None) -> Case:
+def neighbours(letter: str, isa: str | None = None) -> Case:
     """Sizes of one letter, those one above a tile beside those that fill it."""
+    sizes = SIZES[letter]
     shapes = {f"{letter} {size}": Shape(**{"B": 16, letter: size}) for size in sizes}
-    return Case(f"{aim}; one above a tile within 15 % of its neighbour per FLOP", shapes, isa=isa)
+    aim = "70 % of the peak; one above a tile within 15 % of its neighbour per FLOP"
+    return Case(aim, shapes, isa=isa)
 
 
+SIZES = {
+    "P": (49, 50, 256, 257, 576, 577),
+    "D": (64, 65, 256, 257, 768, 769),
+    "L": (8, 9, 16, 17, 77, 78, 256, 257),
+}
 FULL, SMALL = Shape(), Shape(8, 49, 12, 64)
 TINY = Shape(1, 1, 1, 1)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -72,7 +89,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "minmax": {"normalizer": "minmax"},
     "softmax": {"normalizer": "softmax"},
     "cosine": {"similarity": "cosine"},
-    "patch_mask": {"patch_mask": np.full(64, 196)},
+    "holes": {},
     "return_weights": {"return_weights": True},
     "detach_weights": {"detach_weights": True},
 }
@@ -84,22 +101,22 @@ CASES: dict[str, Case] = {
     "captions": Case(
         "8 x torch compiled on the padded batch", {"csparc": Shape(captions=True)}, peers=True
     ),
-    "value": Case("the loss alone", peers=True, gradients=False),
+    "value": Case("the loss alone", peers=True, gradients=False, repeats=5),
     "small": Case(
         "whole call against peers", {"csparc": SMALL}, peers=True, repeats=10, calls=50
     ),
     "full-avx2": Case("78 % of this machine's peak of AVX2", isa="avx2"),
-    "full-portable": Case("correct, not fast", {"csparc": Shape(B=32)}, isa="portable"),
+    "full-portable": Case("correct, not fast", {"csparc": Shape(B=32)}, isa="portable", repeats=5),
     "scaling": Case("1.9 x from one thread to two", kind="scaling"),
-    "patches": neighbours("P", [49, 50, 256, 257, 576, 577], "70 % of the peak"),
-    "width": neighbours("D", [64, 65, 256, 257, 768, 769], "70 % of the peak"),
-    "tokens": neighbours("L", [8, 9, 16, 17, 77, 78, 256, 257], "70 % of the peak"),
-    "patches-avx2": neighbours("P", [49, 256, 576], "as patches", isa="avx2"),
-    "width-avx2": neighbours("D", [64, 256, 768], "as width", isa="avx2"),
-    "tokens-avx2": neighbours("L", [8, 77, 256], "as tokens", isa="avx2"),
+    "patches": neighbours("P"),
+    "width": neighbours("D"),
+    "tokens": neighbours("L"),
+    "patches-avx2": neighbours("P", "avx2"),
+    "width-avx2": neighbours("D", "avx2"),
+    "tokens-avx2": neighbours("L", "avx2"),
     "variants": Case(
         "each 70 % of the plain one's rate",
-        {name: Shape(B=64) for name in VARIANTS},
+        {name: Shape(B=64, holes=0.1 if name == "holes" else 0.0) for name in VARIANTS},
         VARIANTS,
     ),
     "fixed": Case(

@@ -1,23 +1,14 @@
-"""The same loss as users of torch and jax write it: batched products, masks, automatic gradients.
-
-Optional here and nowhere else: pip install 'csparc[bench]'. Every peer returns the loss and the
-gradients by argument name (none without ``gradients``), as arrays that NumPy reads.
-"""
+"""The SPARC loss as users of torch and jax write it: batched products and automatic gradients."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
+from peers import Outcome, torch_call
 
-Outcome = tuple[float, Mapping[str, Any]]
 NAMES = ("patches", "tokens", "logit_scale")
-
-# Of millions of similarities one may lie so near the threshold that two programs round it to
-# different sides; the gradients then differ by 1e-4 instead of a few 1e-7.
-LOSS_LIMIT, GRADIENT_LIMIT = 1e-5, 1e-3
 
 
 def peers(
@@ -45,8 +36,6 @@ def torch_peers(patches, tokens, mask, scale, gradients, threads):
 
     torch.set_num_threads(threads)
     P = patches.shape[1]
-    v, t = (torch.from_numpy(x).requires_grad_(gradients) for x in (patches, tokens))
-    multiplier = torch.tensor(scale, requires_grad=gradients)
     valid = torch.from_numpy(mask)
     share = valid / (2 * len(mask) * valid.sum(1, keepdim=True))
     target = torch.arange(len(mask))
@@ -70,22 +59,13 @@ def torch_peers(patches, tokens, mask, scale, gradients, threads):
         both = contrast(grouped, t, scale) + contrast(t, grouped, scale)
         return 0.5 * whole + (torch.where(valid, both, 0.0) * share).sum()
 
-    def caller(function):
-        def call():
-            for x in (v, t, multiplier):
-                x.grad = None
-            value = function(v, t, multiplier)
-            if not gradients:
-                return float(value), {}
-            value.backward()
-            return float(value.detach()), dict(zip(NAMES, (v.grad, t.grad, multiplier.grad)))
-
-        return call
-
+    arguments = dict(zip(NAMES, (patches, tokens, scale)))
     version = torch.__version__.partition("+")[0]
     return {
-        f"torch {version} eager": caller(loss),
-        f"torch {version} compiled": caller(torch.compile(loss, fullgraph=True, dynamic=False)),
+        f"torch {version} {kind}": torch_call(
+            loss, arguments, gradients=gradients, compiled=kind == "compiled"
+        )
+        for kind in ("eager", "compiled")
     }
 
 
@@ -130,20 +110,3 @@ def jax_peers(patches, tokens, mask, scale, gradients, threads):
         return (float(out[0]), dict(zip(NAMES, out[1]))) if gradients else (float(out), {})
 
     return {f"jax {jax.__version__} jit": call}
-
-
-def check_agreement(name: str, ours: Outcome, theirs: Outcome) -> str:
-    """How far loss and gradients of two programs lie apart, relative to ours.
-
-    Raises ``AssertionError`` where they do not compute the same thing.
-    """
-    errors = {"loss": abs(ours[0] - theirs[0]) / abs(ours[0])}
-    for key, other in theirs[1].items():
-        own = np.asarray(ours[1][key])
-        difference = np.linalg.norm(own - np.asarray(other)) / np.linalg.norm(own)
-        errors[f"gradient of {key}"] = float(difference)
-    for key, error in errors.items():
-        limit = LOSS_LIMIT if key == "loss" else GRADIENT_LIMIT
-        if not error <= limit:
-            raise AssertionError(f"{name} computes something else: {key} differs by {error:.1e}")
-    return "differs by: " + ", ".join(f"{key} {error:.0e}" for key, error in errors.items())

@@ -9,7 +9,11 @@ import sys
 import numpy as np
 import pytest
 
-NAMES = ("results", "plot", "sparc_cases", "sparc_peers", "harness")
+from csparc.evaluate.cost import Sizes
+
+NAMES = (
+    "results", "plot", "docs_tables", "peers", "sparc_cases", "objective_batches", "harness"
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -111,6 +115,14 @@ def test_useful_work_of_a_batch(benchmarks):
     assert shape.flop(mask) == 3 * counted
 
 
+def test_holes_are_not_useful_work(benchmarks):
+    shape = benchmarks["sparc_cases"].Shape(B=2, P=40, L=5, D=7, holes=0.5)
+    valid = shape.patch_mask().sum(axis=1)
+    assert np.all((valid > 0) & (valid < 40))
+    counted = sum(4 * 5 * n * 7 + 2 * 25 * 7 for n in valid)
+    assert shape.flop(np.ones((2, 5), bool), gradients=False) == counted
+
+
 def test_captions_are_as_in_coco(benchmarks):
     lengths = benchmarks["sparc_cases"].Shape(D=1, captions=True).arrays()[2].sum(axis=1)
     assert np.median(lengths) == 13
@@ -118,7 +130,7 @@ def test_captions_are_as_in_coco(benchmarks):
 
 
 def test_peers_must_agree(benchmarks):
-    check = benchmarks["sparc_peers"].check_agreement
+    check = benchmarks["peers"].check_agreement
     ours = (1.0, {"patches": np.ones(4)})
     same = check("peer", ours, (1.0, {"patches": np.ones(4)}))
     assert same == "differs by: loss 0e+00, gradient of patches 0e+00"
@@ -128,10 +140,43 @@ def test_peers_must_agree(benchmarks):
         check("peer", ours, (1.0, {"patches": np.full(4, 1.01)}))
 
 
+def test_gradients_in_dicts_are_compared(benchmarks):
+    check = benchmarks["peers"].check_agreement
+    ours = (1.0, {"attention": {"key": np.ones(2)}})
+    assert "gradient of attention.key 0e+00" in check(
+        "peer", ours, (1.0, {"attention.key": np.ones(2)})
+    )
+
+
+def test_turns_end_with_the_time(benchmarks):
+    harness = benchmarks["harness"]
+    calls = []
+    entries = {"first": lambda: calls.append(1), "second": lambda: calls.append(2)}
+    work = dict.fromkeys(entries, 1.0)
+    whole = harness.interleave(entries, work, 3, harness.Limits(1), calls=2)
+    assert {len(times) for times in whole.seconds.values()} == {6}
+    over = harness.interleave(entries, work, 3, harness.Limits(1, until=0.0), calls=2)
+    assert {len(times) for times in over.seconds.values()} == {2}, "one turn is always made"
+    assert whole.peak > 0
+
+
+def test_objectives_compute_what_is_counted(benchmarks):
+    batches = benchmarks["objective_batches"]
+    sizes = Sizes(B=3, P=4, L=2, D=8, H=4, K=5)
+    for name, objective in batches.OBJECTIVES.items():
+        values = batches.arguments(objective, sizes)
+        loss, grads = batches.ours(objective, values)()
+        assert np.isfinite(loss), name
+        assert set(benchmarks["peers"].flattened(grads)) == set(values), name
+        assert batches.flop(objective, sizes) > 0
+    assert {case.objective for case in batches.CASES.values()} == set(batches.OBJECTIVES)
+
+
 def test_failure_is_part_of_the_record(benchmarks, tmp_path):
     script = tmp_path / "bench_broken.py"
     script.write_text("raise SystemExit('no such machine')")
-    record = benchmarks["harness"].measure(str(script), "full", 1)
+    harness = benchmarks["harness"]
+    record = harness.measure(str(script), "full", 1, harness.Setting())
     assert (record.script, record.measurement) == ("bench_broken", None)
     assert record.error == "no such machine"
 
@@ -140,5 +185,78 @@ def test_list_names_every_case(root, benchmarks):
     command = [sys.executable, "-m", "benchmarks", "list"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     listed = done.stdout.splitlines()
-    assert [f"sparc/{case}" for case in benchmarks["sparc_cases"].CASES] == listed[:16]
-    assert len(benchmarks["sparc_cases"].CASES) == 16
+    expected = [f"sparc/{case}" for case in benchmarks["sparc_cases"].CASES]
+    expected += [f"objectives/{case}" for case in benchmarks["objective_batches"].CASES]
+    assert listed[: len(expected)] == expected
+    assert {name.partition("/")[0] for name in listed} == {
+        "sparc", "objectives", "tiles", "model", "scenes"
+    }  # fmt: skip
+
+
+# Tables of the documentation ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def found(benchmarks):
+    """A run with sizes, one objective and a failed case."""
+    Measurement, Record = benchmarks["results"].Measurement, benchmarks["results"].Record
+    sizes = Measurement(
+        seconds={"P 49": [1.0], "P 50": [1.25], "P 256": [2.0]},
+        work=dict.fromkeys(("P 49", "P 50", "P 256"), 6.0),
+        peak=8.0,
+        notes={"isa": "avx512"},
+    )
+    pacl = Measurement(
+        seconds={"csparc": [1.0], "torch 2 eager, Gram": [2.5]},
+        work={"csparc": 6.0, "torch 2 eager, Gram": 6.0},
+        peak=8.0,
+        figures={
+            "csparc: extra resident MiB": 2.0, "torch 2 eager, Gram: extra resident MiB": 4000.0,
+            "B": 256.0, "B at which it fills 16 GB": 500.0,
+        },
+    )  # fmt: skip
+    records = [
+        Record("bench_sparc", "patches", 2, sizes),
+        Record("bench_objectives", "pacl", 2, pacl),
+        Record("bench_objectives", "mgca", 2, error="out of memory"),
+    ]
+    return benchmarks["docs_tables"].Found(records)
+
+
+def test_aims_are_judged(benchmarks, found):
+    Aim = benchmarks["docs_tables"].Aim
+    read = benchmarks["docs_tables"].ratio("objectives/pacl", "torch")
+    assert Aim("a", "b", 3, "x", read).row(found) == ("a", "b", "3.00 x", "2.50 x", "no")
+    assert Aim("a", "b", 3, "x", read, most=True).row(found)[2:] == (
+        "at most 3.00 x", "2.50 x", "yes"
+    )  # fmt: skip
+    missing = benchmarks["docs_tables"].peak("objectives/mgca")
+    assert Aim("a", "b", 0.5, "%", missing).row(found)[2:] == ("50 %", "not measured", "")
+
+
+def test_neighbours_are_found(benchmarks):
+    names = ["P 49", "P 50", "P 256"]
+    is_neighbour = benchmarks["docs_tables"].is_neighbour
+    assert [name for name in names if is_neighbour(name, names)] == ["P 50"]
+
+
+def test_objectives_and_sizes_tables(benchmarks, found):
+    tables = benchmarks["docs_tables"]
+    rows = {row[0]: row for row in tables.objectives_table(found)}
+    assert rows["PACL"] == (
+        "PACL", "2.50", "3", "75 %", "30 %", "2.1", "4,194", "256", "500", "eager, Gram"
+    )  # fmt: skip
+    assert rows["MGCA"][1] == "not measured"
+    assert {len(row) for row in rows.values()} == {10}
+    assert ("P 50", "60 %", "") in tables.sizes_table(found)
+
+
+def test_page_has_a_place_for_every_table(root, benchmarks, records):
+    text = (root / "docs" / "speed.md").read_text(encoding="utf-8")
+    filled = benchmarks["docs_tables"].filled
+    once = filled(text, {"processor": "abacus"}, records)
+    assert "- processor: abacus" in once
+    assert "bfloat16 products | the loss in float32 | 1.50 x | not measured" in once
+    assert filled(once, {"processor": "abacus"}, records) == once
+    with pytest.raises(ValueError, match="markers"):
+        filled("no tables here", {}, records)
