@@ -34,6 +34,24 @@ def test_sparc_gradients(normalizer, similarity, reduction, globals_given):
     )
 
 
+@pytest.mark.parametrize("globals_given", [True, False])
+def test_shuffled_patches_gradients(globals_given):
+    batch, text_mask, patch_mask = make_batch(6)
+    text_mask[0] = patch_mask[2] = False
+    if not globals_given:
+        del batch["image_global"], batch["text_global"]
+    options = dict(text_mask=text_mask, patch_mask=patch_mask, local_patches="shuffled", sigma=0.3)
+    result = reference.sparc_loss(**batch, **options)
+    assert result.margin > 1e-3
+    check_gradients(
+        lambda **moved: reference.sparc_loss(**moved, **options).loss,
+        batch, {name: result.grads[name] for name in batch},
+    )  # fmt: skip
+    # Sample 0 has no tokens and 2 no patches, which sample 1 would read: patches 0 are read by 2.
+    assert result.weights[2].any()
+    assert not result.weights[:2].any()
+
+
 def test_shared_scale_gets_both_gradients():
     batch, text_mask, _ = make_batch(2)
     arguments = {**batch, "logit_scale": 4.0}

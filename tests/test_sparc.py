@@ -41,6 +41,8 @@ def test_against_reference(dtype, kind, similarity, normalizer, rng):
         dict(degenerate="zero"),
         dict(global_weight=0.0),
         dict(local_weight=0.0),
+        dict(local_patches="shuffled"),
+        dict(local_patches="shuffled", similarity="cosine", reduction="token"),
     ],
     ids=lambda options: "-".join(f"{k}={v}" for k, v in options.items()),
 )
@@ -51,6 +53,34 @@ def test_options_against_reference(dtype, kind, options, globals_given, rng):
         del batch["image_global"], batch["text_global"]
     options = {"logit_scale": 9.0, **options}
     check_against_reference(csparc.sparc_loss, batch, options, dtype, *masks(rng, kind))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_shuffled_patches_are_those_of_the_next_image(dtype, rng):
+    batch = draw(rng, dtype)
+    text_mask, patch_mask = masks(rng, "empty")
+    shuffled = csparc.sparc_loss(
+        **batch, text_mask=text_mask, patch_mask=patch_mask, local_patches="shuffled", grad=True,
+        return_weights=True,
+    )  # fmt: skip
+    moved = {**batch, "patches": np.roll(batch["patches"], -1, axis=0)}
+    own = csparc.sparc_loss(
+        **moved, text_mask=text_mask, patch_mask=np.roll(patch_mask, -1, axis=0), grad=True,
+        return_weights=True,
+    )  # fmt: skip
+    for part in ("loss", "global_loss", "local_loss", "kept_fraction"):
+        assert getattr(shuffled, part) == getattr(own, part)
+    assert np.array_equal(shuffled.weights, own.weights)
+    assert np.array_equal(shuffled.grads["patches"], np.roll(own.grads["patches"], 1, axis=0))
+    assert np.array_equal(shuffled.grads["tokens"], own.grads["tokens"])
+    plain = csparc.sparc_loss(**batch, text_mask=text_mask, patch_mask=patch_mask)
+    assert shuffled.local_loss != plain.local_loss
+
+
+def test_one_sample_has_its_own_patches_however_shuffled(rng):
+    batch = draw(rng, B=1)
+    own, shuffled = (csparc.sparc_loss(**batch, local_patches=p) for p in ("own", "shuffled"))
+    assert own.loss == shuffled.loss
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -88,11 +88,12 @@ bias_of(size_t B, size_t D, const side *s)
  * token and a valid patch. */
 static double
 set_shares(size_t B, size_t P, size_t L, const CS_TYPED(cs_objective_input) *in, int per_token,
-           workspace *w)
+           size_t patch_shift, workspace *w)
 {
     double pairs = 0, tokens = 0;
     for (size_t i = 0; i < B; i++) {
-        size_t patches = cs_valid_rows(cs_rows_of_sample(i, P, in->patch_valid));
+        size_t source = (i + patch_shift) % B;
+        size_t patches = cs_valid_rows(cs_rows_of_sample(source, P, in->patch_valid));
         size_t count = cs_valid_rows(cs_rows_of_sample(i, L, in->text_valid));
         if (patches == 0)
             count = 0;
@@ -151,13 +152,14 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
     out->sums[CS_GLOBAL_LOSS] = global[0];
     out->sums[CS_DSCALE] = global[1];
 
-    double pairs = set_shares(B, P, L, in, options->per_token, &w);
+    double pairs = set_shares(B, P, L, in, options->per_token, options->patch_shift, &w);
     CS_TYPED(cs_sparc_input) samples = {in->patches, in->tokens, in->patch_valid, in->text_valid,
                                         w.share, NULL, NULL};
     CS_TYPED(cs_sparc_output) results = {w.loss, w.dscale, w.dsoftmax_scale, w.kept, out->weights,
                                          NULL, NULL};
     cs_sparc_options local = {options->align, options->detach_weights, options->pool_all_text,
-                              options->local_logit_scale, options->local_weight};
+                              options->patch_shift, options->local_logit_scale,
+                              options->local_weight};
     if (backward) {
         samples.patch_bias = bias_of(B, D, &w.image);
         samples.token_bias = bias_of(B, D, &w.text);

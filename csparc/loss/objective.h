@@ -38,6 +38,7 @@ typedef struct {
     int detach_weights; /* no gradient through the alignment weights */
     int per_token;      /* local loss: mean over all tokens, not over samples of their means */
     int pool_all_text;  /* mean over all tokens, not only the valid ones */
+    size_t patch_shift; /* local loss: sample i with the patches of i + this, cyclically */
     double logit_scale, local_logit_scale;
     double global_weight, local_weight;
 } cs_objective_options;

@@ -128,27 +128,30 @@ at(cs_real *x, size_t offset)
     return x == NULL ? NULL : x + offset;
 }
 
+/* Tokens of sample i, patches of sample `source`, which no other sample reads: the gradients are
+ * this one's alone. */
 static void
-one_sample(size_t i, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input) *in,
-           const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *all, void *memory)
+one_sample(size_t i, size_t source, size_t P, size_t L, size_t D,
+           const CS_TYPED(cs_sparc_input) *in, const cs_sparc_options *options,
+           const CS_TYPED(cs_sparc_output) *all, void *memory)
 {
     cs_arena arena = {memory, 0};
     workspace space, *w = &space;
     layout(P, L, D, all->dpatches != NULL, &arena, w);
-    cs_row_set patch_rows = cs_rows_of_sample(i, P, in->patch_valid);
+    cs_row_set patch_rows = cs_rows_of_sample(source, P, in->patch_valid);
     cs_row_set token_rows = cs_rows_of_sample(i, L, in->text_valid);
     CS_TYPED(cs_sparc_output) out = *all;
-    const cs_real *patch_bias = in->patch_bias == NULL ? NULL : in->patch_bias + i * D;
+    const cs_real *patch_bias = in->patch_bias == NULL ? NULL : in->patch_bias + source * D;
     const cs_real *token_bias = in->token_bias == NULL ? NULL : in->token_bias + i * D;
     out.weights = at(all->weights, i * L * P);
-    out.dpatches = at(all->dpatches, i * P * D);
+    out.dpatches = at(all->dpatches, source * P * D);
     out.dtokens = at(all->dtokens, i * L * D);
     out.loss[i] = out.dscale[i] = out.dsoftmax_scale[i] = 0;
     out.kept[i] = 0;
     int skipped = cs_valid_rows(patch_rows) == 0 || cs_valid_rows(token_rows) == 0;
     if (!skipped)
-        sample_loss(D, i, patch_rows, in->patches + i * P * D, token_rows, in->tokens + i * L * D,
-                    in->share[i], patch_bias, options, &out, w);
+        sample_loss(D, i, patch_rows, in->patches + source * P * D, token_rows,
+                    in->tokens + i * L * D, in->share[i], patch_bias, options, &out, w);
     else if (out.weights != NULL)
         memset(out.weights, 0, L * P * sizeof(cs_real));
     if (out.dpatches == NULL)
@@ -174,6 +177,7 @@ CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_spa
     if (B == 1 || B * P * L * D < 65536)
         threads = 1; /* too little to wake the others */
     CS_EACH_DYNAMIC(i, thread, B, threads,
-                    one_sample(i, P, L, D, in, options, out, (char *)scratch + thread * bytes));
+                    one_sample(i, (i + options->patch_shift) % B, P, L, D, in, options, out,
+                               (char *)scratch + thread * bytes));
     return CS_OK;
 }

@@ -32,6 +32,7 @@ typedef struct {
     cs_align_options align;
     int detach_weights;         /* no gradient through the alignment weights */
     int token_bias_everywhere;  /* token_bias reaches rows that are not valid, too */
+    size_t patch_shift;         /* sample i reads the patches of i + this, cyclically */
     double logit_scale, weight; /* weight: factor of the gradients, not of the loss */
 } cs_sparc_options;
 

@@ -212,6 +212,7 @@ def sparc(
     detach_weights: int,
     per_token: int,
     pool_all_text: int,
+    patch_shift: int,
     logit_scale: float,
     local_logit_scale: float,
     global_weight: float,

@@ -19,7 +19,7 @@ from csparc.losses.mgca import ATTENTIONS as MGCA_ATTENTIONS
 from csparc.losses.mgca import CONVENTIONS
 from csparc.losses.pacl import POOLS
 from csparc.losses.pacl import WEIGHTS as PACL_WEIGHTS
-from csparc.losses.sparc import REDUCTIONS, TEXT_POOLS
+from csparc.losses.sparc import LOCAL_PATCHES, REDUCTIONS, TEXT_POOLS
 from csparc.losses.table import loss_class
 
 
@@ -37,6 +37,8 @@ class Entry:
     """What the paper's listing (SPARC) or the authors' public code (the others) does."""
     question: str = ""
     """What the paper leaves open here, in a few words: these options are listed in the README."""
+    short: str = ""
+    """Another key of ``--loss-opt`` for it, where a function has an argument of that name."""
 
 
 SPARC = {
@@ -105,6 +107,12 @@ SPARC = {
         paper="not mentioned",
         code="the gradient flows",
         question="gradient through the weights",
+    ),
+    "local_patches": Entry(
+        "Patches of the local part: the image's own, or as a control the next image's; also spelled "
+        "patches=shuffled.",
+        LOCAL_PATCHES,
+        short="patches",
     ),
 }
 

@@ -21,6 +21,7 @@ from csparc.losses.result import LossOutput
 
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")
+LOCAL_PATCHES = ("own", "shuffled")
 PLAIN = frozenset((float, int, bool, str, NoneType))
 NO_GRADIENTS = (None,) * 4
 
@@ -45,6 +46,7 @@ def sparc_loss(
     text_pool: str = "masked",
     degenerate: str = "uniform",
     detach_weights: bool = False,
+    local_patches: str = "own",
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
     return_weights: bool = False,
@@ -88,6 +90,10 @@ def sparc_loss(
         all positions, as the paper's listing has it; padding then takes part in the global loss.
     detach_weights
         Treat the alignment weights as constants in the gradient.
+    local_patches
+        ``"shuffled"``, a control: the local part gives the tokens of sample i the patches of sample
+        i + 1, of the last the first's, and gradients, masks and ``weights`` are of the patches
+        used. The global part stays as it is; one sample alone has its own patches.
     groups, same_group
         Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the global part; the
         local part contrasts no pair with another.
@@ -121,7 +127,7 @@ def sparc_loss(
     """
     options = (
         local_logit_scale, global_weight, local_weight, normalizer, similarity, sigma,
-        softmax_scale, reduction, text_pool, degenerate, detach_weights,
+        softmax_scale, reduction, text_pool, degenerate, detach_weights, local_patches,
     )  # fmt: skip
     plain = PLAIN.issuperset(map(type, options))
     loss = _with_options(*options) if plain else SparcLoss(*options)
@@ -156,6 +162,7 @@ class SparcLoss:
     text_pool: str = "masked"
     degenerate: str = "uniform"
     detach_weights: bool = False
+    local_patches: str = "own"
 
     inputs = ("patches", "tokens", "image_global", "text_global")
 
@@ -235,7 +242,8 @@ class SparcLoss:
         ).for_core()
         per_token = choice(self.reduction, "reduction", REDUCTIONS)
         pool_all_text = choice(self.text_pool, "text_pool", TEXT_POOLS)
-        return *align, flag(self.detach_weights, "detach_weights"), per_token, pool_all_text
+        shift = choice(self.local_patches, "local_patches", LOCAL_PATCHES)
+        return *align, flag(self.detach_weights, "detach_weights"), per_token, pool_all_text, shift
 
     def _grads(
         self, buffers: GradientBuffers, dscale: float, dlocal_scale: float, dsoftmax_scale: float

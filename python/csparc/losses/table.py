@@ -53,9 +53,13 @@ def make_loss(name: str, settings: Iterable[str] = ()) -> Any:
     """
     from csparc.losses.options import options_of
 
-    known = {option.name: option.hint for option in options_of(name)}
+    options = options_of(name)
+    full = {option.entry.short: option.name for option in options if option.entry.short}
+    known = {option.name: option.hint for option in options}
+    known |= {short: known[option] for short, option in full.items()}
     more = f" (csparc info --loss {name} explains them)"
-    return loss_class(name)(**parse_settings("loss-opt", settings, known, more))
+    given = parse_settings("loss-opt", settings, known, more)
+    return loss_class(name)(**{full.get(key, key): value for key, value in given.items()})
 
 
 def suited_model(loss: Any) -> dict[str, str]:

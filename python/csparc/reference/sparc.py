@@ -92,6 +92,7 @@ def sparc_loss(
     text_pool="masked",
     degenerate="uniform",
     detach_weights=False,
+    local_patches="own",
     keep_mask=None,
     groups=None,
     same_group="exclude",
@@ -99,6 +100,7 @@ def sparc_loss(
     """Equation 7 and its gradients. Arguments as :func:`csparc.sparc_loss`; masks are boolean.
 
     ``keep_mask`` [B, L, P] replaces the comparison of equation 3 (``minmax_sparse`` only).
+    ``local_patches="shuffled"``: the tokens of sample i meet the patches of i + 1, cyclically.
     ``groups`` [B] and ``same_group`` (:mod:`csparc.reference.groups`) concern the global part.
     """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
@@ -120,27 +122,29 @@ def sparc_loss(
         degenerate=degenerate, detach_weights=detach_weights,
     )  # fmt: skip
     scale = logit_scale if local_logit_scale is None else local_logit_scale
-    counts = text_mask.sum(axis=1) * patch_mask.any(axis=1)
+    sources = np.arange(B) if local_patches == "own" else np.roll(np.arange(B), -1)
+    counts = text_mask.sum(axis=1) * patch_mask[sources].any(axis=1)
     sample_weights = local_weights(counts, reduction)
     dpatches, dtokens = np.zeros_like(patches), np.zeros_like(tokens)
     weights, kept = np.zeros((B, L, P)), np.zeros((B, L, P), bool)
     dlocal_scale = dsoftmax_scale = 0.0
     for i in np.flatnonzero(counts):
-        rows, columns = text_mask[i], patch_mask[i]
+        source = sources[i]
+        rows, columns = text_mask[i], patch_mask[source]
         block = np.ix_([i], rows, columns)
         keep = None if keep_mask is None else np.asarray(keep_mask, bool)[block][0]
-        sample = local_sample(patches[i, columns], tokens[i, rows], scale, options, keep)
+        sample = local_sample(patches[source, columns], tokens[i, rows], scale, options, keep)
         factor = local_weight * sample_weights[i]
         result.local_loss += sample_weights[i] * sample.loss
         result.margin = min(result.margin, sample.alignment.margin)
         weights[block], kept[block] = sample.alignment.weights, sample.alignment.keep
-        dpatches[i, columns] = factor * sample.dpatches
+        dpatches[source, columns] = factor * sample.dpatches
         dtokens[i, rows] = factor * sample.dtokens
         dlocal_scale += factor * sample.dlocal_scale
         dsoftmax_scale += factor * sample.dsoftmax_scale
 
     result.loss = global_weight * result.global_loss + local_weight * result.local_loss
-    pairs = np.sum(counts * patch_mask.sum(axis=1))
+    pairs = np.sum(counts * patch_mask[sources].sum(axis=1))
     result.kept_fraction = float(kept.sum() / pairs) if pairs else 1.0
     result.weights, result.keep_mask = weights, kept
     result.grads = {"patches": dpatches, "tokens": dtokens, "logit_scale": dscale}
