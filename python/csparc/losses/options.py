@@ -109,8 +109,8 @@ SPARC = {
         question="gradient through the weights",
     ),
     "local_patches": Entry(
-        "Patches of the local part: the image's own, or as a control the next image's; also spelled "
-        "patches=shuffled.",
+        "Patches of the local part: the image's own, or as a control the next image's (also "
+        "spelled patches=shuffled).",
         LOCAL_PATCHES,
         short="patches",
     ),
