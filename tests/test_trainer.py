@@ -54,6 +54,20 @@ def test_everything_a_loss_owns_is_trained_and_comes_back(tmp_path):
         assert record["loss"] == pytest.approx(sum(record[part] for part in parts), rel=1e-12)
 
 
+def test_sparc_may_learn_a_local_scale_of_its_own(tmp_path):
+    options = ["local_logit_scale=8", "learn_local_logit_scale=true"]
+    trainer = small_training.trainer(tmp_path, loss=make_loss("sparc", options), steps=4)
+    assert trainer.loss.value("local_logit_scale") == pytest.approx(8, rel=1e-6)
+    trainer.run()
+    learned = trainer.loss.value("local_logit_scale")
+    assert abs(learned - 8) > 1e-4
+    saved = read_checkpoint(tmp_path / "checkpoints" / "last.safetensors")
+    assert math.exp(saved.loss["local_logit_scale"][0]) == pytest.approx(learned, rel=1e-6)
+    assert not make_loss("sparc", options[:1]).parameters
+    with pytest.raises(ValueError, match="expected a number for local_logit_scale beside it"):
+        make_loss("sparc", options[1:])
+
+
 def test_a_loss_without_global_vectors_has_a_model_whose_every_layer_it_trains():
     for loss, trained in (("filip", "mean"), ("pacl", "mean"), ("sparc", "text")):
         assert small_training.trainer(loss=loss).model.config.global_pool == trained

@@ -43,7 +43,7 @@ class Entry:
 
 SPARC = {
     "local_logit_scale": Entry(
-        "Scale of the local part alone, held constant; none: it shares the learned logit scale.",
+        "Scale of the local part alone, a constant; none: it shares the learned logit scale.",
         paper="one, learned, for both losses",
         code="a constant for both",
         question="temperature",
@@ -114,6 +114,7 @@ SPARC = {
         LOCAL_PATCHES,
         short="patches",
     ),
+    "learn_local_logit_scale": Entry("Learn local_logit_scale from the number given."),
 }
 
 SIGLIP = {

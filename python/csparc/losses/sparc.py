@@ -16,6 +16,7 @@ from csparc._arrays import choice, flag, number, positive, real_inputs
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses._learned import LearnedLoss
 from csparc.losses.align import AlignOptions
 from csparc.losses.result import LossOutput
 
@@ -148,8 +149,12 @@ def sparc_loss(
 
 
 @dataclass(frozen=True)
-class SparcLoss:
-    """:func:`sparc_loss` with its options fixed, as an object a trainer can hold."""
+class SparcLoss(LearnedLoss):
+    """:func:`sparc_loss` with its options fixed, as an object a trainer can hold.
+
+    With ``learn_local_logit_scale`` it owns ``local_logit_scale`` as a parameter, which starts at
+    the number given; otherwise it owns nothing.
+    """
 
     local_logit_scale: float | None = None
     global_weight: float = 0.5
@@ -163,6 +168,7 @@ class SparcLoss:
     degenerate: str = "uniform"
     detach_weights: bool = False
     local_patches: str = "own"
+    learn_local_logit_scale: bool = False
 
     inputs = ("patches", "tokens", "image_global", "text_global")
 
@@ -180,6 +186,15 @@ class SparcLoss:
         plain = {**numbers, "detach_weights": flag(self.detach_weights, "detach_weights")}
         for name, value in plain.items():
             object.__setattr__(self, name, value)  # Python's own types, whatever was given
+        for name, empty in (("parameters", {}), ("_scales", set())):
+            object.__setattr__(self, name, empty)
+        if flag(self.learn_local_logit_scale, "learn_local_logit_scale"):
+            if self.local_logit_scale is None:
+                raise ValueError(
+                    "learn_local_logit_scale: expected a number for local_logit_scale beside it, "
+                    "where it starts; found None"
+                )
+            self._own_scale("local_logit_scale", self.local_logit_scale)
 
     def config(self) -> dict[str, Any]:
         """What recreates this object: its name and options, as JSON holds them."""
@@ -219,6 +234,8 @@ class SparcLoss:
         if flag(return_weights, "return_weights"):
             weights = np.empty((batch.B, batch.L, batch.P), batch.dtype)
         local_scale = scale if self.local_logit_scale is None else self.local_logit_scale
+        if self.parameters:
+            local_scale = self.value("local_logit_scale")
         sums = np.empty(6)
         into = NO_GRADIENTS if buffers is None else map(buffers.get, self.inputs)
         _core.sparc(
