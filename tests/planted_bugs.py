@@ -167,6 +167,27 @@ BUGS = [
         "test_gloria.py",
     ),
     Bug(
+        "matches of one group are not pulled together",
+        "csparc/loss/groups.c",
+        "expm1(x + log(n)) / n - share * exp(x);",
+        "-share * exp(x);",
+        "test_groups.py",
+    ),
+    Bug(
+        "shuffled patches leave their gradient with the sample that read them",
+        "csparc/loss/sparc.c",
+        "at(all->dpatches, source * P * D);",
+        "at(all->dpatches, i * P * D);",
+        "test_sparc.py",
+    ),
+    Bug(
+        "a cursor forgets the pictures that wait",
+        "python/csparc/data/batches.py",
+        "waiting = [item.index for item in filling.waiting]",
+        "waiting = []",
+        "test_duplicates.py",
+    ),
+    Bug(
         "Sinkhorn stops a round early",
         "csparc/loss/prototypes.c",
         "ROUNDS = 3",

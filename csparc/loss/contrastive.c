@@ -190,6 +190,20 @@ finish_rows(size_t B, const cs_groups *groups, const cs_real *matching, side *s)
     return total;
 }
 
+/* Image i and captions c0 .. c0+C: the gradients of what matches, put in place. Returns the part of
+ * sum dU o (U - origin): all of dU sums to 0, so a constant changes nothing but what cancels. */
+static double
+gradient_of_matches(size_t i, size_t c0, size_t C, cs_real weight, const workspace *w, cs_real *u,
+                    cs_real *g)
+{
+    cs_real origin = w->image.matches.top[0];
+    CS_TYPED(cs_groups_gradient)(w->groups, i, c0, C, weight, &w->image.matches, w->image.share,
+                                 &w->text.matches, w->text.share, u, g);
+    for (size_t k = 0; k < C; k++)
+        u[k] -= origin;
+    return (double)CS_TYPED(cs_rows)()->dot(C, g, u);
+}
+
 /* One owner's captions against a block of images: dtext, the owner's part of dimage, both times
  * logit_scale, and of sum dU o U. */
 static void
@@ -210,13 +224,14 @@ owner_gradient(size_t B, size_t owner, size_t r0, size_t R, cs_real weight, work
             mask_matching(w->groups, r0, R, c0, C, u, NULL);
         kernels->tile_gradient(R, C, weight, u, image->lse + r0, text->lse + c0, g);
         for (size_t r = 0; r < R; r++) {
-            if (several)
-                CS_TYPED(cs_groups_gradient)(w->groups, r0 + r, c0, C, weight, &image->matches,
-                                             image->share, &text->matches, text->share, u + r * C,
-                                             g + r * C);
-            w->dscale[owner] += (double)rows->dot(C, g + r * C, u + r * C);
             size_t same = r0 + r;
-            if (several || same < c0 || same >= c0 + C)
+            if (several) {
+                w->dscale[owner] += gradient_of_matches(same, c0, C, weight, w, u + r * C,
+                                                        g + r * C);
+                continue;
+            }
+            w->dscale[owner] += (double)rows->dot(C, g + r * C, u + r * C);
+            if (same < c0 || same >= c0 + C)
                 continue;
             cs_real own = -weight * (image->share[same] + text->share[same]);
             g[r * C + same - c0] = own;

@@ -7,8 +7,7 @@
 void
 CS_TYPED(cs_matches_layout)(size_t rows, cs_arena *arena, CS_TYPED(cs_matches) *matches)
 {
-    cs_real **arrays[] = {&matches->top, &matches->sum, &matches->total, &matches->count,
-                          &matches->lse};
+    cs_real **arrays[] = {&matches->top, &matches->sum, &matches->total, &matches->count};
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
         *arrays[i] = cs_arena_take(arena, rows * sizeof(cs_real));
 }
@@ -17,7 +16,7 @@ CS_TYPED(cs_matches)
 CS_TYPED(cs_matches_from)(const CS_TYPED(cs_matches) *m, size_t first)
 {
     CS_TYPED(cs_matches)
-    rest = {m->top + first, m->sum + first, m->total + first, m->count + first, m->lse + first};
+    rest = {m->top + first, m->sum + first, m->total + first, m->count + first};
     return rest;
 }
 
@@ -102,10 +101,10 @@ cs_real
 CS_TYPED(cs_matches_close)(const CS_TYPED(cs_matches) *m, size_t i, cs_real top, cs_real sum,
                            cs_real *share, cs_real *lse)
 {
-    m->lse[i] = m->top[i] + log(m->sum[i]);
-    cs_real excess = cs_excess(top, sum, m->lse[i], share);
-    *lse = m->lse[i] + excess;
-    return m->lse[i] - m->total[i] / m->count[i] + excess;
+    cs_real own = m->top[i] + log(m->sum[i]), excess = cs_excess(top, sum, own, share);
+    m->top[i] = own;
+    *lse = own + excess;
+    return own - m->total[i] / m->count[i] + excess;
 }
 
 void
@@ -118,7 +117,7 @@ cs_real
 CS_TYPED(cs_matches_gradient)(const CS_TYPED(cs_matches) *m, size_t i, cs_real share,
                               cs_real score)
 {
-    cs_real x = score - m->lse[i], n = m->count[i];
+    cs_real x = score - m->top[i], n = m->count[i];
     return n == 0 ? 0 : expm1(x + log(n)) / n - share * exp(x);
 }
 
