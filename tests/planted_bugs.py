@@ -42,7 +42,7 @@ class Bug:
 BUGS = [
     Bug(
         "the local loss forgets one direction in the gradient of matching pairs",
-        "csparc/loss/sparc.c",
+        "csparc/loss/grouped.c",
         "-weight * (w->row_share[j] + w->column_share[j])",
         "-weight * (w->row_share[j] + w->row_share[j])",
         "test_sparc.py",
@@ -76,8 +76,22 @@ BUGS = [
         "test_sparc.py",
     ),
     Bug(
+        "the gradient of a mean of valid rows is not divided by their number",
+        "csparc/loss/objective.c",
+        "s->dmean[i * D + d] /= (cs_real)count;",
+        "s->dmean[i * D + d] /= (cs_real)s->rows;",
+        "test_sparc.py",
+    ),
+    Bug(
+        "tokens without a patch count in the mean over all tokens",
+        "csparc/loss/objective.c",
+        "if (patches == 0)",
+        "if (patches == 0 && !per_token)",
+        "test_sparc.py",
+    ),
+    Bug(
         "a token scaled back into range keeps its old length",
-        "csparc/loss/sample.c",
+        "csparc/loss/sample_pack.c",
         "length <= CS_DEAD_NORM ? 0 : 1 / (length * scale);",
         "length <= CS_DEAD_NORM ? 0 : 1 / length;",
         "test_sparc.py",
