@@ -37,6 +37,10 @@ static const size_t tallest[WIDEST + 1] = {0, 9, 6};
  * rows are long, and narrow panels keep what a tile reads in the nearest cache. */
 enum { NARROW = 64 };
 
+/* Long rows of b are fetched this many ahead. Rows of a power of two fall into few sets of the nearest
+ * cache, and nothing else fetches them. With 16 registers a tile is too short for it to pay. */
+enum { FETCHES = LANES > UNIT, AHEAD = 8 };
+
 enum { PER_VEC = LANES / UNIT, VECS = WIDEST / PER_VEC, CHUNK = 16 };
 
 /* Element i of a column of a: byte strides s, 3s, 5s from two bases reach 14 rows with the
@@ -86,7 +90,7 @@ typedef struct {
 /* Steps k of one term, H rows by U units; H and U are constants after inlining. */
 INLINE void
 accumulate(size_t H, size_t U, size_t K, const column *from, size_t a_step, const ITEM *b,
-           size_t b_row, sums *c)
+           size_t b_row, size_t ahead, sums *c)
 {
     const size_t F = U / PER_VEC;
     column a = *from;
@@ -96,6 +100,9 @@ accumulate(size_t H, size_t U, size_t K, const column *from, size_t a_step, cons
         OPAQUE(a.s5);
         vec row[VECS];
         half edge;
+        UNROLL
+        for (size_t j = 0; FETCHES && U <= PANEL && j < F; j++)
+            __builtin_prefetch(b + ahead + j * LANES, 0, 3);
         UNROLL
         for (size_t j = 0; j < F; j++)
             row[j] = load_items(b + j * LANES);
@@ -177,8 +184,10 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
         const TERM *t = &term[q];
         const size_t s = t->a_row * sizeof(ITEM), step = t->a_col * sizeof(ITEM);
         const char *from = (const char *)(t->a + i * t->a_row);
-        for (size_t k = 0; k < t->K; k += CHUNK) {
-            size_t count = t->K - k < CHUNK ? t->K - k : CHUNK;
+        const size_t ahead = t->b_row <= NARROW ? 0 : AHEAD * t->b_row;
+        const size_t chunk = next == NULL ? t->K : CHUNK; /* a cache line of `next` at a time */
+        for (size_t k = 0; k < t->K; k += chunk) {
+            size_t count = t->K - k < chunk ? t->K - k : chunk;
             if (next != NULL) {
                 UNROLL
                 for (size_t h = 0; h < H; h++)
@@ -186,7 +195,8 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
             }
             const char *low = from + k * step;
             column a = {low, H > 7 ? low + 7 * s : low, s, 3 * s, 5 * s};
-            accumulate(H, U, count, &a, step, t->b + k * t->b_row + j, t->b_row, &c);
+            accumulate(H, U, count, &a, step, t->b + k * t->b_row + j, t->b_row, ahead,
+                       &c);
         }
     }
     if (streams)
