@@ -170,7 +170,7 @@ AIMS = [
 ]  # fmt: skip
 
 OBJECTIVES = {
-    "clip": ("CLIP", 2), "siglip": ("SigLIP", 2), "pacl": ("PACL", 3), "filip": ("FILIP", 3),
+    "global": ("CLIP", 2), "siglip": ("SigLIP", 2), "pacl": ("PACL", 3), "filip": ("FILIP", 3),
     "clip_filip": ("CLIP + FILIP", 3), "gloria": ("GLoRIA", 2), "mgca": ("MGCA", 1.5),
 }  # fmt: skip
 """Case -> name and how many times torch's rate is aimed at."""

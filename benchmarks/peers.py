@@ -35,6 +35,8 @@ def torch_call(
     ]
     for tensor in tensors:
         tensor.requires_grad_(gradients)
+        if gradients:
+            tensor.grad = torch.full_like(tensor, 0.0)  # as after a call: memory that was touched
     if compiled:
         function = torch.compile(function, fullgraph=True, dynamic=False)
 

@@ -15,10 +15,11 @@ def bars(records: list[Record]) -> list[tuple[str, float, bool]]:
         if result is None:
             continue
         top = max(result.rate(name) for name in result.names)
+        case = f"{record.script.removeprefix('bench_')}/{record.case}"
         for name in result.names:
             fraction = result.peak_fraction(name)
             length = result.rate(name) / top if fraction is None else fraction
-            out.append((f"{record.case}: {name}", length, name == result.names[0]))
+            out.append((f"{case}: {name}", length, name == result.names[0]))
     return out
 
 

@@ -102,7 +102,9 @@ def test_duration(benchmarks, seconds, text):
 
 def test_plot(benchmarks, records, tmp_path):
     plot = benchmarks["plot"]
-    assert plot.bars(records) == [("full: ours", 0.5, True), ("full: theirs", 0.25, False)]
+    assert plot.bars(records) == [
+        ("sparc/full: ours", 0.5, True), ("sparc/full: theirs", 0.25, False)
+    ]  # fmt: skip
     plot.plot(records, tmp_path / "run.png")
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
 
