@@ -8,6 +8,7 @@
 #include "la/rows.h"
 #include "la/tiles.h"
 #include "loss/image_block.h"
+#include "loss/kernels.h"
 #include "loss/pair_states.h"
 
 enum { WORDS = 128, CAPTIONS = 8, SCALES = 3 };
@@ -101,17 +102,7 @@ pack_captions(const workspace *w, size_t c0, size_t end, CS_TYPED(cs_word_tile) 
         }
         t->start[++t->samples] = at;
     }
-    CS_TYPED(cs_transpose)(at, w->D, at, t->words, w->D, t->columns);
-}
-
-/* z of image r of the block with the tile's captions. */
-static void
-form_tile(const workspace *w, size_t r, CS_TYPED(cs_word_tile) *t)
-{
-    const CS_TYPED(cs_image_block) *block = &w->block;
-    CS_TYPED(cs_word_tile_forward)(block->count[r], block->rows + r * w->P * w->D,
-                                   block->gram + r * w->P * w->P, w->P, block->exponent[r],
-                                   &w->options->words, t);
+    CS_TYPED(cs_transpose)(at, w->D, cs_whole_lanes(at), t->words, w->D, t->columns);
 }
 
 /* First pass of one owner over the block. */
@@ -128,7 +119,7 @@ absorb_owner(workspace *w, size_t owner)
     for (size_t c0 = begin; c0 < end; c0 += t.samples) {
         pack_captions(w, c0, end, &t);
         for (size_t r = 0; r < R; r++) {
-            form_tile(w, r, &t);
+            CS_TYPED(cs_word_tile_forward)(&w->block, r, &w->options->words, &t);
             for (size_t s = 0; s < t.samples; s++)
                 scores[r * t.samples + s] = scale * t.z[s];
         }
@@ -171,7 +162,7 @@ gradient_of_owner(workspace *w, size_t owner, cs_real *dtokens)
         t.dattention = t.dpool = 0;
         t.origin = w->states.matching[0] / scale;
         for (size_t r = 0; r < w->block.images; r++) {
-            form_tile(w, r, &t);
+            CS_TYPED(cs_word_tile_forward)(&w->block, r, &w->options->words, &t);
             for (size_t s = 0; s < t.samples; s++)
                 scores[s] = scale * t.z[s];
             CS_TYPED(cs_pair_states_gradient)(&w->states, w->block.first + r, c0, t.samples,
@@ -180,10 +171,8 @@ gradient_of_owner(workspace *w, size_t owner, cs_real *dtokens)
                 dscales[2] += (double)(t.dz[s] * (t.z[s] - t.origin));
                 t.dz[s] *= scale;
             }
-            CS_TYPED(cs_word_tile_backward)(w->block.rows + r * w->P * w->D, w->P,
-                                            &w->options->words, &t,
-                                            CS_TYPED(cs_image_block_drows)(&w->block, owner, r),
-                                            CS_TYPED(cs_image_block_dgram)(&w->block, owner, r));
+            CS_TYPED(cs_word_tile_backward)(&w->block, r, owner, c0 == begin, &w->options->words,
+                                            &t);
         }
         dscales[0] += t.dattention;
         dscales[1] += t.dpool;

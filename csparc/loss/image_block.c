@@ -3,19 +3,25 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/norm.h"
 #include "la/rows.h"
+#include "loss/kernels.h"
+#include "loss/multiply.h"
 #include "loss/tiling.h"
 
-/* Rows of a Gram matrix or of a gradient formed at a time. */
+/* Columns of a Gram matrix, rows of a gradient formed at a time. */
 enum { STRIP = 32, MOST_IMAGES = 16, PARTIAL_BYTES = 48 << 20 };
+
+/* Every tile of captions passes over all images of a block, which shall still be in a near cache. */
+enum { NEAR_BYTES = 3 << 20 };
 
 size_t
 CS_TYPED(cs_image_block_rows)(size_t owners, size_t P, size_t D)
 {
-    size_t bytes = owners * P * (D + P + 1) * sizeof(cs_real);
-    size_t rows = bytes > 0 ? PARTIAL_BYTES / bytes : MOST_IMAGES;
+    size_t bytes = P * (D + cs_whole_lanes(P) + 1) * sizeof(cs_real);
+    size_t rows = owners * bytes > 0
+                      ? cs_least(PARTIAL_BYTES / (owners * bytes), NEAR_BYTES / (2 * bytes))
+                      : MOST_IMAGES;
     return rows < 1 ? 1 : cs_least(rows, MOST_IMAGES);
 }
 
@@ -28,14 +34,16 @@ CS_TYPED(cs_image_block_layout)(size_t most, size_t P, size_t D, size_t owners, 
     block->P = P;
     block->D = D;
     block->owners = owners;
+    block->gram_row = cs_whole_lanes(P);
     block->count = cs_arena_take(arena, most * sizeof(size_t));
     block->exponent = cs_arena_take(arena, most * sizeof(int));
     block->rows = cs_arena_take(arena, most * P * D * sizeof(cs_real));
     block->inverse = cs_arena_take(arena, most * P * sizeof(cs_real));
     block->norm = cs_arena_take(arena, most * P * sizeof(cs_real));
-    block->gram = cs_arena_take(arena, most * P * P * sizeof(cs_real));
+    block->columns = cs_arena_take(arena, most * D * block->gram_row * sizeof(cs_real));
+    block->gram = cs_arena_take(arena, most * P * block->gram_row * sizeof(cs_real));
     block->drows = cs_arena_take(arena, partials * P * D * sizeof(cs_real));
-    block->dgram = cs_arena_take(arena, partials * P * P * sizeof(cs_real));
+    block->dgram = cs_arena_take(arena, partials * P * block->gram_row * sizeof(cs_real));
     block->pull = cs_arena_take(arena, partials * P * sizeof(cs_real));
 }
 
@@ -51,9 +59,13 @@ common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_re
 {
     cs_real largest = 0;
     int exponent = 0;
-    for (size_t p = 0; p < block->P; p++)
-        for (size_t d = 0; is_valid(block, image, p) && d < block->D; d++)
-            largest = fmax(largest, fabs(patches[p * block->D + d]));
+    for (size_t p = 0; p < block->P; p++) {
+        const cs_real *row = patches + p * block->D;
+        size_t D = is_valid(block, image, p) ? block->D : 0;
+#pragma omp simd reduction(max : largest)
+        for (size_t d = 0; d < D; d++)
+            largest = fabs(row[d]) > largest ? fabs(row[d]) : largest;
+    }
     if (largest > 0 && largest <= CS_REAL_MAX)
         (void)frexp(largest, &exponent);
     return exponent;
@@ -74,35 +86,36 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
             continue;
         const cs_real *from = patches + p * D;
         cs_real *row = block->rows + (r * P + count) * D;
-        cs_real norm = cs_norm(kernels, D, from);
-        int dead = norm <= CS_DEAD_NORM;
-        block->norm[r * P + count] = dead ? 0 : norm;
-        if (block->unit) {
-            kernels->scale_add(D, dead ? 0 : 1 / norm, from, 0, row);
-            block->inverse[r * P + count] = dead ? 0 : 1;
-        } else {
+        if (!block->unit)
             for (size_t d = 0; d < D; d++)
                 row[d] = from[d] * half * rest;
-            block->inverse[r * P + count] = dead ? 0 : 1 / cs_norm(kernels, D, row);
-        }
+        cs_real own = cs_norm(kernels, D, block->unit ? from : row), norm = ldexp(own, exponent);
+        int dead = norm <= CS_DEAD_NORM;
+        if (block->unit)
+            kernels->scale_add(D, dead ? 0 : 1 / norm, from, 0, row);
+        block->norm[r * P + count] = dead ? 0 : norm;
+        block->inverse[r * P + count] = dead ? 0 : block->unit ? 1 : 1 / own;
         count++;
     }
     block->count[r] = count;
     block->exponent[r] = exponent;
+    if (block->use_gram)
+        CS_TYPED(cs_transpose)(count, D, block->gram_row, block->rows + r * P * D, D,
+                               block->columns + r * D * block->gram_row);
 }
 
-/* Rows of one image's Gram matrix up to the diagonal, and their mirror image. */
+/* Columns of one image's Gram matrix from the diagonal down, and their mirror image. */
 static void
 gram_strip(size_t r, size_t begin, const CS_TYPED(cs_image_block) *block)
 {
-    size_t P = block->P, D = block->D, end = cs_least(begin + STRIP, block->count[r]);
-    const cs_real *rows = block->rows + r * P * D;
-    cs_real *gram = block->gram + r * P * P;
-    CS_TYPED(cs_gemm)(end - begin, end, D, 1, rows + begin * D, D, 1, rows, 1, D, 0,
-                      gram + begin * P, P, 1);
-    for (size_t i = begin; i < end; i++)
-        for (size_t k = 0; k < i; k++)
-            gram[k * P + i] = gram[i * P + k];
+    size_t D = block->D, row = block->gram_row, count = block->count[r];
+    size_t end = cs_least(begin + STRIP, cs_whole_lanes(count));
+    cs_real *gram = block->gram + r * block->P * row;
+    cs_multiply(count - begin, end - begin, D, block->rows + (r * block->P + begin) * D, D, 1,
+                block->columns + r * D * row + begin, row, 0, gram + begin * row + begin, row);
+    for (size_t i = end; i < count; i++)
+        for (size_t k = begin; k < end; k++)
+            gram[k * row + i] = gram[i * row + k];
 }
 
 void
@@ -129,10 +142,10 @@ CS_TYPED(cs_image_block_drows)(const CS_TYPED(cs_image_block) *block, size_t own
     return block->drows + (owner * block->most + r) * block->P * block->D;
 }
 
-cs_real *
-CS_TYPED(cs_image_block_dgram)(const CS_TYPED(cs_image_block) *block, size_t owner, size_t r)
+static cs_real *
+dgram_of(const CS_TYPED(cs_image_block) *block, size_t owner, size_t r)
 {
-    return block->dgram + (owner * block->most + r) * block->P * block->P;
+    return block->dgram + (owner * block->most + r) * block->P * block->gram_row;
 }
 
 cs_real *
@@ -144,37 +157,55 @@ CS_TYPED(cs_image_block_pull)(const CS_TYPED(cs_image_block) *block, size_t owne
 void
 CS_TYPED(cs_image_block_clear)(const CS_TYPED(cs_image_block) *block, size_t owner)
 {
-    size_t images = block->images, P = block->P;
-    memset(CS_TYPED(cs_image_block_drows)(block, owner, 0), 0,
-           images * P * block->D * sizeof(cs_real));
-    memset(CS_TYPED(cs_image_block_dgram)(block, owner, 0), 0, images * P * P * sizeof(cs_real));
-    memset(CS_TYPED(cs_image_block_pull)(block, owner, 0), 0, images * P * sizeof(cs_real));
+    memset(CS_TYPED(cs_image_block_pull)(block, owner, 0), 0,
+           block->images * block->P * sizeof(cs_real));
 }
 
-/* The gradient of packed rows begin .. end of image r, left in the first owner's drows. The first
- * owner's dgram takes the sum of all. */
+void
+CS_TYPED(cs_image_block_add_gram)(const CS_TYPED(cs_image_block) *block, size_t owner, size_t r,
+                                  int begins, size_t C, const cs_real *x, size_t x_row,
+                                  const cs_real *across)
+{
+    size_t row = block->gram_row, count = block->count[r];
+    cs_real *dgram = dgram_of(block, owner, r);
+    for (size_t begin = 0; begin < count; begin += STRIP)
+        cs_multiply(count - begin, cs_least(STRIP, cs_whole_lanes(count) - begin), C,
+                    x + begin * x_row, x_row, 1, across + begin, row, !begins,
+                    dgram + begin * row + begin, row);
+}
+
+/* Packed rows begin .. end of image r: the first owner's drows, dgram and pull take all owners'. */
 static void
 sum_owners(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *block)
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
-    size_t P = block->P, D = block->D, count = block->count[r];
-    cs_real *drows = CS_TYPED(cs_image_block_drows)(block, 0, r);
-    cs_real *dgram = CS_TYPED(cs_image_block_dgram)(block, 0, r);
-    cs_real *pull = CS_TYPED(cs_image_block_pull)(block, 0, r);
+    size_t D = block->D, row = block->gram_row, formed = cs_whole_lanes(end);
+    cs_real *drows = CS_TYPED(cs_image_block_drows)(block, 0, r) + begin * D;
+    cs_real *dgram = dgram_of(block, 0, r);
+    cs_real *pull = CS_TYPED(cs_image_block_pull)(block, 0, r) + begin;
     for (size_t owner = 1; owner < block->owners; owner++) {
+        const cs_real *other = dgram_of(block, owner, r);
         kernels->scale_add((end - begin) * D, 1,
-                           CS_TYPED(cs_image_block_drows)(block, owner, r) + begin * D, 1,
-                           drows + begin * D);
-        kernels->scale_add((end - begin) * P, 1,
-                           CS_TYPED(cs_image_block_dgram)(block, owner, r) + begin * P, 1,
-                           dgram + begin * P);
+                           CS_TYPED(cs_image_block_drows)(block, owner, r) + begin * D, 1, drows);
         kernels->scale_add(end - begin, 1,
-                           CS_TYPED(cs_image_block_pull)(block, owner, r) + begin, 1,
-                           pull + begin);
+                           CS_TYPED(cs_image_block_pull)(block, owner, r) + begin, 1, pull);
+        for (size_t k = begin; block->use_gram && k < end; k++)
+            kernels->scale_add(formed, 1, other + k * row, 1, dgram + k * row);
     }
-    if (block->use_gram)
-        CS_TYPED(cs_gemm)(end - begin, D, count, 2, dgram + begin * P, P, 1,
-                          block->rows + r * P * D, D, 1, 1, drows + begin * D, D, 1);
+}
+
+/* drows += dgram rows, the same rows: what lies right of the formed half is read below it. */
+static void
+add_from_gram(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *block)
+{
+    size_t D = block->D, row = block->gram_row, count = block->count[r];
+    const cs_real *rows = block->rows + r * block->P * D, *dgram = dgram_of(block, 0, r);
+    cs_real *drows = CS_TYPED(cs_image_block_drows)(block, 0, r) + begin * D;
+    CS_TYPED(cs_term)
+    terms[] = {{end, dgram + begin * row, row, 1, rows, D},
+               {count - end, dgram + end * row + begin, 1, row, rows + end * D, D}};
+    CS_TYPED(cs_result) sum = {drows, D, NULL, drows, D, 0};
+    CS_TYPED(cs_product)(end - begin, D, 2, terms, &sum);
 }
 
 /* One packed row's gradient as that of the patch it came from. */
@@ -204,11 +235,14 @@ void
 CS_TYPED(cs_image_block_finish)(const CS_TYPED(cs_image_block) *block, cs_real *dpatches)
 {
     size_t P = block->P, D = block->D, strips = cs_ceil_divide(P, STRIP);
-    CS_PARALLEL_FOR_DYNAMIC
-    for (size_t s = 0; s < block->images * strips; s++) {
-        size_t r = s / strips, begin = s % strips * STRIP;
-        if (begin < block->count[r])
-            sum_owners(r, begin, cs_least(begin + STRIP, block->count[r]), block);
+    for (int step = 0; step < (block->use_gram ? 2 : 1); step++) {
+        CS_PARALLEL_FOR_DYNAMIC
+        for (size_t s = 0; s < block->images * strips; s++) {
+            size_t r = s / strips, begin = s % strips * STRIP;
+            if (begin < block->count[r])
+                (step == 0 ? sum_owners : add_from_gram)(
+                    r, begin, cs_least(begin + STRIP, block->count[r]), block);
+        }
     }
     CS_PARALLEL_FOR
     for (size_t r = 0; r < block->images; r++) {

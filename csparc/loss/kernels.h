@@ -19,6 +19,12 @@
 
 enum { CS_LANES = 8 };
 
+static inline size_t
+cs_whole_lanes(size_t n)
+{
+    return (n + CS_LANES - 1) / CS_LANES * CS_LANES;
+}
+
 /* Below any logit, and far enough from the edge of the type that differences stay finite. */
 #define CS_MASKED (-CS_REAL_MAX / 4)
 

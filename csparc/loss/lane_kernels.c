@@ -84,6 +84,8 @@ CS_KERNEL(cs_segment_softmax)(size_t P, size_t lanes, size_t segments, const siz
             for (size_t k = start[s]; k < start[s + 1]; k++)
                 out[k] /= total;
         }
+        for (size_t k = start[segments]; k < lanes; k++)
+            out[k] = 0;
     }
 }
 
@@ -115,7 +117,7 @@ CS_KERNEL(cs_combine_lanes)(size_t P, size_t lanes, const cs_real *e, const cs_r
 #pragma omp simd
         for (size_t k = 0; k < lanes; k++) {
             out[k] = e[k] * weight[k] + factor[k] * out[k];
-            outer[k] = weight[k] * twice_f[k] * (cs_real)0.5;
+            outer[k] = weight[k] * twice_f[k];
         }
     }
 }

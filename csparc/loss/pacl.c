@@ -6,20 +6,22 @@
 #include "base/real.h"
 #include "la/norm.h"
 #include "loss/image_block.h"
+#include "loss/kernels.h"
 #include "loss/multiply.h"
 #include "loss/pair_kernels.h"
 #include "loss/pair_states.h"
 #include "op/l2norm.h"
 
-enum { COLUMNS = 64, LANE_ARRAYS = 8 };
+/* Captions of a tile: many read an image less often, but few tiles would leave threads idle. */
+enum { COLUMNS = 64, COLUMNS_OF_MANY = 128, MANY = 512, LANE_ARRAYS = 8 };
 
 /* One image against one tile of captions, and what its lanes hold. */
 typedef struct {
-    size_t P, C;                                    /* valid patches, captions */
+    size_t P, captions, C; /* valid patches, captions, lanes: captions rounded up */
     cs_real *x, *a, *ga;                            /* [P,C] */
     cs_real *y, *q, *phi, *e, *twice_f, *mean, *top, *g; /* [C] */
     cs_real *row;                                   /* [P] weight_scale / |v| */
-    cs_real *columns, *across; /* [D,C] captions and [C,P] a, transposed */
+    cs_real *columns, *across; /* [D,C] captions and [C,gram_row] a, transposed */
 } tile;
 
 typedef struct {
@@ -39,6 +41,7 @@ static size_t
 layout_tile(size_t P, size_t D, size_t columns, cs_arena *arena, tile *t)
 {
     size_t before = arena->used;
+    columns = cs_whole_lanes(columns);
     cs_real **lanes[LANE_ARRAYS] = {&t->y, &t->q, &t->phi, &t->e, &t->twice_f, &t->mean, &t->top,
                                     &t->g};
     t->x = cs_arena_take(arena, P * columns * sizeof(cs_real));
@@ -48,7 +51,7 @@ layout_tile(size_t P, size_t D, size_t columns, cs_arena *arena, tile *t)
         *lanes[i] = cs_arena_take(arena, columns * sizeof(cs_real));
     t->row = cs_arena_take(arena, P * sizeof(cs_real));
     t->columns = cs_arena_take(arena, D * columns * sizeof(cs_real));
-    t->across = cs_arena_take(arena, P * columns * sizeof(cs_real));
+    t->across = cs_arena_take(arena, cs_whole_lanes(P) * columns * sizeof(cs_real));
     return arena->used - before;
 }
 
@@ -57,9 +60,10 @@ layout(size_t B, size_t P, size_t D, long long asked_rows, long long asked_colum
        int positive, size_t threads, cs_arena *arena)
 {
     workspace w = {.B = B, .P = P, .D = D};
-    size_t owners = cs_tiling_of(B, 1, COLUMNS, 0, asked_columns).owners;
+    size_t columns = B < MANY ? COLUMNS : COLUMNS_OF_MANY;
+    size_t owners = cs_tiling_of(B, 1, columns, 0, asked_columns).owners;
     size_t rows = CS_TYPED(cs_image_block_rows)(owners, P, D);
-    cs_tiling tiling = cs_tiling_of(B, rows, COLUMNS, asked_rows, asked_columns);
+    cs_tiling tiling = cs_tiling_of(B, rows, columns, asked_rows, asked_columns);
     cs_arena counter = {NULL, 0};
     tile measured;
     CS_TYPED(cs_image_block_layout)(tiling.rows, P, D, tiling.owners, gradients, arena, &w.block);
@@ -95,15 +99,23 @@ tile_of_thread(const workspace *w)
     return t;
 }
 
-/* phi of image r of the block with the C captions in t->columns, and all it was made of. */
+/* Captions c0 .. c0 + captions as the columns of a tile; zeros beyond. */
 static void
-form_tile(const workspace *w, size_t r, size_t C, tile *t)
+take_captions(const workspace *w, size_t c0, size_t captions, tile *t)
+{
+    t->captions = captions;
+    t->C = cs_whole_lanes(captions);
+    CS_TYPED(cs_transpose)(captions, w->D, t->C, w->text + c0 * w->D, w->D, t->columns);
+}
+
+/* phi of image r of the block with the tile's captions, and all it was made of. */
+static void
+form_tile(const workspace *w, size_t r, tile *t)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const CS_TYPED(cs_image_block) *block = &w->block;
-    size_t P = t->P = block->count[r], D = w->D;
+    size_t P = t->P = block->count[r], D = w->D, C = t->C;
     cs_real lift = ldexp((cs_real)1, block->exponent[r]), dead = CS_DEAD_NORM / lift;
-    t->C = C;
     for (size_t p = 0; p < P; p++)
         t->row[p] = (cs_real)w->options->weight_scale * block->inverse[r * w->P + p];
     cs_multiply(P, C, D, block->rows + r * w->P * D, D, 1, t->columns, C, 0, t->x, C);
@@ -115,7 +127,7 @@ form_tile(const workspace *w, size_t r, size_t C, tile *t)
             t->phi[k] = t->y[k] * lift;
         return;
     }
-    cs_multiply(P, C, P, block->gram + r * w->P * w->P, w->P, 1, t->a, C, 0, t->ga, C);
+    cs_multiply(P, C, P, block->gram + r * w->P * block->gram_row, block->gram_row, 1, t->a, C, 0, t->ga, C);
     kernels->lane_dots(P, C, t->a, t->ga, t->q);
     for (size_t k = 0; k < C; k++) {
         /* |w| is at least its part along the caption, which rounding must not undo. */
@@ -139,9 +151,9 @@ absorb_owner(workspace *w, size_t owner)
     CS_TYPED(cs_pair_states_begin)(&w->states, owner, R);
     for (size_t c0 = begin; c0 < end; c0 += tiling->columns) {
         size_t C = cs_least(tiling->columns, end - c0);
-        CS_TYPED(cs_transpose)(C, w->D, C, w->text + c0 * w->D, w->D, t.columns);
+        take_captions(w, c0, C, &t);
         for (size_t r = 0; r < R; r++) {
-            form_tile(w, r, C, &t);
+            form_tile(w, r, &t);
             for (size_t k = 0; k < C; k++)
                 scores[r * C + k] = scale * t.phi[k];
         }
@@ -156,10 +168,15 @@ lane_gradients(const workspace *w, size_t r, size_t c0, tile *t, double *dscale)
     cs_real scale = (cs_real)w->options->logit_scale;
     cs_real lift = ldexp((cs_real)1, w->block.exponent[r]);
     double total = 0;
-    for (size_t k = 0; k < t->C; k++)
+    for (size_t k = 0; k < t->captions; k++)
         t->e[k] = scale * t->phi[k];
-    CS_TYPED(cs_pair_states_gradient)(&w->states, w->block.first + r, c0, t->C, 1, t->e, t->g);
+    CS_TYPED(cs_pair_states_gradient)(&w->states, w->block.first + r, c0, t->captions, 1, t->e,
+                                      t->g);
     for (size_t k = 0; k < t->C; k++) {
+        if (k >= t->captions) {
+            t->e[k] = t->twice_f[k] = t->mean[k] = 0;
+            continue;
+        }
         cs_real h = scale * t->g[k], length = t->q[k];
         total += (double)(t->g[k] * t->phi[k]);
         if (w->options->renormalize) {
@@ -186,23 +203,23 @@ gradient_of_owner(workspace *w, size_t owner, cs_real *dtext)
     tile t = tile_of_thread(w);
     CS_TYPED(cs_image_block_clear)(&w->block, owner);
     for (size_t c0 = begin; c0 < end; c0 += tiling->columns) {
-        size_t C = cs_least(tiling->columns, end - c0);
-        CS_TYPED(cs_transpose)(C, D, C, w->text + c0 * D, D, t.columns);
+        size_t captions = cs_least(tiling->columns, end - c0);
+        take_captions(w, c0, captions, &t);
         for (size_t r = 0; r < w->block.images; r++) {
             const cs_real *rows = w->block.rows + r * stride * D;
-            form_tile(w, r, C, &t);
+            form_tile(w, r, &t);
             lane_gradients(w, r, c0, &t, &w->dscale[owner]);
-            kernels->patch_weights_backward(t.P, C, w->options->sigmoid, t.row, t.e, t.twice_f,
+            kernels->patch_weights_backward(t.P, t.C, w->options->sigmoid, t.row, t.e, t.twice_f,
                                             t.mean, t.a, t.x, t.ga,
                                             CS_TYPED(cs_image_block_pull)(&w->block, owner, r));
-            cs_multiply(C, D, t.P, t.ga, 1, C, rows, D, 1, dtext + c0 * D, D);
-            cs_multiply(t.P, D, C, t.ga, C, 1, w->text + c0 * D, D, 1,
+            cs_multiply(captions, D, t.P, t.ga, 1, t.C, rows, D, 1, dtext + c0 * D, D);
+            cs_multiply(t.P, D, captions, t.ga, t.C, 1, w->text + c0 * D, D, c0 > begin,
                         CS_TYPED(cs_image_block_drows)(&w->block, owner, r), D);
             if (!w->options->renormalize)
                 continue;
-            CS_TYPED(cs_transpose)(t.P, C, t.P, t.a, C, t.across);
-            cs_multiply(t.P, t.P, C, t.x, C, 1, t.across, t.P, 1,
-                        CS_TYPED(cs_image_block_dgram)(&w->block, owner, r), stride);
+            CS_TYPED(cs_transpose)(t.P, t.C, w->block.gram_row, t.a, t.C, t.across);
+            CS_TYPED(cs_image_block_add_gram)(&w->block, owner, r, c0 == begin, captions, t.x, t.C,
+                                              t.across);
         }
     }
     for (size_t r = 0; r < w->block.images; r++)

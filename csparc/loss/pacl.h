@@ -20,7 +20,7 @@
  *
  * Cost 2 BBPD + 2 BBPP FLOP for the loss, 8 BBPD + 6 BBPP with gradients, and 2 BPPD for the Gram
  * matrices each pass. Scratch: a few images with their partial gradients (image_block.h), one tile
- * [P, 64] x 3 a thread, BD numbers for th. Numbers: an image is scaled by a power of two
+ * [P, 128] x 4 a thread, BD numbers for th. Numbers: an image is scaled by a power of two
  * to entries of at most 1; q is kept at or above y^2.
  */
 #ifndef CS_PACL_H

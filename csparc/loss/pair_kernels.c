@@ -128,7 +128,7 @@ patch_weights_backward(size_t P, size_t lanes, int sigmoid, const cs_real *row, 
             cs_real du = weight[k] * da * (sigmoid ? 1 - weight[k] : 1);
             along += du * factor * similarity[k];
             gathered[k] = e[k] * weight[k] + factor * du;
-            similarity[k] = weight[k] * twice_f[k] * (cs_real)0.5;
+            similarity[k] = weight[k] * twice_f[k];
         }
         pull[p] += along;
     }

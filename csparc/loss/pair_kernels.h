@@ -24,7 +24,7 @@ typedef struct {
     /* sum_k = sum_p x_pk y_pk */
     void (*lane_dots)(size_t P, size_t lanes, const cs_real *x, const cs_real *y, cs_real *sum);
     /* From da = e x + twice_f ga (less its weighted mean) to du = a da, or a (1 - a) da with
-     * `sigmoid`: x becomes a twice_f / 2, ga becomes e a + row du, pull_p += sum_k du row x.
+     * `sigmoid`: x becomes a twice_f, ga becomes e a + row du, pull_p += sum_k du row x.
      * e, twice_f, mean [lanes], row, pull [P]. */
     void (*patch_weights_backward)(size_t P, size_t lanes, int sigmoid, const cs_real *row,
                                    const cs_real *e, const cs_real *twice_f, const cs_real *mean,
@@ -40,12 +40,12 @@ typedef struct {
     void (*lane_softmax_centre)(size_t P, size_t lanes, cs_real factor, const cs_real *mean,
                                 const cs_real *a, cs_real *d);
     /* Lanes in segments start_s .. start_s+1: first = softmax of factor_k x_pk over the lanes of a
-     * segment, row by row; and d, the gradient by first, becomes that by factor_k x_pk. */
+     * segment, row by row, 0 in lanes after the last segment; and d, the gradient by first, becomes that by factor_k x_pk. */
     void (*segment_softmax)(size_t P, size_t lanes, size_t segments, const size_t *start,
                             const cs_real *factor, const cs_real *x, cs_real *first);
     void (*segment_softmax_backward)(size_t P, size_t lanes, size_t segments, const size_t *start,
                                      const cs_real *first, cs_real *d);
-    /* d becomes e a + factor d, x becomes a twice_f / 2. */
+    /* d becomes e a + factor d, x becomes a twice_f. */
     void (*combine_lanes)(size_t P, size_t lanes, const cs_real *e, const cs_real *factor,
                           const cs_real *twice_f, const cs_real *a, cs_real *x, cs_real *d);
     /* Largest entry of every lane of x [K,lanes], K >= 1: best, winner (the first row that attains
