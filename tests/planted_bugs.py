@@ -161,9 +161,9 @@ BUGS = [
     ),
     Bug(
         "ties of FILIP's maximum go to the last key",
-        "csparc/loss/pair_kernels.c",
-        "winner[q] = row[q] > best[q] ? here : winner[q];",
-        "winner[q] = row[q] >= best[q] ? here : winner[q];",
+        "csparc/loss/winner_kernels.c",
+        "cs_truth better = row > top;",
+        "cs_truth better = row >= top;",
         "test_filip.py",
     ),
     Bug(

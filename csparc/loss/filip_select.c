@@ -5,54 +5,52 @@
 #include "la/norm.h"
 #include "la/rows.h"
 #include "loss/filip.h"
+#include "loss/kernels.h"
 #include "loss/multiply.h"
+#include "loss/pair_kernels.h"
+#include "loss/taken_rows.h"
 #include "loss/tiling.h"
 
-/* Images of a group compared at a time: each leaves its best similarity to every token. */
-enum { IMAGES = 16 };
+/* Patches of a group compared at a time, as columns; tokens of a tile, where no caption has more. */
+enum { PATCHES = 1568, TOKENS = 128 };
 
 typedef struct {
-    size_t P, L, D;
-    const cs_real *patches, *tokens;
-    const cs_filip_rules *rules;
-    cs_real *patch_score; /* [B,P] */
-    cs_real *token_score; /* [B,L] */
-    cs_real *token_best;  /* [IMAGES, group, L] */
-    char *rooms;
-    size_t room_bytes;
+    size_t P, L, D, captions;         /* most captions of a tile */
+    CS_TYPED(cs_taken_rows) patch, token;
+    cs_real *patch_norm, *token_norm; /* [B,P], [B,L] */
+    cs_real *patch_best, *token_best; /* [B P], [B L]: in the order of the lists */
+    cs_real *columns;                 /* [panels,D,width] the patches compared now */
+    cs_real *tile_best;               /* [tiles of a group, patches compared at a time] */
+    size_t images, panels;            /* compared at a time: images, panels at most */
+    cs_real *room;                    /* [threads, CS_PANEL D] */
+    cs_real *desks;                   /* per thread: a tile's tokens [.,D], similarities */
+    size_t desk_size;
 } workspace;
 
-/* One image and one caption: unit vectors of their valid rows. */
-typedef struct {
-    size_t patches, tokens;                       /* how many are valid */
-    cs_real *rows, *columns, *token_rows;         /* [P,D], the same transposed, [L,D] */
-    cs_real *similarity;                          /* [tokens, patches] */
-    cs_real *patch_best;                          /* [patches] */
-} room;
-
 static size_t
-layout_room(size_t P, size_t L, size_t D, cs_arena *arena, room *r)
+most_tokens(size_t L)
 {
-    size_t before = arena->used;
-    r->rows = cs_arena_take(arena, P * D * sizeof(cs_real));
-    r->columns = cs_arena_take(arena, P * D * sizeof(cs_real));
-    r->token_rows = cs_arena_take(arena, L * D * sizeof(cs_real));
-    r->similarity = cs_arena_take(arena, P * L * sizeof(cs_real));
-    r->patch_best = cs_arena_take(arena, P * sizeof(cs_real));
-    return arena->used - before;
+    return L > TOKENS ? L : TOKENS;
 }
 
 static workspace
 layout(size_t B, size_t P, size_t L, size_t D, size_t group, size_t threads, cs_arena *arena)
 {
-    workspace w = {.P = P, .L = L, .D = D};
-    cs_arena counter = {NULL, 0};
-    room measured;
-    w.patch_score = cs_arena_take(arena, B * P * sizeof(cs_real));
-    w.token_score = cs_arena_take(arena, B * L * sizeof(cs_real));
-    w.token_best = cs_arena_take(arena, IMAGES * cs_least(group, B) * L * sizeof(cs_real));
-    w.room_bytes = layout_room(P, L, D, &counter, &measured);
-    w.rooms = cs_arena_take(arena, threads * w.room_bytes);
+    workspace w = {.P = P, .L = L, .D = D, .captions = L > 0 ? most_tokens(L) / L : 1};
+    size_t tiles = cs_ceil_divide(cs_least(group, B), w.captions);
+    w.images = cs_least(P > 0 && P < PATCHES ? PATCHES / P : 1, cs_least(group, B));
+    w.panels = CS_TYPED(cs_panel_count)(w.images * P);
+    w.desk_size = most_tokens(L) * (D + CS_PANEL);
+    CS_TYPED(cs_taken_rows_layout)(B, P, D, arena, &w.patch);
+    CS_TYPED(cs_taken_rows_layout)(B, L, D, arena, &w.token);
+    w.patch_norm = cs_arena_take(arena, B * P * sizeof(cs_real));
+    w.token_norm = cs_arena_take(arena, B * L * sizeof(cs_real));
+    w.patch_best = cs_arena_take(arena, B * P * sizeof(cs_real));
+    w.token_best = cs_arena_take(arena, B * L * sizeof(cs_real));
+    w.columns = cs_arena_take(arena, w.panels * CS_PANEL * D * sizeof(cs_real));
+    w.tile_best = cs_arena_take(arena, tiles * w.images * P * sizeof(cs_real));
+    w.room = cs_arena_take(arena, threads * CS_PANEL * D * sizeof(cs_real));
+    w.desks = cs_arena_take(arena, threads * w.desk_size * sizeof(cs_real));
     return w;
 }
 
@@ -71,20 +69,16 @@ is_valid(const uint8_t *valid, size_t n)
     return valid == NULL || valid[n];
 }
 
-/* Unit vectors of the valid rows among first .. first+count; returns how many. */
-static size_t
-unit_rows(size_t first, size_t count, size_t D, const cs_real *x, const uint8_t *valid,
-          cs_real *out)
+/* Lengths of the valid rows, 0 for dead ones. */
+static void
+measure(size_t N, size_t D, const cs_real *x, const uint8_t *valid, cs_real *norm)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t at = 0;
-    for (size_t n = first; n < first + count; n++) {
-        if (!is_valid(valid, n))
-            continue;
-        cs_real norm = cs_norm(rows, D, x + n * D);
-        rows->scale_add(D, norm <= CS_DEAD_NORM ? 0 : 1 / norm, x + n * D, 0, out + at++ * D);
+    CS_PARALLEL_FOR
+    for (size_t n = 0; n < N; n++) {
+        cs_real length = is_valid(valid, n) ? cs_norm(rows, D, x + n * D) : 0;
+        norm[n] = length <= CS_DEAD_NORM ? 0 : length;
     }
-    return at;
 }
 
 /* NaN beats everything, so that a bad row is kept and shows. */
@@ -94,81 +88,74 @@ beats(cs_real score, cs_real other)
     return score > other || (score != score && other == other);
 }
 
-/* One caption's similarities to the image in the room: the best of every patch so far, and of the
- * caption's valid tokens. */
+/* Similarities of captions j .. end to the patches compared now, which start at place `first`:
+ * tile_best [patches], and the captions' own bests. Sums run in one order for all entries, so equal
+ * rows tie exactly. */
 static void
-compare_caption(const workspace *w, size_t caption, room *r, cs_real *token_best)
+compare_captions(const workspace *w, size_t j, size_t end, size_t patches, cs_real *tile_best)
 {
-    const uint8_t *valid = w->rules->text_valid;
-    size_t P = r->patches, at = 0;
-    r->tokens = unit_rows(caption * w->L, w->L, w->D, w->tokens, valid, r->token_rows);
-    /* Sums in one order for all entries, so that equal rows tie exactly. */
-    cs_multiply(r->tokens, P, w->D, r->token_rows, w->D, 1, r->columns, P, 0, r->similarity, P);
-    for (size_t k = 0; k < w->L; k++) {
-        token_best[k] = (cs_real)-INFINITY;
-        if (!is_valid(valid, caption * w->L + k))
-            continue;
-        const cs_real *row = r->similarity + at++ * P;
-        for (size_t p = 0; p < P; p++) {
-            r->patch_best[p] = beats(row[p], r->patch_best[p]) ? row[p] : r->patch_best[p];
-            token_best[k] = beats(row[p], token_best[k]) ? row[p] : token_best[k];
+    size_t D = w->D, place = w->token.start[j], tokens = w->token.start[end] - place;
+    size_t width = CS_TYPED(cs_panel_width)(patches);
+    cs_real *rows = w->desks + (size_t)cs_thread_id() * w->desk_size;
+    cs_real *similarity = rows + most_tokens(w->L) * D;
+    CS_TYPED(cs_taken_rows_pack)(&w->token, place, tokens, rows);
+    for (size_t k = 0; k < patches; k++)
+        tile_best[k] = (cs_real)-INFINITY;
+    for (size_t c0 = 0; c0 < patches; c0 += width) {
+        size_t count = cs_least(width, patches - c0), lanes = cs_whole_lanes(count);
+        cs_multiply(tokens, lanes, D, rows, D, 1, w->columns + c0 * D, width, 0, similarity, lanes);
+        CS_TYPED(cs_pair_kernels_in_use)()->raise_bests(tokens, count, similarity, lanes,
+                                                        w->token_best + place, tile_best + c0);
+    }
+}
+
+/* The bests of one group's rows. */
+static void
+compare_group(const workspace *w, size_t begin, size_t end, size_t threads)
+{
+    size_t tiles = cs_ceil_divide(end - begin, w->captions);
+    for (size_t i = begin, next; i < end; i = next) {
+        next = cs_least(i + w->images, end);
+        size_t first = w->patch.start[i], patches = w->patch.start[next] - first;
+        CS_TYPED(cs_taken_rows_panels)(&w->patch, first, patches, threads, w->room, w->columns);
+        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
+        for (size_t tile = 0; tile < tiles; tile++) {
+            size_t j = begin + tile * w->captions;
+            compare_captions(w, j, cs_least(j + w->captions, end), patches,
+                             w->tile_best + tile * patches);
+        }
+        for (size_t k = 0; k < tiles * patches; k++) {
+            cs_real *own = w->patch_best + first + k % patches;
+            *own = beats(w->tile_best[k], *own) ? w->tile_best[k] : *own;
         }
     }
 }
 
-/* One image against all captions of its group. */
+/* Mark the `count` best of one sample's rows, `kept` [N] of which `index` lists the valid ones, the
+ * first of all rows being `first`. */
 static void
-compare_image(const workspace *w, size_t image, size_t first, size_t samples, cs_real *token_best)
-{
-    const uint8_t *valid = w->rules->patch_valid;
-    size_t P = w->P, L = w->L, D = w->D, at = 0;
-    cs_arena arena = {w->rooms + (size_t)cs_thread_id() * w->room_bytes, 0};
-    room r;
-    (void)layout_room(P, L, D, &arena, &r);
-    r.patches = unit_rows(image * P, P, D, w->patches, valid, r.rows);
-    CS_TYPED(cs_transpose)(r.patches, D, r.patches, r.rows, D, r.columns);
-    for (size_t p = 0; p < r.patches; p++)
-        r.patch_best[p] = (cs_real)-INFINITY;
-    for (size_t j = 0; j < samples; j++)
-        compare_caption(w, first + j, &r, token_best + j * L);
-    for (size_t n = image * P; n < (image + 1) * P; n++)
-        if (is_valid(valid, n))
-            w->patch_score[n] = r.patch_best[at++];
-}
-
-/* Scores of one group's rows. */
-static void
-score_group(const workspace *w, size_t first, size_t samples, size_t threads)
-{
-    size_t L = w->L;
-    for (size_t block = first; block < first + samples; block += IMAGES) {
-        size_t images = cs_least(IMAGES, first + samples - block);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t r = 0; r < images; r++)
-            compare_image(w, block + r, first, samples, w->token_best + r * samples * L);
-        for (size_t r = 0; r < images; r++)
-            for (size_t k = 0; k < samples * L; k++) {
-                cs_real *own = w->token_score + first * L + k;
-                cs_real best = w->token_best[r * samples * L + k];
-                *own = beats(best, *own) ? best : *own;
-            }
-    }
-}
-
-/* Mark the `count` best valid rows of one sample. */
-static void
-keep_best(size_t N, size_t count, const cs_real *score, const uint8_t *valid, uint8_t *kept)
+keep_best(size_t N, size_t count, size_t first, const size_t *index, size_t valid,
+          const cs_real *score, uint8_t *kept)
 {
     memset(kept, 0, N);
-    for (size_t taken = 0; taken < count; taken++) {
-        size_t best = N;
-        for (size_t n = 0; n < N; n++)
-            if (!kept[n] && is_valid(valid, n) && (best == N || beats(score[n], score[best])))
-                best = n;
-        if (best == N)
-            return;
-        kept[best] = 1;
+    for (size_t taken = 0; taken < cs_least(count, valid); taken++) {
+        size_t best = valid;
+        for (size_t k = 0; k < valid; k++)
+            if (!kept[index[k] - first] && (best == valid || beats(score[k], score[best])))
+                best = k;
+        kept[index[best] - first] = 1;
     }
+}
+
+/* The same for all samples of one side. */
+static void
+keep_side(size_t B, size_t count, const CS_TYPED(cs_taken_rows) *taken, const cs_real *best,
+          uint8_t *kept)
+{
+    CS_PARALLEL_FOR
+    for (size_t i = 0; i < B; i++)
+        keep_best(taken->N, count, i * taken->N, taken->index + taken->start[i],
+                  CS_TYPED(cs_taken_of)(taken, i), best + taken->start[i], kept + i * taken->N);
 }
 
 cs_status
@@ -178,22 +165,17 @@ CS_TYPED(cs_filip_select)(size_t B, size_t P, size_t L, size_t D, const cs_real 
 {
     cs_arena arena = {scratch, 0};
     workspace w = layout(B, P, L, D, rules->group, threads, &arena);
-    w.patches = patches;
-    w.tokens = tokens;
-    w.rules = rules;
+    measure(B * P, D, patches, rules->patch_valid, w.patch_norm);
+    measure(B * L, D, tokens, rules->text_valid, w.token_norm);
+    CS_TYPED(cs_taken_rows_list)(B, patches, w.patch_norm, rules->patch_valid, &w.patch);
+    CS_TYPED(cs_taken_rows_list)(B, tokens, w.token_norm, rules->text_valid, &w.token);
     for (size_t n = 0; n < B * P; n++)
-        w.patch_score[n] = (cs_real)-INFINITY;
+        w.patch_best[n] = (cs_real)-INFINITY;
     for (size_t n = 0; n < B * L; n++)
-        w.token_score[n] = (cs_real)-INFINITY;
+        w.token_best[n] = (cs_real)-INFINITY;
     for (size_t first = 0; first < B; first += rules->group)
-        score_group(&w, first, cs_least(rules->group, B - first), threads);
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < B; i++) {
-        const uint8_t *patch_valid = rules->patch_valid, *text_valid = rules->text_valid;
-        keep_best(P, rules->patch_count, w.patch_score + i * P,
-                  patch_valid == NULL ? NULL : patch_valid + i * P, kept_patches + i * P);
-        keep_best(L, rules->token_count, w.token_score + i * L,
-                  text_valid == NULL ? NULL : text_valid + i * L, kept_tokens + i * L);
-    }
+        compare_group(&w, first, cs_least(first + rules->group, B), threads);
+    keep_side(B, rules->patch_count, &w.patch, w.patch_best, kept_patches);
+    keep_side(B, rules->token_count, &w.token, w.token_best, kept_tokens);
     return CS_OK;
 }

@@ -16,7 +16,8 @@
  * A caption without words, an image without patches: no positive, no negative; B is kept. A dead
  * word or context has cosine 0, counts in the sum, and has no gradient.
  *
- * Cost per pair 2 LPD + 2 LPP FLOP for the loss, 8 LPD + 6 LPP with gradients, of valid rows.
+ * Cost per pair 2 LPD + 2 LPP FLOP for the loss, 8 LPD + 5 LPP with gradients, of valid rows
+ * (half of the symmetric dG).
  * Scratch: a few images with their partial gradients (loss/image_block.h), one tile of at most
  * max(128, L) words a thread; nothing of size B x B. Numbers: attention multiplies differences of
  * similarities only, so no scale overflows it; images are scaled by a power of two.

@@ -4,64 +4,58 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/rows.h"
 #include "loss/contrast_row.h"
 #include "loss/kernels.h"
 #include "loss/multiply.h"
 #include "loss/pair_kernels.h"
+#include "loss/taken_rows.h"
 #include "loss/tiling.h"
 #include "loss/winners.h"
 
-enum { KEYS = 128, MOST_ROWS = 16, BLOCK_BYTES = 48 << 20 };
+/* Queries of a block: what gradients gather from and into shall lie in the second cache, a few
+ * columns of it at a time. Samples of a block, and of a tile; bytes that grow with B. */
+enum { QUERIES = 1568, MOST_ROWS = 64, MOST_SAMPLES = 32, BLOCK_BYTES = 48 << 20 };
 
-/* Keys of a few samples, packed: what one thread works with. */
+/* Keys of a few samples: what one thread works with. */
 typedef struct {
-    size_t first, samples;
-    size_t *start;       /* [samples + 1] */
-    cs_real *rows;       /* [start[samples], D] unit vectors */
-    cs_real *drows;      /* the same for gradients */
-    cs_real *similarity; /* [keys, queries] */
-    cs_real *best;       /* [queries] */
-    CS_TYPED(cs_winner_room) room;
+    cs_real *rows;       /* [keys, D] unit vectors */
+    cs_real *similarity; /* [keys, CS_PANEL] */
+    cs_real *best;       /* [samples, columns] */
 } tile;
 
 typedef struct {
     size_t B, D;
-    CS_TYPED(cs_late_side) query, key;
+    const CS_TYPED(cs_late_side) *query_side, *key_side;
+    CS_TYPED(cs_taken_rows) query, key;
+    size_t *key_count; /* [B] */
     const cs_groups *groups;
     cs_real scale;
     cs_tiling tiling;
-    size_t most_samples;           /* of a tile */
-    size_t *query_count, *key_count; /* [B] */
-    size_t first, samples;         /* the block */
-    cs_real *rows;                 /* [rows, Q, D] its queries as unit vectors */
-    cs_real *columns;              /* [rows, D, Q] the same, transposed */
-    cs_real *partial;              /* [owners, rows, Q, D] */
-    uint16_t *winner;              /* [rows, B, Q] */
-    cs_real *score;                /* [rows, B] X, then dloss/dX times 1 / number of queries */
-    char *tiles;
+    size_t most_samples, most_queries; /* of a tile, of a block */
+    size_t first, samples, queries;    /* the block: its samples and their queries */
+    cs_real *columns;                  /* [panels, D, width] queries of the block */
+    uint16_t *winner;                  /* [B, most_queries] */
+    cs_real *score;                    /* [rows, B] X, then dloss/dX times 1 / number of queries */
+    cs_real *room;                     /* [threads, CS_PANEL, D] */
+    char *tiles, *chunks;
     size_t tile_bytes;
 } workspace;
 
 static size_t
-layout_tile(size_t query_rows, size_t key_rows, size_t D, size_t samples, cs_arena *arena, tile *t)
+layout_tile(size_t key_rows, size_t D, size_t samples, size_t queries, cs_arena *arena, tile *t)
 {
-    size_t before = arena->used, keys = key_rows > KEYS ? key_rows : KEYS;
-    t->start = cs_arena_take(arena, (samples + 1) * sizeof(size_t));
+    size_t before = arena->used, keys = key_rows > CS_KEYS ? key_rows : CS_KEYS;
     t->rows = cs_arena_take(arena, keys * D * sizeof(cs_real));
-    t->drows = cs_arena_take(arena, keys * D * sizeof(cs_real));
-    t->similarity = cs_arena_take(arena, keys * query_rows * sizeof(cs_real));
-    t->best = cs_arena_take(arena, query_rows * sizeof(cs_real));
-    CS_TYPED(cs_winner_room_layout)(query_rows, samples, key_rows, arena, &t->room);
+    t->similarity = cs_arena_take(arena, keys * CS_PANEL * sizeof(cs_real));
+    t->best = cs_arena_take(arena, samples * queries * sizeof(cs_real));
     return arena->used - before;
 }
 
-/* Samples of a block, so that what grows with them stays within BLOCK_BYTES. */
+/* Samples of a block. */
 static size_t
-block_rows(size_t B, size_t query_rows, size_t D, size_t owners)
+block_rows(size_t B, size_t Q)
 {
-    size_t bytes = query_rows * (owners + 2) * D * sizeof(cs_real) + query_rows * B * 2;
-    size_t rows = bytes > 0 ? BLOCK_BYTES / bytes : MOST_ROWS;
+    size_t rows = Q > 0 ? cs_least(QUERIES / Q, BLOCK_BYTES / (2 * Q * B + 1)) : MOST_ROWS;
     return rows < 1 ? 1 : cs_least(rows, MOST_ROWS);
 }
 
@@ -70,21 +64,23 @@ layout(size_t B, size_t Q, size_t key_rows, size_t D, long long asked_rows,
        long long asked_columns, size_t threads, cs_arena *arena)
 {
     workspace w = {.B = B, .D = D};
-    size_t owners = cs_tiling_of(B, 1, 1, 0, asked_columns).owners;
-    w.tiling = cs_tiling_of(B, block_rows(B, Q, D, owners), 1, asked_rows, asked_columns);
-    w.most_samples = asked_columns > 0 ? w.tiling.columns : w.tiling.owned;
-    size_t rows = w.tiling.rows;
     cs_arena counter = {NULL, 0};
     tile measured;
-    w.query_count = cs_arena_take(arena, B * sizeof(size_t));
+    w.tiling = cs_tiling_of(B, block_rows(B, Q), 1, asked_rows, asked_columns);
+    w.most_samples = cs_least(asked_columns > 0 ? w.tiling.columns : w.tiling.owned, MOST_SAMPLES);
+    /* Panels end beyond the last query by less than a panel each way of rounding. */
+    size_t rows = w.tiling.rows, panels = CS_TYPED(cs_panel_count)(rows * Q);
+    w.most_queries = panels * CS_PANEL;
+    CS_TYPED(cs_taken_rows_layout)(B, Q, D, arena, &w.query);
+    CS_TYPED(cs_taken_rows_layout)(B, key_rows, D, arena, &w.key);
     w.key_count = cs_arena_take(arena, B * sizeof(size_t));
-    w.rows = cs_arena_take(arena, rows * Q * D * sizeof(cs_real));
-    w.columns = cs_arena_take(arena, rows * Q * D * sizeof(cs_real));
-    w.partial = cs_arena_take(arena, owners * rows * Q * D * sizeof(cs_real));
-    w.winner = cs_arena_take(arena, rows * B * Q * sizeof(uint16_t));
+    w.columns = cs_arena_take(arena, w.most_queries * D * sizeof(cs_real));
+    w.winner = cs_arena_take(arena, B * w.most_queries * sizeof(uint16_t));
     w.score = cs_arena_take(arena, rows * B * sizeof(cs_real));
-    w.tile_bytes = layout_tile(Q, key_rows, D, w.most_samples, &counter, &measured);
+    w.room = cs_arena_take(arena, threads * CS_PANEL * D * sizeof(cs_real));
+    w.tile_bytes = layout_tile(key_rows, D, w.most_samples, w.most_queries, &counter, &measured);
     w.tiles = cs_arena_take(arena, threads * w.tile_bytes);
+    w.chunks = cs_arena_take(arena, threads * CS_TYPED(cs_winners_scratch)(rows * Q, key_rows));
     return w;
 }
 
@@ -97,83 +93,54 @@ CS_TYPED(cs_late_scratch)(size_t B, size_t query_rows, size_t key_rows, size_t D
     return counter.used;
 }
 
-static tile
-tile_of_thread(const workspace *w)
-{
-    tile t;
-    cs_arena arena = {w->tiles + (size_t)cs_thread_id() * w->tile_bytes, 0};
-    (void)layout_tile(w->query.N, w->key.N, w->D, w->most_samples, &arena, &t);
-    return t;
-}
-
-static size_t
-count_rows(const CS_TYPED(cs_late_side) *side, size_t sample)
-{
-    size_t count = 0;
-    for (size_t n = 0; n < side->N; n++)
-        count += side->mask == NULL || side->mask[sample * side->N + n];
-    return count;
-}
-
-/* Unit vectors of a sample's rows that take part, in order. */
+/* Means of what each sample of the block scored against sample j. */
 static void
-pack(const CS_TYPED(cs_late_side) *side, size_t D, size_t sample, cs_real *out)
+average(const workspace *w, size_t j, const cs_real *best)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    for (size_t n = sample * side->N; n < (sample + 1) * side->N; n++) {
-        if (side->mask != NULL && !side->mask[n])
-            continue;
-        rows->scale_add(D, side->norm[n] == 0 ? 0 : 1 / side->norm[n], side->x + n * D, 0, out);
-        out += D;
+    for (size_t r = 0; r < w->samples; r++) {
+        size_t count = CS_TYPED(cs_taken_of)(&w->query, w->first + r);
+        cs_real sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (size_t q = 0; q < count; q++)
+            sum += best[q];
+        best += count;
+        w->score[r * w->B + j] = count == 0 || w->key_count[j] == 0 ? 0 : sum / (cs_real)count;
     }
 }
 
+/* Scores and winners of the block against samples j .. end. */
 static void
-pack_queries(const workspace *w, size_t r)
+score_tile(const workspace *w, size_t j, size_t end, const tile *t)
 {
-    size_t at = r * w->query.N * w->D, count = w->query_count[w->first + r];
-    pack(&w->query, w->D, w->first + r, w->rows + at);
-    CS_TYPED(cs_transpose)(count, w->D, count, w->rows + at, w->D, w->columns + at);
-}
-
-/* The next samples from `first` on, before `end`, whose keys fit a tile (at least one). */
-static void
-next_tile(const workspace *w, size_t first, size_t end, tile *t)
-{
-    size_t keys = 0, room = w->key.N > KEYS ? w->key.N : KEYS;
-    t->first = first;
-    t->samples = 0;
-    t->start[0] = 0;
-    while (first + t->samples < end && t->samples < w->most_samples &&
-           keys + w->key_count[first + t->samples] <= room) {
-        pack(&w->key, w->D, first + t->samples, t->rows + keys * w->D);
-        keys += w->key_count[first + t->samples++];
-        t->start[t->samples] = keys;
+    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
+    size_t D = w->D, first = w->key.start[j], keys = w->key.start[end] - first;
+    size_t width = CS_TYPED(cs_panel_width)(w->queries);
+    CS_TYPED(cs_taken_rows_pack)(&w->key, first, keys, t->rows);
+    for (size_t c0 = 0; c0 < w->queries; c0 += width) {
+        size_t lanes = cs_least(width, cs_whole_lanes(w->queries - c0));
+        cs_multiply(keys, lanes, D, t->rows, D, 1, w->columns + c0 * D, width, 0, t->similarity,
+                    lanes);
+        for (size_t s = j; s < end; s++)
+            if (w->key_count[s] > 0)
+                kernels->best_rows(w->key_count[s], lanes,
+                                   t->similarity + (w->key.start[s] - first) * lanes,
+                                   t->best + (s - j) * w->most_queries + c0,
+                                   w->winner + s * w->most_queries + c0);
     }
+    for (size_t s = j; s < end; s++)
+        average(w, s, t->best + (s - j) * w->most_queries);
 }
 
-/* Scores and winners of the block against one owner's samples. */
 static void
 score_owner(const workspace *w, size_t owner)
 {
-    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     size_t begin = owner * w->tiling.owned, end = cs_least(begin + w->tiling.owned, w->B);
-    size_t D = w->D, N = w->query.N;
-    tile t = tile_of_thread(w);
-    for (size_t first = begin; first < end; first += t.samples) {
-        next_tile(w, first, end, &t);
-        for (size_t r = 0; r < w->samples; r++) {
-            size_t Q = w->query_count[w->first + r], keys = t.start[t.samples];
-            cs_multiply(keys, Q, D, t.rows, D, 1, w->columns + r * N * D, Q, 0, t.similarity, Q);
-            for (size_t s = 0; s < t.samples; s++) {
-                size_t j = first + s, own = t.start[s + 1] - t.start[s];
-                cs_real sum = own == 0 || Q == 0
-                                  ? 0
-                                  : kernels->best_rows(own, Q, t.similarity + t.start[s] * Q,
-                                                       t.best, w->winner + (r * w->B + j) * N);
-                w->score[r * w->B + j] = sum / (cs_real)(Q > 0 ? Q : 1);
-            }
-        }
+    cs_arena arena = {w->tiles + (size_t)cs_thread_id() * w->tile_bytes, 0};
+    tile t;
+    (void)layout_tile(w->key.N, w->D, w->most_samples, w->most_queries, &arena, &t);
+    for (size_t j = begin, next; j < end; j = next) {
+        next = j + CS_TYPED(cs_next_samples)(&w->key, j, end, w->most_samples, CS_KEYS);
+        score_tile(w, j, next, &t);
     }
 }
 
@@ -181,62 +148,32 @@ score_owner(const workspace *w, size_t owner)
 static void
 contrast_row(const workspace *w, size_t r, double *out)
 {
-    size_t i = w->first + r;
+    size_t i = w->first + r, count = CS_TYPED(cs_taken_of)(&w->query, i);
     cs_real *score = w->score + r * w->B;
-    if (w->query_count[i] == 0 || w->key_count[i] == 0) {
+    if (count == 0 || w->key_count[i] == 0) {
         memset(score, 0, w->B * sizeof(cs_real));
         return;
     }
     CS_TYPED(cs_contrast_row)(w->B, i, w->key_count, w->groups, w->scale,
-                              w->scale / (cs_real)w->query_count[i], score, out);
+                              w->scale / (cs_real)count, score, out);
 }
 
-/* Gradients through the winners among one owner's samples. */
 static void
-gradient_of_owner(const workspace *w, size_t owner)
+gradients(const workspace *w, size_t threads)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t begin = owner * w->tiling.owned, end = cs_least(begin + w->tiling.owned, w->B);
-    size_t D = w->D, N = w->query.N;
-    cs_real *partial = w->partial + owner * w->tiling.rows * N * D;
-    tile t = tile_of_thread(w);
-    memset(partial, 0, w->samples * N * D * sizeof(cs_real));
-    for (size_t first = begin; first < end; first += t.samples) {
-        next_tile(w, first, end, &t);
-        memset(t.drows, 0, t.start[t.samples] * D * sizeof(cs_real));
-        for (size_t r = 0; r < w->samples; r++) {
-            const uint16_t *winner = w->winner + (r * w->B + first) * N;
-            size_t Q = w->query_count[w->first + r];
-            const cs_real *h = w->score + r * w->B + first;
-            CS_TYPED(cs_winners_to_queries)(Q, t.samples, D, t.start, winner, N, h, t.rows,
-                                            &t.room, partial + r * N * D);
-            for (size_t s = 0; s < t.samples; s++)
-                if (t.start[s + 1] > t.start[s])
-                    CS_TYPED(cs_winners_to_keys)(Q, t.start[s + 1] - t.start[s], D,
-                                                 winner + s * N, h[s], w->rows + r * N * D,
-                                                 &t.room, t.drows + t.start[s] * D);
-        }
-        size_t at = 0;
-        for (size_t n = first * w->key.N; n < (first + t.samples) * w->key.N; n++)
-            if (w->key.mask == NULL || w->key.mask[n])
-                rows->scale_add(D, 1, t.drows + at++ * D, 1, w->key.dx + n * D);
-    }
-}
-
-/* The owners' parts of one query sample's gradient, in order. */
-static void
-sum_partials(const workspace *w, size_t r)
-{
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t N = w->query.N, D = w->D, q = 0;
-    for (size_t n = (w->first + r) * N; n < (w->first + r + 1) * N; n++) {
-        if (w->query.mask != NULL && !w->query.mask[n])
-            continue;
-        for (size_t owner = 0; owner < w->tiling.owners; owner++)
-            rows->scale_add(D, 1, w->partial + ((owner * w->tiling.rows + r) * N + q) * D, 1,
-                            w->query.dx + n * D);
-        q++;
-    }
+    CS_TYPED(cs_winners)
+    winners = {w->B,
+               &w->query,
+               &w->key,
+               w->first,
+               w->samples,
+               w->winner,
+               w->most_queries,
+               w->score,
+               w->most_samples,
+               w->query_side->dx,
+               w->key_side->dx};
+    CS_TYPED(cs_winners_backward)(&winners, w->tiling.rows * w->query.N, threads, w->chunks);
 }
 
 cs_status
@@ -250,32 +187,26 @@ CS_TYPED(cs_late)(size_t B, size_t D, const CS_TYPED(cs_late_side) *queries,
         layout(B, queries->N, keys->N, D, asked_rows, asked_columns, threads, &arena);
     if (keys->N > UINT16_MAX)
         return CS_ESHAPE;
-    w.query = *queries;
-    w.key = *keys;
+    w.query_side = queries;
+    w.key_side = keys;
     w.groups = groups;
     w.scale = scale;
-    for (size_t i = 0; i < B; i++) {
-        w.query_count[i] = count_rows(queries, i);
-        w.key_count[i] = count_rows(keys, i);
-    }
+    CS_TYPED(cs_taken_rows_list)(B, queries->x, queries->norm, queries->mask, &w.query);
+    CS_TYPED(cs_taken_rows_list)(B, keys->x, keys->norm, keys->mask, &w.key);
+    for (size_t i = 0; i < B; i++)
+        w.key_count[i] = CS_TYPED(cs_taken_of)(&w.key, i);
     for (w.first = 0; w.first < B; w.first += w.tiling.rows) {
         w.samples = cs_least(w.tiling.rows, B - w.first);
-        CS_PARALLEL_FOR
-        for (size_t r = 0; r < w.samples; r++)
-            pack_queries(&w, r);
+        w.queries = w.query.start[w.first + w.samples] - w.query.start[w.first];
+        CS_TYPED(cs_taken_rows_panels)(&w.query, w.query.start[w.first], w.queries, threads,
+                                       w.room, w.columns);
         CS_PARALLEL_FOR_DYNAMIC_ON(threads)
         for (size_t owner = 0; owner < w.tiling.owners; owner++)
             score_owner(&w, owner);
         for (size_t r = 0; r < w.samples; r++)
             contrast_row(&w, r, out);
-        if (queries->dx == NULL || keys->dx == NULL)
-            continue;
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < w.tiling.owners; owner++)
-            gradient_of_owner(&w, owner);
-        CS_PARALLEL_FOR
-        for (size_t r = 0; r < w.samples; r++)
-            sum_partials(&w, r);
+        if (queries->dx != NULL && keys->dx != NULL)
+            gradients(&w, threads);
     }
     return CS_OK;
 }

@@ -15,9 +15,10 @@
  *   out[0] loss, out[1] dloss/dscale, both added to
  *
  * Cost 2 BBD Q K FLOP for Q queries and K keys a sample, and 4 BBD Q for gradients. Scratch: the
- * packed queries of a block with 16 partial gradients, its winners (2 bytes a query and sample), one
- * tile of at most max(128, N) keys a thread; at most about 48 MB, or one sample a block. Samples of
- * more than 65,535 keys: CS_ESHAPE.
+ * queries of a block (about 1,568, or one sample) as columns, their winners (2 bytes a query and
+ * sample), and for a thread a tile of at most max(128, N) keys, the best similarity of every query
+ * to each of its samples, and 32 columns of the block's queries and their gradients. Samples of more
+ * than 65,535 keys: CS_ESHAPE.
  */
 #ifndef CS_LATE_H
 #define CS_LATE_H

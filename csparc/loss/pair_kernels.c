@@ -3,6 +3,7 @@
 #include "base/isa.h"
 #include "la/elementary.h"
 #include "loss/lane_kernels.h"
+#include "loss/winner_kernels.h"
 
 /* ln(1 + e) for 0 <= e <= 1, to relative precision down to the smallest e. */
 static inline cs_real
@@ -134,59 +135,6 @@ patch_weights_backward(size_t P, size_t lanes, int sigmoid, const cs_real *row, 
     }
 }
 
-static cs_real
-best_rows(size_t K, size_t lanes, const cs_real *x, cs_real *restrict best,
-          uint16_t *restrict winner)
-{
-    cs_real sum = 0;
-    for (size_t q = 0; q < lanes; q++) {
-        best[q] = x[q];
-        winner[q] = 0;
-    }
-    for (size_t k = 1; k < K; k++) {
-        const cs_real *restrict row = x + k * lanes;
-        uint16_t here = (uint16_t)k;
-#pragma omp simd
-        for (size_t q = 0; q < lanes; q++) {
-            winner[q] = row[q] > best[q] ? here : winner[q];
-            best[q] = row[q] > best[q] ? row[q] : best[q];
-        }
-    }
-#pragma omp simd reduction(+ : sum)
-    for (size_t q = 0; q < lanes; q++)
-        sum += best[q];
-    return sum;
-}
-
-/* A register, or as many as make 64 bytes, that may lie anywhere in memory. */
-typedef cs_real vector
-    __attribute__((vector_size(64), aligned(sizeof(cs_real)), may_alias));
-
-static void
-add_rows(size_t D, size_t n, const cs_real *weight, const size_t *index, const cs_real *rows,
-         cs_real *out)
-{
-    enum { WIDTH = 64 / sizeof(cs_real), CHUNK = 4 * WIDTH };
-    size_t d0 = 0;
-    for (; d0 + CHUNK <= D; d0 += CHUNK) {
-        vector *to = (vector *)(out + d0);
-        vector a = to[0], b = to[1], c = to[2], d = to[3];
-        for (size_t i = 0; i < n; i++) {
-            const vector *row = (const vector *)(rows + index[i] * D + d0);
-            a += weight[i] * row[0];
-            b += weight[i] * row[1];
-            c += weight[i] * row[2];
-            d += weight[i] * row[3];
-        }
-        to[0] = a, to[1] = b, to[2] = c, to[3] = d;
-    }
-    for (size_t i = 0; i < n && d0 < D; i++) {
-        const cs_real *restrict row = rows + index[i] * D;
-        for (size_t d = d0; d < D; d++)
-            out[d] += weight[i] * row[d];
-    }
-}
-
 extern const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of);
 const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of) = {
     .sigmoid_tile = sigmoid_tile,
@@ -199,6 +147,10 @@ const CS_TYPED(cs_pair_kernels) CS_KERNEL(cs_pair_kernels_of) = {
     .segment_softmax = CS_KERNEL(cs_segment_softmax),
     .segment_softmax_backward = CS_KERNEL(cs_segment_softmax_backward),
     .combine_lanes = CS_KERNEL(cs_combine_lanes),
-    .best_rows = best_rows,
-    .add_rows = add_rows,
+    .best_rows = CS_KERNEL(cs_best_rows),
+    .raise_bests = CS_KERNEL(cs_raise_bests),
+    .gather_rows = CS_KERNEL(cs_gather_rows),
+    .scatter_rows = CS_KERNEL(cs_scatter_rows),
+    .take_chunk = CS_KERNEL(cs_take_chunk),
+    .add_chunk = CS_KERNEL(cs_add_chunk),
 };

@@ -12,6 +12,8 @@
 
 #include "base/real.h"
 
+enum { CS_CHUNK = 32, CS_GATHERED = 4 };
+
 typedef struct {
     /* Pairs that do not match: u = scale cosine + bias over [R,C], g = sigmoid(u). Added to sums:
      * [0] ln(1 + e^u), [1] g cosine, [2] g. */
@@ -48,13 +50,24 @@ typedef struct {
     /* d becomes e a + factor d, x becomes a twice_f. */
     void (*combine_lanes)(size_t P, size_t lanes, const cs_real *e, const cs_real *factor,
                           const cs_real *twice_f, const cs_real *a, cs_real *x, cs_real *d);
-    /* Largest entry of every lane of x [K,lanes], K >= 1: best, winner (the first row that attains
-     * it) [lanes]. Returns the sum of best. */
-    cs_real (*best_rows)(size_t K, size_t lanes, const cs_real *x, cs_real *best,
-                         uint16_t *winner);
-    /* out [D] += sum_n weight_n rows[index_n,:], in order of n. */
-    void (*add_rows)(size_t D, size_t n, const cs_real *weight, const size_t *index,
-                     const cs_real *rows, cs_real *out);
+    /* Largest entry of every lane of x [K,lanes], K >= 1, whole lanes: best, winner (the first row
+     * that attains it) [lanes]. */
+    void (*best_rows)(size_t K, size_t lanes, const cs_real *x, cs_real *best, uint16_t *winner);
+    /* Largest entries of x [R,C]: row_best [R], column_best [C] are raised to those of their row,
+     * column. NaN beats everything, so that what is not finite shows. */
+    void (*raise_bests)(size_t R, size_t C, const cs_real *x, size_t x_row, cs_real *row_best,
+                        cs_real *column_best);
+    /* Rows of CS_CHUNK numbers, q and s in order, 1 to CS_GATHERED samples s:
+     *   out [Q,] += sum_s weight_s rows_s[winner_sq,:]     out_s[winner_sq,:] += weight_s rows[q,:] */
+    void (*gather_rows)(size_t Q, size_t count, const uint16_t *const *winner,
+                        const cs_real *weight, const cs_real *const *rows, cs_real *out);
+    void (*scatter_rows)(size_t Q, size_t count, const uint16_t *const *winner,
+                         const cs_real *weight, const cs_real *rows, cs_real *const *out);
+    /* out [count,CS_CHUNK] = x[index_k,:] / norm[index_k], 0 where that is 0; and
+     * dx[index_k,:] += d [count,CS_CHUNK]. x, dx: CS_CHUNK columns of rows D apart. */
+    void (*take_chunk)(size_t count, const size_t *index, const cs_real *norm, size_t D,
+                       const cs_real *x, cs_real *out);
+    void (*add_chunk)(size_t count, const size_t *index, size_t D, const cs_real *d, cs_real *dx);
 } CS_TYPED(cs_pair_kernels);
 
 /* The kernels of the instruction set in use. */

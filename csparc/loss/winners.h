@@ -1,11 +1,12 @@
-/* The gradient of a maximum goes to whoever won it: every query has one winner in each sample, and a
- * pair of samples one weight h for all its queries (loss/late.h).
+/* The gradient of maxima goes to whoever won them: every query of a block of samples has one winner
+ * among the keys of each sample, and a pair of samples i, j one weight h_ij for all its queries
+ * (loss/late.h).
  *
- *   dqueries[q,:] += sum_s h_s keys[start_s + winner_sq,:]      over the samples of a tile
- *   dkeys[k,:]    += h sum_{q with winner k} queries[q,:]       of one sample
+ *   dqueries[q,:] += sum_j h_ij keys[winner_jq,:]     dkeys[k,:] += sum over i, q won by k of h_ij queries[q,:]
  *
- * Sums run in the order of s and of q. Each row of the result stays in registers while it is formed,
- * so that every row of the operand is read once. 2 Q D FLOP for each pair of samples.
+ * A few columns of D at a time, so that the rows that are gathered from lie in the nearest cache;
+ * these columns are what threads share: every number is formed by one thread, samples and queries
+ * in order. 4 Q D FLOP for each pair of samples.
  */
 #ifndef CS_WINNERS_H
 #define CS_WINNERS_H
@@ -13,23 +14,31 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/taken_rows.h"
 
 typedef struct {
-    size_t *index, *first; /* [max(Q, samples)], [K + 1] */
-    cs_real *weight;       /* [max(Q, samples)] */
-} CS_TYPED(cs_winner_room);
+    size_t B;
+    const CS_TYPED(cs_taken_rows) *query, *key;
+    size_t first, samples;  /* the block of query samples */
+    const uint16_t *winner; /* [B, winner_row]: among the sample's keys, for each query of the block */
+    size_t winner_row;
+    const cs_real *h;       /* [samples, B] */
+    size_t most_samples;    /* key samples taken at a time */
+    cs_real *dquery, *dkey; /* (B,N,D), added to */
+} CS_TYPED(cs_winners);
 
-void CS_TYPED(cs_winner_room_layout)(size_t most_queries, size_t most_samples, size_t most_keys,
-                                     cs_arena *arena, CS_TYPED(cs_winner_room) *room);
+/* Scratch of one thread: blocks of `queries` queries, keys of samples with at most `keys`. */
+size_t CS_TYPED(cs_winners_scratch)(size_t queries, size_t keys);
 
-/* winner of sample s: winner + s winner_row. Samples without keys (start_s = start_s+1) have none. */
-void CS_TYPED(cs_winners_to_queries)(size_t Q, size_t samples, size_t D, const size_t *start,
-                                     const uint16_t *winner, size_t winner_row, const cs_real *h,
-                                     const cs_real *keys, CS_TYPED(cs_winner_room) *room,
-                                     cs_real *dqueries);
+void CS_TYPED(cs_winners_backward)(const CS_TYPED(cs_winners) *winners, size_t queries,
+                                   size_t threads, void *scratch);
 
-void CS_TYPED(cs_winners_to_keys)(size_t Q, size_t K, size_t D, const uint16_t *winner, cs_real h,
-                                  const cs_real *queries, CS_TYPED(cs_winner_room) *room,
-                                  cs_real *dkeys);
+/* The next samples from `first` on, before `end`, at most `most`, whose keys number at most `room`
+ * in all; at least one. */
+size_t CS_TYPED(cs_next_samples)(const CS_TYPED(cs_taken_rows) *keys, size_t first, size_t end,
+                                 size_t most, size_t room);
+
+/* Keys of a tile where no sample has more. */
+enum { CS_KEYS = 128 };
 
 #endif

@@ -67,19 +67,25 @@ def clip_filip_flop(s: Sizes) -> int:
 
 def pacl_flop(s: Sizes) -> int:
     """In terms of the images' Gram matrices: csparc/loss/pacl.h."""
-    return s.B**2 * (8 * s.P * s.D + 6 * s.P**2) + _gram_flop(s)
+    return s.B**2 * (8 * s.P * s.D + 4 * s.P**2 + 2 * _half_gram(s.P)) + _gram_flop(s)
 
 
 def gloria_flop(s: Sizes) -> int:
     """The same for every word: csparc/loss/gloria.h."""
-    pairs = s.B**2 * (8 * s.L * s.P * s.D + 6 * s.L * s.P**2)
-    return clip_flop(s) + pairs + _gram_flop(s)
+    words = 8 * s.P * s.D + 4 * s.P**2 + 2 * _half_gram(s.P)
+    return clip_flop(s) + s.B**2 * s.L * words + _gram_flop(s)
+
+
+def _half_gram(P: int) -> int:
+    """Entries of a symmetric matrix that are formed: from the diagonal down, 32 columns at a time
+    (csparc/loss/image_block.h)."""
+    whole = -(-P // 8) * 8
+    return sum((P - start) * min(32, whole - start) for start in range(0, P, 32))
 
 
 def _gram_flop(s: Sizes) -> int:
-    """Gram matrices on both passes, the lower half in strips of 32 rows, and their gradient:
-    csparc/loss/image_block.h."""
-    return s.B * s.D * (4 * s.P**2 + 64 * s.P)
+    """Gram matrices on both passes, and the product with their gradient."""
+    return s.B * s.D * (4 * _half_gram(s.P) + 2 * s.P**2)
 
 
 def mgca_flop(s: Sizes) -> int:

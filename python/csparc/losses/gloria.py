@@ -91,7 +91,7 @@ def gloria_loss(
 
     Notes
     -----
-    With Gram matrices of the images, B² (8 L P D + 6 L P²) floating-point operations for value and
+    With Gram matrices of the images, B² (8 L P D + 5 L P²) floating-point operations for value and
     gradients of the local part, for valid rows only; nothing of size B x B is stored. The same bits
     for any number of threads.
     """
