@@ -63,9 +63,9 @@ BUGS = [
     ),
     Bug(
         "ties for the lowest patch go to the last one",
-        "csparc/loss/kernels.c",
-        "first = cs_lower(cs_select(attained, cs_splat((cs_real)p), first), first);",
-        "first = cs_select(attained, cs_splat((cs_real)p), first);",
+        "csparc/loss/columns.h",
+        "first[w] = cs_lower(cs_select(x == low[w], here, first[w]), first[w]);",
+        "first[w] = cs_select(x == low[w], here, first[w]);",
         "test_sparc.py",
     ),
     Bug(

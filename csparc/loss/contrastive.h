@@ -31,8 +31,9 @@ static inline cs_real
 cs_excess(cs_real top, cs_real sum, cs_real matching, cs_real *share)
 {
     cs_real x = top + log(sum) - matching;
-    *share = x > 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
-    return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+    cs_real e = exp(-fabs(x));
+    *share = x > 0 ? 1 / (1 + e) : e / (1 + e);
+    return x > 0 ? x + log1p(e) : log1p(e);
 }
 
 /* (top, sum), largest entry and sum of exp(entry - top), absorbs another state. */
