@@ -30,7 +30,7 @@ typedef struct {
     cs_real *matching;                /* [B] U_ii */
     cs_real *column_top, *column_sum; /* [blocks, B] */
     CS_TYPED(cs_matches) column_matches; /* [blocks, B] */
-    CS_TYPED(cs_matches) tile_matches;   /* per thread: of the rows and columns of a tile */
+    CS_TYPED(cs_matches) tile_matches;   /* [blocks, rows + columns] of one tile */
     double *dscale;                      /* [owners] */
     cs_real *tiles;                   /* per thread: two tiles, states of their rows and columns */
 } workspace;
@@ -69,7 +69,7 @@ layout(size_t B, size_t D, int positive, size_t threads, cs_arena *arena)
     w.column_sum = cs_arena_take(arena, blocks * B * sizeof(cs_real));
     CS_TYPED(cs_matches_layout)(positive ? blocks * B : 0, arena, &w.column_matches);
     CS_TYPED(cs_matches_layout)
-    (positive ? threads * (t.rows + t.columns) : 0, arena, &w.tile_matches);
+    (positive ? blocks * (t.rows + t.columns) : 0, arena, &w.tile_matches);
     w.dscale = cs_arena_take(arena, t.owners * sizeof(double));
     w.tiles = cs_arena_take(arena, threads * room_of_thread(&t) * sizeof(cs_real));
     return w;
@@ -106,9 +106,9 @@ absorb_matches(size_t B, size_t block, size_t R, size_t c0, size_t C, const work
                cs_real *room)
 {
     const cs_tiling *t = &w->products.tiling;
-    size_t r0 = block * t->rows, thread = (size_t)cs_thread_id() * (t->rows + t->columns);
+    size_t r0 = block * t->rows;
     CS_TYPED(cs_matches)
-    of_rows = CS_TYPED(cs_matches_from)(&w->tile_matches, thread),
+    of_rows = CS_TYPED(cs_matches_from)(&w->tile_matches, block * (t->rows + t->columns)),
     of_columns = CS_TYPED(cs_matches_from)(&of_rows, t->rows),
     rows = CS_TYPED(cs_matches_from)(&w->image.matches, r0),
     columns = CS_TYPED(cs_matches_from)(&w->column_matches, block * B + c0);
