@@ -205,22 +205,26 @@ class Patchify(OpCase):
 
 @dataclass
 class Pool(OpCase):
-    """``counts`` gives the valid positions of each sample, None: all."""
+    """``counts`` gives the valid positions of each sample, None: all. They are the last ones, or
+    wrap around to the first where they are ``turned``."""
 
     counts: tuple[int, ...] | None = None
     length: int = 6
+    width: int = 5
+    turned: int = 0
     op: str = "pool"
 
     def draw(self, rng):
-        return {"x": rng.normal(size=(3, self.length, 5))}
+        return {"x": rng.normal(size=(3, self.length, self.width))}
 
     def valid(self) -> np.ndarray | None:
         if self.counts is None:
             return None
-        return (np.arange(self.length)[::-1] < np.array(self.counts)[:, None]).view(np.uint8)
+        last = np.arange(self.length)[::-1] < np.array(self.counts)[:, None]
+        return np.roll(last, self.turned, axis=1).view(np.uint8)
 
     def forward(self, x):
-        y = np.empty((3, 5), x["x"].dtype)
+        y = np.empty((3, self.width), x["x"].dtype)
         _core.pool_forward(x["x"], self.valid(), y)
         return {"y": y}, {}
 
@@ -259,4 +263,6 @@ LAYER_CASES: list[OpCase] = [
     Patchify(label="3", size=3, grid=(1, 4)),
     Pool(label="all"),
     Pool(label="masked", counts=(6, 2, 0)),
+    Pool(label="wide", width=64),
+    Pool(label="wide with holes", counts=(1, 5, 3), width=131, turned=2),
 ]
