@@ -71,6 +71,7 @@ PLAIN = {
     "pairs_of_floats": "test_pairs.py",
     "pairs_of_bits": "test_pairs.py",
     "floats_of_bits": "test_pairs.py",
+    "add_bits": "test_pairs.py",
     "pairs_transpose": "test_pairs.py",
     "pair_peak": "test_pairs.py",
     "rng_bits": "test_rng.py",

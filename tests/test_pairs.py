@@ -97,6 +97,8 @@ def test_forms_of_bits(d: int, masked: bool, rng: np.random.Generator) -> None:
         back = np.empty(n * d, np.float32)
         _core.floats_of_bits(bits(x).ravel(), back)
         assert (back == x.ravel()).all()
+        _core.add_bits(3.0, bits(x).ravel(), back)
+        close(back, 4 * x.ravel(), f"{n}x{d}")
 
 
 def test_transposed_rows(rng: np.random.Generator) -> None:

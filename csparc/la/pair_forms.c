@@ -124,3 +124,14 @@ CS_SIMD(cs_floats_of_bits)(size_t N, const uint16_t *x, float *y)
     for (size_t n = 0; n < N; n += GROUP)
         store_words(y + n, load_shorts(x + n, N - n) << 16, N - n);
 }
+
+void CS_SIMD(cs_add_bits)(size_t N, float a, const uint16_t *x, float *y);
+void
+CS_SIMD(cs_add_bits)(size_t N, float a, const uint16_t *x, float *y)
+{
+    for (size_t n = 0; n < N; n += GROUP) {
+        const vec wide = (vec)(load_shorts(x + n, N - n) << 16);
+        const vec sum = madd(splat(a), wide, (vec)load_words(y + n, N - n));
+        store_words(y + n, (words)sum, N - n);
+    }
+}

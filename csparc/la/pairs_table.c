@@ -15,6 +15,7 @@ typedef struct {
     void (*of_floats)(size_t, size_t, const float *, size_t, cs_pair *, cs_pair *);
     void (*of_bits)(size_t, size_t, const uint16_t *, const uint8_t *, cs_pair *, cs_pair *);
     void (*floats)(size_t, const uint16_t *, float *);
+    void (*add)(size_t, float, const uint16_t *, float *);
 } forms;
 
 #define DECLARE_PRODUCTS(isa)                                                                      \
@@ -26,9 +27,11 @@ typedef struct {
     void cs_pairs_of_floats_##isa(size_t, size_t, const float *, size_t, cs_pair *, cs_pair *);    \
     void cs_pairs_of_bits_##isa(size_t, size_t, const uint16_t *, const uint8_t *, cs_pair *,      \
                                 cs_pair *);                                                        \
-    void cs_floats_of_bits_##isa(size_t, const uint16_t *, float *);
+    void cs_floats_of_bits_##isa(size_t, const uint16_t *, float *);                               \
+    void cs_add_bits_##isa(size_t, float, const uint16_t *, float *);
 #define PRODUCTS(isa) {cs_pair_product_##isa, cs_pair_peak_##isa}
-#define FORMS(isa) {cs_pairs_of_floats_##isa, cs_pairs_of_bits_##isa, cs_floats_of_bits_##isa}
+#define FORMS(isa)                                                                                 \
+    {cs_pairs_of_floats_##isa, cs_pairs_of_bits_##isa, cs_floats_of_bits_##isa, cs_add_bits_##isa}
 
 DECLARE(portable)
 #ifdef CS_HAS_X86_ISAS
@@ -103,6 +106,12 @@ void
 cs_floats_of_bits(size_t N, const uint16_t *x, float *y)
 {
     forms_by_isa[cs_isa()].floats(N, x, y);
+}
+
+void
+cs_add_bits(size_t N, float a, const uint16_t *x, float *y)
+{
+    forms_by_isa[cs_isa()].add(N, a, x, y);
 }
 
 /* Lanes are only moved. */

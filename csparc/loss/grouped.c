@@ -3,8 +3,8 @@
 #include "base/real.h"
 #include "la/norm.h"
 #include "la/rows.h"
-#include "la/tiles.h"
 #include "loss/contrastive.h"
+#include "loss/products.h"
 
 /* Lengths above this: see cs_sample_open's rescale. */
 #define LARGE_NORM sqrt(sqrt(CS_REAL_MAX))
@@ -36,9 +36,7 @@ CS_TYPED(cs_group)(const CS_TYPED(cs_sample) *x, CS_TYPED(cs_grouped) *w)
     w->rows = w->room + (uintptr_t)x->caller_tokens / sizeof(cs_real) % LINE;
     CS_FOR_BLOCKS(first, x) {
         CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
-        CS_TYPED(cs_term) term = {x->P, block.weights, 1, block.lanes, x->patches, D};
-        CS_TYPED(cs_result) result = {.c = w->rows + first * D, .c_row = D};
-        CS_TYPED(cs_product)(block.count, D, 1, &term, &result);
+        x->products->gather(x, &block, w->rows + first * D);
     }
     for (size_t j = 0; j < x->L; j++) {
         cs_real length = cs_norm(kernels, D, w->rows + j * D);
@@ -55,11 +53,9 @@ form_logits(const CS_TYPED(cs_sample) *x, cs_real logit_scale, CS_TYPED(cs_group
     const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
     CS_FOR_BLOCKS(first, x) {
         CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
-        CS_TYPED(cs_term) term = {x->D, w->rows, x->D, 1, x->transposed, block.lanes};
-        CS_TYPED(cs_result) result = {.c = w->logits + first, .c_row = x->lanes};
         if (x->width < x->L) /* a single block is still transposed */
-            CS_TYPED(cs_sample_transpose)(x, &block);
-        CS_TYPED(cs_product)(x->L, block.lanes, 1, &term, &result);
+            x->products->transpose_tokens(x, &block);
+        x->products->match(x, &block, w->rows, w->logits);
     }
     for (size_t j = 0; j < x->L; j++)
         w->row_factor[j] = logit_scale * w->inverse[j];
@@ -117,41 +113,12 @@ logits_gradient(const CS_TYPED(cs_sample) *x, cs_real weight, CS_TYPED(cs_groupe
     return total;
 }
 
-/* dT = dU^T c + pull t. */
-static void
-tokens_from_grouped(const CS_TYPED(cs_sample) *x, const CS_TYPED(cs_grouped) *w, cs_real *dtokens)
-{
-    size_t L = x->L, D = x->D, reach = CS_TYPED(cs_sample_reach)(x);
-    for (size_t k = 0; k < L; k += reach) {
-        size_t count = L - k < reach ? L - k : reach;
-        const cs_real *tokens = CS_TYPED(cs_sample_tokens)(x, k, count);
-        CS_TYPED(cs_term) term = {L, w->logits + k, 1, x->lanes, w->rows, D};
-        CS_TYPED(cs_result) result = {dtokens + k * D, D, w->token_pull + k, tokens, D, 0};
-        CS_TYPED(cs_product)(count, D, 1, &term, &result);
-    }
-}
-
-/* dc = dU T + pull c, in the place of c. */
-static void
-grouped_gradient(const CS_TYPED(cs_sample) *x, CS_TYPED(cs_grouped) *w)
-{
-    size_t L = x->L, D = x->D, reach = CS_TYPED(cs_sample_reach)(x);
-    for (size_t k = 0; k < L; k += reach) {
-        size_t count = L - k < reach ? L - k : reach;
-        const cs_real *tokens = CS_TYPED(cs_sample_tokens)(x, k, count);
-        CS_TYPED(cs_term) term = {count, w->logits + k, x->lanes, 1, tokens, D};
-        CS_TYPED(cs_result) result = {w->rows, D, k == 0 ? w->pull : NULL, w->rows,
-                                      D, 0};
-        CS_TYPED(cs_product)(L, D, 1, &term, &result);
-    }
-}
-
 double
 CS_TYPED(cs_matching_backward)(const CS_TYPED(cs_sample) *x, cs_real weight, cs_real *dtokens,
                                CS_TYPED(cs_grouped) *w)
 {
     double total = logits_gradient(x, weight, w);
-    tokens_from_grouped(x, w, dtokens);
-    grouped_gradient(x, w);
+    x->products->dtokens(x, w->logits, w->rows, w->token_pull, dtokens);
+    x->products->dgrouped(x, w->logits, w->pull, w->rows);
     return total;
 }

@@ -33,12 +33,12 @@ layout_side(size_t B, size_t D, cs_arena *arena, side *s)
 }
 
 static workspace
-layout(size_t B, size_t P, size_t L, size_t D, int positive, int gradients, size_t threads,
+layout(size_t B, size_t P, size_t L, size_t D, int positive, cs_sparc_room room, size_t threads,
        cs_arena *arena)
 {
     workspace w = {0};
     size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, positive, threads);
-    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, gradients, threads);
+    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, room, threads);
     layout_side(B, D, arena, &w.image);
     layout_side(B, D, arena, &w.text);
     w.share = cs_arena_take(arena, B * sizeof(cs_real));
@@ -51,25 +51,33 @@ layout(size_t B, size_t P, size_t L, size_t D, int positive, int gradients, size
 }
 
 size_t
-CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int positive, int gradients,
-                               size_t threads)
+CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int positive,
+                               cs_sparc_room room, size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, P, L, D, positive, gradients, threads, &counter);
+    (void)layout(B, P, L, D, positive, room, threads, &counter);
     return counter.used;
 }
 
 /* Settle the vectors of a side and where their gradient goes. */
 static cs_status
-open_side(size_t B, size_t D, size_t rows, const cs_real *x, const uint8_t *valid,
-          const cs_real *given, cs_real *dgiven, side *s)
+open_side(size_t B, size_t D, size_t rows, const cs_real *x, const uint16_t *bits,
+          const uint8_t *valid, const cs_real *given, cs_real *dgiven, side *s)
 {
     s->rows = rows;
     s->valid = valid;
     s->pooled = given == NULL;
     s->vector = s->pooled ? s->mean : given;
     s->dvector = s->pooled || dgiven == NULL ? s->dmean : dgiven;
-    return s->pooled ? CS_TYPED(cs_pool_forward)(B, rows, D, x, valid, s->mean) : CS_OK;
+    if (!s->pooled)
+        return CS_OK;
+#ifndef CS_FLOAT64
+    if (x == NULL)
+        return cs_pool_bits(B, rows, D, bits, valid, s->mean);
+#else
+    (void)bits;
+#endif
+    return CS_TYPED(cs_pool_forward)(B, rows, D, x, valid, s->mean);
 }
 
 /* What every row of the mean receives, in place of the mean's own gradient; NULL: there is none. */
@@ -131,6 +139,16 @@ sum_samples(size_t B, double pairs, const workspace *w, double *sums)
     sums[CS_DSOFTMAX_SCALE] = sum(B, w->dsoftmax_scale);
 }
 
+/* Whether patches and tokens are given once each, and nothing is asked of double that it lacks. */
+static int
+is_whole(const CS_TYPED(cs_objective_input) *in, const cs_objective_options *options)
+{
+    int halves = in->patch_bits != NULL || in->token_bits != NULL || options->rounded;
+    return (in->patches == NULL) == (in->patch_bits != NULL) &&
+           (in->tokens == NULL) == (in->token_bits != NULL) &&
+           (!halves || sizeof(cs_real) == sizeof(float));
+}
+
 cs_status
 CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                        const CS_TYPED(cs_objective_input) *in, const cs_objective_options *options,
@@ -138,12 +156,16 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
 {
     cs_arena arena = {scratch, 0};
     int backward = out->dpatches != NULL && out->dtokens != NULL;
-    workspace w = layout(B, P, L, D, cs_groups_match(&in->groups), backward, threads, &arena);
+    cs_sparc_room room = {backward, options->rounded, in->token_bits != NULL};
+    workspace w = layout(B, P, L, D, cs_groups_match(&in->groups), room, threads, &arena);
     double global[2];
-    CS_TRY(open_side(B, D, P, in->patches, in->patch_valid, in->image_global, out->dimage,
-                     &w.image));
-    CS_TRY(open_side(B, D, L, in->tokens, options->pool_all_text ? NULL : in->text_valid,
-                     in->text_global, out->dtext, &w.text));
+    if (!is_whole(in, options))
+        return CS_EVALUE;
+    CS_TRY(open_side(B, D, P, in->patches, in->patch_bits, in->patch_valid, in->image_global,
+                     out->dimage, &w.image));
+    CS_TRY(open_side(B, D, L, in->tokens, in->token_bits,
+                     options->pool_all_text ? NULL : in->text_valid, in->text_global, out->dtext,
+                     &w.text));
     CS_TRY(CS_TYPED(cs_contrastive)(B, D, w.image.vector, w.text.vector, &in->groups,
                                     (cs_real)options->logit_scale,
                                     (cs_real)options->global_weight, global,
@@ -153,12 +175,12 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
     out->sums[CS_DSCALE] = global[1];
 
     double pairs = set_shares(B, P, L, in, options->per_token, options->patch_shift, &w);
-    CS_TYPED(cs_sparc_input) samples = {in->patches, in->tokens, in->patch_valid, in->text_valid,
-                                        w.share, NULL, NULL};
+    CS_TYPED(cs_sparc_input) samples = {in->patches, in->tokens, in->patch_bits, in->token_bits,
+                                        in->patch_valid, in->text_valid, w.share, NULL, NULL};
     CS_TYPED(cs_sparc_output) results = {w.loss, w.dscale, w.dsoftmax_scale, w.kept, out->weights,
                                          NULL, NULL};
     cs_sparc_options local = {options->align, options->detach_weights, options->pool_all_text,
-                              options->patch_shift, options->local_logit_scale,
+                              options->patch_shift, options->rounded, options->local_logit_scale,
                               options->local_weight};
     if (backward) {
         samples.patch_bias = bias_of(B, D, &w.image);

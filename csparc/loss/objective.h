@@ -7,7 +7,7 @@
  * Gradients are of global_weight global + local_weight local. That of a mean goes to every row it
  * was taken over, divided by their number.
  *
- *   patches (B,P,D) tokens (B,L,D); image_global, text_global (B,D) or NULL: the means
+ *   patches (B,P,D) tokens (B,L,D), or in the place of either, in float, its bfloat16 bits; image_global, text_global (B,D) or NULL: the means
  *   patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
  *   groups: of the global loss (loss/groups.h)
  *   sums [CS_OBJECTIVE_SUMS] written: the two losses unweighted, the share of valid pairs whose
@@ -27,6 +27,7 @@
 #include "csparc.h"
 #include "loss/groups.h"
 #include "loss/sample.h"
+#include "loss/sparc.h"
 
 enum {
     CS_GLOBAL_LOSS, CS_LOCAL_LOSS, CS_KEPT_FRACTION, CS_DSCALE, CS_DLOCAL_SCALE, CS_DSOFTMAX_SCALE,
@@ -39,12 +40,14 @@ typedef struct {
     int per_token;      /* local loss: mean over all tokens, not over samples of their means */
     int pool_all_text;  /* mean over all tokens, not only the valid ones */
     size_t patch_shift; /* local loss: sample i with the patches of i + this, cyclically */
+    int rounded;        /* products of the local loss on bfloat16; float only */
     double logit_scale, local_logit_scale;
     double global_weight, local_weight;
 } cs_objective_options;
 
 typedef struct {
     const cs_real *patches, *tokens, *image_global, *text_global;
+    const uint16_t *patch_bits, *token_bits;
     const uint8_t *patch_valid, *text_valid;
     cs_groups groups;
 } CS_TYPED(cs_objective_input);
@@ -54,9 +57,9 @@ typedef struct {
     cs_real *weights, *dpatches, *dtokens, *dimage, *dtext;
 } CS_TYPED(cs_objective_output);
 
-/* `positive`: pairs of a group match; `gradients`: dpatches and dtokens are asked for. */
+/* `positive`: pairs of a group match. */
 size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int positive,
-                                      int gradients, size_t threads);
+                                      cs_sparc_room room, size_t threads);
 
 cs_status CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                                  const CS_TYPED(cs_objective_input) *in,

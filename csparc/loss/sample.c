@@ -4,7 +4,7 @@
 
 #include "base/real.h"
 #include "la/rows.h"
-#include "la/tiles.h"
+#include "loss/products.h"
 
 /* Sums of similarities above this likewise. */
 #define LARGE_SUM pow(CS_REAL_MAX, (cs_real)0.75)
@@ -38,6 +38,8 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_a
     sample->state.total = take(arena, lanes);
     sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
     sample->packed_tokens = take(arena, widest * D);
+    sample->products = &CS_TYPED(cs_exact_products);
+    sample->patch_bits = NULL;
     if (packs_patches)
         sample->packed_patches = take(arena, P * D);
 }
@@ -53,22 +55,6 @@ set_factors(CS_TYPED(cs_sample) *sample)
             factor = beta / sample->token_scale[k] / sample->patch_scale;
         sample->state.factor[k] = (cs_real)fmax(-most, fmin(most, factor));
     }
-}
-
-void
-CS_TYPED(cs_sample_transpose)(const CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_block) *block)
-{
-    const cs_real *rows = CS_TYPED(cs_sample_tokens)(sample, block->first, block->count);
-    CS_TYPED(cs_transpose)(block->count, sample->D, block->lanes, rows, sample->D,
-                           sample->transposed);
-}
-
-void
-CS_TYPED(cs_sample_project)(const CS_TYPED(cs_sample) *sample, size_t lanes, cs_real *out)
-{
-    CS_TYPED(cs_term) term = {sample->D, sample->patches, sample->D, 1, sample->transposed, lanes};
-    CS_TYPED(cs_result) result = {.c = out, .c_row = lanes, .hints = CS_FETCH};
-    CS_TYPED(cs_product)(sample->P, lanes, 1, &term, &result);
 }
 
 /* The state of lanes from `first` on. */
@@ -131,12 +117,13 @@ CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set p
     sample->options = options;
     sample->rescaled = rescale;
     int fits = CS_TYPED(cs_sample_pack)(sample, patches, tokens, rescale);
+    sample->products->open(sample);
     if (options->normalizer == CS_SOFTMAX)
         set_factors(sample);
     CS_FOR_BLOCKS(first, sample) {
         CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(sample, first);
-        CS_TYPED(cs_sample_transpose)(sample, &block);
-        CS_TYPED(cs_sample_project)(sample, block.lanes, block.s);
+        sample->products->transpose_tokens(sample, &block);
+        sample->products->project(sample, block.lanes, block.s);
         normalize(sample, &block);
     }
     for (size_t k = 0; k < sample->L; k++)
@@ -211,9 +198,7 @@ CS_TYPED(cs_sample_token_gradient)(const CS_TYPED(cs_sample) *sample,
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = sample->D;
     cs_real *to = dtokens + block->first * D;
-    CS_TYPED(cs_term) term = {sample->P, block->ds, 1, block->lanes, sample->patches, D};
-    CS_TYPED(cs_result) result = {to, D, NULL, add ? to : NULL, D, 0};
-    CS_TYPED(cs_product)(block->count, D, 1, &term, &result);
+    sample->products->dtokens_through_weights(sample, block, add, to);
     if (!sample->options->cosine)
         return;
     const cs_real *tokens = CS_TYPED(cs_sample_tokens)(sample, block->first, block->count);

@@ -47,6 +47,10 @@ typedef struct {
     cs_row_set patch_rows, token_rows;
     size_t P, L, D;     /* valid patches, valid tokens, shared width */
     size_t lanes, width; /* L rounded up; lanes of every block but the last, which may have fewer */
+    const struct CS_TYPED(cs_sample_products) *products; /* loss/products.h */
+    struct cs_rounded *rounded;   /* their operands, where they are rounded */
+    const uint16_t *patch_bits;   /* the caller's patches in bfloat16, where rounded products */
+                                  /*   need no others; NULL elsewhere */
     const cs_real *patches;       /* [P,D] valid patches, scaled by patch_scale */
     const cs_real *caller_tokens; /* read through cs_sample_tokens */
     int rescaled;
@@ -118,8 +122,8 @@ cs_valid_rows(cs_row_set rows)
     return rows.valid == NULL ? rows.count : count;
 }
 
-/* Cut the arrays of a sample of at most P patches and L tokens out of `arena`. Without
- * `packs_patches` the caller sets packed_patches before cs_sample_open. */
+/* Cut the arrays of a sample of at most P patches and L tokens out of `arena`, and choose exact
+ * products. Without `packs_patches` the caller sets packed_patches before cs_sample_open. */
 void CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
                                 CS_TYPED(cs_sample) *sample);
 
@@ -143,13 +147,6 @@ CS_TYPED(cs_sample_reach)(const CS_TYPED(cs_sample) *sample)
 {
     return sample->tokens_in_place ? sample->L : sample->width;
 }
-
-/* transposed = the block's tokens^T. */
-void CS_TYPED(cs_sample_transpose)(const CS_TYPED(cs_sample) *sample,
-                                   const CS_TYPED(cs_block) *block);
-
-/* out [P,lanes] = V transposed: products of every patch with what is transposed. */
-void CS_TYPED(cs_sample_project)(const CS_TYPED(cs_sample) *sample, size_t lanes, cs_real *out);
 
 /* From dL/da in block->ds to ds and the pulls, blocks in order. Returns the block's part of
  * dL/d softmax_scale (0 unless softmax). */

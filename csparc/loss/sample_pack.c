@@ -91,30 +91,30 @@ pack_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches, int rescale)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = sample->D, p = 0;
+    /* Patches that were widened lie where they are packed: rows only move up. */
     sample->patch_scale = rescale ? shrink(largest_entry(D, sample->patch_rows, patches)) : 1;
     int run = is_run(sample->patch_rows, sample->P, &sample->first_patch);
     sample->patches_in_place = run && sample->patch_scale == 1;
     sample->patches = sample->patches_in_place ? patches + sample->first_patch * D
                                                : sample->packed_patches;
-    for (size_t row = 0; !sample->patches_in_place && row < sample->patch_rows.count; row++)
+    if (sample->patches_in_place || sample->patch_bits != NULL)
+        return;
+    for (size_t row = 0; row < sample->patch_rows.count; row++)
         if (cs_row_is_valid(sample->patch_rows, row))
             rows->scale_add(D, sample->patch_scale, patches + row * D, 0,
                             sample->packed_patches + p++ * D);
 }
 
-/* 1/|v| of every patch as scaled. */
+/* 1/|v| of every patch as scaled: where patches are packed, the caller's may be gone. */
 static int
-measure_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches)
+measure_patches(CS_TYPED(cs_sample) *sample)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     int fits = 1;
-    for (size_t row = 0, p = 0; row < sample->patch_rows.count; row++) {
-        if (!cs_row_is_valid(sample->patch_rows, row))
-            continue;
-        cs_real length = cs_norm(rows, sample->D, patches + row * sample->D);
+    for (size_t p = 0; p < sample->P; p++) {
+        cs_real length = cs_norm(rows, sample->D, sample->patches + p * sample->D);
         fits &= length <= LARGE_NORM;
-        length *= sample->patch_scale;
-        sample->patch_inverse[p++] = length <= CS_DEAD_NORM ? 0 : 1 / length;
+        sample->patch_inverse[p] = length <= CS_DEAD_NORM ? 0 : 1 / length;
     }
     return fits;
 }
@@ -126,6 +126,6 @@ CS_TYPED(cs_sample_pack)(CS_TYPED(cs_sample) *sample, const cs_real *patches,
     int fits = measure_tokens(sample, tokens, rescale);
     pack_patches(sample, patches, rescale);
     if (sample->options->cosine)
-        fits &= measure_patches(sample, patches);
+        fits &= measure_patches(sample);
     return fits;
 }

@@ -4,32 +4,61 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/tiles.h"
+#include "la/pairs.h"
 #include "loss/grouped.h"
-
-/* Most terms of one product. */
-enum { MOST_TERMS = 16 };
+#include "loss/products.h"
 
 /* What a thread works on. */
 typedef struct {
     CS_TYPED(cs_sample) sample;
     CS_TYPED(cs_grouped) grouped;
+    struct cs_rounded rounded;
+    cs_real *wide_tokens; /* [L,D] tokens that came in bfloat16 */
 } workspace;
 
+/* One sample as it was given. */
+typedef struct {
+    cs_row_set patch_rows, token_rows;
+    const cs_real *patches, *tokens;
+    const uint16_t *patch_bits, *token_bits;
+    const cs_real *patch_bias;
+    cs_real share;
+} given_sample;
+
 static void
-layout(size_t P, size_t L, size_t D, int gradients, cs_arena *arena, workspace *w)
+layout(size_t P, size_t L, size_t D, cs_sparc_room room, cs_arena *arena, workspace *w)
 {
-    CS_TYPED(cs_sample_layout)(P, L, D, !gradients, arena, &w->sample);
+    CS_TYPED(cs_sample_layout)(P, L, D, !room.gradients, arena, &w->sample);
     CS_TYPED(cs_grouped_layout)(L, D, arena, &w->grouped);
+    if (room.token_bits)
+        w->wide_tokens = cs_arena_take(arena, L * D * sizeof(cs_real));
+#ifndef CS_FLOAT64
+    if (room.rounded) {
+        cs_rounded_layout(P, L, D, arena, &w->rounded);
+        w->sample.rounded = &w->rounded;
+        w->sample.products = &cs_rounded_products_f32;
+    }
+#endif
 }
 
 size_t
-CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, int gradients, size_t threads)
+CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, cs_sparc_room room, size_t threads)
 {
     cs_arena counter = {NULL, 0};
     workspace w;
-    layout(P, L, D, gradients, &counter, &w);
+    layout(P, L, D, room, &counter, &w);
     return threads * counter.used;
+}
+
+/* x = bits. There are none in double. */
+static void
+widen(size_t count, const uint16_t *bits, cs_real *x)
+{
+#ifdef CS_FLOAT64
+    (void)count, (void)bits, (void)x;
+#else
+    cs_floats_of_bits(count, bits, x);
+#endif
 }
 
 /* Through the weights: dL/da = V dc^T, then ds, and dT += ds^T V + pull t. Returns
@@ -41,9 +70,8 @@ weights_gradient(workspace *w, cs_real *dtokens)
     double dsoftmax_scale = 0;
     CS_FOR_BLOCKS(first, x) {
         CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
-        CS_TYPED(cs_transpose)(block.count, x->D, block.lanes, w->grouped.rows + first * x->D, x->D,
-                               x->transposed);
-        CS_TYPED(cs_sample_project)(x, block.lanes, block.ds);
+        x->products->transpose_grouped(x, &block, w->grouped.rows);
+        x->products->project(x, block.lanes, block.ds);
         dsoftmax_scale += CS_TYPED(cs_sample_backward)(x, &block);
         CS_TYPED(cs_sample_token_gradient)(x, &block, 1, dtokens);
     }
@@ -58,27 +86,13 @@ patch_gradient(const workspace *w, int through_weights, const cs_real *bias, cs_
     const CS_TYPED(cs_sample) *x = &w->sample;
     size_t D = x->D;
     int pulled = through_weights && x->options->cosine;
+    /* Patches that were widened where dV goes are in the caches. */
+    int past = x->patches_in_place && !pulled &&
+               (x->patch_bits != NULL || x->patches != dpatches);
     CS_TYPED(cs_result) result = {dpatches, D, pulled ? x->patch_pull : NULL,
                                   pulled ? x->patches : bias, pulled ? D : 0,
-                                  x->patches_in_place && !pulled ? CS_STREAM : 0};
-    for (size_t first = 0; first < x->L;) {
-        CS_TYPED(cs_term) term[MOST_TERMS];
-        size_t terms = 0;
-        do {
-            CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
-            term[terms++] = (CS_TYPED(cs_term)){block.count, block.weights, block.lanes, 1,
-                                                w->grouped.rows + first * D, D};
-            if (through_weights)
-                term[terms++] = (CS_TYPED(cs_term)){
-                    block.count, block.ds, block.lanes, 1,
-                    CS_TYPED(cs_sample_tokens)(x, first, block.count), D};
-            first += x->width;
-        } while (first < x->L && x->tokens_in_place && terms + 2 <= MOST_TERMS);
-        CS_TYPED(cs_product)(x->P, D, terms, term, &result);
-        result.e = NULL;
-        result.rows = dpatches;
-        result.rows_row = D;
-    }
+                                  past ? CS_STREAM : 0};
+    x->products->dpatches(x, through_weights, w->grouped.rows, result);
 }
 
 /* Whether patch_gradient adds patch_bias itself: where it writes the caller's rows, and the vector
@@ -89,21 +103,41 @@ adds_bias(const workspace *w, const cs_sparc_options *options)
     return w->sample.patches_in_place && !(options->align.cosine && !options->detach_weights);
 }
 
+/* Open the sample and group its patches, widening what came in bfloat16 and is read as numbers. */
+static int
+open_sample(size_t D, const given_sample *given, const cs_sparc_options *options, int rescale,
+            workspace *w)
+{
+    CS_TYPED(cs_sample) *x = &w->sample;
+    const cs_real *patches = given->patches, *tokens = given->tokens;
+    x->patch_bits = NULL;
+    if (given->patch_bits != NULL) {
+        patches = x->packed_patches;
+        if (options->rounded && !options->align.cosine && !rescale)
+            x->patch_bits = given->patch_bits;
+        else
+            widen(given->patch_rows.count * D, given->patch_bits, x->packed_patches);
+    }
+    if (given->token_bits != NULL) {
+        tokens = w->wide_tokens;
+        widen(given->token_rows.count * D, given->token_bits, w->wide_tokens);
+    }
+    int fits = CS_TYPED(cs_sample_open)(D, &options->align, given->patch_rows, patches,
+                                        given->token_rows, tokens, rescale, x);
+    return fits & CS_TYPED(cs_group)(x, &w->grouped);
+}
+
 /* One sample with at least one valid patch and token. Index i is already in every pointer of `out`
  * but the per-sample numbers. */
 static void
-sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
-            cs_row_set token_rows, const cs_real *tokens, cs_real share,
-            const cs_real *patch_bias, const cs_sparc_options *options,
+sample_loss(size_t D, size_t i, const given_sample *given, const cs_sparc_options *options,
             const CS_TYPED(cs_sparc_output) *out, workspace *w)
 {
+    cs_real share = given->share;
     if (out->dpatches != NULL)
         w->sample.packed_patches = out->dpatches;
-    for (int rescale = 0, fits = 0; !fits && rescale <= 1; rescale++) {
-        fits = CS_TYPED(cs_sample_open)(D, &options->align, patch_rows, patches, token_rows,
-                                        tokens, rescale, &w->sample);
-        fits &= CS_TYPED(cs_group)(&w->sample, &w->grouped);
-    }
+    if (!open_sample(D, given, options, 0, w))
+        (void)open_sample(D, given, options, 1, w);
     out->loss[i] = (double)share * CS_TYPED(cs_matching_loss)(
                                        &w->sample, (cs_real)options->logit_scale, &w->grouped);
     out->kept[i] = CS_TYPED(cs_sample_kept)(&w->sample);
@@ -118,7 +152,7 @@ sample_loss(size_t D, size_t i, cs_row_set patch_rows, const cs_real *patches,
                      options->logit_scale;
     if (!options->detach_weights)
         out->dsoftmax_scale[i] = weights_gradient(w, dtokens);
-    patch_gradient(w, !options->detach_weights, adds_bias(w, options) ? patch_bias : NULL,
+    patch_gradient(w, !options->detach_weights, adds_bias(w, options) ? given->patch_bias : NULL,
                    dpatches);
 }
 
@@ -128,40 +162,55 @@ at(cs_real *x, size_t offset)
     return x == NULL ? NULL : x + offset;
 }
 
-/* Tokens of sample i, patches of sample `source`, which no other sample reads: the gradients are
- * this one's alone. */
+/* Tokens of sample i, patches of sample `source`. */
+static given_sample
+give(size_t i, size_t source, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input) *in)
+{
+    size_t patch = source * P * D, token = i * L * D;
+    given_sample given = {
+        .patch_rows = cs_rows_of_sample(source, P, in->patch_valid),
+        .token_rows = cs_rows_of_sample(i, L, in->text_valid),
+        .patches = in->patches == NULL ? NULL : in->patches + patch,
+        .tokens = in->tokens == NULL ? NULL : in->tokens + token,
+        .patch_bits = in->patch_bits == NULL ? NULL : in->patch_bits + patch,
+        .token_bits = in->token_bits == NULL ? NULL : in->token_bits + token,
+        .patch_bias = in->patch_bias == NULL ? NULL : in->patch_bias + source * D,
+        .share = in->share[i],
+    };
+    return given;
+}
+
+/* No other sample reads the patches of `source`: their gradient is this one's alone. */
 static void
 one_sample(size_t i, size_t source, size_t P, size_t L, size_t D,
            const CS_TYPED(cs_sparc_input) *in, const cs_sparc_options *options,
            const CS_TYPED(cs_sparc_output) *all, void *memory)
 {
+    cs_sparc_room room = {all->dpatches != NULL, options->rounded, in->token_bits != NULL};
     cs_arena arena = {memory, 0};
     workspace space, *w = &space;
-    layout(P, L, D, all->dpatches != NULL, &arena, w);
-    cs_row_set patch_rows = cs_rows_of_sample(source, P, in->patch_valid);
-    cs_row_set token_rows = cs_rows_of_sample(i, L, in->text_valid);
+    layout(P, L, D, room, &arena, w);
+    given_sample given = give(i, source, P, L, D, in);
     CS_TYPED(cs_sparc_output) out = *all;
-    const cs_real *patch_bias = in->patch_bias == NULL ? NULL : in->patch_bias + source * D;
     const cs_real *token_bias = in->token_bias == NULL ? NULL : in->token_bias + i * D;
     out.weights = at(all->weights, i * L * P);
     out.dpatches = at(all->dpatches, source * P * D);
     out.dtokens = at(all->dtokens, i * L * D);
     out.loss[i] = out.dscale[i] = out.dsoftmax_scale[i] = 0;
     out.kept[i] = 0;
-    int skipped = cs_valid_rows(patch_rows) == 0 || cs_valid_rows(token_rows) == 0;
+    int skipped = cs_valid_rows(given.patch_rows) == 0 || cs_valid_rows(given.token_rows) == 0;
     if (!skipped)
-        sample_loss(D, i, patch_rows, in->patches + source * P * D, token_rows,
-                    in->tokens + i * L * D, in->share[i], patch_bias, options, &out, w);
+        sample_loss(D, i, &given, options, &out, w);
     else if (out.weights != NULL)
         memset(out.weights, 0, L * P * sizeof(cs_real));
     if (out.dpatches == NULL)
         return;
     if (skipped || options->weight == 0) {
-        CS_TYPED(cs_sample_store_bias)(D, patch_rows, patch_bias, 0, out.dpatches);
-        CS_TYPED(cs_sample_store_bias)(D, token_rows, token_bias, options->token_bias_everywhere,
-                                       out.dtokens);
+        CS_TYPED(cs_sample_store_bias)(D, given.patch_rows, given.patch_bias, 0, out.dpatches);
+        CS_TYPED(cs_sample_store_bias)(D, given.token_rows, token_bias,
+                                       options->token_bias_everywhere, out.dtokens);
     } else {
-        CS_TYPED(cs_sample_store_patches)(&w->sample, adds_bias(w, options) ? NULL : patch_bias,
+        CS_TYPED(cs_sample_store_patches)(&w->sample, adds_bias(w, options) ? NULL : given.patch_bias,
                                           out.dpatches);
         CS_TYPED(cs_sample_store_tokens)(&w->sample, token_bias, options->token_bias_everywhere,
                                          out.dtokens);
@@ -173,7 +222,8 @@ CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_spa
                    const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *out,
                    size_t threads, void *scratch)
 {
-    size_t bytes = CS_TYPED(cs_sparc_scratch)(P, L, D, out->dpatches != NULL, 1);
+    cs_sparc_room room = {out->dpatches != NULL, options->rounded, in->token_bits != NULL};
+    size_t bytes = CS_TYPED(cs_sparc_scratch)(P, L, D, room, 1);
     if (B == 1 || B * P * L * D < 65536)
         threads = 1; /* too little to wake the others */
     CS_EACH_DYNAMIC(i, thread, B, threads,

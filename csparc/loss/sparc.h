@@ -9,7 +9,8 @@
  *   ds = keep g / Z' - [p = argmin] sum_q keep g / Z'     (the maximum needs no term)
  *   dV = a^T dc + ds^T T                                  dT = G^T-term + ds V
  *
- *   patches (B,P,D) tokens (B,L,D) in; patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
+ *   patches (B,P,D) tokens (B,L,D) in, or in their place patch_bits, token_bits in bfloat16 (float
+ *     only), which are read one sample at a time; patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
  *   share (B): 0 or a sample without valid rows is skipped
  *   patch_bias, token_bias (B,D) or NULL: added to the gradient of every valid row (how the mean
  *     that stands for a missing global vector sends its gradient back)
@@ -17,8 +18,9 @@
  *   weights (B,L,P), dpatches (B,P,D), dtokens (B,L,D): written, or NULL to save the work
  *
  * Cost per sample 4 LPD + 2 LLD FLOP, with gradients 12 LPD + 6 LLD, of valid rows only. One sample
- * per thread at a time; state per thread 2 LP + LL + LD + 64 (P + 2 D) numbers. Patches are packed,
- * where they must be, into dpatches; without gradients there is room of P D for them.
+ * per thread at a time; state per thread 2 LP + LL + LD + 64 (P + 2 D) numbers. Patches are packed
+ * or widened, where they must be, into dpatches; without gradients there is room of P D for them.
+ * Tokens are widened into LD numbers. Rounded operands take PD + 2 LD + LP more (loss/products.h).
  * Numbers: loss/kernels.h and loss/sample.h.
  */
 #ifndef CS_SPARC_H
@@ -33,11 +35,13 @@ typedef struct {
     int detach_weights;         /* no gradient through the alignment weights */
     int token_bias_everywhere;  /* token_bias reaches rows that are not valid, too */
     size_t patch_shift;         /* sample i reads the patches of i + this, cyclically */
+    int rounded;                /* products of operands rounded to bfloat16; float only */
     double logit_scale, weight; /* weight: factor of the gradients, not of the loss */
 } cs_sparc_options;
 
 typedef struct {
     const cs_real *patches, *tokens;
+    const uint16_t *patch_bits, *token_bits;
     const uint8_t *patch_valid, *text_valid;
     const cs_real *share, *patch_bias, *token_bias;
 } CS_TYPED(cs_sparc_input);
@@ -48,8 +52,15 @@ typedef struct {
     cs_real *weights, *dpatches, *dtokens;
 } CS_TYPED(cs_sparc_output);
 
-/* `gradients`: dpatches and dtokens are asked for. */
-size_t CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, int gradients, size_t threads);
+/* What a call needs room for. */
+typedef struct {
+    int gradients;  /* dpatches and dtokens are asked for */
+    int rounded;    /* as in the options */
+    int token_bits; /* tokens come in bfloat16 */
+} cs_sparc_room;
+
+size_t CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, cs_sparc_room room,
+                                  size_t threads);
 
 cs_status CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D,
                              const CS_TYPED(cs_sparc_input) *in, const cs_sparc_options *options,

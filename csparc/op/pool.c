@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/real.h"
+#include "la/pairs.h"
 #include "la/rows.h"
 
 /* 1 / n_b, or 0. */
@@ -55,6 +56,24 @@ CS_TYPED(cs_pool_forward)(size_t B, size_t T, size_t C, const cs_real *x, const 
             forward_sample(T, C, x + b * T * C, of_sample(b, T, valid), y + b * C));
     return CS_OK;
 }
+
+#ifndef CS_FLOAT64
+cs_status
+cs_pool_bits(size_t B, size_t T, size_t C, const uint16_t *x, const uint8_t *valid, float *y)
+{
+    CS_PARALLEL_FOR_IF(B * T * C > 65536)
+    for (size_t b = 0; b < B; b++) {
+        const uint8_t *mine = valid != NULL ? valid + b * T : NULL;
+        float weight = share(T, mine);
+        memset(y + b * C, 0, C * sizeof *y);
+        for (size_t t = 0; t < T; t++) {
+            if (mine == NULL || mine[t])
+                cs_add_bits(C, weight, x + (b * T + t) * C, y + b * C);
+        }
+    }
+    return CS_OK;
+}
+#endif
 
 cs_status
 CS_TYPED(cs_pool_backward)(size_t B, size_t T, size_t C, const uint8_t *valid, const cs_real *dy,

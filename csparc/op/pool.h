@@ -16,6 +16,9 @@
 
 cs_status CS_TYPED(cs_pool_forward)(size_t B, size_t T, size_t C, const cs_real *x,
                                     const uint8_t *valid, cs_real *y);
+/* The same of bfloat16 numbers; float only. */
+cs_status cs_pool_bits(size_t B, size_t T, size_t C, const uint16_t *x, const uint8_t *valid,
+                       float *y);
 cs_status CS_TYPED(cs_pool_backward)(size_t B, size_t T, size_t C, const uint8_t *valid,
                                      const cs_real *dy, cs_real *dx);
 

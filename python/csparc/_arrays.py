@@ -3,8 +3,9 @@
 Rules, the same for every public function:
 
 - float32 and float64 (any layout, byte order, alignment, read-only or not) keep their type;
-  contiguous native ones are not copied. float16 and bfloat16 are read as float32. Integers are
-  read as float64, as NumPy's own functions do.
+  contiguous native ones are not copied. float16 and bfloat16 are read as float32; where a function
+  says so, bfloat16 is handed on as it is. Integers are read as float64, as NumPy's own functions
+  do.
 - Arrays, nested sequences, and anything with ``__array__``, ``__dlpack__`` or the buffer protocol
   are accepted, as long as the data lies in the CPU's memory.
 - Every error names the argument, what was expected, and what was found.
@@ -22,6 +23,8 @@ import numpy as np
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 NATIVE = {dtype: dtype for dtype in FLOATS}
 """Types that are computed in as they are."""
+BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
+"""Bits of bfloat16 that came without a type NumPy knows."""
 OUTGROWS_CACHES = 2**18
 """Bytes of an array that is better written past the caches."""
 
@@ -39,7 +42,15 @@ def describe(value: object) -> str:
 
 
 def to_numpy(value: object, name: str) -> np.ndarray:
-    """View ``value`` as an ndarray of any dtype, without a copy where its protocol allows it."""
+    """View ``value`` as an ndarray of any dtype, without a copy where its protocol allows it.
+
+    bfloat16 of torch is widened to float32.
+    """
+    array = _view(value, name)
+    return _widened(array) if array.dtype == BFLOAT16 else array
+
+
+def _view(value: object, name: str) -> np.ndarray:
     if type(value) is np.ndarray:
         return value
     if value is None:
@@ -69,14 +80,22 @@ def _first_line(error: Exception) -> str:
 
 
 def _torch_bfloat16(tensor: Any) -> Any:
-    """torch hands bfloat16 to nobody: pass its bits, and widen them to float32 here."""
+    """torch hands bfloat16 to nobody: take its bits."""
     torch = sys.modules.get("torch")
     if torch is None or getattr(tensor, "dtype", None) is not torch.bfloat16:
         return tensor
     if tensor.requires_grad or tensor.device.type != "cpu":
         return tensor
-    bits = np.asarray(tensor.detach().view(torch.int16)).view(np.uint16)
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    return np.asarray(tensor.detach().view(torch.int16)).view(BFLOAT16)
+
+
+def _is_bfloat16(dtype: np.dtype) -> bool:
+    return dtype == BFLOAT16 or dtype.name == "bfloat16"
+
+
+def _widened(bfloat16: np.ndarray) -> np.ndarray:
+    """As float32."""
+    return (np.asarray(bfloat16).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def real_dtype(dtype: np.dtype, name: str) -> np.dtype:
@@ -86,7 +105,7 @@ def real_dtype(dtype: np.dtype, name: str) -> np.dtype:
         return native
     if dtype.newbyteorder("=") in FLOATS:
         return dtype.newbyteorder("=")
-    if dtype.newbyteorder("=") == np.float16 or dtype.name == "bfloat16":
+    if dtype.newbyteorder("=") == np.float16 or _is_bfloat16(dtype):
         return np.dtype(np.float32)
     if dtype.kind in "iu":
         return np.dtype(np.float64)
@@ -101,32 +120,53 @@ class RealInputs:
     """Array arguments of one call, by name."""
 
     arrays: dict[str, np.ndarray]
-    """As the core reads them: contiguous, native, of one common type."""
+    """As the core reads them: contiguous, native, of one common type, or bits of bfloat16."""
     given: dict[str, np.ndarray]
     """As they lie in the caller's memory."""
     gradient_types: dict[str, np.dtype]
     """The type each one's gradient is to have."""
+    dtype: np.dtype
+    """The common type, which is computed in."""
+
+    def real(self, name: str) -> np.ndarray | None:
+        """The array of that name, None where there is none or it is bits."""
+        array = self.arrays.get(name)
+        return array if array is None or array.dtype == self.dtype else None
+
+    def bits(self, name: str) -> np.ndarray | None:
+        """The array of that name where it is bits of bfloat16, else None."""
+        array = self.arrays.get(name)
+        return None if array is None or array.dtype == self.dtype else array
 
 
-def real_inputs(optional: tuple[str, ...] = (), **values: object) -> RealInputs:
+def real_inputs(
+    optional: tuple[str, ...] = (), as_bits: tuple[str, ...] = (), **values: object
+) -> RealInputs:
     """Read arrays into one type: float64 if any of them is, else float32.
 
-    Those named in ``optional`` may be None and are then left out.
+    Those named in ``optional`` may be None and are then left out. Those named in ``as_bits`` stay
+    bfloat16 where they are, as uint16, unless the type is float64.
     """
     given, types = {}, {}
     for name, value in values.items():
         if value is None and name in optional:
             continue
-        array = given[name] = to_numpy(value, name)
+        array = given[name] = _view(value, name)
         types[name] = real_dtype(array.dtype, name)
     distinct = set(types.values())
     common = distinct.pop() if len(distinct) == 1 else np.result_type(*distinct)
-    arrays = {name: _as_core_reads(array, common) for name, array in given.items()}
-    return RealInputs(arrays, given, types)
+    arrays = {
+        name: _as_core_reads(array, common, name in as_bits and common == np.float32)
+        for name, array in given.items()
+    }
+    return RealInputs(arrays, given, types, common)
 
 
-def _as_core_reads(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _as_core_reads(array: np.ndarray, dtype: np.dtype, as_bits: bool) -> np.ndarray:
     """``array`` itself where it is plain, contiguous and aligned already."""
+    if array.dtype not in NATIVE and _is_bfloat16(array.dtype):
+        dtype = np.dtype(np.uint16) if as_bits else dtype
+        array = np.asarray(array).view(np.uint16) if as_bits else _widened(array)
     if type(array) is np.ndarray and array.dtype == dtype:
         flags = array.flags
         if flags.carray or (flags.c_contiguous and flags.aligned):
@@ -134,15 +174,15 @@ def _as_core_reads(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 
-def empty_lines(like: np.ndarray) -> np.ndarray:
-    """An uninitialised array of the shape and type of ``like``; one that outgrows the caches starts
-    a line of them, as stores past them need."""
-    line, size = 64, like.nbytes
+def empty_lines(like: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """An uninitialised array of the shape of ``like``; one that outgrows the caches starts a line
+    of them, as stores past them need."""
+    line, size = 64, like.size * dtype.itemsize
     if size < OUTGROWS_CACHES:
-        return np.empty(like.shape, like.dtype)
+        return np.empty(like.shape, dtype)
     room = np.empty(size + line, np.uint8)
     start = -room.ctypes.data % line
-    return room[start : start + size].view(like.dtype).reshape(like.shape)
+    return room[start : start + size].view(dtype).reshape(like.shape)
 
 
 def check_axes(arrays: dict[str, np.ndarray], axes: dict[str, str]) -> dict[str, int]:

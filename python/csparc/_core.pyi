@@ -37,6 +37,7 @@ def pairs_of_bits(
     x: UInt16, valid: UInt8 | None, rows: UInt32 | None, stack: UInt32 | None, /
 ) -> None: ...
 def floats_of_bits(x: UInt16, y: Float32, /) -> None: ...
+def add_bits(a: float, x: UInt16, y: Float32, /) -> None: ...
 def pairs_transpose(rows: UInt32, transposed: UInt32, /) -> None: ...
 def pair_peak(rounds: int, flop: NDArray[np.float64], /) -> None: ...
 def l2norm_forward(x: Real, y: Real, norm: Real, /) -> None: ...
@@ -196,8 +197,8 @@ def group_patches_backward(
     /,
 ) -> None: ...
 def sparc(
-    patches: Real,
-    tokens: Real,
+    patches: Real | None,
+    tokens: Real | None,
     image_global: Real | None,
     text_global: Real | None,
     patch_valid: NDArray[np.uint8] | None,
@@ -213,10 +214,13 @@ def sparc(
     per_token: int,
     pool_all_text: int,
     patch_shift: int,
+    rounded: int,
     logit_scale: float,
     local_logit_scale: float,
     global_weight: float,
     local_weight: float,
+    patch_bits: UInt16 | None,
+    token_bits: UInt16 | None,
     sums: NDArray[np.float64],
     weights: Real | None,
     dpatches: Real | None,

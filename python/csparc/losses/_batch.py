@@ -25,7 +25,7 @@ class Batch:
         self, inputs: RealInputs, text_mask: ArrayLike | None, patch_mask: ArrayLike | None
     ) -> None:
         self.arrays = inputs.arrays
-        self.dtype = inputs.arrays["patches"].dtype
+        self.dtype = inputs.dtype
         sizes = check_axes(inputs.arrays, AXES)
         self.B, self.P, self.D, self.L = sizes["B"], sizes["P"], sizes["D"], sizes["L"]
         self.text_valid = valid_mask(text_mask, "text_mask", self.B, self.L)

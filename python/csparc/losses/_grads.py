@@ -35,8 +35,8 @@ class GradientBuffers:
         self._out: dict[str, np.ndarray] = {}
         if out is not None:
             self._take(names, out, inputs)
-        arrays = inputs.arrays
-        self._buffers = {name: self._buffer(name, arrays[name]) for name in names}
+        arrays, dtype = inputs.arrays, inputs.dtype
+        self._buffers = {name: self._buffer(name, arrays[name], dtype) for name in names}
 
     @classmethod
     def asked(
@@ -88,11 +88,11 @@ class GradientBuffers:
             if isinstance(given, np.ndarray) and np.may_share_memory(buffer, given):
                 raise _shared(name, _label(other))
 
-    def _buffer(self, name: str, array: np.ndarray) -> np.ndarray:
+    def _buffer(self, name: str, array: np.ndarray, dtype: np.dtype) -> np.ndarray:
         given = self._out.get(name)
-        if given is not None and given.dtype == array.dtype and given.flags.carray:
+        if given is not None and given.dtype == dtype and given.flags.carray:
             return given
-        return empty_lines(array)
+        return empty_lines(array, dtype)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._buffers[name]

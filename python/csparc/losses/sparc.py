@@ -23,6 +23,8 @@ from csparc.losses.result import LossOutput
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")
 LOCAL_PATCHES = ("own", "shuffled")
+PRECISIONS = ("fp32", "bf16")
+SPELLINGS = (*PRECISIONS, "float32", "bfloat16")
 PLAIN = frozenset((float, int, bool, str, NoneType))
 NO_GRADIENTS = (None,) * 4
 
@@ -48,6 +50,7 @@ def sparc_loss(
     degenerate: str = "uniform",
     detach_weights: bool = False,
     local_patches: str = "own",
+    precision: str = "fp32",
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
     return_weights: bool = False,
@@ -128,7 +131,7 @@ def sparc_loss(
     """
     options = (
         local_logit_scale, global_weight, local_weight, normalizer, similarity, sigma,
-        softmax_scale, reduction, text_pool, degenerate, detach_weights, local_patches,
+        softmax_scale, reduction, text_pool, degenerate, detach_weights, local_patches, precision,
     )  # fmt: skip
     plain = PLAIN.issuperset(map(type, options))
     loss = _with_options(*options) if plain else SparcLoss(*options)
@@ -168,11 +171,14 @@ class SparcLoss(LearnedLoss):
     degenerate: str = "uniform"
     detach_weights: bool = False
     local_patches: str = "own"
+    precision: str = "fp32"
     learn_local_logit_scale: bool = False
 
     inputs = ("patches", "tokens", "image_global", "text_global")
 
     def __post_init__(self) -> None:
+        precision = PRECISIONS[choice(self.precision, "precision", SPELLINGS) % len(PRECISIONS)]
+        object.__setattr__(self, "precision", precision)
         object.__setattr__(self, "_for_core", self._options_for_core())
         numbers = {
             "global_weight": number(self.global_weight, "global_weight"),
@@ -219,11 +225,17 @@ class SparcLoss(LearnedLoss):
         """As :func:`sparc_loss`."""
         inputs = real_inputs(
             optional=("image_global", "text_global"),
+            as_bits=("patches", "tokens"),
             patches=patches,
             tokens=tokens,
             image_global=image_global,
             text_global=text_global,
         )
+        if inputs.dtype == np.float64 and self.precision == "bf16":
+            raise ValueError(
+                "precision: expected 'fp32' for inputs of 64 bits, found 'bf16': pass float32 or "
+                "bfloat16 arrays to it"
+            )
         batch = Batch(inputs, text_mask, patch_mask)
         marked = read_groups(groups, same_group, batch.B)
         scale = positive(logit_scale, "logit_scale")
@@ -239,9 +251,10 @@ class SparcLoss(LearnedLoss):
         sums = np.empty(6)
         into = NO_GRADIENTS if buffers is None else map(buffers.get, self.inputs)
         _core.sparc(
-            *map(batch.arrays.get, self.inputs), batch.patch_valid, batch.text_valid,
+            *map(inputs.real, self.inputs), batch.patch_valid, batch.text_valid,
             *marked.for_core, *self._for_core, scale, local_scale, self.global_weight,
-            self.local_weight, sums, weights, *into,
+            self.local_weight, inputs.bits("patches"), inputs.bits("tokens"),
+            sums, weights, *into,
         )  # fmt: skip
         global_loss, local_loss, kept_fraction, *dscales = sums.tolist()
         return LossOutput(
@@ -260,7 +273,9 @@ class SparcLoss(LearnedLoss):
         per_token = choice(self.reduction, "reduction", REDUCTIONS)
         pool_all_text = choice(self.text_pool, "text_pool", TEXT_POOLS)
         shift = choice(self.local_patches, "local_patches", LOCAL_PATCHES)
-        return *align, flag(self.detach_weights, "detach_weights"), per_token, pool_all_text, shift
+        rounded = PRECISIONS.index(self.precision)
+        detach = flag(self.detach_weights, "detach_weights")
+        return *align, detach, per_token, pool_all_text, shift, rounded
 
     def _grads(
         self, buffers: GradientBuffers, dscale: float, dlocal_scale: float, dsoftmax_scale: float
