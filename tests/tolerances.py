@@ -36,6 +36,16 @@ OP = {np.dtype(np.float32): 3e-6, np.dtype(np.float64): 1e-13}
 # differently: float32 sums of a few hundred terms.
 PAIR_TWIN = 2e-6
 
+# Products on operands rounded to bfloat16 (8 binary digits, an error of up to 2e-3 each, of random
+# sign), against float64 on the same inputs: gradients, the loss, and scales, whose sums cancel.
+BFLOAT16 = 1e-2
+BFLOAT16_LOSS = 5e-3
+BFLOAT16_SCALAR = 3e-2
+
+# The same by the instruction and by its plain twin: where a float32 sum lies between two bfloat16
+# numbers, its last bit decides which it becomes.
+BFLOAT16_TWIN = 3e-4
+
 # An elementary function in float64 from a handful of correctly rounded operations: a few units in
 # the last place of values up to 1.
 FUNCTION = 2e-15
