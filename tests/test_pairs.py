@@ -80,7 +80,7 @@ def test_nan_stays_nan(pattern: int) -> None:
     assert back[33] == 0
 
 
-@pytest.mark.parametrize("d", [1, 2, 16, 33])
+@pytest.mark.parametrize("d", [1, 2, 16, 33, 83, 130])
 @pytest.mark.parametrize("masked", [False, True])
 def test_forms_of_bits(d: int, masked: bool, rng: np.random.Generator) -> None:
     for n in (1, 2, 7, 12):
@@ -97,8 +97,9 @@ def test_forms_of_bits(d: int, masked: bool, rng: np.random.Generator) -> None:
         back = np.empty(n * d, np.float32)
         _core.floats_of_bits(bits(x).ravel(), back)
         assert (back == x.ravel()).all()
-        _core.add_bits(3.0, bits(x).ravel(), back)
-        close(back, 4 * x.ravel(), f"{n}x{d}")
+        total = x[0].copy()
+        _core.add_bits(3.0, bits(x), total)
+        close(total, x[0] + 3 * x.sum(0, dtype=float), f"{n}x{d}")
 
 
 def test_transposed_rows(rng: np.random.Generator) -> None:
@@ -164,6 +165,7 @@ def test_nothing_outside_is_touched(at_end: bool, rng: np.random.Generator) -> N
         stack = guarded(stack_of(a), at_end)
         _core.pairs_of_bits(half, None, a_rows, stack)
         _core.floats_of_bits(guarded(half.ravel(), at_end), guarded(a.ravel(), at_end))
+        _core.add_bits(1.0, half, guarded(a[0], at_end))
         turned = guarded(np.zeros((a_rows.shape[1], n + 3), np.uint32), at_end)
         _core.pairs_transpose(a_rows, turned)
 

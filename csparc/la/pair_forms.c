@@ -125,13 +125,25 @@ CS_SIMD(cs_floats_of_bits)(size_t N, const uint16_t *x, float *y)
         store_words(y + n, load_shorts(x + n, N - n) << 16, N - n);
 }
 
-void CS_SIMD(cs_add_bits)(size_t N, float a, const uint16_t *x, float *y);
+enum { STRIP = 4 * GROUP };
+
+void CS_SIMD(cs_add_bits)(size_t N, size_t D, float a, const uint16_t *x, float *y);
 void
-CS_SIMD(cs_add_bits)(size_t N, float a, const uint16_t *x, float *y)
+CS_SIMD(cs_add_bits)(size_t N, size_t D, float a, const uint16_t *x, float *y)
 {
-    for (size_t n = 0; n < N; n += GROUP) {
-        const vec wide = (vec)(load_shorts(x + n, N - n) << 16);
-        const vec sum = madd(splat(a), wide, (vec)load_words(y + n, N - n));
-        store_words(y + n, (words)sum, N - n);
+    for (size_t d = 0; d < D; d += STRIP) { /* stays in registers from the first row to the last */
+        const size_t left = D - d, vecs = left >= STRIP ? 4 : (left + GROUP - 1) / GROUP;
+        vec sum[4];
+        for (size_t v = 0; v < vecs; v++)
+            sum[v] = (vec)load_words(y + d + v * GROUP, left - v * GROUP);
+        for (size_t n = 0; n < N; n++) {
+            const uint16_t *row = x + n * D + d;
+            for (size_t v = 0; v < vecs; v++) {
+                const vec wide = (vec)(load_shorts(row + v * GROUP, left - v * GROUP) << 16);
+                sum[v] = madd(splat(a), wide, sum[v]);
+            }
+        }
+        for (size_t v = 0; v < vecs; v++)
+            store_words(y + d + v * GROUP, (words)sum[v], left - v * GROUP);
     }
 }

@@ -65,9 +65,9 @@ void cs_pairs_of_floats(size_t N, size_t D, const float *x, size_t x_row, cs_pai
 void cs_pairs_of_bits(size_t N, size_t D, const uint16_t *x, const uint8_t *valid, cs_pair *rows,
                       cs_pair *stack);
 
-/* y = x, exactly; y += a x. */
+/* y = x, exactly. y[D] += a sum_n x[n,:] of N rows in order. */
 void cs_floats_of_bits(size_t N, const uint16_t *x, float *y);
-void cs_add_bits(size_t N, float a, const uint16_t *x, float *y);
+void cs_add_bits(size_t N, size_t D, float a, const uint16_t *x, float *y);
 
 /* rows [N, pairs(D)] -> [pairs(D), M], columns N..M zero: how rows serve as b. */
 void cs_pairs_transpose(size_t N, size_t D, size_t M, const cs_pair *rows, cs_pair *transposed);

@@ -15,7 +15,7 @@ typedef struct {
     void (*of_floats)(size_t, size_t, const float *, size_t, cs_pair *, cs_pair *);
     void (*of_bits)(size_t, size_t, const uint16_t *, const uint8_t *, cs_pair *, cs_pair *);
     void (*floats)(size_t, const uint16_t *, float *);
-    void (*add)(size_t, float, const uint16_t *, float *);
+    void (*add)(size_t, size_t, float, const uint16_t *, float *);
 } forms;
 
 #define DECLARE_PRODUCTS(isa)                                                                      \
@@ -28,7 +28,7 @@ typedef struct {
     void cs_pairs_of_bits_##isa(size_t, size_t, const uint16_t *, const uint8_t *, cs_pair *,      \
                                 cs_pair *);                                                        \
     void cs_floats_of_bits_##isa(size_t, const uint16_t *, float *);                               \
-    void cs_add_bits_##isa(size_t, float, const uint16_t *, float *);
+    void cs_add_bits_##isa(size_t, size_t, float, const uint16_t *, float *);
 #define PRODUCTS(isa) {cs_pair_product_##isa, cs_pair_peak_##isa}
 #define FORMS(isa)                                                                                 \
     {cs_pairs_of_floats_##isa, cs_pairs_of_bits_##isa, cs_floats_of_bits_##isa, cs_add_bits_##isa}
@@ -109,9 +109,9 @@ cs_floats_of_bits(size_t N, const uint16_t *x, float *y)
 }
 
 void
-cs_add_bits(size_t N, float a, const uint16_t *x, float *y)
+cs_add_bits(size_t N, size_t D, float a, const uint16_t *x, float *y)
 {
-    forms_by_isa[cs_isa()].add(N, a, x, y);
+    forms_by_isa[cs_isa()].add(N, D, a, x, y);
 }
 
 /* Lanes are only moved. */

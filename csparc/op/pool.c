@@ -58,19 +58,23 @@ CS_TYPED(cs_pool_forward)(size_t B, size_t T, size_t C, const cs_real *x, const 
 }
 
 #ifndef CS_FLOAT64
+static void
+bits_sample(size_t T, size_t C, const uint16_t *x, const uint8_t *valid, float *y)
+{
+    float weight = share(T, valid);
+    memset(y, 0, C * sizeof *y);
+    for (size_t begin = 0, end = 0; begin < T; begin = end + 1) {
+        for (end = begin; end < T && (valid == NULL || valid[end]); end++)
+            ;
+        cs_add_bits(end - begin, C, weight, x + begin * C, y);
+    }
+}
+
 cs_status
 cs_pool_bits(size_t B, size_t T, size_t C, const uint16_t *x, const uint8_t *valid, float *y)
 {
-    CS_PARALLEL_FOR_IF(B * T * C > 65536)
-    for (size_t b = 0; b < B; b++) {
-        const uint8_t *mine = valid != NULL ? valid + b * T : NULL;
-        float weight = share(T, mine);
-        memset(y + b * C, 0, C * sizeof *y);
-        for (size_t t = 0; t < T; t++) {
-            if (mine == NULL || mine[t])
-                cs_add_bits(C, weight, x + (b * T + t) * C, y + b * C);
-        }
-    }
+    CS_EACH(b, B, cs_threads_if(B * T * C > 65536),
+            bits_sample(T, C, x + b * T * C, of_sample(b, T, valid), y + b * C));
     return CS_OK;
 }
 #endif

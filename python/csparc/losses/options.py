@@ -19,7 +19,7 @@ from csparc.losses.mgca import ATTENTIONS as MGCA_ATTENTIONS
 from csparc.losses.mgca import CONVENTIONS
 from csparc.losses.pacl import POOLS
 from csparc.losses.pacl import WEIGHTS as PACL_WEIGHTS
-from csparc.losses.sparc import LOCAL_PATCHES, REDUCTIONS, TEXT_POOLS
+from csparc.losses.sparc import LOCAL_PATCHES, PRECISIONS, REDUCTIONS, TEXT_POOLS
 from csparc.losses.table import loss_class
 
 
@@ -113,6 +113,13 @@ SPARC = {
         "spelled patches=shuffled).",
         LOCAL_PATCHES,
         short="patches",
+    ),
+    "precision": Entry(
+        "Products of the local loss in the arrays' own type, or of operands rounded to bfloat16.",
+        PRECISIONS,
+        paper="not mentioned",
+        code="not mentioned",
+        question="precision of products",
     ),
     "learn_local_logit_scale": Entry("Learn local_logit_scale from the number given."),
 }

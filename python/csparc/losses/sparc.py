@@ -101,6 +101,13 @@ def sparc_loss(
     groups, same_group
         Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the global part; the
         local part contrasts no pair with another.
+    precision
+        ``"fp32"`` (or ``"float32"``): products in the type of the arrays. ``"bf16"``
+        (``"bfloat16"``): products of the local loss on operands rounded to bfloat16, with sums,
+        weights, thresholds and softmax in float32; faster where the processor multiplies bfloat16,
+        the same numbers elsewhere. Gradients of the local loss are then within 1e-2 (relative
+        norm) of those of the rounded inputs; docs/kernels.md has what was measured. Not for
+        float64 arrays.
     return_weights
         Also return ``weights`` [B, L, P].
     grad
@@ -126,8 +133,9 @@ def sparc_loss(
     Notes
     -----
     4 L P D + 2 L² D floating-point operations a sample, three times that with gradients, for valid
-    rows only. Computed in float64 if any input is float64, else in float32. The same bits for any
-    number of threads.
+    rows only. Computed in float64 if any input is float64, else in float32; ``patches`` and
+    ``tokens`` that come in bfloat16 are then read one sample at a time, each for itself, without a
+    float32 copy of the array. The same bits for any number of threads.
     """
     options = (
         local_logit_scale, global_weight, local_weight, normalizer, similarity, sigma,
