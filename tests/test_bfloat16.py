@@ -254,7 +254,7 @@ def test_option(rng):
 def test_core_refuses_both_forms_of_an_array(rng):
     x = np.ones((1, 2, 4), np.float32)
     bits = np.ones((1, 2, 4), np.uint16)
-    options = (None,) * 5 + (0, 0, 0, 1, -1.0, 1.0, 0, 0, 0)
+    options = (None,) * 5 + (0, 0, 0, 1, -1.0, 1.0, 0, 0, 0, 0)
     tail = (np.empty(6), None, None, None, None, None)
     for patches, patch_bits, tokens, rounded_products in [
         (x, bits, x, 0),
