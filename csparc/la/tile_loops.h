@@ -5,41 +5,11 @@
  *   ITEM, TERM       type of an element of a and b, of a term over such elements
  *   RESULT, PRODUCT  where a product goes, as in la/tiles.h; name of the function
  *   fuse(a, b, c)    c + the product of a and b in every lane of a vec; half_fuse for halves
- *   TILES            only where the list below does not suit fuse: every TILE(width, rows) that is
- *                    compiled, and the enum and the table that go with it
+ *   TILES            only where those of la/tile_shapes.h do not suit fuse: every TILE(width, rows)
+ *                    that is compiled, and the enum and the table that go with it
  */
 
-/* Rows of a tile by its width in UNITs, bounded by the accumulators that fit the registers beside
- * one row of b and one broadcast. TILES lists every (width, rows) that is compiled. */
-#define ROWS_4(U) TILE(U, 1) TILE(U, 2) TILE(U, 3) TILE(U, 4)
-#define ROWS_6(U) ROWS_4(U) TILE(U, 5) TILE(U, 6)
-#define ROWS_7(U) ROWS_6(U) TILE(U, 7)
-#define ROWS_9(U) ROWS_7(U) TILE(U, 8) TILE(U, 9)
-#define ROWS_12(U) ROWS_9(U) TILE(U, 10) TILE(U, 11) TILE(U, 12)
-#define ROWS_14(U) ROWS_12(U) TILE(U, 13) TILE(U, 14)
-
-#if defined(TILES)
-#elif defined(__AVX512F__)
-#define TILES ROWS_14(1) ROWS_14(2) ROWS_14(3) ROWS_14(4) ROWS_9(5) ROWS_9(6) ROWS_7(7) ROWS_6(8)
-enum { WIDEST = 8, TALLEST = 14, PANEL = 4, BLOCK = 14 };
-static const size_t tallest[WIDEST + 1] = {0, 14, 14, 14, 14, 9, 9, 7, 6};
-#elif defined(__AVX2__)
-#define TILES ROWS_12(1) ROWS_6(2) ROWS_4(3)
-enum { WIDEST = 3, TALLEST = 12, PANEL = 2, BLOCK = 12 };
-static const size_t tallest[WIDEST + 1] = {0, 12, 6, 4};
-#else
-#define TILES ROWS_9(1) ROWS_6(2)
-enum { WIDEST = 2, TALLEST = 9, PANEL = 2, BLOCK = 12 };
-static const size_t tallest[WIDEST + 1] = {0, 9, 6};
-#endif
-
-/* Up to this many columns, b is taken to be packed and panels are as wide as can be; beyond, its
- * rows are long, and narrow panels keep what a tile reads in the nearest cache. */
-enum { NARROW = 64 };
-
-/* Long rows of b are fetched this many ahead. Rows of a power of two fall into few sets of the nearest
- * cache, and nothing else fetches them. With 16 registers a tile is too short for it to pay. */
-enum { FETCHES = LANES > UNIT, AHEAD = 8 };
+#include "la/tile_shapes.h"
 
 enum { PER_VEC = LANES / UNIT, VECS = WIDEST / PER_VEC, CHUNK = 16 };
 
@@ -268,8 +238,8 @@ panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t terms, const TE
 }
 
 /* The same of columns j to j + count alone, which begin or end a row and are no whole units: the
- * panel reaches over its neighbour, whose columns come out the same. They are dropped where sums start
- * from c, and where the neighbour's lines must not come back to the caches. */
+ * panel reaches over its neighbour, whose columns come out the same. They are dropped where sums
+ * start from c, and where the neighbour's lines must not come back to the caches. */
 static void
 edge(size_t i, size_t end, size_t j, size_t count, size_t M, size_t terms, const TERM *term,
      const RESULT *result)

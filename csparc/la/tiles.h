@@ -10,7 +10,8 @@
  * instruction set (la/tiles.c; docs/kernels.md has the table). Rows and columns are cut evenly, so a
  * size one above a tile does not cost a tile more. Every sum starts from the rows and runs over k
  * in order, whatever the tile, so a product added to the one before it gives the bits of one with
- * both terms: bits depend on the instruction set alone. Nothing outside the operands is read or written.
+ * both terms: bits depend on the instruction set alone. Nothing outside the operands is read or
+ * written.
  * double: the same through la/gemm.h.
  *
  * On the calling thread. 2MNK FLOP a term.

@@ -4,7 +4,6 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/gemm.h"
 #include "loss/multiply.h"
 
 size_t
@@ -199,20 +198,56 @@ CS_TYPED(cs_group_patches_forward)(size_t B, size_t P, size_t L, size_t D, const
     return CS_OK;
 }
 
+/* dc^T and da^T of one block of tokens. */
+static void
+block_layout(size_t P, size_t D, cs_arena *arena, cs_real **transposed, cs_real **gradient)
+{
+    *transposed = cs_arena_take(arena, D * CS_BLOCK * sizeof(cs_real));
+    *gradient = cs_arena_take(arena, P * CS_BLOCK * sizeof(cs_real));
+}
+
+size_t
+CS_TYPED(cs_group_patches_backward_scratch)(size_t P, size_t D, size_t threads)
+{
+    cs_arena counter = {NULL, 0};
+    cs_real *transposed, *gradient;
+    block_layout(P, D, &counter, &transposed, &gradient);
+    return threads * counter.used;
+}
+
+/* da [L,P] = dc V^T, a block of tokens at a time. */
+static void
+weights_gradient(size_t P, size_t L, size_t D, const cs_real *dc, const cs_real *patches,
+                 void *memory, cs_real *da)
+{
+    cs_arena arena = {memory, 0};
+    cs_real *transposed, *gradient;
+    block_layout(P, D, &arena, &transposed, &gradient);
+    for (size_t j = 0; j < L; j += CS_BLOCK) {
+        size_t count = L - j < CS_BLOCK ? L - j : CS_BLOCK;
+        size_t lanes = (count + CS_LANES - 1) / CS_LANES * CS_LANES;
+        CS_TYPED(cs_transpose)(count, D, lanes, dc + j * D, D, transposed);
+        cs_multiply(P, lanes, D, patches, D, 1, transposed, lanes, 0, gradient, lanes);
+        CS_TYPED(cs_transpose)(P, count, P, gradient, lanes, da + j * P);
+    }
+}
+
 cs_status
 CS_TYPED(cs_group_patches_backward)(size_t B, size_t P, size_t L, size_t D, const cs_real *weights,
                                     const cs_real *patches, const uint8_t *patch_valid,
                                     const cs_real *dgrouped, cs_real *dweights, cs_real *dpatches,
-                                    size_t threads)
+                                    size_t threads, void *scratch)
 {
+    size_t bytes = CS_TYPED(cs_group_patches_backward_scratch)(P, D, 1);
     CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t i = 0; i < B; i++) {
         const uint8_t *valid = patch_valid == NULL ? NULL : patch_valid + i * P;
         const cs_real *a = weights + i * L * P, *dc = dgrouped + i * L * D;
         cs_real *da = dweights + i * L * P, *dv = dpatches + i * P * D;
         /* What is not valid enters only its own row and column, which are then cleared. */
-        CS_TYPED(cs_gemm)(L, P, D, 1, dc, D, 1, patches + i * P * D, 1, D, 0, da, P, 1);
-        CS_TYPED(cs_gemm)(P, D, L, 1, a, 1, P, dc, D, 1, 0, dv, D, 1);
+        weights_gradient(P, L, D, dc, patches + i * P * D,
+                         (char *)scratch + (size_t)cs_thread_id() * bytes, da);
+        cs_multiply(P, D, L, a, 1, P, dc, D, 0, dv, D);
         for (size_t p = 0; valid != NULL && p < P; p++) {
             if (valid[p])
                 continue;

@@ -36,8 +36,8 @@ cs_status CS_TYPED(cs_sparse_similarity_backward)(
     const cs_real *dweights, cs_real *dpatches, cs_real *dtokens, double *dsoftmax_scale,
     size_t threads, void *scratch);
 
-/* Scratch of the forward; the backward needs none. */
 size_t CS_TYPED(cs_group_patches_scratch)(size_t P, size_t L, size_t D, size_t threads);
+size_t CS_TYPED(cs_group_patches_backward_scratch)(size_t P, size_t D, size_t threads);
 
 cs_status CS_TYPED(cs_group_patches_forward)(size_t B, size_t P, size_t L, size_t D,
                                              const cs_real *weights, const cs_real *patches,
@@ -47,6 +47,6 @@ cs_status CS_TYPED(cs_group_patches_backward)(size_t B, size_t P, size_t L, size
                                               const cs_real *weights, const cs_real *patches,
                                               const uint8_t *patch_valid, const cs_real *dgrouped,
                                               cs_real *dweights, cs_real *dpatches,
-                                              size_t threads);
+                                              size_t threads, void *scratch);
 
 #endif

@@ -18,7 +18,7 @@ typedef struct {
     cs_real *pull;       /* [L] coefficient of c_j in dc_j */
     cs_real *token_pull; /* [lanes] coefficient of t_k in dT_k */
     cs_real *row_factor; /* [L] logit_scale / |c| */
-    cs_real *logits;     /* [L,lanes] U, matching pairs and padding masked; then dU of raw vectors */
+    cs_real *logits;     /* [L,lanes] U, matching pairs and padding masked; then dU */
     cs_real *matching;   /* [L] U_jj */
     cs_real *dmatching;  /* [L] dL/dU_jj */
     cs_real *row_top, *row_sum, *row_lse, *row_share;             /* [L] */

@@ -39,7 +39,7 @@ typedef struct {
 } cs_row_set;
 
 /* State of a sample. Tokens are taken in blocks of equal width, at most CS_BLOCK, so that what is
- * needed of all D at once stays small: matrices of P rows are one block [P,width] after the other. */
+ * needed of all D at once stays small: matrices of P rows are a block [P,width] after the other. */
 enum { CS_BLOCK = 64 };
 
 typedef struct {

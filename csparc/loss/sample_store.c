@@ -48,7 +48,7 @@ store_bias_row(size_t D, const cs_real *bias, cs_real *row)
 }
 
 /* dx rows from packed rows x scale; `scale` has one entry a packed row, or is one number for all
- * (scale_step 0). The `valid` packed rows lie in dx, none behind its place: the last moves first. */
+ * (scale_step 0). The `valid` packed rows lie in dx, none behind its place: the last goes first. */
 static void
 store_rows(size_t D, cs_row_set rows, size_t valid, const cs_real *packed, const cs_real *scale,
            size_t scale_step, const cs_real *bias, int bias_everywhere, cs_real *dx)
