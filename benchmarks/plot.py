@@ -30,6 +30,8 @@ def plot(records: list[Record], path: Path) -> None:
     require("matplotlib", extra="train").use("Agg")
     pyplot = require("matplotlib.pyplot", extra="train")
     drawn = bars(records)
+    if not drawn:
+        return  # every case failed
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.22 * len(drawn)), layout="constrained")
     colours = ["tab:blue" if first else "tab:gray" for _, _, first in drawn]
     axes.barh(range(len(drawn)), [length for _, length, _ in drawn], color=colours)
