@@ -1,103 +1,116 @@
 #include "loss/cross_attention.h"
 
 #include "base/real.h"
-#include "la/gemm.h"
 #include "la/norm.h"
 #include "la/rows.h"
 #include "loss/contrastive.h"
 #include "loss/kernels.h"
+#include "loss/multiply.h"
 #include "loss/pair_kernels.h"
 
 enum { NARROW = 8, VECTORS = 10 };
 
 void
-CS_TYPED(cs_attention_room_layout)(size_t most, size_t pairs, size_t D, size_t H, size_t heads,
+CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, size_t heads,
                                    cs_arena *arena, CS_TYPED(cs_attention_room) *r)
 {
     cs_real **narrow[NARROW] = {&r->q, &r->k, &r->u, &r->mixed, &r->dq, &r->dk, &r->du, &r->dmixed};
     cs_real **vectors[VECTORS] = {&r->norm,       &r->matching,   &r->row_top, &r->row_sum,
                                   &r->column_top, &r->column_sum, &r->row_lse, &r->column_lse,
                                   &r->row_share,  &r->column_share};
+    size_t most = P > L ? P : L, lanes = cs_whole_lanes(most), tall = D > H ? D : H;
+    size_t words = P * cs_whole_lanes(L), regions = L * cs_whole_lanes(P);
+    size_t pairs = words > regions ? words : regions;
     for (size_t i = 0; i < NARROW; i++)
         *narrow[i] = cs_arena_take(arena, most * H * sizeof(cs_real));
     r->o = cs_arena_take(arena, most * D * sizeof(cs_real));
     r->d_o = cs_arena_take(arena, most * D * sizeof(cs_real));
+    r->columns = cs_arena_take(arena, tall * lanes * sizeof(cs_real));
     r->a = cs_arena_take(arena, heads * pairs * sizeof(cs_real));
     r->logits = cs_arena_take(arena, pairs * sizeof(cs_real));
     r->d = cs_arena_take(arena, pairs * sizeof(cs_real));
-    r->e = cs_arena_take(arena, most * most * sizeof(cs_real));
-    r->g = cs_arena_take(arena, most * most * sizeof(cs_real));
+    r->e = cs_arena_take(arena, most * lanes * sizeof(cs_real));
+    r->g = cs_arena_take(arena, most * lanes * sizeof(cs_real));
     for (size_t i = 0; i < VECTORS; i++)
-        *vectors[i] = cs_arena_take(arena, most * sizeof(cs_real));
+        *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
 }
 
-/* y [N,H] = x [N,D] W^T + b, W [H,D]. */
+/* c [M,lanes] = a [M,K] x^T, x [N,K] (row strides a_row, x_row). */
 static void
-project(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *weight, const cs_real *bias,
-        cs_real *y)
+multiply_across(size_t M, size_t N, size_t K, const cs_real *a, size_t a_row, const cs_real *x,
+                size_t x_row, CS_TYPED(cs_attention_room) *r, cs_real *c)
 {
-    CS_TYPED(cs_gemm)(N, H, D, 1, x, D, 1, weight, 1, D, 0, y, H, 1);
-    for (size_t n = 0; bias != NULL && n < N; n++)
-        for (size_t h = 0; h < H; h++)
-            y[n * H + h] += bias[h];
+    size_t lanes = cs_whole_lanes(N);
+    CS_TYPED(cs_transpose)(N, K, lanes, x, x_row, r->columns);
+    cs_multiply(M, lanes, K, a, a_row, 1, r->columns, lanes, 0, c, lanes);
 }
 
-/* dx += dy W; dW += dy^T x; db += column sums of dy. */
+/* y [N,H] = x [N,D] W^T + b, columns [D,H] = W^T with a row stride. */
 static void
-project_backward(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *weight,
-                 const cs_real *dy, cs_real *dweight, cs_real *dbias, cs_real *dx)
+project(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *columns, size_t columns_row,
+        const cs_real *bias, cs_real *y)
 {
-    CS_TYPED(cs_gemm)(H, D, N, 1, dy, 1, H, x, D, 1, 1, dweight, D, 1);
-    CS_TYPED(cs_gemm)(N, D, H, 1, dy, H, 1, weight, D, 1, 1, dx, D, 1);
+    CS_TYPED(cs_term) term = {D, x, D, 1, columns, columns_row};
+    CS_TYPED(cs_result) result = {y, H, NULL, bias, 0, 0};
+    CS_TYPED(cs_product)(N, H, 1, &term, &result);
+}
+
+/* dW [H,D] += dy^T x; db += column sums of dy. */
+static void
+weights_backward(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *dy,
+                 cs_real *dweight, cs_real *dbias)
+{
+    cs_multiply(H, D, N, dy, 1, H, x, D, 1, dweight, D);
     for (size_t n = 0; dbias != NULL && n < N; n++)
         for (size_t h = 0; h < H; h++)
             dbias[h] += dy[n * H + h];
 }
 
-/* a [M,N] = softmax over keys of factor logits, every query alike. */
+/* a [M,lanes] = softmax over keys of factor logits, every query alike. */
 static void
 attend(size_t N, size_t M, cs_real factor, const cs_real *logits, cs_real *a,
        CS_TYPED(cs_attention_room) *r)
 {
-    for (size_t n = 0; n < N; n++)
+    size_t lanes = cs_whole_lanes(N);
+    for (size_t n = 0; n < lanes; n++)
         r->norm[n] = factor;
-    CS_TYPED(cs_pair_kernels_in_use)()->lane_softmax(M, N, r->norm, logits, a, r->row_top,
+    CS_TYPED(cs_pair_kernels_in_use)()->lane_softmax(M, lanes, r->norm, logits, a, r->row_top,
                                                      r->row_sum);
 }
 
-/* d [M,N], the gradient by a, becomes that by the logits, times factor. */
+/* d [M,lanes], the gradient by a, becomes that by the logits, times factor. */
 static void
 attend_backward(size_t N, size_t M, cs_real factor, const cs_real *a, cs_real *d,
                 CS_TYPED(cs_attention_room) *r)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
-    kernels->lane_dots(M, N, a, d, r->row_sum);
-    kernels->lane_softmax_centre(M, N, factor, r->row_sum, a, d);
+    kernels->lane_dots(M, cs_whole_lanes(N), a, d, r->row_sum);
+    kernels->lane_softmax_centre(M, cs_whole_lanes(N), factor, r->row_sum, a, d);
 }
 
 static void
 output(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y,
        const CS_TYPED(cs_attention_weights) *w, cs_real scale, CS_TYPED(cs_attention_room) *r)
 {
-    size_t H = w->H;
+    size_t H = w->H, lanes = cs_whole_lanes(N);
     if (w->inner == NULL) {
-        CS_TYPED(cs_gemm)(M, N, D, 1, y, D, 1, x, 1, D, 0, r->logits, N, 1);
+        multiply_across(M, N, D, y, D, x, D, r, r->logits);
         attend(N, M, scale, r->logits, r->a, r);
-        CS_TYPED(cs_gemm)(N, D, M, 1, r->a, 1, N, y, D, 1, 0, r->o, D, 1);
+        cs_multiply(N, D, M, r->a, 1, lanes, y, D, 0, r->o, D);
         return;
     }
-    const cs_real *bias = w->inner_bias;
+    const cs_real *bias = w->inner_bias, *columns = w->inner_columns;
     size_t width = H / w->heads;
-    project(N, D, H, x, w->inner, bias, r->q);
-    project(M, D, H, y, w->inner + H * D, bias == NULL ? NULL : bias + H, r->k);
-    project(M, D, H, y, w->inner + 2 * H * D, bias == NULL ? NULL : bias + 2 * H, r->u);
+    project(N, D, H, x, columns, 3 * H, bias, r->q);
+    project(M, D, H, y, columns + H, 3 * H, bias == NULL ? NULL : bias + H, r->k);
+    project(M, D, H, y, columns + 2 * H, 3 * H, bias == NULL ? NULL : bias + 2 * H, r->u);
     for (size_t head = 0, at = 0; head < w->heads; head++, at += width) {
-        cs_real *a = r->a + head * M * N;
-        CS_TYPED(cs_gemm)(M, N, width, 1, r->k + at, H, 1, r->q + at, 1, H, 0, r->logits, N, 1);
+        cs_real *a = r->a + head * M * lanes;
+        multiply_across(M, N, width, r->k + at, H, r->q + at, H, r, r->logits);
         attend(N, M, 1 / sqrt((cs_real)width), r->logits, a, r);
-        CS_TYPED(cs_gemm)(N, width, M, 1, a, 1, N, r->u + at, H, 1, 0, r->mixed + at, H, 1);
+        cs_multiply(N, width, M, a, 1, lanes, r->u + at, H, 0, r->mixed + at, H);
     }
-    project(N, H, D, r->mixed, w->out, w->out_bias, r->o);
+    project(N, H, D, r->mixed, w->out_columns, D, w->out_bias, r->o);
 }
 
 /* From d_o to dx, dy and the gradients of the weights. */
@@ -106,23 +119,27 @@ output_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y
                 const CS_TYPED(cs_attention_weights) *w, CS_TYPED(cs_attention_room) *r,
                 cs_real *dx, cs_real *dy)
 {
-    size_t H = w->H, width = H / w->heads;
-    for (size_t i = 0; i < N * H; i++)
-        r->dmixed[i] = 0;
-    project_backward(N, H, D, r->mixed, w->out, r->d_o, w->dout, w->dout_bias, r->dmixed);
+    size_t H = w->H, width = H / w->heads, lanes = cs_whole_lanes(N);
+    weights_backward(N, H, D, r->mixed, r->d_o, w->dout, w->dout_bias);
+    cs_multiply(N, H, D, r->d_o, D, 1, w->out, H, 0, r->dmixed, H);
     for (size_t head = 0, at = 0; head < w->heads; head++, at += width) {
-        const cs_real *a = r->a + head * M * N;
-        CS_TYPED(cs_gemm)(M, N, width, 1, r->u + at, H, 1, r->dmixed + at, 1, H, 0, r->d, N, 1);
-        CS_TYPED(cs_gemm)(M, width, N, 1, a, N, 1, r->dmixed + at, H, 1, 0, r->du + at, H, 1);
+        const cs_real *a = r->a + head * M * lanes;
+        multiply_across(M, N, width, r->u + at, H, r->dmixed + at, H, r, r->d);
+        cs_multiply(M, width, N, a, lanes, 1, r->dmixed + at, H, 0, r->du + at, H);
         attend_backward(N, M, 1 / sqrt((cs_real)width), a, r->d, r);
-        CS_TYPED(cs_gemm)(N, width, M, 1, r->d, 1, N, r->k + at, H, 1, 0, r->dq + at, H, 1);
-        CS_TYPED(cs_gemm)(M, width, N, 1, r->d, N, 1, r->q + at, H, 1, 0, r->dk + at, H, 1);
+        cs_multiply(N, width, M, r->d, 1, lanes, r->k + at, H, 0, r->dq + at, H);
+        cs_multiply(M, width, N, r->d, lanes, 1, r->q + at, H, 0, r->dk + at, H);
     }
     cs_real *dbias = w->dinner_bias;
-    project_backward(N, D, H, x, w->inner, r->dq, w->dinner, dbias, dx);
-    project_backward(M, D, H, y, w->inner + H * D, r->dk, w->dinner + H * D, NULL, dy);
-    project_backward(M, D, H, y, w->inner + 2 * H * D, r->du, w->dinner + 2 * H * D,
-                     dbias == NULL ? NULL : dbias + 2 * H, dy);
+    weights_backward(N, D, H, x, r->dq, w->dinner, dbias);
+    weights_backward(M, D, H, y, r->dk, w->dinner + H * D, NULL);
+    weights_backward(M, D, H, y, r->du, w->dinner + 2 * H * D,
+                     dbias == NULL ? NULL : dbias + 2 * H);
+    cs_multiply(N, D, H, r->dq, H, 1, w->inner, D, 1, dx, D);
+    CS_TYPED(cs_term)
+    terms[] = {{H, r->dk, H, 1, w->inner + H * D, D}, {H, r->du, H, 1, w->inner + 2 * H * D, D}};
+    CS_TYPED(cs_result) sum = {dy, D, NULL, dy, D, 0};
+    CS_TYPED(cs_product)(M, D, 2, terms, &sum);
 }
 
 /* The same without weights; returns its part of dscale. */
@@ -130,29 +147,39 @@ static double
 free_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y, cs_real scale,
               CS_TYPED(cs_attention_room) *r, cs_real *dx, cs_real *dy)
 {
+    size_t lanes = cs_whole_lanes(N);
     double total = 0;
-    CS_TYPED(cs_gemm)(M, N, D, 1, y, D, 1, r->d_o, 1, D, 0, r->d, N, 1);
-    CS_TYPED(cs_gemm)(M, D, N, 1, r->a, N, 1, r->d_o, D, 1, 1, dy, D, 1);
-    attend_backward(N, M, 1, r->a, r->d, r);
-    CS_TYPED(cs_pair_kernels_in_use)()->lane_dots(M, N, r->d, r->logits, r->row_sum);
+    multiply_across(M, N, D, y, D, r->d_o, D, r, r->d);
+    attend_backward(N, M, scale, r->a, r->d, r);
+    CS_TYPED(cs_pair_kernels_in_use)()->lane_dots(M, lanes, r->d, r->logits, r->row_sum);
     for (size_t n = 0; n < N; n++)
         total += (double)r->row_sum[n];
-    CS_TYPED(cs_gemm)(N, D, M, scale, r->d, 1, N, y, D, 1, 1, dx, D, 1);
-    CS_TYPED(cs_gemm)(M, D, N, scale, r->d, N, 1, x, D, 1, 1, dy, D, 1);
-    return total;
+    cs_multiply(N, D, M, r->d, 1, lanes, y, D, 1, dx, D);
+    CS_TYPED(cs_term)
+    terms[] = {{N, r->a, lanes, 1, r->d_o, D}, {N, r->d, lanes, 1, x, D}};
+    CS_TYPED(cs_result) sum = {dy, D, NULL, dy, D, 0};
+    CS_TYPED(cs_product)(M, D, 2, terms, &sum);
+    return total / (double)scale;
 }
 
-/* e [N,N] = scale x oh^T with its diagonal moved to `matching`; the loss and what follows from it. */
+/* e [N,lanes] = scale x oh^T with its diagonal moved to `matching`, masked where there is no column;
+ * the loss and what follows from it. */
 static double
 contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attention_room) *r)
 {
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    size_t lanes = cs_whole_lanes(N);
     double total = 0;
-    CS_TYPED(cs_gemm)(N, N, D, scale, x, D, 1, r->o, 1, D, 0, r->e, N, 1);
+    multiply_across(N, N, D, x, D, r->o, D, r, r->e);
     for (size_t n = 0; n < N; n++) {
-        r->matching[n] = r->e[n * N + n];
-        r->e[n * N + n] = CS_MASKED;
+        cs_real *e = r->e + n * lanes;
+        rows->scale_add(N, scale, e, 0, e);
+        r->matching[n] = e[n];
+        e[n] = CS_MASKED;
+        for (size_t k = N; k < lanes; k++)
+            e[k] = CS_MASKED;
     }
-    CS_TYPED(cs_loss_kernels_in_use)()->tile_states(N, N, r->e, r->row_top, r->row_sum,
+    CS_TYPED(cs_loss_kernels_in_use)()->tile_states(N, lanes, r->e, r->row_top, r->row_sum,
                                                     r->column_top, r->column_sum);
     for (size_t n = 0; n < N; n++) {
         cs_real own = r->matching[n];
@@ -162,6 +189,8 @@ contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attent
         r->column_lse[n] = own + column;
         total += (double)row + (double)column;
     }
+    for (size_t k = N; k < lanes; k++)
+        r->column_lse[k] = 0;
     return total / (2 * (double)N);
 }
 
@@ -169,12 +198,13 @@ contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attent
 static double
 contrast_backward(size_t N, cs_real weight, CS_TYPED(cs_attention_room) *r)
 {
+    size_t lanes = cs_whole_lanes(N);
     double total = 0;
     weight /= (cs_real)(2 * N);
-    CS_TYPED(cs_loss_kernels_in_use)()->tile_gradient(N, N, weight, r->e, r->row_lse, r->column_lse,
-                                                      r->g);
+    CS_TYPED(cs_loss_kernels_in_use)()->tile_gradient(N, lanes, weight, r->e, r->row_lse,
+                                                      r->column_lse, r->g);
     for (size_t n = 0; n < N; n++) {
-        cs_real *e = r->e + n * N, *g = r->g + n * N;
+        cs_real *e = r->e + n * lanes, *g = r->g + n * lanes;
         e[n] = r->matching[n];
         g[n] = -weight * (r->row_share[n] + r->column_share[n]);
         total += (double)CS_TYPED(cs_rows)()->dot(N, g, e);
@@ -189,6 +219,7 @@ CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x, con
                              cs_real *dx, cs_real *dy)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    size_t lanes = cs_whole_lanes(N);
     output(N, M, D, x, y, weights, scale, r);
     for (size_t n = 0; n < N; n++) {
         cs_real norm = cs_norm(rows, D, r->o + n * D);
@@ -198,14 +229,14 @@ CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x, con
     double loss = contrast(N, D, x, scale, r);
     if (dx == NULL || dy == NULL)
         return loss;
-    *dscale += contrast_backward(N, weight, r) / (double)scale;
-    CS_TYPED(cs_gemm)(N, D, N, scale, r->g, N, 1, r->o, D, 1, 1, dx, D, 1);
-    CS_TYPED(cs_gemm)(N, D, N, scale, r->g, 1, N, x, D, 1, 0, r->d_o, D, 1);
+    /* g becomes the gradient of cosines. */
+    *dscale += contrast_backward(N, scale * weight, r) / ((double)scale * (double)scale);
+    cs_multiply(N, D, N, r->g, lanes, 1, r->o, D, 1, dx, D);
+    cs_multiply(N, D, N, r->g, 1, lanes, x, D, 0, r->d_o, D);
     for (size_t n = 0; n < N; n++) {
         cs_real *row = r->d_o + n * D, inverse = r->norm[n] == 0 ? 0 : 1 / r->norm[n];
         cs_real along = rows->dot(D, r->o + n * D, row);
-        rows->scale_add(D, -along, r->o + n * D, 1, row);
-        rows->scale_add(D, inverse, row, 0, row);
+        rows->scale_add(D, -along * inverse, r->o + n * D, inverse, row);
     }
     if (weights->inner == NULL)
         *dscale += free_backward(N, M, D, x, y, scale, r, dx, dy);

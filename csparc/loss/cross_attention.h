@@ -9,7 +9,8 @@
  * x y^T), o = A y. A shift of all keys leaves A alone, so the gradient of bk is exactly 0.
  *
  * Cost 4 DH (N + M) + 4 NMH + 2 NND FLOP, three times that with gradients. Room: 8 arrays [n, H],
- * 2 [n, D], 2 [n, n] and (heads + 2) [N, M], n the larger of N and M. On the calling thread.
+ * 3 [n, D], 2 [n, n] and (heads + 2) [N, M], n the larger of N and M; where N counts columns it is
+ * rounded up to whole lanes. On the calling thread.
  */
 #ifndef CS_CROSS_ATTENTION_H
 #define CS_CROSS_ATTENTION_H
@@ -24,20 +25,22 @@ typedef struct {
     const cs_real *inner, *out;           /* NULL: without weights */
     const cs_real *inner_bias, *out_bias; /* or NULL */
     cs_real *dinner, *dout, *dinner_bias, *dout_bias; /* added to */
+    const cs_real *inner_columns, *out_columns; /* [D,3H], [H,D]: transposes, made by loss/mgca.h */
 } CS_TYPED(cs_attention_weights);
 
 typedef struct {
     cs_real *q, *k, *u, *mixed, *dq, *dk, *du, *dmixed; /* [n,H] */
     cs_real *o, *d_o;                                   /* [n,D]: output, then unit; gradient */
-    cs_real *a;                                         /* [heads,M,N] keys by queries */
-    cs_real *logits, *d;                                /* [M,N] */
-    cs_real *e, *g;                                     /* [n,n] */
+    cs_real *columns;                                   /* [D or H,lanes]: something of N, transposed */
+    cs_real *a;                                         /* [heads,M,lanes] keys by queries */
+    cs_real *logits, *d;                                /* [M,lanes] */
+    cs_real *e, *g;                                     /* [N,lanes] */
     cs_real *norm, *matching, *row_top, *row_sum, *column_top, *column_sum; /* [n] */
     cs_real *row_lse, *column_lse, *row_share, *column_share;               /* [n] */
 } CS_TYPED(cs_attention_room);
 
-/* Rows at most `most` on either side, N M at most `pairs`. */
-void CS_TYPED(cs_attention_room_layout)(size_t most, size_t pairs, size_t D, size_t H, size_t heads,
+/* At most P rows on one side and L on the other. */
+void CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, size_t heads,
                                         cs_arena *arena, CS_TYPED(cs_attention_room) *room);
 
 /* Returns the loss. With dx, dy (both or neither NULL) adds `weight` times the gradients to dx

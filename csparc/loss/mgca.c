@@ -6,6 +6,7 @@
 #include "base/real.h"
 #include "la/norm.h"
 #include "la/rows.h"
+#include "la/tiles.h"
 #include "loss/tiling.h"
 
 /* Valid rows of one side of a sample. */
@@ -23,6 +24,7 @@ typedef struct {
     size_t B, P, L, D;
     cs_tiling tiling;          /* owners of samples */
     cs_real *word_partial, *patch_partial; /* [owners, parameters] */
+    cs_real *word_columns, *patch_columns; /* [D,3H] and [H,D]: weights, transposed */
     double *loss, *dscale;     /* [B] */
     char *desks;
     size_t desk_bytes;
@@ -42,7 +44,7 @@ layout_desk(size_t P, size_t L, size_t D, size_t width, size_t heads, cs_arena *
     size_t before = arena->used;
     layout_side(P, D, arena, &d->patch);
     layout_side(L, D, arena, &d->token);
-    CS_TYPED(cs_attention_room_layout)(P > L ? P : L, P * L, D, width, heads, arena, &d->room);
+    CS_TYPED(cs_attention_room_layout)(P, L, D, width, heads, arena, &d->room);
     return arena->used - before;
 }
 
@@ -63,6 +65,8 @@ layout(size_t B, size_t P, size_t L, size_t D, size_t H, size_t K, size_t heads,
     desk measured;
     w.word_partial = cs_arena_take(arena, owners * parameters(H, D) * sizeof(cs_real));
     w.patch_partial = cs_arena_take(arena, owners * parameters(K, D) * sizeof(cs_real));
+    w.word_columns = cs_arena_take(arena, 4 * H * D * sizeof(cs_real));
+    w.patch_columns = cs_arena_take(arena, 4 * K * D * sizeof(cs_real));
     w.loss = cs_arena_take(arena, B * sizeof(double));
     w.dscale = cs_arena_take(arena, B * sizeof(double));
     w.desk_bytes = layout_desk(P, L, D, H > K ? H : K, heads, &counter, &measured);
@@ -79,7 +83,21 @@ CS_TYPED(cs_mgca_scratch)(size_t B, size_t P, size_t L, size_t D, size_t H, size
     return counter.used;
 }
 
-/* The weights of one direction with gradients that go to an owner's partial sums. */
+/* The weights of one direction with their transposes. */
+static CS_TYPED(cs_attention_weights)
+weights_with_columns(const CS_TYPED(cs_attention_weights) *given, size_t D, cs_real *columns)
+{
+    CS_TYPED(cs_attention_weights) w = *given;
+    if (given->inner == NULL)
+        return w;
+    w.inner_columns = columns;
+    w.out_columns = columns + 3 * w.H * D;
+    CS_TYPED(cs_transpose)(3 * w.H, D, 3 * w.H, w.inner, D, columns);
+    CS_TYPED(cs_transpose)(D, w.H, D, w.out, w.H, columns + 3 * w.H * D);
+    return w;
+}
+
+/* The same with gradients that go to an owner's partial sums. */
 static CS_TYPED(cs_attention_weights)
 weights_of_owner(const CS_TYPED(cs_attention_weights) *given, size_t D, size_t owner,
                  cs_real *partials)
@@ -190,14 +208,17 @@ CS_TYPED(cs_mgca)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_mgca
     size_t owners = w.tiling.owners, owned = w.tiling.owned;
     memset(w.word_partial, 0, owners * parameters(word->H, D) * sizeof(cs_real));
     memset(w.patch_partial, 0, owners * parameters(patch->H, D) * sizeof(cs_real));
+    CS_TYPED(cs_attention_weights)
+    word_weights = weights_with_columns(word, D, w.word_columns),
+    patch_weights = weights_with_columns(patch, D, w.patch_columns);
     CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t owner = 0; owner < owners; owner++) {
         desk d;
         cs_arena own = {w.desks + (size_t)cs_thread_id() * w.desk_bytes, 0};
         (void)layout_desk(P, L, D, width, word->heads, &own, &d);
         CS_TYPED(cs_attention_weights)
-        words = weights_of_owner(word, D, owner, w.word_partial),
-        regions = weights_of_owner(patch, D, owner, w.patch_partial);
+        words = weights_of_owner(&word_weights, D, owner, w.word_partial),
+        regions = weights_of_owner(&patch_weights, D, owner, w.patch_partial);
         for (size_t i = owner * owned; i < cs_least((owner + 1) * owned, B); i++)
             align_sample(&w, i, in, &words, &regions, &d, dpatches, dtokens);
     }
