@@ -119,6 +119,11 @@ CASES: dict[str, Case] = {
         {name: Shape(B=64, holes=0.1 if name == "holes" else 0.0) for name in VARIANTS},
         VARIANTS,
     ),
+    "bf16": Case(
+        "products in bfloat16: 1.5 x the loss in float32, where the processor has them",
+        {"csparc, bf16": FULL, "csparc, float32": FULL},
+        {"csparc, bf16": {"precision": "bf16"}},
+    ),
     "fixed": Case(
         "under 20 us above the arithmetic, Python included",
         {"B 8": SMALL, "B 16": Shape(16, 49, 12, 64), "all sizes 1": TINY},
