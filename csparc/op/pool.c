@@ -16,14 +16,9 @@ share(size_t T, const uint8_t *valid)
     return count > 0 ? 1 / (cs_real)count : 0;
 }
 
-/* How many of a run of rows to add in one go, in registers. Long rows go one by one: the processor
+/* Up to here rows of a run are added together, in registers. Longer ones go one by one: the CPU
  * fetches memory ahead only as it is read in order (35 GB/s a core instead of 11). */
-static size_t
-rows_at_once(size_t run, size_t C)
-{
-    enum { SHORT = 64 };
-    return C <= SHORT ? run : 1;
-}
+enum { SHORT = 64 };
 
 static void
 forward_sample(size_t T, size_t C, const cs_real *x, const uint8_t *valid, cs_real *y)
@@ -34,8 +29,10 @@ forward_sample(size_t T, size_t C, const cs_real *x, const uint8_t *valid, cs_re
     for (size_t begin = 0, end = 0; begin < T; begin = end + 1) { /* runs of valid rows */
         for (end = begin; end < T && (valid == NULL || valid[end]); end++)
             ;
-        for (size_t t = begin, step = rows_at_once(end - begin, C); t < end; t += step)
-            rows->add_rows(step, C, weight, x + t * C, y);
+        if (C <= SHORT)
+            rows->add_rows(end - begin, C, weight, x + begin * C, y);
+        for (size_t t = begin; C > SHORT && t < end; t++)
+            rows->scale_add(C, weight, x + t * C, 1, y);
     }
 }
 
@@ -76,7 +73,7 @@ bits_sample(size_t T, size_t C, const uint16_t *x, const uint8_t *valid, float *
     for (size_t begin = 0, end = 0; begin < T; begin = end + 1) {
         for (end = begin; end < T && (valid == NULL || valid[end]); end++)
             ;
-        for (size_t t = begin, step = rows_at_once(end - begin, C); t < end; t += step)
+        for (size_t t = begin, step = C <= SHORT ? end - begin : 1; t < end; t += step)
             cs_add_bits(step, C, weight, x + t * C, y);
     }
 }
