@@ -191,7 +191,7 @@ def objectives_table(found: Found) -> Rows:
             result = found.result(f"objectives/{case}")
             theirs = entry(result, "torch")
         except KeyError:
-            rows.append((name, MISSING, f"{aim:g} x", *[""] * (len(rows[0]) - 3)))
+            rows.append((name, MISSING, f"{aim:g}", *[""] * (len(rows[0]) - 3)))
             continue
         entries = (result.names[0], theirs)
         extra = [result.figures[f"{e}: extra resident MiB"] * 2**20 / 1e6 for e in entries]
