@@ -205,6 +205,21 @@ def test_a_checkpoint_for_use_cannot_be_resumed(tmp_path):
         small_training.trainer(out, resume=tmp_path / "bare.safetensors").run()
 
 
+def test_a_checkpoint_older_than_a_setting_can_be_resumed(tmp_path):
+    from csparc.trainer.checkpoint import read_checkpoint
+
+    out = tmp_path / "run"
+    small_training.trainer(out, steps=2).run()
+    older = read_checkpoint(CheckpointFolder(out / "checkpoints").last)
+    del older.metadata.train_config["duplicates"], older.metadata.loss_config["precision"]
+    with open(tmp_path / "older.safetensors", "wb") as file:
+        older.write(file)
+    found = tmp_path / "older.safetensors"
+    small_training.trainer(tmp_path / "on", steps=3, resume=found).run()
+    with pytest.raises(CheckpointError, match="duplicates = 'avoid' as in this run, found 'allow'"):
+        small_training.trainer(tmp_path / "no", resume=found, duplicates="avoid").run()
+
+
 def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
     out = tmp_path / "run"
     small_training.trainer(out, steps=4).run()

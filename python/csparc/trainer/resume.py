@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from csparc.errors import CheckpointError
+from csparc.losses.table import loss_from_config
 from csparc.trainer.checkpoint import Checkpoint
+from csparc.trainer.config import TrainConfig
 from csparc.trainer.metadata import Metadata
 from csparc.trainer.safetensors_file import show
 
@@ -33,7 +37,7 @@ def check_same_run(
     """
     saved = checkpoint.metadata
     for part in ("model_config", "loss_config", "train_config"):
-        found, expected = getattr(saved, part), getattr(run, part)
+        found, expected = _completed(part, getattr(saved, part)), getattr(run, part)
         for key in dict.fromkeys([*expected, *found]):
             if part == "train_config" and key in MAY_DIFFER:
                 continue
@@ -49,3 +53,16 @@ def check_same_run(
             f"{source}: expected the state of the optimiser, found a checkpoint made for use, not "
             "for going on"
         )
+
+
+def _completed(part: str, found: dict[str, Any]) -> dict[str, Any]:
+    """With the defaults of what is newer than the checkpoint: they are what was done before."""
+    if part == "train_config":
+        return {**TrainConfig(steps=1).decisive(), **found}
+    if part == "loss_config":
+        try:
+            loss = loss_from_config(found)
+        except (TypeError, ValueError):  # no loss of ours: compared as recorded
+            return found
+        return found if loss is None else {**loss.config(), **found}
+    return found
