@@ -136,14 +136,14 @@ BUGS = [
         "python/csparc/trainer/step.py",
         'scale * result.grads["logit_scale"] / slices',
         'result.grads["logit_scale"] / slices',
-        "test_trainer.py",
+        "test_step.py",
     ),
     Bug(
         "accumulated slices are summed instead of averaged",
         "python/csparc/trainer/step.py",
         "gradient if slices == 1 else gradient / slices",
         "gradient",
-        "test_trainer.py",
+        "test_step.py",
     ),
     Bug(
         "a resumed optimiser counts its steps from 0",

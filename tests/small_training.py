@@ -68,3 +68,8 @@ if __name__ == "__main__":
     if settings.pop("slow", False):
         settings["data"] = SlowScenes(tier="S", size=40, split="train")
     trainer(sys.argv[1], **settings).run()
+
+
+def weights(trainer) -> dict[str, np.ndarray]:
+    """A copy of a trainer's weights."""
+    return {name: array.copy() for name, array in trainer.model.state_dict().items()}
