@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from harness import Limits, Setting, interleave, main
+from harness import Limits, Setting, fma_peak, interleave, main
 from memory import trial
 from peers import Outcome, check_agreement
 from results import Measurement
@@ -31,6 +31,10 @@ def ours(shape: Shape, gradients: bool, options: dict[str, Any]) -> tuple[Callab
     buffers = {"patches": np.empty_like(patches), "tokens": np.empty_like(tokens)}
     for buffer in buffers.values():
         buffer.fill(0)  # memory the caller has, before anything is measured
+    if shape.bfloat16:
+        from ml_dtypes import bfloat16
+
+        patches, tokens = patches.astype(bfloat16), tokens.astype(bfloat16)
     arguments = {
         "text_mask": mask, "patch_mask": shape.patch_mask(), "logit_scale": SCALE, **options
     }  # fmt: skip
@@ -109,7 +113,19 @@ def memory(case: Case, limits: Limits) -> Measurement:
     return Measurement(seconds, work, compared=False, figures=figures)
 
 
-KINDS = {"rate": compare, "scaling": scaling, "fixed": fixed_cost, "memory": memory}
+def bfloat16(case: Case, limits: Limits) -> Measurement:
+    """Rates against what the processor multiplies in bfloat16 at most."""
+    result = compare(case, limits)
+    result.figures["float32, share of the FMA peak"] = result.peak_fraction("float32") or 0.0
+    result.notes["multiplies"] = _core.config()["bfloat16"]
+    result.peak = max(fma_peak(limits.threads, "pair_peak") for _ in range(case.repeats))
+    return result
+
+
+KINDS = {
+    "rate": compare, "scaling": scaling, "fixed": fixed_cost, "memory": memory,
+    "bfloat16": bfloat16,
+}  # fmt: skip
 
 
 def run(name: str, limits: Limits) -> Measurement:

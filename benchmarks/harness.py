@@ -51,16 +51,17 @@ class Limits:
         return time.monotonic() > self.until
 
 
-def fma_peak(threads: int) -> float:
-    """FLOP per second of nothing but multiply-adds, now."""
+def fma_peak(threads: int, op: str = "fma_peak") -> float:
+    """FLOP per second of nothing but multiply-adds, now; ``op``: or of bfloat16 "pair_peak"."""
     from csparc import _core
 
+    work = getattr(_core, op)
     flop = np.empty(threads)
-    _core.fma_peak(PEAK_ROUNDS, flop)  # wakes the threads
+    work(PEAK_ROUNDS, flop)  # wakes the threads
     best = 0.0
     for _ in range(PEAK_REPEATS):
         start = time.perf_counter()
-        _core.fma_peak(PEAK_ROUNDS, flop)
+        work(PEAK_ROUNDS, flop)
         best = max(best, float(flop.sum()) / (time.perf_counter() - start))
     return best
 

@@ -21,6 +21,8 @@ class Shape:
     D: int = 512
     captions: bool = False
     holes: float = 0.0
+    bfloat16: bool = False
+    """Whether sparc_loss gets the arrays in bfloat16."""
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """patches, tokens, mask of valid tokens."""
@@ -66,7 +68,7 @@ class Case:
     repeats: int = 9
     calls: int = 1
     kind: str = "rate"
-    """"rate"; "scaling": one thread against all; "fixed": cost of a call; "memory"."""
+    """"rate"; "scaling": one thread against all; "fixed": cost of a call; "memory"; "bfloat16"."""
 
 
 def neighbours(letter: str, isa: str | None = None) -> Case:
@@ -120,9 +122,15 @@ CASES: dict[str, Case] = {
         VARIANTS,
     ),
     "bf16": Case(
-        "products in bfloat16: 1.5 x the loss in float32, where the processor has them",
-        {"csparc, bf16": FULL, "csparc, float32": FULL},
-        {"csparc, bf16": {"precision": "bf16"}},
+        "1.5 x the same in float32; the peak is that of bfloat16 products",
+        {
+            "bf16 of bf16 arrays": Shape(bfloat16=True),
+            "bf16 of wide arrays": FULL,
+            "fp32 of bf16 arrays": Shape(bfloat16=True),
+            "float32": FULL,
+        },
+        {name: {"precision": "bf16"} for name in ("bf16 of bf16 arrays", "bf16 of wide arrays")},
+        kind="bfloat16",
     ),
     "fixed": Case(
         "under 20 us above the arithmetic, Python included",
