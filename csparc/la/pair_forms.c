@@ -1,7 +1,7 @@
 #include "la/pairs.h"
 #include "la/simd.h"
 
-enum { GROUP = LANES };
+enum { GROUP = LANES, VECS = 8 };
 typedef uint32_t words __attribute__((vector_size(4 * GROUP)));
 typedef uint16_t shorts __attribute__((vector_size(2 * GROUP)));
 
@@ -69,6 +69,10 @@ CS_SIMD(cs_pairs_of_floats)(size_t N, size_t D, const float *x, size_t x_row, cs
         const int two = n + 1 < N;
         for (size_t d = 0; d < D; d += GROUP) {
             const float *first = x + n * x_row + d;
+            if (n + 3 < N) { /* the next two rows, which often come from memory */
+                __builtin_prefetch(first + 2 * x_row, 0, 2);
+                __builtin_prefetch(first + 3 * x_row, 0, 2);
+            }
             const words low = round_words(load_words(first, D - d));
             const words high = two ? round_words(load_words(first + x_row, D - d)) : (words){0};
             if (rows != NULL) {
@@ -125,25 +129,34 @@ CS_SIMD(cs_floats_of_bits)(size_t N, const uint16_t *x, float *y)
         store_words(y + n, load_shorts(x + n, N - n) << 16, N - n);
 }
 
-enum { STRIP = 4 * GROUP };
+/* Columns that stay in registers from the first row to the last: VECS vectors, or as many as cover
+ * the `left` last ones. */
+INLINE void
+add_columns(size_t vecs, size_t left, size_t N, size_t D, float a, const uint16_t *x, float *y)
+{
+    vec sum[VECS];
+    UNROLL
+    for (size_t v = 0; v < vecs; v++)
+        sum[v] = (vec)load_words(y + v * GROUP, left - v * GROUP);
+    for (size_t n = 0; n < N; n++, x += D) {
+        UNROLL
+        for (size_t v = 0; v < vecs; v++) {
+            const vec wide = (vec)(load_shorts(x + v * GROUP, left - v * GROUP) << 16);
+            sum[v] = madd(splat(a), wide, sum[v]);
+        }
+    }
+    UNROLL
+    for (size_t v = 0; v < vecs; v++)
+        store_words(y + v * GROUP, (words)sum[v], left - v * GROUP);
+}
 
 void CS_SIMD(cs_add_bits)(size_t N, size_t D, float a, const uint16_t *x, float *y);
 void
 CS_SIMD(cs_add_bits)(size_t N, size_t D, float a, const uint16_t *x, float *y)
 {
-    for (size_t d = 0; d < D; d += STRIP) { /* stays in registers from the first row to the last */
-        const size_t left = D - d, vecs = left >= STRIP ? 4 : (left + GROUP - 1) / GROUP;
-        vec sum[4];
-        for (size_t v = 0; v < vecs; v++)
-            sum[v] = (vec)load_words(y + d + v * GROUP, left - v * GROUP);
-        for (size_t n = 0; n < N; n++) {
-            const uint16_t *row = x + n * D + d;
-            for (size_t v = 0; v < vecs; v++) {
-                const vec wide = (vec)(load_shorts(row + v * GROUP, left - v * GROUP) << 16);
-                sum[v] = madd(splat(a), wide, sum[v]);
-            }
-        }
-        for (size_t v = 0; v < vecs; v++)
-            store_words(y + d + v * GROUP, (words)sum[v], left - v * GROUP);
-    }
+    size_t d = 0;
+    for (; d + VECS * GROUP <= D; d += VECS * GROUP)
+        add_columns(VECS, VECS * GROUP, N, D, a, x + d, y + d);
+    for (; d < D; d += GROUP)
+        add_columns(1, D - d, N, D, a, x + d, y + d);
 }
