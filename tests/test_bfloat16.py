@@ -34,7 +34,6 @@ OPTIONS = [
     dict(normalizer="softmax", softmax_scale=0.7),
     dict(similarity="cosine"),
     dict(similarity="cosine", normalizer="softmax", detach_weights=True),
-    dict(detach_weights=True),
     dict(reduction="token", text_pool="unmasked"),
     dict(local_logit_scale=20.0, global_weight=0.0),
 ]
@@ -300,3 +299,14 @@ def test_no_copy_of_the_arrays(precision: str, root: Path) -> None:
     )
     grown, patches = json.loads(done.stdout)
     assert grown < patches / 2
+
+
+def test_estimated_memory() -> None:
+    csparc.set_num_threads(2)
+    sizes = dict(B=64, P=196, L=55, D=512)
+    exact = csparc.estimate_memory("sparc", **sizes)
+    rounded_too = csparc.estimate_memory("sparc", **sizes, precision="bf16")
+    operands = 2 * 4 * (196 * 512 + 2 * 55 * 512 + 55 * 196)
+    assert operands < rounded_too - exact < 2 * operands
+    with pytest.raises(ValueError, match="precision"):
+        csparc.estimate_memory("sparc", **sizes, precision="fp8")

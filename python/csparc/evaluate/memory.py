@@ -11,6 +11,7 @@ import numpy as np
 
 from csparc import _core
 from csparc._arrays import whole_number
+from csparc.losses import SparcLoss
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def estimate_memory(
     dtype
         float32 or float64.
     options
-        Those that change it: ``keep`` and ``drop_group`` of FILIP; ``prototypes``, ``width`` and
-        ``heads`` of MGCA.
+        Those that change it: ``precision`` of SPARC; ``keep`` and ``drop_group`` of FILIP;
+        ``prototypes``, ``width`` and ``heads`` of MGCA.
 
     Returns
     -------
@@ -89,8 +90,8 @@ def _siglip(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
     return [Stage("siglip")]
 
 
-def _sparc(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
-    return [Stage("sparc")]
+def _sparc(B: int, P: int, L: int, D: int, itemsize: int, precision: str = "fp32") -> list[Stage]:
+    return [Stage("sparc", {"rounded": int(SparcLoss(precision=precision).precision == "bf16")})]
 
 
 def _filip(
