@@ -9,10 +9,6 @@
 #include "loss/pair_products.h"
 #include "op/l2norm.h"
 
-/* Rows of a block: long ones use the caches best, but few blocks would leave threads idle. Columns:
- * rows of a tile of 56 do not fall into the same cache sets, as rows of 64 would. */
-enum { ROWS = 64, ROWS_OF_MANY = 256, MANY = 2048, COLUMNS = 56 };
-
 /* One side of the pairs: its unit vectors and, per row, the state of the other entries of its row
  * of U (its column, for captions) and what follows from it. */
 typedef struct {
@@ -57,7 +53,7 @@ static workspace
 layout(size_t B, size_t D, int positive, size_t threads, cs_arena *arena)
 {
     workspace w;
-    cs_tiling t = cs_tiling_of(B, B < MANY ? ROWS : ROWS_OF_MANY, COLUMNS, 0, 0);
+    cs_tiling t = CS_TYPED(cs_pair_tiling)(B, 0, 0);
     size_t blocks = cs_ceil_divide(B, t.rows);
     layout_side(B, D, positive, arena, &w.image);
     layout_side(B, D, positive, arena, &w.text);

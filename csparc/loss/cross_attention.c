@@ -162,8 +162,8 @@ free_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y, 
     return total / (double)scale;
 }
 
-/* e [N,lanes] = scale x oh^T with its diagonal moved to `matching`, masked where there is no column;
- * the loss and what follows from it. */
+/* e [N,lanes] = scale x oh^T with its diagonal moved to `matching`, masked where there is no
+ * column; the loss and what follows from it. */
 static double
 contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attention_room) *r)
 {

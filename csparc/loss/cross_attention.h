@@ -31,7 +31,7 @@ typedef struct {
 typedef struct {
     cs_real *q, *k, *u, *mixed, *dq, *dk, *du, *dmixed; /* [n,H] */
     cs_real *o, *d_o;                                   /* [n,D]: output, then unit; gradient */
-    cs_real *columns;                                   /* [D or H,lanes]: something of N, transposed */
+    cs_real *columns;                                   /* [D or H,lanes]: transposed rows */
     cs_real *a;                                         /* [heads,M,lanes] keys by queries */
     cs_real *logits, *d;                                /* [M,lanes] */
     cs_real *e, *g;                                     /* [N,lanes] */

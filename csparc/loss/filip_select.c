@@ -11,7 +11,7 @@
 #include "loss/taken_rows.h"
 #include "loss/tiling.h"
 
-/* Patches of a group compared at a time, as columns; tokens of a tile, where no caption has more. */
+/* Patches of a group compared at a time, as columns; tokens of a tile where no caption has more. */
 enum { PATCHES = 1568, TOKENS = 128 };
 
 typedef struct {

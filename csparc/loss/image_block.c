@@ -12,7 +12,7 @@
 /* Columns of a Gram matrix, rows of a gradient formed at a time. */
 enum { STRIP = 32, MOST_IMAGES = 16, PARTIAL_BYTES = 48 << 20 };
 
-/* Every tile of captions passes over all images of a block, which shall still be in a near cache. */
+/* Every tile of captions passes over all images of a block, which shall still be near. */
 enum { NEAR_BYTES = 3 << 20 };
 
 size_t
@@ -226,7 +226,8 @@ store_row(size_t r, size_t k, const CS_TYPED(cs_image_block) *block, cs_real *ou
     }
     cs_real along = CS_TYPED(cs_image_block_pull)(block, 0, r)[k] * inverse * inverse;
     int exponent = -block->exponent[r];
-    cs_real half = ldexp((cs_real)1, exponent / 2), rest = ldexp((cs_real)1, exponent - exponent / 2);
+    cs_real half = ldexp((cs_real)1, exponent / 2);
+    cs_real rest = ldexp((cs_real)1, exponent - exponent / 2);
     for (size_t d = 0; d < D; d++)
         out[d] = (drow[d] - along * row[d]) * half * rest;
 }

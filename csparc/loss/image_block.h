@@ -28,7 +28,7 @@ typedef struct {
     cs_real *inverse;     /* [most,P] 1/|rows_k|, 0 for a dead one */
     cs_real *norm;        /* [most,P] |v_k|, 0 for a dead one */
     size_t gram_row;
-    cs_real *columns;     /* [most,D,gram_row] rows, transposed; where there is use for Gram matrices */
+    cs_real *columns;     /* [most,D,gram_row] rows, transposed */
     cs_real *gram;        /* [most,P,gram_row] */
     cs_real *drows;       /* [owners,most,P,D] */
     cs_real *dgram;       /* [owners,most,P,gram_row] */

@@ -127,7 +127,8 @@ form_tile(const workspace *w, size_t r, tile *t)
             t->phi[k] = t->y[k] * lift;
         return;
     }
-    cs_multiply(P, C, P, block->gram + r * w->P * block->gram_row, block->gram_row, 1, t->a, C, 0, t->ga, C);
+    cs_multiply(P, C, P, block->gram + r * w->P * block->gram_row, block->gram_row, 1, t->a, C, 0,
+                t->ga, C);
     kernels->lane_dots(P, C, t->a, t->ga, t->q);
     for (size_t k = 0; k < C; k++) {
         /* |w| is at least its part along the caption, which rounding must not undo. */

@@ -19,9 +19,9 @@
  * |w| <= 1e-12: phi = 0 and no gradient.
  *
  * Cost 2 BBPD + 2 BBPP FLOP for the loss, 8 BBPD + 5 BBPP with gradients (half of the
- * symmetric dG), and about BPPD for the Gram matrices each pass. Scratch: a few images with their partial gradients (image_block.h), one tile
- * [P, 128] x 4 a thread, BD numbers for th. Numbers: an image is scaled by a power of two
- * to entries of at most 1; q is kept at or above y^2.
+ * symmetric dG), and about BPPD for the Gram matrices each pass. Scratch: a few images with their
+ * partial gradients (image_block.h), one tile [P, 128] x 4 a thread, BD numbers for th.
+ * Numbers: an image is scaled by a power of two to entries of at most 1; q is kept at or above y^2.
  */
 #ifndef CS_PACL_H
 #define CS_PACL_H

@@ -42,7 +42,8 @@ typedef struct {
     void (*lane_softmax_centre)(size_t P, size_t lanes, cs_real factor, const cs_real *mean,
                                 const cs_real *a, cs_real *d);
     /* Lanes in segments start_s .. start_s+1: first = softmax of factor_k x_pk over the lanes of a
-     * segment, row by row, 0 in lanes after the last segment; and d, the gradient by first, becomes that by factor_k x_pk. */
+     * segment, row by row, 0 in lanes after the last segment; and d, the gradient by first,
+     * becomes that by factor_k x_pk. */
     void (*segment_softmax)(size_t P, size_t lanes, size_t segments, const size_t *start,
                             const cs_real *factor, const cs_real *x, cs_real *first);
     void (*segment_softmax_backward)(size_t P, size_t lanes, size_t segments, const size_t *start,

@@ -4,6 +4,15 @@
 #include "la/rows.h"
 #include "la/tiles.h"
 
+enum { SOME = 256, MANY = 2048, COLUMNS = 56 };
+
+cs_tiling
+CS_TYPED(cs_pair_tiling)(size_t B, long long asked_rows, long long asked_columns)
+{
+    size_t rows = B < SOME ? 64 : B < MANY ? 128 : 256, columns = B < SOME ? COLUMNS : 2 * COLUMNS;
+    return cs_tiling_of(B, rows, columns, asked_rows, asked_columns);
+}
+
 void
 CS_TYPED(cs_pair_products_layout)(size_t B, size_t D, const cs_tiling *tiling,
                                   cs_arena *arena, CS_TYPED(cs_pair_products) *p)

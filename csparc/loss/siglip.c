@@ -10,7 +10,7 @@
 #include "loss/tiling.h"
 #include "op/l2norm.h"
 
-enum { ROWS = 64, COLUMNS = 56, SUMS = 3 };
+enum { SUMS = 3 };
 
 typedef struct {
     CS_TYPED(cs_pair_products) products;
@@ -32,7 +32,7 @@ layout(size_t B, size_t D, int positive, long long asked_rows, long long asked_c
        size_t threads, cs_arena *arena)
 {
     workspace w;
-    cs_tiling t = cs_tiling_of(B, ROWS, COLUMNS, asked_rows, asked_columns);
+    cs_tiling t = CS_TYPED(cs_pair_tiling)(B, asked_rows, asked_columns);
     w.image = cs_arena_take(arena, B * D * sizeof(cs_real));
     w.image_norm = cs_arena_take(arena, B * sizeof(cs_real));
     w.text = cs_arena_take(arena, B * D * sizeof(cs_real));

@@ -13,7 +13,7 @@
  *   out[0] loss, out[1] dloss/dlogit_scale, out[2] dloss/dlogit_bias
  *   dimage, dtext (B,D) written, or both NULL
  *
- * Cost 2 BBD FLOP, 6 BBD with gradients. Scratch 3 BD + 16 x 64 D numbers and two tiles a thread.
+ * Cost 2 BBD FLOP, 6 BBD with gradients. Scratch 3 BD + 16 x 256 D numbers and two tiles a thread.
  * Numbers: a confident decision keeps its digits (softplus and sigmoid of the signed logit). A zero
  * vector has cosine 0 with everything and gradient 0.
  */

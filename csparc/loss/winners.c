@@ -33,12 +33,12 @@ CS_TYPED(cs_winners_scratch)(size_t queries, size_t keys)
 }
 
 size_t
-CS_TYPED(cs_next_samples)(const CS_TYPED(cs_taken_rows) *keys, size_t first, size_t end, size_t most,
-                          size_t capacity)
+CS_TYPED(cs_next_samples)(const CS_TYPED(cs_taken_rows) *keys, size_t first, size_t end,
+                          size_t most, size_t room_for)
 {
     size_t samples = 1;
     while (first + samples < end && samples < most &&
-           keys->start[first + samples + 1] - keys->start[first] <= capacity)
+           keys->start[first + samples + 1] - keys->start[first] <= room_for)
         samples++;
     return samples;
 }

@@ -2,7 +2,8 @@
  * among the keys of each sample, and a pair of samples i, j one weight h_ij for all its queries
  * (loss/late.h).
  *
- *   dqueries[q,:] += sum_j h_ij keys[winner_jq,:]     dkeys[k,:] += sum over i, q won by k of h_ij queries[q,:]
+ *   dqueries[q,:] += sum_j h_ij keys[winner_jq,:]
+ *   dkeys[k,:] += sum over i, and q won by k, of h_ij queries[q,:]
  *
  * A few columns of D at a time, so that the rows that are gathered from lie in the nearest cache;
  * these columns are what threads share: every number is formed by one thread, samples and queries
@@ -20,7 +21,7 @@ typedef struct {
     size_t B;
     const CS_TYPED(cs_taken_rows) *query, *key;
     size_t first, samples;  /* the block of query samples */
-    const uint16_t *winner; /* [B, winner_row]: among the sample's keys, for each query of the block */
+    const uint16_t *winner; /* [B, winner_row]: among the sample's keys, for each query */
     size_t winner_row;
     const cs_real *h;       /* [samples, B] */
     size_t most_samples;    /* key samples taken at a time */
@@ -33,10 +34,10 @@ size_t CS_TYPED(cs_winners_scratch)(size_t queries, size_t keys);
 void CS_TYPED(cs_winners_backward)(const CS_TYPED(cs_winners) *winners, size_t queries,
                                    size_t threads, void *scratch);
 
-/* The next samples from `first` on, before `end`, at most `most`, whose keys number at most `room`
- * in all; at least one. */
+/* The next samples from `first` on, before `end`, at most `most`, whose keys number at most
+ * `room_for` in all; at least one. */
 size_t CS_TYPED(cs_next_samples)(const CS_TYPED(cs_taken_rows) *keys, size_t first, size_t end,
-                                 size_t most, size_t room);
+                                 size_t most, size_t room_for);
 
 /* Keys of a tile where no sample has more. */
 enum { CS_KEYS = 128 };
