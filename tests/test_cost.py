@@ -53,7 +53,8 @@ def test_options_reach_estimate_and_formula() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize(
-    "case", ["clip 2048 1 1 512", "filip 64 196 55 512", "gloria 24 196 55 512"]
+    "case",
+    ["clip 2048 1 1 512", "sparc 2048 2 2 512", "filip 64 196 55 512", "gloria 24 196 55 512"],
 )
 def test_resident_memory_grows_by_the_estimate(case: str, root) -> None:
     program = root / "tests" / "resident.py"

@@ -14,7 +14,7 @@ typedef struct {
     const cs_real *vector; /* [B,D] given, or the means */
     cs_real *dvector;      /* [B,D] */
     int pooled;
-    cs_real *mean, *dmean; /* [B,D] scratch */
+    cs_real *mean, *dmean; /* [B,D] scratch, where the caller gave no array */
 } side;
 
 typedef struct {
@@ -26,21 +26,21 @@ typedef struct {
 } workspace;
 
 static void
-layout_side(size_t B, size_t D, cs_arena *arena, side *s)
+layout_side(size_t B, size_t D, int given, int dgiven, cs_arena *arena, side *s)
 {
-    s->mean = cs_arena_take(arena, B * D * sizeof(cs_real));
-    s->dmean = cs_arena_take(arena, B * D * sizeof(cs_real));
+    s->mean = cs_arena_take(arena, given ? 0 : B * D * sizeof(cs_real));
+    s->dmean = cs_arena_take(arena, given && dgiven ? 0 : B * D * sizeof(cs_real));
 }
 
 static workspace
-layout(size_t B, size_t P, size_t L, size_t D, int positive, cs_sparc_room room, size_t threads,
+layout(size_t B, size_t P, size_t L, size_t D, cs_objective_room room, size_t threads,
        cs_arena *arena)
 {
     workspace w = {0};
-    size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, positive, threads);
-    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, room, threads);
-    layout_side(B, D, arena, &w.image);
-    layout_side(B, D, arena, &w.text);
+    size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, room.positive, threads);
+    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, room.local, threads);
+    layout_side(B, D, room.image_given, room.dimage_given, arena, &w.image);
+    layout_side(B, D, room.text_given, room.dtext_given, arena, &w.text);
     w.share = cs_arena_take(arena, B * sizeof(cs_real));
     w.loss = cs_arena_take(arena, B * sizeof(double));
     w.dscale = cs_arena_take(arena, B * sizeof(double));
@@ -51,11 +51,11 @@ layout(size_t B, size_t P, size_t L, size_t D, int positive, cs_sparc_room room,
 }
 
 size_t
-CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int positive,
-                               cs_sparc_room room, size_t threads)
+CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, cs_objective_room room,
+                               size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, P, L, D, positive, room, threads, &counter);
+    (void)layout(B, P, L, D, room, threads, &counter);
     return counter.used;
 }
 
@@ -156,8 +156,11 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
 {
     cs_arena arena = {scratch, 0};
     int backward = out->dpatches != NULL && out->dtokens != NULL;
-    cs_sparc_room room = {backward, options->rounded, in->token_bits != NULL};
-    workspace w = layout(B, P, L, D, cs_groups_match(&in->groups), room, threads, &arena);
+    cs_objective_room room = {{backward, options->rounded, in->token_bits != NULL},
+                              cs_groups_match(&in->groups),
+                              in->image_global != NULL, in->text_global != NULL,
+                              out->dimage != NULL, out->dtext != NULL};
+    workspace w = layout(B, P, L, D, room, threads, &arena);
     double global[2];
     if (!is_whole(in, options))
         return CS_EVALUE;

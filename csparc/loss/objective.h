@@ -7,7 +7,8 @@
  * Gradients are of global_weight global + local_weight local. That of a mean goes to every row it
  * was taken over, divided by their number.
  *
- *   patches (B,P,D) tokens (B,L,D), or in the place of either, in float, its bfloat16 bits; image_global, text_global (B,D) or NULL: the means
+ *   patches (B,P,D) tokens (B,L,D), or in the place of either, in float, its bfloat16 bits
+ *   image_global, text_global (B,D) or NULL: the means
  *   patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
  *   groups: of the global loss (loss/groups.h)
  *   sums [CS_OBJECTIVE_SUMS] written: the two losses unweighted, the share of valid pairs whose
@@ -17,8 +18,9 @@
  *     and dtokens both or neither
  *   dimage, dtext (B,D) written where given; not looked at without dpatches
  *
- * Cost: the two parts and BPD + BLD FLOP for the means. Scratch: 4 BD and 5 B numbers, and that of
- * the part that takes more. Sums over samples run in their order, compensated.
+ * Cost: the two parts and BPD + BLD FLOP for the means. Scratch: BD numbers for every mean and every
+ * gradient of a vector that has no array given, 5 B numbers, and that of the part that takes more.
+ * Sums over samples run in their order, compensated.
  */
 #ifndef CS_OBJECTIVE_H
 #define CS_OBJECTIVE_H
@@ -57,9 +59,15 @@ typedef struct {
     cs_real *weights, *dpatches, *dtokens, *dimage, *dtext;
 } CS_TYPED(cs_objective_output);
 
-/* `positive`: pairs of a group match. */
-size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, int positive,
-                                      cs_sparc_room room, size_t threads);
+/* What scratch depends on beside the sizes. */
+typedef struct {
+    cs_sparc_room local;
+    int positive; /* pairs of a group match */
+    int image_given, text_given, dimage_given, dtext_given;
+} cs_objective_room;
+
+size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D,
+                                      cs_objective_room room, size_t threads);
 
 cs_status CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                                  const CS_TYPED(cs_objective_input) *in,

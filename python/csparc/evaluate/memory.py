@@ -45,7 +45,8 @@ def estimate_memory(
     -------
     int
         Scratch of the core, which asks the same functions that lay it out, and temporary arrays.
-        For the number of threads that is set: each holds its own tiles. What the matrix library
+        For the number of threads that is set: each holds its own tiles. Of SPARC with its global
+        vectors given; means in their place take four arrays [B, D] more. What the matrix library
         packs is not counted: about 4 MB a thread, kept by the process.
 
     Raises
