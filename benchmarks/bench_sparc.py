@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from harness import Limits, Setting, fma_peak, interleave, main
 from memory import trial
 from peers import Outcome, check_agreement
@@ -32,12 +33,13 @@ def ours(shape: Shape, gradients: bool, options: dict[str, Any]) -> tuple[Callab
 
         patches, tokens = patches.astype(bfloat16), tokens.astype(bfloat16)
     arguments = {
-        "text_mask": mask, "patch_mask": shape.patch_mask(), "logit_scale": SCALE, **options
+        "text_mask": mask, "patch_mask": shape.patch_mask(), "logit_scale": SCALE,
+        **shape.global_vectors(), **options,
     }  # fmt: skip
     if gradients:
         # As in a loop: memory the caller has, before anything is measured.
         grads = csparc.sparc_loss(patches, tokens, grad=True, **arguments).grads
-        arguments["out_grads"] = {name: grads[name] for name in ("patches", "tokens")}
+        arguments["out_grads"] = {k: g for k, g in grads.items() if isinstance(g, np.ndarray)}
 
     def call() -> Outcome:
         out = csparc.sparc_loss(patches, tokens, **arguments)

@@ -13,7 +13,8 @@ SCALE = 1 / 0.07
 @dataclass(frozen=True)
 class Shape:
     """Sizes of one batch; ``captions``: lengths as of COCO captions, padded to L; ``holes``: share
-    of the patches that the mask leaves out, here and there."""
+    of the patches that the mask leaves out, here and there; ``given``: with global vectors, as a
+    model gives them, where they are means of the rows otherwise."""
 
     B: int = 256
     P: int = 196
@@ -21,6 +22,7 @@ class Shape:
     D: int = 512
     captions: bool = False
     holes: float = 0.0
+    given: bool = False
     bfloat16: bool = False
     """Whether sparc_loss gets the arrays in bfloat16."""
 
@@ -35,6 +37,12 @@ class Shape:
             lengths = np.clip(np.round(13 * spread), 7, self.L).astype(int)
             lengths[0] = self.L
         return patches, tokens, np.arange(self.L) < lengths[:, None]
+
+    def global_vectors(self) -> dict[str, np.ndarray]:
+        """By argument name; empty where they are not given."""
+        rng = np.random.default_rng(2)
+        names = ("image_global", "text_global") if self.given else ()
+        return {n: rng.standard_normal((self.B, self.D), dtype=np.float32) for n in names}
 
     def patch_mask(self) -> np.ndarray | None:
         """Valid patches [B, P]; None: all of them."""
@@ -74,7 +82,7 @@ class Case:
 def neighbours(letter: str, isa: str | None = None) -> Case:
     """Sizes of one letter, those one above a tile beside those that fill it."""
     sizes = SIZES[letter]
-    shapes = {f"{letter} {size}": Shape(**{"B": 16, letter: size}) for size in sizes}
+    shapes = {f"{letter} {size}": Shape(**{"B": 16, letter: size}, given=True) for size in sizes}
     aim = "70 % of the peak; one above a tile within 15 % of its neighbour per FLOP"
     return Case(aim, shapes, isa=isa)
 
@@ -106,6 +114,10 @@ CASES: dict[str, Case] = {
     "value": Case("the loss alone", peers=True, gradients=False, repeats=5),
     "small": Case(
         "whole call against peers", {"csparc": SMALL}, peers=True, repeats=10, calls=50
+    ),
+    "given": Case("85 % of the peak, global vectors given", {"csparc": Shape(given=True)}),
+    "given-avx2": Case(
+        "78 % of this machine's peak of AVX2", {"csparc": Shape(given=True)}, isa="avx2"
     ),
     "full-avx2": Case("78 % of this machine's peak of AVX2", isa="avx2"),
     "full-portable": Case("correct, not fast", {"csparc": Shape(B=32)}, isa="portable", repeats=5),
