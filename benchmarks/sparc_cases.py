@@ -152,8 +152,8 @@ CASES: dict[str, Case] = {
         kind="fixed",
     ),
     "memory": Case(
-        "under 2 MB a thread, none that grows with B x P x L (global vectors are [B, D])",
-        {"B 64": Shape(B=64), "B 256": FULL},
+        "under 2 MB a thread, none that grows with B x P x L",
+        {"B 64": Shape(B=64, given=True), "B 256": Shape(given=True)},
         repeats=1,
         kind="memory",
     ),
