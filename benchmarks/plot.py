@@ -6,9 +6,11 @@ from pathlib import Path
 
 from results import Record
 
+PEERS = ("torch", "jax")
+
 
 def bars(records: list[Record]) -> list[tuple[str, float, bool]]:
-    """(label, length, whether it is its case's first) from top to bottom."""
+    """(label, length, whether it is a peer's) from top to bottom."""
     out = []
     for record in records:
         result = record.measurement
@@ -19,7 +21,7 @@ def bars(records: list[Record]) -> list[tuple[str, float, bool]]:
         for name in result.names:
             fraction = result.peak_fraction(name)
             length = result.rate(name) / top if fraction is None else fraction
-            out.append((f"{case}: {name}", length, name == result.names[0]))
+            out.append((f"{case}: {name}", length, name.startswith(PEERS)))
     return out
 
 
@@ -33,7 +35,7 @@ def plot(records: list[Record], path: Path) -> None:
     if not drawn:
         return  # every case failed
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.22 * len(drawn)), layout="constrained")
-    colours = ["tab:blue" if first else "tab:gray" for _, _, first in drawn]
+    colours = ["tab:gray" if peer else "tab:blue" for _, _, peer in drawn]
     axes.barh(range(len(drawn)), [length for _, length, _ in drawn], color=colours)
     axes.set_yticks(range(len(drawn)), [label for label, _, _ in drawn], fontsize=7)
     axes.set_ylim(len(drawn) - 0.5, -0.5)

@@ -7,7 +7,8 @@
 #include "base/status.h"
 
 /* `name` forces a context ("haswell", "zen3", "skx", ...), NULL or "" chooses. CS_EVALUE: this BLIS
- * has no such context, or this processor cannot run it. Called once, after cs_cpu_init; not safe beside a running product. */
+ * has no such context, or this processor cannot run it. Called once, after cs_cpu_init; not safe
+ * beside a running product. */
 cs_status cs_blis_init(const char *name);
 
 const char *cs_blis_context_name(void);

@@ -15,7 +15,8 @@ cs_product_f64(size_t M, size_t N, size_t terms, const cs_term_f64 *term,
 {
     for (size_t i = 0; i < M; i++)
         if (result->rows != NULL)
-            cs_rows_f64()->scale_add(N, result->e == NULL ? 1 : result->e[i], result->rows + i * result->rows_row, 0,
+            cs_rows_f64()->scale_add(N, result->e == NULL ? 1 : result->e[i],
+                                     result->rows + i * result->rows_row, 0,
                                      result->c + i * result->c_row);
     for (size_t q = 0; q < terms; q++)
         cs_gemm_f64(M, N, term[q].K, 1, term[q].a, term[q].a_row, term[q].a_col, term[q].b,

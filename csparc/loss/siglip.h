@@ -28,8 +28,8 @@ size_t CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, int positive, long long a
                                    long long asked_columns, size_t threads);
 
 cs_status CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                              const cs_groups *groups, cs_real logit_scale, cs_real logit_bias, long long asked_rows,
-                              long long asked_columns, double *out, cs_real *dimage,
-                              cs_real *dtext, size_t threads, void *scratch);
+                              const cs_groups *groups, cs_real logit_scale, cs_real logit_bias,
+                              long long asked_rows, long long asked_columns, double *out,
+                              cs_real *dimage, cs_real *dtext, size_t threads, void *scratch);
 
 #endif

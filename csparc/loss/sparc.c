@@ -210,8 +210,8 @@ one_sample(size_t i, size_t source, size_t P, size_t L, size_t D,
         CS_TYPED(cs_sample_store_bias)(D, given.token_rows, token_bias,
                                        options->token_bias_everywhere, out.dtokens);
     } else {
-        CS_TYPED(cs_sample_store_patches)(&w->sample, adds_bias(w, options) ? NULL : given.patch_bias,
-                                          out.dpatches);
+        const cs_real *patch_bias = adds_bias(w, options) ? NULL : given.patch_bias;
+        CS_TYPED(cs_sample_store_patches)(&w->sample, patch_bias, out.dpatches);
         CS_TYPED(cs_sample_store_tokens)(&w->sample, token_bias, options->token_bias_everywhere,
                                          out.dtokens);
     }

@@ -12,7 +12,8 @@ numpy_type_of(const char *text, size_t length)
         const char *text;
         int type;
     } types[] = {{"i32", NPY_INT32}, {"i64", NPY_INT64},   {"u8", NPY_UINT8},
-                 {"u16", NPY_UINT16}, {"u32", NPY_UINT32}, {"u64", NPY_UINT64}, {"f32", NPY_FLOAT32}, {"f64", NPY_FLOAT64}};
+                 {"u16", NPY_UINT16}, {"u32", NPY_UINT32}, {"u64", NPY_UINT64},
+                 {"f32", NPY_FLOAT32}, {"f64", NPY_FLOAT64}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (strlen(types[i].text) == length && strncmp(types[i].text, text, length) == 0)
             return types[i].type;
