@@ -43,8 +43,8 @@ BUGS = [
     Bug(
         "the local loss forgets one direction in the gradient of matching pairs",
         "csparc/loss/grouped.c",
-        "-weight * (w->row_share[j] + w->column_share[j])",
-        "-weight * (w->row_share[j] + w->row_share[j])",
+        "-weight * (square->row_share[j] + square->column_share[j])",
+        "-weight * (square->row_share[j] + square->row_share[j])",
         "test_sparc.py",
     ),
     Bug(

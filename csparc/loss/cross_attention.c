@@ -3,21 +3,18 @@
 #include "base/real.h"
 #include "la/norm.h"
 #include "la/rows.h"
-#include "loss/contrastive.h"
 #include "loss/kernels.h"
 #include "loss/multiply.h"
 #include "loss/pair_kernels.h"
 
-enum { NARROW = 8, VECTORS = 10 };
+enum { NARROW = 8, VECTORS = 3 };
 
 void
 CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, size_t heads,
                                    cs_arena *arena, CS_TYPED(cs_attention_room) *r)
 {
     cs_real **narrow[NARROW] = {&r->q, &r->k, &r->u, &r->mixed, &r->dq, &r->dk, &r->du, &r->dmixed};
-    cs_real **vectors[VECTORS] = {&r->norm,       &r->matching,   &r->row_top, &r->row_sum,
-                                  &r->column_top, &r->column_sum, &r->row_lse, &r->column_lse,
-                                  &r->row_share,  &r->column_share};
+    cs_real **vectors[VECTORS] = {&r->norm, &r->top, &r->sum};
     size_t most = P > L ? P : L, lanes = cs_whole_lanes(most), tall = D > H ? D : H;
     size_t words = P * cs_whole_lanes(L), regions = L * cs_whole_lanes(P);
     size_t pairs = words > regions ? words : regions;
@@ -33,6 +30,7 @@ CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, size_
     r->g = cs_arena_take(arena, most * lanes * sizeof(cs_real));
     for (size_t i = 0; i < VECTORS; i++)
         *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
+    CS_TYPED(cs_square_layout)(lanes, arena, &r->square);
 }
 
 /* c [M,lanes] = a [M,K] x^T, x [N,K] (row strides a_row, x_row). */
@@ -74,8 +72,8 @@ attend(size_t N, size_t M, cs_real factor, const cs_real *logits, cs_real *a,
     size_t lanes = cs_whole_lanes(N);
     for (size_t n = 0; n < lanes; n++)
         r->norm[n] = factor;
-    CS_TYPED(cs_pair_kernels_in_use)()->lane_softmax(M, lanes, r->norm, logits, a, r->row_top,
-                                                     r->row_sum);
+    CS_TYPED(cs_pair_kernels_in_use)()->lane_softmax(M, lanes, r->norm, logits, a, r->top,
+                                                     r->sum);
 }
 
 /* d [M,lanes], the gradient by a, becomes that by the logits, times factor. */
@@ -84,8 +82,8 @@ attend_backward(size_t N, size_t M, cs_real factor, const cs_real *a, cs_real *d
                 CS_TYPED(cs_attention_room) *r)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
-    kernels->lane_dots(M, cs_whole_lanes(N), a, d, r->row_sum);
-    kernels->lane_softmax_centre(M, cs_whole_lanes(N), factor, r->row_sum, a, d);
+    kernels->lane_dots(M, cs_whole_lanes(N), a, d, r->sum);
+    kernels->lane_softmax_centre(M, cs_whole_lanes(N), factor, r->sum, a, d);
 }
 
 static void
@@ -151,9 +149,9 @@ free_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y, 
     double total = 0;
     multiply_across(M, N, D, y, D, r->d_o, D, r, r->d);
     attend_backward(N, M, scale, r->a, r->d, r);
-    CS_TYPED(cs_pair_kernels_in_use)()->lane_dots(M, lanes, r->d, r->logits, r->row_sum);
+    CS_TYPED(cs_pair_kernels_in_use)()->lane_dots(M, lanes, r->d, r->logits, r->sum);
     for (size_t n = 0; n < N; n++)
-        total += (double)r->row_sum[n];
+        total += (double)r->sum[n];
     cs_multiply(N, D, M, r->d, 1, lanes, y, D, 1, dx, D);
     CS_TYPED(cs_term)
     terms[] = {{N, r->a, lanes, 1, r->d_o, D}, {N, r->d, lanes, 1, x, D}};
@@ -169,29 +167,10 @@ contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attent
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t lanes = cs_whole_lanes(N);
-    double total = 0;
     multiply_across(N, N, D, x, D, r->o, D, r, r->e);
-    for (size_t n = 0; n < N; n++) {
-        cs_real *e = r->e + n * lanes;
-        rows->scale_add(N, scale, e, 0, e);
-        r->matching[n] = e[n];
-        e[n] = CS_MASKED;
-        for (size_t k = N; k < lanes; k++)
-            e[k] = CS_MASKED;
-    }
-    CS_TYPED(cs_loss_kernels_in_use)()->tile_states(N, lanes, r->e, r->row_top, r->row_sum,
-                                                    r->column_top, r->column_sum);
-    for (size_t n = 0; n < N; n++) {
-        cs_real own = r->matching[n];
-        cs_real row = cs_excess(r->row_top[n], r->row_sum[n], own, &r->row_share[n]);
-        cs_real column = cs_excess(r->column_top[n], r->column_sum[n], own, &r->column_share[n]);
-        r->row_lse[n] = own + row;
-        r->column_lse[n] = own + column;
-        total += (double)row + (double)column;
-    }
-    for (size_t k = N; k < lanes; k++)
-        r->column_lse[k] = 0;
-    return total / (2 * (double)N);
+    for (size_t n = 0; n < N; n++)
+        rows->scale_add(N, scale, r->e + n * lanes, 0, r->e + n * lanes);
+    return CS_TYPED(cs_square_loss)(N, lanes, r->e, &r->square) / (2 * (double)N);
 }
 
 /* g = weight dloss/de; returns sum of g e. */
@@ -199,14 +178,15 @@ static double
 contrast_backward(size_t N, cs_real weight, CS_TYPED(cs_attention_room) *r)
 {
     size_t lanes = cs_whole_lanes(N);
+    const CS_TYPED(cs_square) *square = &r->square;
     double total = 0;
     weight /= (cs_real)(2 * N);
-    CS_TYPED(cs_loss_kernels_in_use)()->tile_gradient(N, lanes, weight, r->e, r->row_lse,
-                                                      r->column_lse, r->g);
+    CS_TYPED(cs_loss_kernels_in_use)()->tile_gradient(N, lanes, weight, r->e, square->row_lse,
+                                                      square->column_lse, r->g);
     for (size_t n = 0; n < N; n++) {
         cs_real *e = r->e + n * lanes, *g = r->g + n * lanes;
-        e[n] = r->matching[n];
-        g[n] = -weight * (r->row_share[n] + r->column_share[n]);
+        e[n] = square->matching[n];
+        g[n] = -weight * (square->row_share[n] + square->column_share[n]);
         total += (double)CS_TYPED(cs_rows)()->dot(N, g, e);
     }
     return total;

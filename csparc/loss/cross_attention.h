@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "csparc.h"
+#include "loss/square.h"
 
 /* Wq, Wk, Wv lie one after another in inner [3,H,D], their biases in inner_bias [3,H]; out [D,H]. */
 typedef struct {
@@ -35,8 +36,8 @@ typedef struct {
     cs_real *a;                                         /* [heads,M,lanes] keys by queries */
     cs_real *logits, *d;                                /* [M,lanes] */
     cs_real *e, *g;                                     /* [N,lanes] */
-    cs_real *norm, *matching, *row_top, *row_sum, *column_top, *column_sum; /* [n] */
-    cs_real *row_lse, *column_lse, *row_share, *column_share;               /* [n] */
+    cs_real *norm, *top, *sum;  /* [n] */
+    CS_TYPED(cs_square) square; /* of e */
 } CS_TYPED(cs_attention_room);
 
 /* At most P rows on one side and L on the other. */

@@ -3,7 +3,6 @@
 #include "base/real.h"
 #include "la/norm.h"
 #include "la/rows.h"
-#include "loss/contrastive.h"
 #include "loss/products.h"
 
 /* Lengths above this: see cs_sample_open's rescale. */
@@ -16,13 +15,12 @@ CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena, CS_TYPED(cs_gro
 {
     size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
     cs_real **vectors[] = {&w->inverse, &w->pull, &w->token_pull,
-                           &w->row_factor, &w->matching, &w->dmatching,
-                           &w->row_top, &w->row_sum, &w->row_lse, &w->row_share,
-                           &w->column_top, &w->column_sum, &w->column_lse, &w->column_share};
+                           &w->row_factor, &w->dmatching};
     w->room = cs_arena_take(arena, (L * D + LINE) * sizeof(cs_real));
     w->logits = cs_arena_take(arena, L * lanes * sizeof(cs_real));
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
         *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
+    CS_TYPED(cs_square_layout)(lanes, arena, &w->square);
 }
 
 /* c = a V and 1/|c|. Returns whether the lengths leave room for products. */
@@ -66,30 +64,8 @@ double
 CS_TYPED(cs_matching_loss)(const CS_TYPED(cs_sample) *x, cs_real logit_scale,
                            CS_TYPED(cs_grouped) *w)
 {
-    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
-    size_t L = x->L, lanes = x->lanes;
-    double total = 0;
     form_logits(x, logit_scale, w);
-    for (size_t j = 0; j < L; j++) {
-        cs_real *row = w->logits + j * lanes;
-        w->matching[j] = row[j];
-        row[j] = CS_MASKED;
-        for (size_t k = L; k < lanes; k++)
-            row[k] = CS_MASKED;
-    }
-    kernels->tile_states(L, lanes, w->logits, w->row_top, w->row_sum, w->column_top,
-                         w->column_sum);
-    for (size_t j = 0; j < L; j++) {
-        cs_real own = w->matching[j];
-        cs_real row = cs_excess(w->row_top[j], w->row_sum[j], own, &w->row_share[j]);
-        cs_real column = cs_excess(w->column_top[j], w->column_sum[j], own, &w->column_share[j]);
-        w->row_lse[j] = own + row;
-        w->column_lse[j] = own + column;
-        total += (double)row + (double)column;
-    }
-    for (size_t k = L; k < lanes; k++)
-        w->column_lse[k] = 0;
-    return total;
+    return CS_TYPED(cs_square_loss)(x->L, x->lanes, w->logits, &w->square);
 }
 
 /* logits = G logit_scale / (|c_j| |t_k|), the pulls of c and t, and as result sum G o U, which is
@@ -97,12 +73,13 @@ CS_TYPED(cs_matching_loss)(const CS_TYPED(cs_sample) *x, cs_real logit_scale,
 static double
 logits_gradient(const CS_TYPED(cs_sample) *x, cs_real weight, CS_TYPED(cs_grouped) *w)
 {
+    const CS_TYPED(cs_square) *square = &w->square;
     double total = 0;
     for (size_t j = 0; j < x->L; j++)
-        w->dmatching[j] = -weight * (w->row_share[j] + w->column_share[j]);
-    CS_TYPED(cs_matching) matching = {w->matching,   w->dmatching,     w->row_lse,
-                                      w->column_lse, w->row_factor,    x->token_inverse,
-                                      w->logits,     w->pull, w->token_pull};
+        w->dmatching[j] = -weight * (square->row_share[j] + square->column_share[j]);
+    CS_TYPED(cs_matching) matching = {square->matching,   w->dmatching,  square->row_lse,
+                                      square->column_lse, w->row_factor, x->token_inverse,
+                                      w->logits,          w->pull,       w->token_pull};
     CS_TYPED(cs_loss_kernels_in_use)()->matching_gradient(x->L, x->lanes, weight, &matching);
     for (size_t j = 0; j < x->L; j++) {
         total += (double)w->pull[j];

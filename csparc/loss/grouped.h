@@ -10,6 +10,7 @@
 #define CS_GROUPED_H
 
 #include "loss/sample.h"
+#include "loss/square.h"
 
 typedef struct {
     cs_real *room;       /* [L,D] and a cache line */
@@ -19,10 +20,8 @@ typedef struct {
     cs_real *token_pull; /* [lanes] coefficient of t_k in dT_k */
     cs_real *row_factor; /* [L] logit_scale / |c| */
     cs_real *logits;     /* [L,lanes] U, matching pairs and padding masked; then dU */
-    cs_real *matching;   /* [L] U_jj */
     cs_real *dmatching;  /* [L] dL/dU_jj */
-    cs_real *row_top, *row_sum, *row_lse, *row_share;             /* [L] */
-    cs_real *column_top, *column_sum, *column_lse, *column_share; /* [lanes] */
+    CS_TYPED(cs_square) square; /* of U */
 } CS_TYPED(cs_grouped);
 
 /* Cut the arrays for at most L tokens out of `arena`. */
