@@ -1,5 +1,6 @@
 #include "la/pairs.h"
 
+#include "la/chains.h"
 #include "la/pair_lanes.h"
 #include "la/simd.h"
 
@@ -28,27 +29,17 @@ static const size_t tallest[WIDEST + 1] = {0, 7, 4};
 
 #include "la/tile_loops.h"
 
-enum { CHAINS = 12 }; /* as in la/peak.c */
+INLINE vec
+step(vec chain, vec factor, vec term)
+{
+    return fuse(factor, term, chain);
+}
 
 double CS_SIMD(cs_pair_peak)(size_t rounds);
 double
 CS_SIMD(cs_pair_peak)(size_t rounds)
 {
-    vec chain[CHAINS];
-    const vec factor = splat(0.75f), term = splat(0.0625f); /* pairs whose low half is 0 */
-    UNROLL
-    for (int i = 0; i < CHAINS; i++)
-        chain[i] = splat((float)i);
-    for (size_t r = 0; r < rounds; r++) {
-        UNROLL
-        for (int i = 0; i < CHAINS; i++)
-            chain[i] = fuse(factor, term, chain[i]);
-    }
-    vec sum = chain[0];
-    UNROLL
-    for (int i = 1; i < CHAINS; i++)
-        sum += chain[i];
-    volatile float sink = sum_lanes(sum);
-    (void)sink;
+    /* Pairs whose low half is 0. */
+    run_chains(rounds, step, splat(0.75f), splat(0.0625f));
     return 4.0 * CHAINS * LANES * (double)rounds;
 }
