@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from guarded import guarded
 from half_numbers import bits, rounded
+from other_isa import run_again
 from tolerances import OP, PAIR_TWIN, assert_close
 
 from csparc import _core
@@ -211,14 +212,7 @@ def test_every_instruction_set(isa: str) -> None:
     config = _core.config()
     if config["bfloat16"] == "plain" and isa == config["isa"]:
         pytest.skip("already ran")
-    forced = plain_environment(isa)
-    if subprocess.run([sys.executable, "-c", "import csparc"], env=forced).returncode != 0:
-        pytest.skip(f"this processor has no {isa}")
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "not every_instruction_set", __file__]
-    run = subprocess.run(
-        command, env=forced, capture_output=True, text=True, cwd=Path(__file__).parent
-    )
-    assert run.returncode == 0, run.stdout[-3000:]
+    run_again(__file__, isa, plain_environment(isa))
 
 
 def test_unknown_choice_is_refused() -> None:

@@ -4,13 +4,12 @@ access outside the operands."""
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from guarded import guarded
+from other_isa import run_again
 from tolerances import OP, assert_close
 
 from csparc import _core
@@ -173,11 +172,4 @@ def test_every_instruction_set(isa: str) -> None:
     """This file again, with one instruction set forced."""
     if isa == _core.config()["isa"]:
         pytest.skip("already ran")
-    forced = {**os.environ, "CSPARC_ISA": isa}
-    if subprocess.run([sys.executable, "-c", "import csparc"], env=forced).returncode != 0:
-        pytest.skip(f"this processor has no {isa}")
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "not every_instruction_set", __file__]
-    run = subprocess.run(
-        command, env=forced, capture_output=True, text=True, cwd=Path(__file__).parent
-    )
-    assert run.returncode == 0, run.stdout[-3000:]
+    run_again(__file__, isa, {**os.environ, "CSPARC_ISA": isa})
