@@ -13,23 +13,24 @@
 
 /* The accessor of one kind of table; `name` holds the tables, one an instruction set. */
 #ifdef CS_HAS_X86_ISAS
-#define CS_ISA_TABLE(accessor, type, name)                                                   \
-    extern const type CS_ISA_COPY(name, portable), CS_ISA_COPY(name, avx2), CS_ISA_COPY(name, avx512);     \
-    const type *accessor(void)                                                        \
-    {                                                                                 \
-        static const type *const copies[CS_ISA_COUNT] = {                             \
-            [CS_ISA_PORTABLE] = &CS_ISA_COPY(name, portable),                                \
-            [CS_ISA_AVX2] = &CS_ISA_COPY(name, avx2),                                        \
-            [CS_ISA_AVX512] = &CS_ISA_COPY(name, avx512),                                    \
-        };                                                                            \
-        return copies[cs_isa()];                                                      \
+#define CS_ISA_TABLE(accessor, type, name)                                      \
+    extern const type CS_ISA_COPY(name, portable), CS_ISA_COPY(name, avx2),     \
+        CS_ISA_COPY(name, avx512);                                              \
+    const type *accessor(void)                                                  \
+    {                                                                           \
+        static const type *const copies[CS_ISA_COUNT] = {                       \
+            [CS_ISA_PORTABLE] = &CS_ISA_COPY(name, portable),                   \
+            [CS_ISA_AVX2] = &CS_ISA_COPY(name, avx2),                           \
+            [CS_ISA_AVX512] = &CS_ISA_COPY(name, avx512),                       \
+        };                                                                      \
+        return copies[cs_isa()];                                                \
     }
 #else
-#define CS_ISA_TABLE(accessor, type, name)           \
-    extern const type CS_ISA_COPY(name, portable);   \
-    const type *accessor(void)                \
-    {                                         \
-        return &CS_ISA_COPY(name, portable);         \
+#define CS_ISA_TABLE(accessor, type, name)                                      \
+    extern const type CS_ISA_COPY(name, portable);                              \
+    const type *accessor(void)                                                  \
+    {                                                                           \
+        return &CS_ISA_COPY(name, portable);                                    \
     }
 #endif
 

@@ -24,7 +24,8 @@ int cs_processor_count(void);
 /* On this thread alone unless it is worth waking the others (about 10 microseconds of work). */
 #define CS_PARALLEL_FOR_IF(worth) \
     CS_PRAGMA(omp parallel for schedule(static) num_threads(cs_thread_count()) if (worth))
-/* For iterations of unequal cost. Which thread runs which is luck; results must not depend on it. */
+/* For iterations of unequal cost. Which thread runs which is luck; results must not
+ * depend on it. */
 #define CS_PARALLEL_FOR_DYNAMIC \
     CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads(cs_thread_count()))
 /* The same on at most `count` threads: for loops whose scratch was measured for that many. */

@@ -8,8 +8,8 @@
  *
  * Cost one table look-up an entry, 4 or 8 bytes written for each read. Numbers: each of the 256
  * values is computed once by the three operations above in the type of y, so the result equals that
- * of an elementwise program to the last bit. One thread: the loader, which calls it, works beside the
- * threads of the training step and must not wake a second team.
+ * of an elementwise program to the last bit. One thread: the loader, which calls it, works beside
+ * the threads of the training step and must not wake a second team.
  */
 #ifndef CS_NORMALIZE_H
 #define CS_NORMALIZE_H

@@ -1,8 +1,8 @@
 /* Procedural scenes: flat coloured shapes on a grey ground, drawn from counter-based numbers.
  *
- * A scene is a function of (seed, stream, index) and a table of rules, whatever the batch, the order
- * and the threads. All arithmetic is on integers, so pixels and masks are the same bits on every
- * machine and compiler.
+ * A scene is a function of (seed, stream, index) and a table of rules, whatever the batch, the
+ * order and the threads. All arithmetic is on integers, so pixels and masks are the same bits on
+ * every machine and compiler.
  *
  * Letters here: N scenes, K objects a scene at most, F columns of an object's record
  * (CS_SCENE_COLUMNS), R entries of the rules (CS_SCENE_RULES), C colours of the palette, M allowed
@@ -64,7 +64,8 @@ typedef struct {
  * rejected and made again while its class is not the stream's, an object shows fewer than 12 pixels
  * or less than half of its own, or shapes are too few.
  * out: objects [N,K,F], background [N] (grey level). scratch: cs_scene_scratch bytes a thread.
- * CS_EVALUE: rules out of range or never met; CS_EINDEX: no such pair or index < 0; CS_ESHAPE: R, F or K. */
+ * CS_EVALUE: rules out of range or never met; CS_EINDEX: no such pair or index < 0; CS_ESHAPE: R, F
+ * or K. */
 cs_status cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed,
                         uint64_t stream, const int64_t *index, const int32_t *rules,
                         const uint8_t *pairs, int32_t *objects, uint8_t *background,

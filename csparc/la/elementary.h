@@ -32,8 +32,8 @@ cs_normal(double x, double *density)
 
 #else
 
-/* exp(x) = 2^n exp(r), |r| <= ln(2)/2. n is rounded by adding 1.5 * 2^23, which leaves it in the low
- * bits of the sum; 2^n is multiplied in by adding n to the exponent. exp(x) below the smallest
+/* exp(x) = 2^n exp(r), |r| <= ln(2)/2. n is rounded by adding 1.5 * 2^23, which leaves it in the
+ * low bits of the sum; 2^n is multiplied in by adding n to the exponent. exp(x) below the smallest
  * normal number is 0. NaN stays NaN: its n is 0. */
 static inline float
 cs_exp(float x)
@@ -59,8 +59,8 @@ cs_exp(float x)
     return x > highest ? INFINITY : p;
 }
 
-/* Phi(x) from the tail Phi(-|x|) = t q(t) exp(-x^2 / 2), t = 1 / (1 + 0.3 |x| / sqrt(2)), so that it
- * keeps its relative accuracy (3e-7) as it falls; q is a minimax fit (2e-8) on |x| <= 13. */
+/* Phi(x) from the tail Phi(-|x|) = t q(t) exp(-x^2 / 2), t = 1 / (1 + 0.3 |x| / sqrt(2)), so that
+ * it keeps its relative accuracy (3e-7) as it falls; q is a minimax fit (2e-8) on |x| <= 13. */
 static inline float
 cs_normal(float x, float *density)
 {

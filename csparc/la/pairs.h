@@ -12,8 +12,8 @@
  *
  * The instruction set "avx512bf16" multiplies two pairs and adds both products at once. Everywhere
  * else its plain twin widens each half to a float and multiplies those. They differ in the order
- * and the rounding of sums (relative 1e-6 of the sum of magnitudes), and the instruction takes numbers
- * below 1.2e-38 for 0. Sums run in order, as la/tiles.h has it.
+ * and the rounding of sums (relative 1e-6 of the sum of magnitudes), and the instruction takes
+ * numbers below 1.2e-38 for 0. Sums run in order, as la/tiles.h has it.
  *
  * On the calling thread. 4MNK FLOP a term; conversions O(ND).
  */

@@ -20,7 +20,7 @@ typedef struct {
 
 #define DECLARE_PRODUCTS(isa)                                                                      \
     void cs_pair_product_##isa(size_t, size_t, size_t, const cs_pair_term *,                       \
-                               const cs_pair_result *);                                             \
+                               const cs_pair_result *);                                            \
     double cs_pair_peak_##isa(size_t);
 #define DECLARE(isa)                                                                               \
     DECLARE_PRODUCTS(isa)                                                                          \

@@ -7,8 +7,8 @@
  * reads one row of b and broadcasts one element per row of a, whose strides are free. So neither
  * operand is copied, a transposed a is only another pair of strides, and what must be copied is the
  * operand whose columns are not contiguous: cs_transpose. Which tile runs follows from N and the
- * instruction set (la/tiles.c; docs/kernels.md has the table). Rows and columns are cut evenly, so a
- * size one above a tile does not cost a tile more. Every sum starts from the rows and runs over k
+ * instruction set (la/tiles.c; docs/kernels.md has the table). Rows and columns are cut evenly, so
+ * a size one above a tile does not cost a tile more. Every sum starts from the rows and runs over k
  * in order, whatever the tile, so a product added to the one before it gives the bits of one with
  * both terms: bits depend on the instruction set alone. Nothing outside the operands is read or
  * written.

@@ -1,6 +1,6 @@
 /* Cross-entropy of one row of scores X [B] that is there as a whole, and its gradient.
  *
- *   loss = 1/(2B) [ lse_j scale X_j - scale X_i ]    or as loss/groups.h has it for pairs of a group
+ *   loss = 1/(2B) [ lse_j scale X_j - scale X_i ]   or as loss/groups.h has it for pairs of a group
  *
  * j runs over the samples whose key_count is above 0, i among them. score: X in, factor / scale
  * dloss/dX out; out[0] loss, out[1] dloss/dscale, both added to.

@@ -20,7 +20,8 @@
 #include "csparc.h"
 #include "loss/square.h"
 
-/* Wq, Wk, Wv lie one after another in inner [3,H,D], their biases in inner_bias [3,H]; out [D,H]. */
+/* Wq, Wk, Wv lie one after another in inner [3,H,D], their biases in inner_bias [3,H]; out
+ * [D,H]. */
 typedef struct {
     size_t H, heads;
     const cs_real *inner, *out;           /* NULL: without weights */
@@ -46,7 +47,8 @@ void CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, 
 
 /* Returns the loss. With dx, dy (both or neither NULL) adds `weight` times the gradients to dx
  * [N,D], dy [M,D], *dscale and those of the weights. N, M >= 1. */
-double CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y,
+double CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x,
+                                    const cs_real *y,
                                     const CS_TYPED(cs_attention_weights) *weights, cs_real scale,
                                     cs_real weight, CS_TYPED(cs_attention_room) *room,
                                     double *dscale, cs_real *dx, cs_real *dy);

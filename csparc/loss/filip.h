@@ -2,7 +2,7 @@
  *
  *   X_ij = mean over query patches of i of max over key tokens of j of ph . th    image to caption
  *   Y_ij = mean over query tokens of i of max over key patches of j of th . ph    caption to image
- *   loss = 1/(2B) [ CE(logit_scale X) + CE(logit_scale Y) ]     each over its own rows (loss/late.h)
+ *   loss = 1/(2B) [ CE(logit_scale X) + CE(logit_scale Y) ]    each over its own rows (loss/late.h)
  *
  *   patches (B,P,D), tokens (B,L,D) in
  *   patch_query, patch_key (B,P), token_query, token_key (B,L) or NULL: rows that take part as
@@ -11,8 +11,8 @@
  *   out[0] loss, out[1] dloss/dlogit_scale
  *   dpatches (B,P,D), dtokens (B,L,D) written, or both NULL; asked_*: 0 for the usual tile
  *
- * Cost and scratch: loss/late.h, both directions; nothing of size B x B is stored. A zero vector has
- * similarity 0, may win a maximum, and has gradient 0.
+ * Cost and scratch: loss/late.h, both directions; nothing of size B x B is stored. A zero vector
+ * has similarity 0, may win a maximum, and has gradient 0.
  */
 #ifndef CS_FILIP_H
 #define CS_FILIP_H

@@ -38,8 +38,8 @@ cs_groups_match(const cs_groups *groups)
     return groups->id != NULL && groups->positive;
 }
 
-/* What is known of the matching entries of rows (columns): largest, sum of exp(entry - largest), sum
- * and number of entries. Once closed, `top` holds their log-sum m. */
+/* What is known of the matching entries of rows (columns): largest, sum of exp(entry - largest),
+ * sum and number of entries. Once closed, `top` holds their log-sum m. */
 typedef struct {
     cs_real *top, *sum, *total, *count;
 } CS_TYPED(cs_matches);
@@ -65,8 +65,8 @@ void CS_TYPED(cs_groups_absorb)(const cs_groups *groups, size_t r0, size_t R, si
                                 const CS_TYPED(cs_matches) *rows,
                                 const CS_TYPED(cs_matches) *columns);
 
-/* Cross-entropy of row i, whose other entries have the state (top, sum). Sets *share, and *lse of the
- * whole row. */
+/* Cross-entropy of row i, whose other entries have the state (top, sum). Sets *share, and *lse of
+ * the whole row. */
 cs_real CS_TYPED(cs_matches_close)(const CS_TYPED(cs_matches) *matches, size_t i, cs_real top,
                                    cs_real sum, cs_real *share, cs_real *lse);
 

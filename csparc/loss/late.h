@@ -4,8 +4,8 @@
  *   loss = 1/(2B) sum_i [ lse_j scale X_ij - scale X_ii ]
  *
  * qh, kh unit vectors. i runs over samples that have queries and keys of their own, j over samples
- * that have keys; ties of the maximum go to the lowest key. X is normalised over its rows only, so a
- * block of samples (loss/tiling.h) is finished at once: scores against all B samples, with the
+ * that have keys; ties of the maximum go to the lowest key. X is normalised over its rows only, so
+ * a block of samples (loss/tiling.h) is finished at once: scores against all B samples, with the
  * winners noted; the block's log-sums; then, for every query and its winners, with
  * h = dloss/dX_ij / (number of queries of i):  dqh += h kh*,  dkh* += h qh.
  *
@@ -17,8 +17,8 @@
  * Cost 2 BBD Q K FLOP for Q queries and K keys a sample, and 4 BBD Q for gradients. Scratch: the
  * queries of a block (about 1,568, or one sample) as columns, their winners (2 bytes a query and
  * sample), and for a thread a tile of at most max(128, N) keys, the best similarity of every query
- * to each of its samples, and 32 columns of the block's queries and their gradients. Samples of more
- * than 65,535 keys: CS_ESHAPE.
+ * to each of its samples, and 32 columns of the block's queries and their gradients. Samples of
+ * more than 65,535 keys: CS_ESHAPE.
  */
 #ifndef CS_LATE_H
 #define CS_LATE_H

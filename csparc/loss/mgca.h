@@ -11,8 +11,8 @@
  *   out[0] loss, out[1] dloss/dscale; dpatches, dtokens written, or both NULL
  *
  * Cost: twice loss/cross_attention.h a sample. Samples are dealt to at most 16 owners, each with
- * its own sum of the gradients of the weights, added in order. Scratch a thread: unit rows and their
- * gradients, 2 (P + L) D, and the room of cross_attention.h; nothing crosses samples.
+ * its own sum of the gradients of the weights, added in order. Scratch a thread: unit rows and
+ * their gradients, 2 (P + L) D, and the room of cross_attention.h; nothing crosses samples.
  */
 #ifndef CS_MGCA_H
 #define CS_MGCA_H

@@ -1,4 +1,5 @@
-/* c [M,N] = a [M,K] b [K,N], or added to c: one product of la/tiles.h. Rows of b and c contiguous. */
+/* c [M,N] = a [M,K] b [K,N], or added to c: one product of la/tiles.h. Rows of b and c are
+ * contiguous. */
 #ifndef CS_MULTIPLY_H
 #define CS_MULTIPLY_H
 

@@ -18,9 +18,9 @@
  *     and dtokens both or neither
  *   dimage, dtext (B,D) written where given; not looked at without dpatches
  *
- * Cost: the two parts and BPD + BLD FLOP for the means. Scratch: BD numbers for every mean and every
- * gradient of a vector that has no array given, 5 B numbers, and that of the part that takes more.
- * Sums over samples run in their order, compensated.
+ * Cost: the two parts and BPD + BLD FLOP for the means. Scratch: BD numbers for every mean and
+ * every gradient of a vector that has no array given, 5 B numbers, and that of the part that takes
+ * more. Sums over samples run in their order, compensated.
  */
 #ifndef CS_OBJECTIVE_H
 #define CS_OBJECTIVE_H

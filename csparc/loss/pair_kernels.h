@@ -31,8 +31,8 @@ typedef struct {
     void (*patch_weights_backward)(size_t P, size_t lanes, int sigmoid, const cs_real *row,
                                    const cs_real *e, const cs_real *twice_f, const cs_real *mean,
                                    const cs_real *a, cs_real *x, cs_real *ga, cs_real *pull);
-    /* a = softmax over rows of factor_k x_pk, factor >= 0; x, a [P,lanes], the rest [lanes], top and
-     * total scratch. Only differences are multiplied: a factor of any size is safe. */
+    /* a = softmax over rows of factor_k x_pk, factor >= 0; x, a [P,lanes], the rest [lanes], top
+     * and total scratch. Only differences are multiplied: a factor of any size is safe. */
     void (*lane_softmax)(size_t P, size_t lanes, const cs_real *factor, const cs_real *x,
                          cs_real *a, cs_real *top, cs_real *total);
     /* ga becomes du = a (e x + twice_f ga), whose sum over rows is 0 by construction of e. */
@@ -59,7 +59,7 @@ typedef struct {
     void (*raise_bests)(size_t R, size_t C, const cs_real *x, size_t x_row, cs_real *row_best,
                         cs_real *column_best);
     /* Rows of CS_CHUNK numbers, q and s in order, 1 to CS_GATHERED samples s:
-     *   out [Q,] += sum_s weight_s rows_s[winner_sq,:]     out_s[winner_sq,:] += weight_s rows[q,:] */
+     *   out [Q,] += sum_s weight_s rows_s[winner_sq,:]  out_s[winner_sq,:] += weight_s rows[q,:] */
     void (*gather_rows)(size_t Q, size_t count, const uint16_t *const *winner,
                         const cs_real *weight, const cs_real *const *rows, cs_real *out);
     void (*scatter_rows)(size_t Q, size_t count, const uint16_t *const *winner,

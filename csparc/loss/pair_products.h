@@ -17,8 +17,8 @@
 #include "csparc.h"
 #include "loss/tiling.h"
 
-/* Tiles of a batch of B: large ones use the caches best, but few would leave threads idle. Rows of 56
- * numbers, or twice that, do not fall into the same cache sets, as rows of 64 would. */
+/* Tiles of a batch of B: large ones use the caches best, but few would leave threads idle. Rows of
+ * 56 numbers, or twice that, do not fall into the same cache sets, as rows of 64 would. */
 cs_tiling CS_TYPED(cs_pair_tiling)(size_t B, long long asked_rows, long long asked_columns);
 
 typedef struct {

@@ -10,7 +10,8 @@
  *   dV = a^T dc + ds^T T                                  dT = G^T-term + ds V
  *
  *   patches (B,P,D) tokens (B,L,D) in, or in their place patch_bits, token_bits in bfloat16 (float
- *     only), which are read one sample at a time; patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
+ *     only), which are read one sample at a time; patch_valid (B,P) text_valid (B,L) or NULL:
+ *     1 = valid
  *   share (B): 0 or a sample without valid rows is skipped
  *   patch_bias, token_bias (B,D) or NULL: added to the gradient of every valid row (how the mean
  *     that stands for a missing global vector sends its gradient back)

@@ -1,9 +1,10 @@
-/* Cross-entropies over the rows and over the columns of a square of logits in which (n,n) is the pair
- * to be found: tokens with their grouped vectors, or with what attends to them.
+/* Cross-entropies over the rows and over the columns of a square of logits in which (n,n) is the
+ * pair to be found: tokens with their grouped vectors, or with what attends to them.
  *
  *   CE(U) + CE(U^T) = sum_n [ lse_k U_nk - U_nn ] + [ lse_k U_kn - U_nn ]
  *
- * The matching pair is kept out of the log-sums (loss/kernels.h), so confident rows keep their digits.
+ * The matching pair is kept out of the log-sums (loss/kernels.h), so confident rows keep their
+ * digits.
  */
 #ifndef CS_SQUARE_H
 #define CS_SQUARE_H

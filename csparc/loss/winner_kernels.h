@@ -1,6 +1,6 @@
-/* Part of the table of loss/pair_kernels.h that lives in winner_kernels.c: maxima, and gradients that
- * go to who attained them. Each is described there. Included only by sources that are compiled per
- * instruction set. */
+/* Part of the table of loss/pair_kernels.h that lives in winner_kernels.c: maxima, and gradients
+ * that go to who attained them. Each is described there. Included only by sources that are compiled
+ * per instruction set. */
 #ifndef CS_WINNER_KERNELS_H
 #define CS_WINNER_KERNELS_H
 

@@ -1,9 +1,9 @@
 /* One image against the packed words of a few captions: GLoRIA's attention, forward and back.
  *
- * Image: rows V [P,D] and Gram matrix G of loss/image_block.h, v = 2^exponent V. Words: unit vectors
- * th and lengths |t|, caption s holding words start[s] .. start[s+1]. Everything is [P, lanes], one
- * word a lane, words rounded up to whole lanes:
- *   x = V th^T,  m_r = factor_r x with factor_r = |t_r| 2^exponent / sqrt(D)   (= t_r . v / sqrt(D))
+ * Image: rows V [P,D] and Gram matrix G of loss/image_block.h, v = 2^exponent V. Words: unit
+ * vectors th and lengths |t|, caption s holding words start[s] .. start[s+1]. Everything is
+ * [P, lanes], one word a lane, words rounded up to whole lanes:
+ *   x = V th^T,  m_r = factor_r x with factor_r = |t_r| 2^exponent / sqrt(D)  (= t_r . v / sqrt(D))
  *   a = softmax over patches of attention_scale m, or, with words_first, of attention_scale times
  *       the softmax of m over the words of the caption
  *   c_r = sum_p a V_p is never formed: y = sum a x, q = a^T G a, cos_r = y / sqrt(q)
@@ -53,8 +53,8 @@ size_t CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words
 void CS_TYPED(cs_word_tile_forward)(const CS_TYPED(cs_image_block) *block, size_t r,
                                     const cs_word_options *options, CS_TYPED(cs_word_tile) *tile);
 
-/* After the forward of image r of the block, with dz set: `begins` or adds to what the owner holds of
- * the image's gradient; adds to dwords, pull (sum of dcos cos), dattention and dpool. */
+/* After the forward of image r of the block, with dz set: `begins` or adds to what the owner holds
+ * of the image's gradient; adds to dwords, pull (sum of dcos cos), dattention and dpool. */
 void CS_TYPED(cs_word_tile_backward)(const CS_TYPED(cs_image_block) *block, size_t r, size_t owner,
                                      int begins, const cs_word_options *options,
                                      CS_TYPED(cs_word_tile) *tile);

@@ -1,6 +1,7 @@
 /* Activations, entry by entry.
  *
- *   gelu        y = x Phi(x), Phi the normal distribution function (exact, by erf; arXiv 1606.08415)
+ *   gelu        y = x Phi(x), Phi the normal distribution function (exact, by erf; arXiv
+ *               1606.08415)
  *               dx = dy (Phi(x) + x phi(x)), phi the normal density
  *   quick_gelu  y = x s(1.702 x), s the logistic function: what OpenAI's CLIP was trained with
  *               dx = dy s (1 + 1.702 x (1 - s))
@@ -8,8 +9,8 @@
  *
  *   x (N) in, kept    y (N) out    dy (N) in    dx (N) written
  *
- * Cost about 30 FLOP an entry (relu: one); bandwidth bound beyond the cache. Numbers: float gelu has
- * relative error 3e-7 far into its negative tail; NaN propagates.
+ * Cost about 30 FLOP an entry (relu: one); bandwidth bound beyond the cache. Numbers: float gelu
+ * has relative error 3e-7 far into its negative tail; NaN propagates.
  */
 #ifndef CS_ACTIVATION_H
 #define CS_ACTIVATION_H

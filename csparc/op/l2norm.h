@@ -1,6 +1,7 @@
 /* Unit vectors.
  *
- *   y[n,:] = x[n,:] / |x[n,:]|      backward:  dx[n,:] = (dy[n,:] - y[n,:] <dy[n,:], y[n,:]>) / |x[n,:]|
+ *   y[n,:] = x[n,:] / |x[n,:]|
+ *   backward:  dx[n,:] = (dy[n,:] - y[n,:] <dy[n,:], y[n,:]>) / |x[n,:]|
  *
  * A row with |x| <= 1e-12 is dead: y = 0, dx = 0. This differs from x / max(|x|, eps) only there.
  *

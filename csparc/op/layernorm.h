@@ -6,11 +6,11 @@
  *   dx[n,:] = rstd_n (g - mean(g) - h mean(g h))   dweight += sum_n dy h   dbias += sum_n dy
  *
  *   x (N,C) in, kept    weight, bias (C) in    y (N,C) out    mean, rstd (N) out, kept
- *   dy (N,C) in         dx (N,C) written, or NULL    dweight, dbias (C) added to, both or neither NULL
+ *   dy (N,C) in    dx (N,C) written, or NULL    dweight, dbias (C) added to, both or neither NULL
  *
- * Cost 8NC FLOP forward, 14NC backward; bandwidth bound. Numbers: variance in two passes, so rows far
- * from zero lose no digits beyond those of x - mean. Parameter gradients are summed over blocks of
- * rows and then over the blocks, in order.
+ * Cost 8NC FLOP forward, 14NC backward; bandwidth bound. Numbers: variance in two passes, so rows
+ * far from zero lose no digits beyond those of x - mean. Parameter gradients are summed over blocks
+ * of rows and then over the blocks, in order.
  */
 #ifndef CS_LAYERNORM_H
 #define CS_LAYERNORM_H

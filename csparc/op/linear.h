@@ -9,10 +9,10 @@
  *   dx (N,K) written, or NULL      dweight (M,K), dbias (M) added to, or NULL
  *
  * Cost 2NMK FLOP forward, 4NMK backward; bias and residual are added in registers. Scratch as given
- * by the size functions. Numbers: sums of K (forward), M (dx) and N (parameters) terms. Weights that
- * fit a core's cache run on la/tiles.h, others on la/gemm.h, by shape alone. The rows of parameter
- * gradients are cut into G blocks, summed separately and added in order, so that all threads work
- * on a small weight and bits do not depend on them.
+ * by the size functions. Numbers: sums of K (forward), M (dx) and N (parameters) terms. Weights
+ * that fit a core's cache run on la/tiles.h, others on la/gemm.h, by shape alone. The rows of
+ * parameter gradients are cut into G blocks, summed separately and added in order, so that all
+ * threads work on a small weight and bits do not depend on them.
  */
 #ifndef CS_LINEAR_H
 #define CS_LINEAR_H

@@ -12,7 +12,8 @@ check(size_t Y, size_t X, size_t P, size_t E, size_t p)
     return CS_OK;
 }
 
-/* Where the p entries of image row `row` (of 3Y) that fall in grid column j lie among the patches. */
+/* Where, among the patches, the p entries of image row `row` (of 3Y) lie that fall in grid column
+ * j. */
 static size_t
 run_offset(size_t Y, size_t X, size_t p, size_t row, size_t j)
 {

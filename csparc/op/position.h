@@ -1,6 +1,6 @@
 /* Learned positions.
  *
- *   y[b,t,:] = x[b,t,:] + position[t,:]     backward:  dx = dy      dposition[t,:] += sum_b dy[b,t,:]
+ *   y[b,t,:] = x[b,t,:] + position[t,:]    backward:  dx = dy     dposition[t,:] += sum_b dy[b,t,:]
  *
  *   x (B,T,C) in    position (T,C) in    y (B,T,C) out    dy (B,T,C) in    dposition (T,C) added to
  *

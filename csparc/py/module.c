@@ -1,4 +1,5 @@
-/* The extension module csparc._core: one function per line of ops.def, and the run-time settings. */
+/* The extension module csparc._core: one function per line of ops.def, and the run-time
+ * settings. */
 #define CS_OWNS_NUMPY_API
 #include "py/numpy_api.h"
 
