@@ -10,8 +10,18 @@ import pytest
 from csparc.cli import main as cli
 from csparc.errors import DataError
 
-COMMANDS = ["demo", "train", "eval", "eval retrieval", "align", "encode", "cost", "info"]
-READS = ["eval retrieval --json x.json", "encode --out x.npz"]
+COMMANDS = [
+    "demo",
+    "train",
+    "eval",
+    "eval retrieval",
+    "eval grounding",
+    "align",
+    "encode",
+    "cost",
+    "info",
+]
+READS = ["eval retrieval --json x.json", "eval grounding --json x.json", "encode --out x.npz"]
 
 
 def test_no_arguments_print_the_help(capsys):

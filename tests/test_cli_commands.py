@@ -15,7 +15,7 @@ from csparc.evaluate import evaluate_retrieval
 for needed in ("PIL", "tokenizers", "safetensors", "tqdm", "matplotlib"):
     pytest.importorskip(needed)
 
-READS = ["eval retrieval --json x.json", "encode --out x.npz"]
+READS = ["eval retrieval --json x.json", "eval grounding --json x.json", "encode --out x.npz"]
 
 
 def csparc(*arguments, **options):

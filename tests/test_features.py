@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from planted_weights import Weighs
 
 import csparc
 from csparc.data.dataset import Dataset
@@ -15,7 +16,8 @@ pytest.importorskip("PIL")
 
 from csparc.data import tokenizer as tokenizers
 from csparc.data import transforms
-from csparc.evaluate.explain import explain, explanations, local_features, sentence_maps
+from csparc.evaluate.explain import WHOLE, explain, explanations, local_features, sentence_maps
+from csparc.losses.alignment import Alignment
 
 
 class Pictures(Dataset):
@@ -95,6 +97,7 @@ def test_can_be_stopped(parts):
     assert encode_dataset(*parts[:2], Pictures(7), parts[2], should_stop=lambda: True) is None
 
 
+@Weighs
 def uniform(patches, tokens, text_mask):
     return np.full((len(patches), tokens.shape[1], patches.shape[1]), 1 / patches.shape[1])
 
@@ -140,7 +143,7 @@ def test_pieces_of_a_word_are_averaged(parts):
     image = preprocess(Pictures(1).load(0))[None]
     local = local_features(model, tokenizer, image, ["a zebra"])
     weights = np.arange(32 * 64, dtype=float).reshape(1, 32, 64)
-    found = explanations(tokenizer, local, weights, (8, 8))[0]
+    found = explanations(tokenizer, local.ids, Alignment(weights, "planted", ""), (8, 8))[0]
     pieces = int(local.mask.sum()) - 1
     assert pieces > 1
     assert found.weights[1] == pytest.approx(weights[0, 2 : 2 + pieces].mean(axis=0))
@@ -151,3 +154,20 @@ def test_an_empty_caption_has_no_words(parts):
     found = explain(model, tokenizer, preprocess(Pictures(1).load(0)), "", uniform)
     assert found.words == []
     assert found.weights.shape == (0, 64)
+
+
+def test_weights_of_a_whole_caption_are_explained_as_one(parts):
+    model, tokenizer, preprocess = parts
+    loss = csparc.losses.PaclLoss()
+    found = explain(model, tokenizer, preprocess(Pictures(1).load(0)), "a red circle", loss)
+    assert found.words == [WHOLE]
+    assert found.weights.shape == (1, 64)
+    assert found.title.startswith("PACL")
+
+
+def test_a_best_match_comes_with_what_it_is_the_best_by(parts):
+    model, tokenizer, preprocess = parts
+    loss = csparc.losses.FilipLoss()
+    found = explain(model, tokenizer, preprocess(Pictures(1).load(0)), "a red circle", loss)
+    assert (found.chosen_by.argmax(axis=1) == found.weights.argmax(axis=1)).all()
+    assert found.ranking is found.chosen_by

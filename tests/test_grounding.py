@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from planted_weights import Weighs
 
+from csparc import losses
 from csparc.evaluate import alignment_scores, evaluate_grounding
 
 
@@ -13,6 +15,9 @@ def minmax_weights(patches, tokens, text_mask):
     hat = (scores - low) / (high - low)
     hat = np.where(hat >= 1 / patches.shape[1], hat, 0.0)
     return hat / hat.sum(axis=2, keepdims=True)
+
+
+MINMAX = Weighs(minmax_weights)
 
 
 def case(seed=0, n=7, p=9, length=5, d=6):
@@ -54,7 +59,7 @@ def slow_side(patches, tokens, mask, scale):
 def test_equals_slow_reference(seed, monkeypatch):
     monkeypatch.setattr("csparc.evaluate.grounding._BLOCK", 3)
     patches, tokens, mask = case(seed)
-    found = evaluate_grounding(patches, tokens, mask, logit_scale=7.0, weights_of=minmax_weights)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=7.0, loss=MINMAX)
     expected = {
         "matched": slow_side(patches, tokens, mask, 7.0),
         "swapped": slow_side(np.roll(patches, -1, axis=0), tokens, mask, 7.0),
@@ -70,7 +75,7 @@ def test_masked_tokens_influence_nothing():
     patches, tokens, mask = case(1)
     changed = np.where(mask[:, :, None], tokens, 1e3)
     one, two = (
-        evaluate_grounding(patches, x, mask, logit_scale=10.0, weights_of=minmax_weights)
+        evaluate_grounding(patches, x, mask, logit_scale=10.0, loss=MINMAX)
         for x in (tokens, changed)
     )
     assert one == two
@@ -81,7 +86,7 @@ def test_grounded_tokens_have_a_gap_and_ungrounded_ones_none():
     rng = np.random.default_rng(2)
     patches = rng.normal(size=(20, 8, 16)) * 3
     mask = np.ones((20, 4), dtype=bool)
-    options = {"logit_scale": 10.0, "weights_of": minmax_weights}
+    options = {"logit_scale": 10.0, "loss": MINMAX}
     grounded = evaluate_grounding(patches, patches[:, :4], mask, **options)
     assert grounded["gap"] > 5 * grounded["gap_standard_error"]
     same = np.repeat(patches[:1], 20, axis=0)
@@ -92,7 +97,7 @@ def test_grounded_tokens_have_a_gap_and_ungrounded_ones_none():
 def test_swapped_patches_come_from_another_picture():
     patches, tokens, mask = case(3, n=4)
     patches[1] = patches[0]
-    options = {"logit_scale": 5.0, "weights_of": minmax_weights}
+    options = {"logit_scale": 5.0, "loss": MINMAX}
     found = evaluate_grounding(patches, tokens, mask, image_index=[0, 0, 1, 2], **options)
     expected = slow_side(patches[[2, 2, 3, 0]], tokens, mask, 5.0)
     assert found["swapped"] == pytest.approx(expected)
@@ -105,7 +110,7 @@ def test_uniform_weights_use_all_patches():
         tokens,
         mask,
         logit_scale=1.0,
-        weights_of=lambda v, t, m: np.full((len(v), t.shape[1], v.shape[1]), 1 / v.shape[1]),
+        loss=Weighs(lambda v, t, m: np.full((len(v), t.shape[1], v.shape[1]), 1 / v.shape[1])),
     )
     assert found["matched"]["effective_patches"] == pytest.approx(9.0)
     assert found["matched"]["zeroed"] == 0.0
@@ -114,7 +119,7 @@ def test_uniform_weights_use_all_patches():
 def test_empty_caption_is_left_out():
     patches, tokens, mask = case(5)
     mask[2] = False
-    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, loss=MINMAX)
     kept = np.delete(np.arange(len(patches)), 2)
     expected = slow_side(patches[kept], tokens[kept], mask[kept], 3.0)
     assert found["n"] == len(kept)
@@ -130,12 +135,10 @@ def test_place_correlation_of_weights_that_ignore_the_picture_and_that_follow_it
         tokens,
         mask,
         logit_scale=3.0,
-        weights_of=lambda v, t, m: np.repeat(fixed / fixed.sum(axis=2, keepdims=True), len(v), 0),
+        loss=Weighs(lambda v, t, m: np.repeat(fixed / fixed.sum(axis=2, keepdims=True), len(v), 0)),
     )
     assert blind["place_correlation"] == pytest.approx(1.0)
-    following = evaluate_grounding(
-        patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights
-    )
+    following = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, loss=MINMAX)
     assert abs(following["place_correlation"]) < 0.15
     weights = [minmax_weights(v, tokens, mask) for v in (patches, np.roll(patches, -1, axis=0))]
     rows = [np.corrcoef(a, b)[0, 1] for a, b in zip(*(w[mask] for w in weights))]
@@ -149,7 +152,7 @@ def test_place_correlation_of_uniform_weights_is_no_figure():
         tokens,
         mask,
         logit_scale=1.0,
-        weights_of=lambda v, t, m: np.full((len(v), t.shape[1], v.shape[1]), 1 / v.shape[1]),
+        loss=Weighs(lambda v, t, m: np.full((len(v), t.shape[1], v.shape[1]), 1 / v.shape[1])),
     )
     assert np.isnan(found["place_correlation"])
 
@@ -157,14 +160,14 @@ def test_place_correlation_of_uniform_weights_is_no_figure():
 def test_chance():
     patches, tokens, _ = case(6, n=3, length=4)
     mask = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]], dtype=bool)
-    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, weights_of=minmax_weights)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, loss=MINMAX)
     assert found["chance_token_accuracy"] == pytest.approx(100 * (1 + 1) / 6)
     assert found["chance_local_loss"] == pytest.approx(np.log([2, 4, 1]).mean())
 
 
 def test_scale_zero_scores_the_chance_loss():
     patches, tokens, mask = case(8)
-    found = evaluate_grounding(patches, tokens, mask, logit_scale=0.0, weights_of=minmax_weights)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=0.0, loss=MINMAX)
     assert found["matched"]["local_loss"] == pytest.approx(found["chance_local_loss"])
 
 
@@ -180,7 +183,7 @@ def test_wrong_input_is_named(change, message):
     patches, tokens, mask = case()
     arguments = {"patches": patches, "tokens": tokens, "text_mask": mask} | change
     with pytest.raises(ValueError, match=message):
-        evaluate_grounding(logit_scale=1.0, weights_of=minmax_weights, **arguments)
+        evaluate_grounding(logit_scale=1.0, loss=MINMAX, **arguments)
 
 
 def test_alignment_scores_by_hand():
@@ -213,3 +216,45 @@ def test_no_words_is_nan_not_a_figure():
     found = alignment_scores(np.zeros((1, 4)), np.zeros((1, 4), bool))
     assert np.isnan(found["auc"])
     assert found["n"] == 0
+
+
+def test_weights_of_whole_captions_tell_no_word_apart():
+    patches, tokens, mask = case(6)
+    mask[2] = False
+    rng = np.random.default_rng(1)
+    weights = rng.random((len(patches), 9))
+    found = evaluate_grounding(
+        patches, tokens, mask, logit_scale=3.0,
+        loss=Weighs(lambda v, t, m: weights[: len(v)]),
+    )  # fmt: skip
+    assert found["weights"]["of"] == "captions"
+    live = np.delete(weights, 2, axis=0)
+    shares = live / live.sum(axis=1, keepdims=True)
+    spread = np.exp(-(shares * np.log(shares)).sum(axis=1)).mean()
+    assert found["matched"]["effective_patches"] == pytest.approx(spread)
+    assert found["place_correlation"] == pytest.approx(1.0)
+    assert found["n"] == len(patches) - 1
+    for key in ("gap", "gap_standard_error", "chance_local_loss", "chance_token_accuracy"):
+        assert found[key] is None
+    assert found["matched"]["local_loss"] is found["swapped"]["token_accuracy"] is None
+
+
+def test_the_losses_own_weights_are_measured_and_named():
+    patches, tokens, mask = case(2)
+    texts = tokens.mean(axis=1)
+    filip = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, loss=losses.FilipLoss())
+    assert filip["matched"]["effective_patches"] == pytest.approx(1.0)
+    assert filip["matched"]["zeroed"] == pytest.approx(100 * 8 / 9)
+    assert filip["weights"]["title"].startswith("FILIP")
+    pacl = evaluate_grounding(
+        patches, tokens, mask, logit_scale=3.0, loss=losses.PaclLoss(), text_global=texts
+    )
+    assert pacl["weights"]["rule"] == "pacl"
+    forced = evaluate_grounding(
+        patches, tokens, mask, logit_scale=3.0, loss=losses.FilipLoss(), rule="sparc"
+    )
+    plain = evaluate_grounding(patches, tokens, mask, logit_scale=3.0)
+    assert forced["matched"] == plain["matched"]
+    assert plain["weights"]["rule"] == forced["weights"]["rule"] == "sparc"
+    assert plain["weights"]["trained"]
+    assert not forced["weights"]["trained"]

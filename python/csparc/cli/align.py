@@ -25,6 +25,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help=f"the ending chooses the format: {', '.join(FORMATS)}",
     )
+    common.add_weights(parser)
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     common.add_threads(parser)
     parser.set_defaults(run=run)
@@ -38,20 +39,21 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"caption: expected at least one word, found {arguments.caption!r}")
     from csparc.cli.session import load_session
     from csparc.data import images
-    from csparc.evaluate.explain import alignment_weights, explain
+    from csparc.evaluate.explain import explain
     from csparc.viz import plot_alignment, save
 
     common.use_threads(arguments.threads)
     session = load_session(arguments.checkpoint)
     picture = images.read(arguments.image, arguments.image)
     view = session.preprocess.fixed(picture)
-    weights_of = alignment_weights(session.metadata.loss_config)
     found = explain(
         session.model,
         session.tokenizer,
         session.preprocess.normalize(view[None])[0],
         arguments.caption,
-        weights_of,
+        session.loss,
+        arguments.weights,
+        session.loss_specials,
     )
     figure = plot_alignment(
         view,
@@ -60,6 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
         found.grid,
         caption=arguments.caption,
         theme=arguments.theme,
+        title=found.title,
+        notes=found.notes,
+        chosen_by=found.chosen_by,
     )
     with common.writing(out):
         save(figure, out)

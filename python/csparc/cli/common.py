@@ -90,6 +90,16 @@ def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
     )
 
 
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Whose alignment weights are drawn or measured: `csparc.losses.alignment.RULES`."""
+    parser.add_argument(
+        "--weights",
+        choices=("own", "sparc"),
+        default="own",
+        help="the weights of the loss the model was trained with (default), or SPARC's",
+    )
+
+
 def use_threads(count: int | None) -> int:
     """Set the number of threads where one was asked for; return the number in use."""
     import csparc

@@ -1,11 +1,11 @@
-"""``csparc eval retrieval``: recall, ranks and ties of a checkpoint on a data set."""
+"""``csparc eval``, and of its tasks ``retrieval``: recall, ranks and ties on a data set."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from csparc.cli import common
+from csparc.cli import common, grounding
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -36,6 +36,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     task.add_argument("--json", metavar="FILE", help="write the figures here too")
     common.add_threads(task)
     task.set_defaults(run=run)
+    grounding.register(tasks, shared)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,12 +12,18 @@ from csparc.errors import CheckpointError
 
 @dataclass(frozen=True)
 class Session:
-    """A model, its tokenizer, its preprocessing (uint8 picture to float32 [3, S, S])."""
+    """A model, its tokenizer, its loss, its preprocessing (uint8 picture to float32 [3, S, S])."""
 
     model: Any
     tokenizer: Any
+    loss: Any
     preprocess: Callable
     metadata: Any
+
+    @property
+    def loss_specials(self) -> bool:
+        """Whether begin and end marks entered the local loss."""
+        return bool(self.metadata.train_config.get("loss_specials", False))
 
 
 def load_session(path: str | os.PathLike) -> Session:
@@ -28,10 +34,11 @@ def load_session(path: str | os.PathLike) -> Session:
     CheckpointError
         The file is not a whole checkpoint, or holds no tokenizer.
     """
-    import csparc
     from csparc.data.transforms import Preprocess
+    from csparc.trainer.checkpoint import load_trained
 
-    model, tokenizer, metadata = csparc.load_checkpoint(path)
-    if tokenizer is None:
+    found = load_trained(path)
+    if found.tokenizer is None:
         raise CheckpointError(f"{os.fspath(path)}: expected a tokenizer inside, found none")
-    return Session(model, tokenizer, Preprocess(**metadata.preprocess), metadata)
+    preprocess = Preprocess(**found.metadata.preprocess)
+    return Session(found.model, found.tokenizer, found.loss, preprocess, found.metadata)

@@ -15,10 +15,10 @@ from csparc.demo.data import DemoData, open_demo_data
 from csparc.demo.plan import DemoPlan, Evaluation, Training
 from csparc.demo.report import build_result, configuration_of
 from csparc.evaluate import evaluate_grounding, evaluate_retrieval
+from csparc.evaluate.diagnose import single_object_sentences
 from csparc.evaluate.explain import (
     Explanation,
     LocalFeatures,
-    alignment_weights,
     explanations,
     local_features,
     sentence_maps,
@@ -66,7 +66,7 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
         val_frequency=0,
     )
     trainer = Trainer(model, loss, data.train, tokenizer=tokenizer, config=config)
-    look = Look(model, tokenizer, trainer.val_preprocess, data, alignment_weights(loss.config()))
+    look = Look(model, tokenizer, trainer.val_preprocess, data, loss)
     say("evaluating the untrained model")
     untrained = look.evaluate()
     begun = time.monotonic()
@@ -89,10 +89,10 @@ class Look:
     """Evaluates a model, as it is at the moment, on the demo's held-out pairs."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, preprocess: Any, data: DemoData, weights_of: Callable
+        self, model: Any, tokenizer: Any, preprocess: Any, data: DemoData, loss: Any
     ) -> None:
         self.model, self.tokenizer, self.preprocess = model, tokenizer, preprocess
-        self.data, self.weights_of = data, weights_of
+        self.data, self.loss = data, loss
 
     def evaluate(self) -> Evaluation:
         """Retrieval, the local loss's control and, for scenes, what only they allow."""
@@ -107,7 +107,8 @@ class Look:
             found.patches,
             found.tokens,
             found.mask,
-            weights_of=self.weights_of,
+            text_global=found.text_global,
+            loss=self.loss,
             logit_scale=float(np.exp(model.logit_scale.data[0])),
         )
         longest = [max(captions, key=len) for captions in own[:ALIGNMENTS]]
@@ -116,16 +117,21 @@ class Look:
         shown = [replace(one, sentence=row) for one, row in zip(shown, maps)]
         semantic = placed = sentences = None
         if self.data.scenes is not None:
-            from csparc.evaluate.scenes import placement, semantic_recall
+            from csparc.evaluate.scenes import placement, semantic_recall, sentence_placement
 
             semantic = semantic_recall(self.data.scenes, *arrays, features.items)
-            sentences = self._sentence_placement(features.items.tolist(), images)
+            spoken = single_object_sentences(
+                model, self.tokenizer, self.data.scenes, features.items.tolist(), images
+            )
+            sentences = sentence_placement(
+                self.data.scenes, spoken.items, spoken.objects, spoken.maps, model.config.grid
+            )
             placed = placement(
                 self.data.scenes,
                 features.items.tolist(),
                 [0] * len(views),
                 [one.words for one in explained],
-                [one.weights for one in explained],
+                [one.ranking for one in explained],
                 model.config.grid,
             )
         return Evaluation(
@@ -139,28 +145,12 @@ class Look:
             sentences,
         )
 
-    def _sentence_placement(self, items: list[int], images: np.ndarray) -> dict:
-        """Where the sentences that speak of one object of several lie."""
-        from csparc.evaluate.scenes import sentence_placement, single_object_captions
-
-        scenes = self.data.scenes
-        rows, objects, captions = [], [], []
-        for row, item in enumerate(items):
-            for number, named in single_object_captions(scenes, item):
-                rows.append(row)
-                objects.append(named)
-                captions.append(scenes.captions(item)[number])
-        maps = sentence_maps(self.model, self.tokenizer, images[rows], captions)
-        return sentence_placement(
-            scenes, [items[row] for row in rows], objects, maps, self.model.config.grid
-        )
-
     def _explain(
         self, images: np.ndarray, captions: list[str]
     ) -> tuple[LocalFeatures, list[Explanation]]:
         found = local_features(self.model, self.tokenizer, images, captions)
-        weights = self.weights_of(found.patches, found.tokens, found.mask)
-        return found, explanations(self.tokenizer, found, weights, self.model.config.grid)
+        aligned = found.alignment(self.loss)
+        return found, explanations(self.tokenizer, found.ids, aligned, self.model.config.grid)
 
 
 def fitting_steps(plan: DemoPlan, data: DemoData, tokenizer: Any, loss: Any) -> int:

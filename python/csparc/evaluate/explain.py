@@ -1,57 +1,88 @@
-"""Which patches each word of a caption selects in a picture."""
+"""Which patches each word of a caption, or the caption as a whole, selects in a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-ALIGNMENT_OPTIONS = ("normalizer", "similarity", "sigma", "softmax_scale", "degenerate")
+from csparc.losses.alignment import Alignment, alignment_of
+
+WHOLE = "whole caption"
+"""What stands for the words where a loss weighs patches by the caption as a whole."""
 
 
 @dataclass(frozen=True)
 class LocalFeatures:
-    """What the local loss reads of B pairs: patches [B, P, D], tokens [B, L, D], ids [B, L] and
-    the mask [B, L] of the tokens that enter it."""
+    """What a loss's local part reads of B pairs: patches [B, P, D], tokens [B, L, D], ids [B, L],
+    the mask [B, L] of the tokens that enter it, and the captions' vectors [B, D]."""
 
     patches: np.ndarray
     tokens: np.ndarray
     ids: np.ndarray
     mask: np.ndarray
+    text_global: np.ndarray
+
+    def alignment(self, loss: Any, rule: str = "own") -> Alignment:
+        """What ``loss`` aligned in these pairs, or SPARC's weights (``rule="sparc"``)."""
+        return alignment_of(
+            loss, rule, self.patches, self.tokens, text_global=self.text_global,
+            text_mask=self.mask,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Explanation:
     """T words of a caption, the weights [T, P] each gives the patches, and their grid.
 
-    ``sentence`` [P]: cosine of the whole caption with every patch, see `sentence_maps`.
+    ``title`` and ``notes`` say whose weights they are. ``chosen_by`` [T, P]: what a best match is
+    the best by, where the weights mark one. ``sentence`` [P]: see `sentence_maps`. Where a loss
+    weighs by the caption as a whole, that is the only "word".
     """
 
     words: list[str]
     weights: np.ndarray
     grid: tuple[int, int]
+    title: str = ""
+    notes: tuple[str, ...] = ()
+    chosen_by: np.ndarray | None = None
     sentence: np.ndarray | None = None
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """What orders the patches of a word: ``chosen_by``, or the weights."""
+        return self.weights if self.chosen_by is None else self.chosen_by
 
 
 def local_features(
-    model: Any, tokenizer: Any, images: np.ndarray, captions: Sequence[str], batch_size: int = 64
+    model: Any,
+    tokenizer: Any,
+    images: np.ndarray,
+    captions: Sequence[str],
+    batch_size: int = 64,
+    specials: bool = False,
 ) -> LocalFeatures:
-    """Adapted patches and tokens of pairs: images float32 [B, 3, S, S], B captions."""
+    """Adapted patches and tokens of pairs: images float32 [B, 3, S, S], B captions.
+
+    ``specials``: begin and end marks enter the local loss (`Trainer`'s ``loss_specials``).
+    """
     ids = np.asarray(tokenizer(list(captions)))
-    patches, tokens = [], []
+    patches, tokens, wholes = [], [], []
     for first in range(0, len(ids), batch_size):
         rows = slice(first, first + batch_size)
         patches.append(model.encode_image(images[rows], return_patches=True)[1])
         valid = tokenizer.valid_mask(ids[rows])
-        tokens.append(model.encode_text(ids[rows], return_tokens=True, text_mask=valid)[1])
+        whole, local = model.encode_text(ids[rows], return_tokens=True, text_mask=valid)
+        tokens.append(local)
+        wholes.append(whole)
     return LocalFeatures(
         np.concatenate(patches),
         np.concatenate(tokens),
         ids,
-        np.asarray(tokenizer.loss_mask(ids), dtype=bool),
+        np.asarray(tokenizer.loss_mask(ids, specials), dtype=bool),
+        np.concatenate(wholes),
     )
 
 
@@ -74,39 +105,48 @@ def sentence_maps(
     return np.concatenate(maps)
 
 
-def alignment_weights(options: Mapping[str, object] | None = None) -> Callable:
-    """``weights_of(patches, tokens, text_mask) -> [B, L, P]`` of a loss with these options.
-
-    Of a loss's options those that shape the weights are used (`ALIGNMENT_OPTIONS`); default those
-    of `csparc.sparc_loss`.
-    """
-    used = {key: value for key, value in (options or {}).items() if key in ALIGNMENT_OPTIONS}
-    return partial(_weights, used)
-
-
 def explain(
-    model: Any, tokenizer: Any, image: np.ndarray, caption: str, weights_of: Callable
+    model: Any,
+    tokenizer: Any,
+    image: np.ndarray,
+    caption: str,
+    loss: Any,
+    rule: str = "own",
+    specials: bool = False,
 ) -> Explanation:
-    """The alignment of one preprocessed picture float32 [3, S, S] and one caption."""
-    found = local_features(model, tokenizer, image[None], [caption])
-    weights = weights_of(found.patches, found.tokens, found.mask)[0]
-    return explanations(tokenizer, found, weights[None], model.config.grid)[0]
+    """The alignment of one preprocessed picture float32 [3, S, S] and one caption.
+
+    ``loss`` is the object the model was trained with; ``rule`` as in `LocalFeatures.alignment`,
+    ``specials`` as in `local_features`.
+    """
+    found = local_features(model, tokenizer, image[None], [caption], specials=specials)
+    return explanations(tokenizer, found.ids, found.alignment(loss, rule), model.config.grid)[0]
 
 
 def explanations(
-    tokenizer: Any, found: LocalFeatures, weights: np.ndarray, grid: tuple[int, int]
+    tokenizer: Any, ids: np.ndarray, alignment: Alignment, grid: tuple[int, int]
 ) -> list[Explanation]:
-    """One explanation a pair; the weights of a word's pieces are averaged."""
-    result = []
-    for ids, rows in zip(found.ids, weights, strict=True):
-        words = tokenizer.word_spans(ids)
-        means = [rows[word.start : word.stop].mean(axis=0) for word in words]
-        stacked = np.stack(means) if means else np.zeros((0, rows.shape[1]))
-        result.append(Explanation([word.text for word in words], stacked, grid))
-    return result
+    """One explanation a pair; what the pieces of a word have is averaged."""
+    by_word = alignment.weights.ndim == 3
+    found = []
+    for pair, row in enumerate(ids):
+        words = tokenizer.word_spans(row) if by_word else []
 
+        def rows_of(array: np.ndarray, pair: int = pair, words: list = words) -> np.ndarray:
+            if not by_word:
+                return array[pair : pair + 1]
+            means = [array[pair, word.start : word.stop].mean(axis=0) for word in words]
+            return np.stack(means) if means else np.zeros((0, array.shape[2]))
 
-def _weights(options: dict, patches, tokens, text_mask) -> np.ndarray:
-    from csparc import sparc_loss
-
-    return sparc_loss(patches, tokens, text_mask=text_mask, return_weights=True, **options).weights
+        chosen_by = alignment.chosen_by
+        found.append(
+            Explanation(
+                [word.text for word in words] if by_word else [WHOLE],
+                rows_of(alignment.weights),
+                grid,
+                alignment.title,
+                alignment.notes,
+                None if chosen_by is None else rows_of(chosen_by),
+            )
+        )
+    return found

@@ -1,17 +1,19 @@
-"""Does the local loss look at the picture? Its value on an image's own and on another's patches.
+"""Does the local loss look at the picture? What it aligns on an image's own and another's patches.
 
 The grouped patch vector of a token is built with that token's own similarities, and its negatives
-are the other tokens of the same caption. The loss can therefore be solved by every token picking a
-direction of its own among any patches at all. A low local loss alone shows no grounding; the gap
-between matched and swapped patches, and the place of the selected patches, do.
+in SPARC's local loss are the other tokens of the same caption. That loss can therefore be solved by
+every token picking a direction of its own among any patches at all. A low local loss alone shows no
+grounding; the gap between matched and swapped patches, and the place of the selected patches, do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from csparc.losses.alignment import Alignment, alignment_of
 
 _BLOCK = 64
 
@@ -23,9 +25,11 @@ def evaluate_grounding(
     *,
     logit_scale: float,
     image_index=None,
-    weights_of: Callable | None = None,
+    text_global=None,
+    loss: Any = None,
+    rule: str = "own",
 ) -> dict:
-    """Compare the local loss on matched patches with the one on another image's patches.
+    """Compare what a loss aligns on matched patches with what it aligns on another image's.
 
     Parameters
     ----------
@@ -40,23 +44,32 @@ def evaluate_grounding(
     image_index : integer array [N], optional
         The picture each pair shows; default: all different. The swapped patches of a pair are
         those of the next pair, in order and around the end, that shows another picture.
-    weights_of : callable, optional
-        ``weights_of(patches, tokens, text_mask) -> [b, L, P]``, the alignment weights; default the
-        ones of `csparc.sparc_loss` with its own defaults. Give the loss's options through it.
+    text_global : array [N, D], optional
+        Vectors of the captions; PACL weighs by them.
+    loss : object, optional
+        The loss the model was trained with: the weights are those it aligns by
+        (`csparc.losses.alignment`). Default `csparc.SparcLoss` with its own defaults.
+    rule : {"own", "sparc"}
+        ``"sparc"``: SPARC's weights whatever the loss.
 
     Returns
     -------
     dict
-        ``matched`` and ``swapped``, each with ``local_loss`` (mean over a caption's tokens, then
+        ``weights``, what was measured: ``rule``, ``title``, ``notes``, ``of`` (words or captions)
+        and ``trained`` (whether the loss trains such weights).
+        ``matched`` and ``swapped``, each with ``local_loss`` (SPARC's contrast of a caption's
+        tokens with the patches these weights group; mean over a caption's tokens, then
         over pairs), ``token_accuracy`` (per cent of tokens nearest to their own grouped patch
         vector, over captions with two tokens or more; ties go to the first), ``zeroed`` (per cent
         of weights that are exactly 0) and ``effective_patches`` (mean of exp(entropy) of a token's
-        weights); ``gap`` (swapped minus matched local loss), ``gap_standard_error`` (over pairs);
-        ``place_correlation`` (mean over tokens of the correlation between a token's weights on its
-        own and on the swapped patches: 1 where it selects the same places whatever they show);
+        weights, as shares of their sum); ``gap`` (swapped minus matched local loss),
+        ``gap_standard_error`` (over pairs); ``place_correlation`` (mean over tokens of the
+        correlation between a token's weights on its own and on the swapped patches: 1 where it
+        selects the same places whatever they show);
         ``chance_token_accuracy`` and ``chance_local_loss`` (of a model that tells no token from
         another: the mean of ln L over pairs with L tokens); ``patches`` (P) and ``n`` (pairs with
-        at least one token).
+        at least one token). Where weights are of whole captions, nothing tells words apart: what
+        needs that (losses, accuracies, gap and their chance) is None.
 
     Raises
     ------
@@ -82,35 +95,51 @@ def evaluate_grounding(
     if not mask.any():
         raise ValueError("text_mask has no valid token: there is no local loss to look at")
     partner = _partners(np.arange(len(patches)) if image_index is None else image_index)
-    weights_of = weights_of or _sparc_weights
+    texts = None if text_global is None else np.asarray(text_global)
+    if loss is None:
+        from csparc.losses import SparcLoss
+
+        loss = SparcLoss()
     rows_of = {"matched": np.arange(len(patches)), "swapped": partner}
     blocks: dict[str, list[_Block]] = {side: [] for side in rows_of}
     agreement = []
     for first in range(0, len(tokens), _BLOCK):
         here = slice(first, first + _BLOCK)
         for side, rows in rows_of.items():
+            found = alignment_of(
+                loss, rule, patches[rows[here]], tokens[here], text_mask=mask[here],
+                text_global=None if texts is None else texts[here],
+            )  # fmt: skip
             blocks[side].append(
-                _measure(patches[rows[here]], tokens[here], mask[here], logit_scale, weights_of)
+                _measure(found, patches[rows[here]], tokens[here], mask[here], logit_scale)
             )
         agreement.append(_correlation(*(blocks[side][-1].weights for side in rows_of)))
         for side in rows_of:
             blocks[side][-1].weights = None
-    result = {side: _figures(found, mask) for side, found in blocks.items()}
-    losses = {side: np.concatenate([b.losses for b in found]) for side, found in blocks.items()}
+    by_word = found.weights.ndim == 3
+    result = {"weights": found.about()}
+    result |= {side: _figures(some, mask, by_word) for side, some in blocks.items()}
     result["place_correlation"] = _mean(np.concatenate(agreement))
-    live = mask.any(axis=1)
-    gaps = (losses["swapped"] - losses["matched"])[live]
-    lengths = mask.sum(axis=1)
-    several = lengths[lengths >= 2]
-    result["gap"] = float(gaps.mean())
-    result["gap_standard_error"] = (
-        float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("nan")
-    )
-    result["chance_token_accuracy"] = 100.0 * len(several) / max(int(several.sum()), 1)
-    result["chance_local_loss"] = float(np.log(lengths[live]).mean())
+    losses = {side: np.concatenate([b.losses for b in some]) for side, some in blocks.items()}
+    result |= _contrast_figures(losses["swapped"] - losses["matched"], mask, by_word)
     result["patches"] = patches.shape[1]
-    result["n"] = int(live.sum())
+    result["n"] = int(mask.any(axis=1).sum())
     return result
+
+
+def _contrast_figures(gaps: np.ndarray, mask: np.ndarray, by_word: bool) -> dict:
+    """The gap of the pairs' losses and what chance would give; None where words have no weights."""
+    lengths = mask.sum(axis=1)
+    live, several = lengths > 0, lengths[lengths >= 2]
+    gaps = gaps[live]
+    error = float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("nan")
+    figures = {
+        "gap": float(gaps.mean()),
+        "gap_standard_error": error,
+        "chance_token_accuracy": 100.0 * len(several) / max(int(several.sum()), 1),
+        "chance_local_loss": float(np.log(lengths[live]).mean()),
+    }
+    return figures if by_word else dict.fromkeys(figures)
 
 
 def alignment_scores(weights, inside, outside=None) -> dict:
@@ -178,16 +207,11 @@ def _partners(image_index) -> np.ndarray:
     return partner
 
 
-def _sparc_weights(patches, tokens, text_mask):
-    from csparc import sparc_loss
-
-    return sparc_loss(patches, tokens, text_mask=text_mask, return_weights=True).weights
-
-
 @dataclass
 class _Block:
     """Some pairs on one side: losses [b]; of each valid token whether it is told apart (nan in a
-    caption of one token), how many of its weights are 0, how far they spread, and the weights."""
+    caption of one token), how many of its weights are 0, how far they spread, and the weights.
+    Where weights are of captions, of each caption with a valid token, and nothing is told apart."""
 
     losses: np.ndarray
     right: np.ndarray
@@ -196,28 +220,34 @@ class _Block:
     weights: np.ndarray | None
 
 
-def _measure(patches, tokens, valid, scale, weights_of) -> _Block:
-    weights = np.asarray(weights_of(patches, tokens, valid), dtype=np.float64)
-    losses, right = _contrast(_local_logits(weights, patches, tokens, scale), valid)
-    alone = valid.sum(axis=1, keepdims=True) < 2
-    rows = weights[valid]
-    positive = np.where(rows > 0, rows, 1.0)
-    return _Block(
-        losses=losses,
-        right=np.where(alone, np.nan, right)[valid],
-        zeroed=(rows == 0).mean(axis=1),
-        spread=np.exp(-(positive * np.log(positive)).sum(axis=1)),
-        weights=rows,
-    )
+def _measure(found: Alignment, patches, tokens, valid, scale) -> _Block:
+    weights = np.asarray(found.weights, dtype=np.float64)
+    if weights.ndim == 3:
+        losses, right = _contrast(_local_logits(weights, patches, tokens, scale), valid)
+        alone = valid.sum(axis=1, keepdims=True) < 2
+        right, rows = np.where(alone, np.nan, right)[valid], weights[valid]
+    else:
+        rows = weights[valid.any(axis=1)]
+        losses, right = np.full(len(weights), np.nan), np.full(len(rows), np.nan)
+    return _Block(losses, right, (rows == 0).mean(axis=1), effective_patches(rows), rows)
 
 
-def _figures(blocks: list[_Block], mask: np.ndarray) -> dict:
+def effective_patches(rows: np.ndarray) -> np.ndarray:
+    """exp(entropy) [T] of weights [T, P] by their sum: as many equal ones spread alike."""
+    total = rows.sum(axis=1, keepdims=True)
+    shares = rows / np.where(total > 0, total, 1.0)
+    positive = np.where(shares > 0, shares, 1.0)
+    return np.exp(-(positive * np.log(positive)).sum(axis=1))
+
+
+def _figures(blocks: list[_Block], mask: np.ndarray, by_word: bool) -> dict:
     def joined(name: str) -> np.ndarray:
         return np.concatenate([getattr(block, name) for block in blocks])
 
+    loss = float(joined("losses")[mask.any(axis=1)].mean())
     return {
-        "local_loss": float(joined("losses")[mask.any(axis=1)].mean()),
-        "token_accuracy": 100.0 * _mean(joined("right")),
+        "local_loss": loss if by_word else None,
+        "token_accuracy": 100.0 * _mean(joined("right")) if by_word else None,
         "zeroed": 100.0 * _mean(joined("zeroed")),
         "effective_patches": _mean(joined("spread")),
     }

@@ -92,6 +92,7 @@ def sentence_placement(
 ) -> dict:
     """`alignment_scores` of whole sentences: ``maps[b]`` [P] of a sentence about ``objects[b]``."""
     owners = np.array([_patch_owners(scenes.scene(item).masks, grid) for item in items])
+    owners = owners.reshape(len(items), grid[0] * grid[1])
     inside = owners == np.asarray(objects)[:, None]
     return alignment_scores(maps, inside, (owners >= 0) & ~inside)
 

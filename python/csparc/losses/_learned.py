@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc._arrays import describe, positive
+from csparc.losses.alignment import Aligned
 
 if TYPE_CHECKING:
     from csparc.nn import Parameter
@@ -17,7 +18,7 @@ MOST_SCALE = 100.0
 """Scales are kept at or below this after every step, as CLIP does."""
 
 
-class LearnedLoss:
+class LearnedLoss(Aligned):
     """What a loss with parameters of its own adds to one without.
 
     Attributes

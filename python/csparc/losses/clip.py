@@ -12,7 +12,10 @@ from csparc import _core
 from csparc._arrays import check_axes, positive, real_inputs
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses.alignment import Aligned, Alignment, Pairs, borrowed
 from csparc.losses.result import LossOutput
+
+WHOLES = "It compares whole pictures with whole captions and trains no alignment."
 
 
 def clip_loss(
@@ -71,7 +74,7 @@ def clip_loss(
     return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
 
 
-class ClipLoss:
+class ClipLoss(Aligned):
     """:func:`clip_loss` as an object a trainer can hold: it reads the global features alone."""
 
     inputs = ("image_global", "text_global")
@@ -100,6 +103,9 @@ class ClipLoss:
             image_global, text_global, logit_scale=logit_scale, groups=groups,
             same_group=same_group, grad=grad, out_grads=out_grads,
         )  # fmt: skip
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        return borrowed(pairs, "CLIP", WHOLES)
 
     def __repr__(self) -> str:
         return "ClipLoss()"

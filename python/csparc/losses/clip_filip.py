@@ -13,7 +13,8 @@ from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
-from csparc.losses.filip import FilipLoss, interact, query_and_key_masks
+from csparc.losses.alignment import Alignment, Pairs, if_trained
+from csparc.losses.filip import FilipLoss, best_matches, interact, query_and_key_masks
 from csparc.losses.result import LossOutput
 
 
@@ -139,3 +140,6 @@ class ClipFilipLoss(LearnedLoss):
             local_logit_scale=self.value("local_logit_scale"), **self._options, groups=groups,
             same_group=same_group, grad=grad, out_grads=out_grads,
         )  # fmt: skip
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        return if_trained(best_matches(pairs, "clip+filip"), self._options["local_weight"])

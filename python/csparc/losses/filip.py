@@ -14,6 +14,7 @@ from csparc._arrays import choice, number, positive, real_inputs, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups
+from csparc.losses.alignment import Aligned, Alignment, Pairs, unit_rows
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -137,12 +138,27 @@ def query_and_key_masks(
     return batch.patch_valid, kept_patches, batch.text_valid, kept_tokens
 
 
+def best_matches(pairs: Pairs, rule: str) -> Alignment:
+    """Each word's best patch, as the caption's side of the similarity has it, by cosine.
+
+    Over all patches: which of them are dropped is decided by a whole training batch.
+    """
+    cosine = unit_rows(pairs.tokens) @ unit_rows(pairs.patches).transpose(0, 2, 1)
+    cosine = np.where(pairs.valid, cosine, -1)
+    weights = np.zeros_like(cosine)
+    if cosine.shape[2]:
+        best = np.where(pairs.valid, cosine, -np.inf).argmax(axis=2)
+        np.put_along_axis(weights, best[:, :, None], 1, axis=2)
+    weights *= pairs.valid
+    return Alignment(weights, rule, "FILIP: best match of each word", chosen_by=cosine)
+
+
 def _kept_count(keep: float, total: int) -> int:
     """ceil(keep total), at least one, where 0.2 * 55 is 11 although it rounds to above 11."""
     return max(1, math.ceil(keep * total - 1e-9))
 
 
-class FilipLoss:
+class FilipLoss(Aligned):
     """:func:`filip_loss` with its options fixed, as an object a trainer can hold."""
 
     inputs = ("patches", "tokens")
@@ -181,6 +197,9 @@ class FilipLoss:
             patches, tokens, text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale,
             **self._options, groups=groups, same_group=same_group, grad=grad, out_grads=out_grads,
         )  # fmt: skip
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        return best_matches(pairs, "filip")
 
     def __repr__(self) -> str:
         return f"FilipLoss({', '.join(f'{k}={v!r}' for k, v in self._options.items())})"

@@ -14,6 +14,7 @@ from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
+from csparc.losses.alignment import Alignment, Pairs, if_trained, softmax
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -182,6 +183,12 @@ class GloriaLoss(LearnedLoss):
             **self._options,
         }  # fmt: skip
 
+    def _scales_now(self) -> dict[str, float]:
+        return {
+            name: self.value(name) if name in self.parameters else start
+            for name, start in self._start.items()
+        }
+
     def __call__(
         self,
         patches: ArrayLike,
@@ -198,12 +205,21 @@ class GloriaLoss(LearnedLoss):
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
         """As :func:`gloria_loss`."""
-        scales = {
-            name: self.value(name) if name in self.parameters else start
-            for name, start in self._start.items()
-        }
         return gloria_loss(
             patches, tokens, image_global=image_global, text_global=text_global,
-            text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale, **scales,
-            **self._options, groups=groups, same_group=same_group, grad=grad, out_grads=out_grads,
+            text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale,
+            **self._scales_now(), **self._options, groups=groups, same_group=same_group, grad=grad,
+            out_grads=out_grads,
         )  # fmt: skip
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        k1, width = self._scales_now()["attention_scale"], pairs.patches.shape[2] ** 0.5
+        title = "GLoRIA: attention of each word"
+        if self._options["attention"] == "regions":
+            weights = pairs.weights(normalizer="softmax", softmax_scale=k1 / width)
+        else:
+            title += ", after a softmax over the words"
+            similarity = pairs.tokens @ pairs.patches.transpose(0, 2, 1) / width
+            words = softmax(similarity, pairs.valid, axis=1)
+            weights = softmax(k1 * words, pairs.valid, axis=2)
+        return if_trained(Alignment(weights, "gloria", title), self._options["local_weight"])

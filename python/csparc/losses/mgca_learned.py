@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from csparc._arrays import choice, flag, number, positive, whole_number
 from csparc.losses._attention import INNER
 from csparc.losses._learned import LearnedLoss
+from csparc.losses.align import sparse_similarity
+from csparc.losses.alignment import Alignment, Pairs, if_trained, unit_rows
 from csparc.losses.mgca import ATTENTIONS, CONVENTIONS, mgca_loss
 from csparc.losses.result import LossOutput
 
@@ -113,6 +115,15 @@ class MgcaLoss(LearnedLoss):
             length = np.linalg.norm(data, axis=1, keepdims=True)
             np.divide(data, length, out=data, where=length > 0)
 
+    def _projections(self) -> dict[str, dict[str, np.ndarray]]:
+        """Arrays of ``word_attention`` and ``patch_attention``, where they have parameters."""
+        owned: dict[str, dict[str, np.ndarray]] = {}
+        for name, parameter in self.parameters.items():
+            owner, _, part = name.partition(".")
+            if part:
+                owned.setdefault(owner, {})[part] = parameter.data
+        return owned
+
     def config(self) -> dict[str, Any]:
         """What recreates this object: its name and options, as JSON holds them."""
         return {"loss": "mgca", **self._options}
@@ -134,11 +145,7 @@ class MgcaLoss(LearnedLoss):
     ) -> LossOutput:
         """As :func:`mgca_loss`."""
         self.prepare(np.shape(patches)[-1])
-        owned: dict[str, dict[str, np.ndarray]] = {}
-        for name, parameter in self.parameters.items():
-            owner, _, part = name.partition(".")
-            if part:
-                owned.setdefault(owner, {})[part] = parameter.data
+        owned = self._projections()
         return mgca_loss(
             patches, tokens, image_global=image_global, text_global=text_global,
             prototypes=self.parameters["prototypes"].data, text_mask=text_mask,
@@ -149,3 +156,36 @@ class MgcaLoss(LearnedLoss):
             convention=self._options["convention"], groups=groups, same_group=same_group, grad=grad,
             out_grads=out_grads,
         )  # fmt: skip
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        self.prepare(pairs.patches.shape[2])
+        heads = self._options["heads"]
+        title, notes = "MGCA: attention of each word", ()
+        if self._options["attention"] == "free":
+            weights = pairs.weights(
+                normalizer="softmax", similarity="cosine",
+                softmax_scale=self.value("local_logit_scale"),
+            )  # fmt: skip
+        else:
+            weights = self._word_attention(pairs, heads)
+            notes = (f"Mean over {heads} heads.",) if heads > 1 else ()
+        return if_trained(Alignment(weights, "mgca", title, notes), self._options["token_weight"])
+
+    def _word_attention(self, pairs: Pairs, heads: int) -> np.ndarray:
+        """Attention [B, L, P] of the words over the patches, the mean over heads."""
+        projections = self._projections()["word_attention"]
+
+        def cut(rows: np.ndarray, part: str) -> list[np.ndarray]:
+            bias = projections.get(f"{part}_bias", np.zeros(1, rows.dtype))
+            return np.split(unit_rows(rows) @ projections[part].T + bias, heads, axis=2)
+
+        asked = zip(cut(pairs.tokens, "query"), cut(pairs.patches, "key"))
+        scale = (self._options["width"] / heads) ** -0.5
+        each = [
+            sparse_similarity(
+                keys, queries, text_mask=pairs.text_valid, patch_mask=pairs.patch_valid,
+                normalizer="softmax", softmax_scale=scale,
+            )
+            for queries, keys in asked
+        ]  # fmt: skip
+        return sum(each) / heads

@@ -13,6 +13,8 @@ from csparc._arrays import check_axes, choice, flag, positive, real_inputs, vali
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
+from csparc.losses.align import sparse_similarity
+from csparc.losses.alignment import Alignment, Pairs, unit_rows
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -142,6 +144,9 @@ class PaclLoss(LearnedLoss):
             **self._options,
         }
 
+    def _scale(self) -> float:
+        return self.value("weight_scale") if self.parameters else self.weight_scale
+
     def __call__(
         self,
         patches: ArrayLike,
@@ -163,10 +168,27 @@ class PaclLoss(LearnedLoss):
             text_global,
             patch_mask=patch_mask,
             logit_scale=logit_scale,
-            weight_scale=self.value("weight_scale") if self.parameters else self.weight_scale,
+            weight_scale=self._scale(),
             **self._options,
             groups=groups,
             same_group=same_group,
             grad=grad,
             out_grads=out_grads,
+        )
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        if pairs.text_global is None:
+            raise ValueError("text_global: expected the captions' vectors [B, D], found None")
+        caption, kind = pairs.text_global[:, None, :], self._options["weights"]
+        if kind == "softmax":
+            weights = sparse_similarity(
+                pairs.patches, caption, patch_mask=pairs.patch_valid, normalizer="softmax",
+                similarity="cosine", softmax_scale=self._scale(),
+            )[:, 0]  # fmt: skip
+        else:
+            cosine = (unit_rows(pairs.patches) @ unit_rows(caption).transpose(0, 2, 1))[:, :, 0]
+            weights = pairs.patch_valid / (1 + np.exp(-self._scale() * cosine))
+        title = "PACL: weights of the whole caption"
+        return Alignment(
+            weights, "pacl", title, (f"{kind.capitalize()} of {self._scale():.3g} × cosine.",)
         )

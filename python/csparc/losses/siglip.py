@@ -13,6 +13,8 @@ from csparc._arrays import check_axes, number, positive, real_inputs
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
+from csparc.losses.alignment import Alignment, Pairs, borrowed
+from csparc.losses.clip import WHOLES
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -123,3 +125,6 @@ class SiglipLoss(LearnedLoss):
             grad=grad,
             out_grads=out_grads,
         )
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        return borrowed(pairs, "SigLIP", WHOLES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from types import NoneType
 from typing import Any
@@ -18,6 +18,7 @@ from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses._learned import LearnedLoss
 from csparc.losses.align import AlignOptions
+from csparc.losses.alignment import Alignment, Pairs, if_trained, sparc_alignment
 from csparc.losses.result import LossOutput
 
 REDUCTIONS = ("sample", "token")
@@ -25,6 +26,9 @@ TEXT_POOLS = ("masked", "unmasked")
 LOCAL_PATCHES = ("own", "shuffled")
 PRECISIONS = ("fp32", "bf16")
 SPELLINGS = (*PRECISIONS, "float32", "bfloat16")
+SHAPING = ("normalizer", "similarity", "sigma", "softmax_scale", "degenerate")
+"""The options that decide the weights."""
+OF_OTHERS = "Trained, as a control, on the patches of other pictures."
 PLAIN = frozenset((float, int, bool, str, NoneType))
 NO_GRADIENTS = (None,) * 4
 
@@ -144,19 +148,10 @@ def sparc_loss(
     plain = PLAIN.issuperset(map(type, options))
     loss = _with_options(*options) if plain else SparcLoss(*options)
     return loss(
-        patches,
-        tokens,
-        image_global=image_global,
-        text_global=text_global,
-        text_mask=text_mask,
-        patch_mask=patch_mask,
-        logit_scale=logit_scale,
-        groups=groups,
-        same_group=same_group,
-        return_weights=return_weights,
-        grad=grad,
-        out_grads=out_grads,
-    )
+        patches, tokens, image_global=image_global, text_global=text_global, text_mask=text_mask,
+        patch_mask=patch_mask, logit_scale=logit_scale, groups=groups, same_group=same_group,
+        return_weights=return_weights, grad=grad, out_grads=out_grads,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -232,13 +227,9 @@ class SparcLoss(LearnedLoss):
     ) -> LossOutput:
         """As :func:`sparc_loss`."""
         inputs = real_inputs(
-            optional=("image_global", "text_global"),
-            as_bits=("patches", "tokens"),
-            patches=patches,
-            tokens=tokens,
-            image_global=image_global,
-            text_global=text_global,
-        )
+            optional=("image_global", "text_global"), as_bits=("patches", "tokens"),
+            patches=patches, tokens=tokens, image_global=image_global, text_global=text_global,
+        )  # fmt: skip
         if inputs.dtype == np.float64 and self.precision == "bf16":
             raise ValueError(
                 "precision: expected 'fp32' for inputs of 64 bits, found 'bf16': pass float32 or "
@@ -273,6 +264,13 @@ class SparcLoss(LearnedLoss):
             weights=weights,
             grads={} if buffers is None else self._grads(buffers, *dscales),
         )
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        options = {name: getattr(self, name) for name in SHAPING}
+        found = if_trained(sparc_alignment(pairs, options), self.local_weight)
+        if self.local_patches == "own":
+            return found
+        return replace(found, notes=(*found.notes, OF_OTHERS), trained=False)
 
     def _options_for_core(self) -> tuple[int | float, ...]:
         align = AlignOptions(

@@ -21,7 +21,7 @@ from csparc.errors import CheckpointError, DataError
 from csparc.trainer import safetensors_file
 from csparc.trainer.folder import CheckpointFolder
 from csparc.trainer.metadata import Metadata, dumps, parse_metadata
-from csparc.trainer.model_config import build_model, loss_shapes, parameter_shapes
+from csparc.trainer.model_config import build_loss, build_model, loss_shapes, parameter_shapes
 from csparc.trainer.safetensors_file import Header, checksum, refuse, show
 
 if TYPE_CHECKING:
@@ -64,6 +64,17 @@ class Checkpoint:
         }
         checksums = {name: checksum(array) for name, array in tensors.items()}
         return tensors, {**self.metadata.to_texts(), "crc32": dumps(checksums)}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a checkpoint holds for use: model, tokenizer (or None), loss (or None, where it is a
+    caller's own), metadata."""
+
+    model: TwoTower
+    tokenizer: Tokenizer | None
+    loss: Any
+    metadata: Metadata
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
@@ -131,6 +142,12 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[TwoTower, Tokenizer | None
     ImportError
         safetensors or tokenizers is missing: ``pip install 'csparc[train]'``.
     """
+    found = load_trained(path)
+    return found.model, found.tokenizer, found.metadata
+
+
+def load_trained(path: str | os.PathLike) -> Trained:
+    """As `load_checkpoint`, with the loss the model was trained with."""
     file = find_checkpoint(path)
     checkpoint = read_checkpoint(file)
     tokenizer = read_tokenizer(file, checkpoint.metadata)
@@ -140,7 +157,7 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[TwoTower, Tokenizer | None
             most, found = getattr(model.config, size), getattr(tokenizer, size)
             if found > most:
                 refuse(file, f"a tokenizer with {size} of at most the model's {most}", str(found))
-    return model, tokenizer, checkpoint.metadata
+    return Trained(model, tokenizer, build_loss(checkpoint), checkpoint.metadata)
 
 
 def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | None:

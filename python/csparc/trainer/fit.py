@@ -14,7 +14,7 @@ from csparc.data import open as open_data
 from csparc.data.scenes import Scenes
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
-from csparc.evaluate.explain import alignment_weights, explain
+from csparc.evaluate.explain import explain
 from csparc.losses.table import make_loss, suited_model
 from csparc.models import create_model
 from csparc.models.factory import configure
@@ -62,6 +62,7 @@ class Fitted:
         picture: int | str | os.PathLike | np.ndarray | Image.Image,
         caption: str,
         theme: str = "light",
+        weights: str = "own",
     ) -> Figure:
         """Draw which patches of a picture each word of a caption selects.
 
@@ -71,6 +72,8 @@ class Fitted:
             A number is one of ``data``.
         caption : str
         theme : {"light", "dark"}
+        weights : {"own", "sparc"}
+            Those of the loss the model was trained with, or SPARC's.
 
         Returns
         -------
@@ -79,17 +82,15 @@ class Fitted:
         """
         from csparc.viz import plot_alignment
 
-        options = self.loss.config()
-        if options.get("loss") != "sparc":  # the others have no such weights: SPARC's defaults
-            options = {}
         view = self.preprocess.fixed(self._picture(picture))
         found = explain(
             self.model, self.tokenizer, self.preprocess.normalize(view[None])[0], caption,
-            alignment_weights(options),
+            self.loss, weights,
         )  # fmt: skip
         return plot_alignment(
-            view, found.words, found.weights, found.grid, caption=caption, theme=theme
-        )
+            view, found.words, found.weights, found.grid, caption=caption, theme=theme,
+            title=found.title, notes=found.notes, chosen_by=found.chosen_by,
+        )  # fmt: skip
 
     def _picture(self, picture: Any) -> Any:
         if isinstance(picture, (int, np.integer)):

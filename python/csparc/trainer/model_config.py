@@ -44,6 +44,14 @@ def loss_shapes(path: str | os.PathLike, loss_config: dict[str, Any]) -> dict[st
     return {name: parameter.data.shape for name, parameter in owned.items()}
 
 
+def build_loss(checkpoint: Checkpoint) -> Any:
+    """The loss with what it learned; None where its configuration names none of ours."""
+    loss = loss_from_config(checkpoint.metadata.loss_config)
+    if getattr(loss, "parameters", {}):
+        loss.load_state_dict(checkpoint.loss)
+    return loss
+
+
 def build_model(checkpoint: Checkpoint) -> TwoTower:
     """The model with the checkpoint's weights."""
     from csparc import models

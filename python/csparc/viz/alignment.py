@@ -29,6 +29,9 @@ def plot_alignment(
     caption: str | None = None,
     columns: int | None = None,
     theme: str = "light",
+    title: str = "",
+    notes: Sequence[str] = (),
+    chosen_by=None,
 ):
     """One panel a word: the picture, dimmed, with the patches the word selected left in colour.
 
@@ -49,6 +52,10 @@ def plot_alignment(
         Panels in a row, the whole picture included; default up to 6.
     theme : {"light", "dark"}
         Colours of the ground and the text.
+    title, notes : str, sequence of str
+        Whose weights these are, and what to know of them (`csparc.losses.alignment.Alignment`).
+    chosen_by : array [T, P], optional
+        Where weights mark each word's best match: what it is the best by.
 
     Returns
     -------
