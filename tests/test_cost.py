@@ -35,6 +35,25 @@ def test_formula_and_estimate_are_what_a_call_does(loss: str, shape: tuple[int, 
     assert found.bytes == pytest.approx(estimate_memory(loss, *shape), rel=MEMORY)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("same_group", [None, "exclude", "positive"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_estimate_knows_groups_types_and_tiny_batches(loss: str, same_group, dtype) -> None:
+    for shape in ((8, 9, 6, 64), (300, 5, 4, 16)):
+        found = measure_loss(loss, *shape, same_group=same_group, dtype=dtype).bytes
+        estimate = estimate_memory(loss, *shape, same_group=same_group, dtype=dtype)
+        assert found == pytest.approx(estimate, rel=MEMORY), shape
+
+
+@pytest.mark.parametrize(
+    ("loss", "same_group"),
+    [("clip", None), ("clip", "exclude"), ("clip", "positive"), ("siglip", "positive")],
+)
+def test_memory_grows_with_the_batch_and_not_its_square(loss: str, same_group) -> None:
+    small = estimate_memory(loss, 2**15, 1, 1, 16, same_group=same_group)
+    assert estimate_memory(loss, 2**17, 1, 1, 16, same_group=same_group) < 4.01 * small
+
+
 def test_options_reach_estimate_and_formula() -> None:
     shape = (48, 49, 32, 64)
     found = measure_loss("filip", *shape, options=["keep=0.5", "drop_group=8"])
@@ -43,6 +62,11 @@ def test_options_reach_estimate_and_formula() -> None:
     assert found.flop != pytest.approx(LOSS_FLOP["filip"](Sizes(*shape)), rel=COUNTED_FLOP)
     estimate = estimate_memory("filip", *shape, keep=0.5, drop_group=8)
     assert found.bytes == pytest.approx(estimate, rel=MEMORY)
+    every = measure_loss("filip", *shape, options=["drop=none"])
+    assert every.bytes == pytest.approx(estimate_memory("filip", *shape, drop="none"), rel=MEMORY)
+    free = measure_loss("mgca", *shape, options=["attention=free"])
+    estimate = estimate_memory("mgca", *shape, attention="free")
+    assert free.bytes == pytest.approx(estimate, rel=MEMORY)
     found = measure_loss("mgca", *shape, options=["width=32", "prototypes=4000"])
     estimate = estimate_memory("mgca", *shape, width=32, prototypes=4000)
     assert found.bytes == pytest.approx(estimate, rel=MEMORY)
@@ -107,7 +131,9 @@ def test_scratch_bytes_names_what_is_wrong() -> None:
         (("l2", 1, 1, 1, 1), "loss: expected one of sparc, clip"),
         (("clip", 0, 1, 1, 1), "B: expected"),
         (("clip", 4, 1, 1, 1, {"dtype": np.int32}), "dtype: expected float32 or float64"),
-        (("clip", 4, 1, 1, 1, {"keep": 0.5}), "clip: .*keep"),
+        (("clip", 4, 1, 1, 1, {"keep": 0.5}), r"clip: expected options among \[\], found 'keep'"),
+        (("mgca", 4, 1, 1, 1, {"heads": 3}), "width: expected a multiple of heads = 3"),
+        (("clip", 4, 1, 1, 1, {"same_group": "both"}), "same_group: expected 'exclude' or"),
     ],
 )
 def test_estimate_names_what_is_wrong(arguments: tuple, message: str) -> None:

@@ -139,6 +139,24 @@ def test_groups_across_tiles(name, same_group, dtype, rng):
 
 
 @pytest.mark.parametrize("same_group", MODES)
+def test_more_blocks_of_rows_than_are_at_work_together(same_group, rng):
+    """Their columns' states are merged 16 blocks at a time; B = 4,200 has 17."""
+    vectors = arguments("clip", rng, B=4200, D=4)["image_global"]
+    groups = ids_of(rng, 4200, 1000)
+    unit = reference.unit_vector(vectors)[0]
+    scores = 3.0 * unit @ unit.T
+    same = (groups[:, None] == groups) & (groups >= 0) | np.eye(4200, dtype=bool)
+    own = scores.diagonal()
+    if same_group == "exclude":
+        np.putmask(scores, same & ~np.eye(4200, dtype=bool), -np.inf)
+    else:
+        own = np.where(same, scores, 0).sum(axis=1) / same.sum(axis=1)
+    expected = (np.log(np.exp(scores).sum(axis=1)) - own).mean()
+    options = dict(logit_scale=3.0, groups=groups, same_group=same_group)
+    assert_close(csparc.clip_loss(vectors, vectors, **options).loss, expected, FLOAT64)
+
+
+@pytest.mark.parametrize("same_group", MODES)
 @pytest.mark.parametrize("name", LOSSES)
 def test_ids_that_mark_nothing_change_no_bit(name, same_group, rng):
     given = arguments(name, rng, np.float32, "holes", B=70, P=7, L=5, D=9)

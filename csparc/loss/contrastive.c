@@ -24,9 +24,10 @@ typedef struct {
     side image, text;
     const cs_groups *groups;
     cs_real *matching;                /* [B] U_ii */
-    cs_real *column_top, *column_sum; /* [blocks, B] */
-    CS_TYPED(cs_matches) column_matches; /* [blocks, B] */
-    CS_TYPED(cs_matches) tile_matches;   /* [blocks, rows + columns] of one tile */
+    size_t blocks, panel; /* blocks of rows, and how many at a time: no bit depends on the latter */
+    cs_real *column_top, *column_sum; /* [panel, B] */
+    CS_TYPED(cs_matches) column_matches; /* [panel, B] */
+    CS_TYPED(cs_matches) tile_matches;   /* [panel, rows + columns] of one tile */
     double *dscale;                      /* [owners] */
     cs_real *tiles;                   /* per thread: two tiles, states of their rows and columns */
 } workspace;
@@ -54,18 +55,19 @@ layout(size_t B, size_t D, int positive, size_t threads, cs_arena *arena)
 {
     workspace w;
     cs_tiling t = CS_TYPED(cs_pair_tiling)(B, 0, 0);
-    size_t blocks = cs_ceil_divide(B, t.rows);
+    w.blocks = cs_ceil_divide(B, t.rows);
+    w.panel = cs_least(w.blocks, CS_MOST_OWNERS);
     layout_side(B, D, positive, arena, &w.image);
     layout_side(B, D, positive, arena, &w.text);
     CS_TYPED(cs_pair_products_layout)(B, D, &t, arena, &w.products);
     w.products.image = w.image.unit;
     w.products.text = w.text.unit;
     w.matching = cs_arena_take(arena, B * sizeof(cs_real));
-    w.column_top = cs_arena_take(arena, blocks * B * sizeof(cs_real));
-    w.column_sum = cs_arena_take(arena, blocks * B * sizeof(cs_real));
-    CS_TYPED(cs_matches_layout)(positive ? blocks * B : 0, arena, &w.column_matches);
+    w.column_top = cs_arena_take(arena, w.panel * B * sizeof(cs_real));
+    w.column_sum = cs_arena_take(arena, w.panel * B * sizeof(cs_real));
+    CS_TYPED(cs_matches_layout)(positive ? w.panel * B : 0, arena, &w.column_matches);
     CS_TYPED(cs_matches_layout)
-    (positive ? blocks * (t.rows + t.columns) : 0, arena, &w.tile_matches);
+    (positive ? w.panel * (t.rows + t.columns) : 0, arena, &w.tile_matches);
     w.dscale = cs_arena_take(arena, t.owners * sizeof(double));
     w.tiles = cs_arena_take(arena, threads * room_of_thread(&t) * sizeof(cs_real));
     return w;
@@ -96,18 +98,18 @@ mask_matching(const cs_groups *groups, size_t r0, size_t R, size_t c0, size_t C,
         CS_TYPED(cs_groups_exclude)(groups, r0, R, c0, C, u);
 }
 
-/* Move the matching pairs of a tile, the second tile of its room free, to the states of matches. */
+/* Move the matching pairs of a tile, the second tile of its room free, to the states of matches: of
+ * its rows, and of its columns in one place of the panel. */
 static void
-absorb_matches(size_t B, size_t block, size_t R, size_t c0, size_t C, const workspace *w,
-               cs_real *room)
+absorb_matches(size_t B, size_t place, size_t r0, size_t R, size_t c0, size_t C,
+               const workspace *w, cs_real *room)
 {
     const cs_tiling *t = &w->products.tiling;
-    size_t r0 = block * t->rows;
     CS_TYPED(cs_matches)
-    of_rows = CS_TYPED(cs_matches_from)(&w->tile_matches, block * (t->rows + t->columns)),
+    of_rows = CS_TYPED(cs_matches_from)(&w->tile_matches, place * (t->rows + t->columns)),
     of_columns = CS_TYPED(cs_matches_from)(&of_rows, t->rows),
     rows = CS_TYPED(cs_matches_from)(&w->image.matches, r0),
-    columns = CS_TYPED(cs_matches_from)(&w->column_matches, block * B + c0);
+    columns = CS_TYPED(cs_matches_from)(&w->column_matches, place * B + c0);
     CS_TYPED(cs_groups_absorb)(w->groups, r0, R, c0, C, room, room + t->rows * t->columns,
                                &of_rows, &of_columns);
     CS_TYPED(cs_matches_clear)(C, &columns);
@@ -117,9 +119,9 @@ absorb_matches(size_t B, size_t block, size_t R, size_t c0, size_t C, const work
     CS_TYPED(cs_matches_merge)(R, &rows, &of_rows);
 }
 
-/* Row states of one block of rows, and the block's column states. */
+/* Row states of one block of rows, and its column states, which take a place of the panel. */
 static void
-block_states(size_t B, size_t block, workspace *w, cs_real *room)
+block_states(size_t B, size_t block, size_t place, workspace *w, cs_real *room)
 {
     const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
     const cs_tiling *t = &w->products.tiling;
@@ -134,37 +136,47 @@ block_states(size_t B, size_t block, workspace *w, cs_real *room)
         size_t C = cs_least(t->columns, B - c0);
         CS_TYPED(cs_pair_scores)(&w->products, r0, R, c0, C, room);
         if (cs_groups_match(w->groups))
-            absorb_matches(B, block, R, c0, C, w, room);
+            absorb_matches(B, place, r0, R, c0, C, w, room);
         else
             mask_matching(w->groups, r0, R, c0, C, room, w->matching);
         kernels->tile_states(R, C, room, row_top, row_sum, column_top, column_sum);
         for (size_t r = 0; r < R; r++)
             cs_merge_states(&w->image.top[r0 + r], &w->image.sum[r0 + r], row_top[r], row_sum[r]);
-        memcpy(w->column_top + block * B + c0, column_top, C * sizeof(cs_real));
-        memcpy(w->column_sum + block * B + c0, column_sum, C * sizeof(cs_real));
+        memcpy(w->column_top + place * B + c0, column_top, C * sizeof(cs_real));
+        memcpy(w->column_sum + place * B + c0, column_sum, C * sizeof(cs_real));
     }
 }
 
+/* Column k absorbs the panel's states, in the order of its blocks. */
 static void
 merge_column(size_t B, size_t blocks, workspace *w, size_t k)
 {
-    w->text.top[k] = CS_MASKED;
-    w->text.sum[k] = 0;
-    for (size_t block = 0; block < blocks; block++)
-        cs_merge_states(&w->text.top[k], &w->text.sum[k], w->column_top[block * B + k],
-                        w->column_sum[block * B + k]);
+    for (size_t place = 0; place < blocks; place++)
+        cs_merge_states(&w->text.top[k], &w->text.sum[k], w->column_top[place * B + k],
+                        w->column_sum[place * B + k]);
 }
 
+/* States of all rows and all columns. */
 static void
-merge_column_matches(size_t B, size_t blocks, workspace *w)
+pair_states(size_t B, workspace *w, size_t threads)
 {
-    if (!cs_groups_match(w->groups))
-        return;
-    CS_TYPED(cs_matches_clear)(B, &w->text.matches);
-    for (size_t block = 0; block < blocks; block++) {
-        CS_TYPED(cs_matches)
-        part = CS_TYPED(cs_matches_from)(&w->column_matches, block * B);
-        CS_TYPED(cs_matches_merge)(B, &w->text.matches, &part);
+    for (size_t k = 0; k < B; k++) {
+        w->text.top[k] = CS_MASKED;
+        w->text.sum[k] = 0;
+    }
+    if (cs_groups_match(w->groups))
+        CS_TYPED(cs_matches_clear)(B, &w->text.matches);
+    for (size_t first = 0; first < w->blocks; first += w->panel) {
+        size_t blocks = cs_least(w->panel, w->blocks - first);
+        CS_EACH_DYNAMIC(place, thread, blocks, threads,
+                        block_states(B, first + place, place, w,
+                                     w->tiles + thread * room_of_thread(&w->products.tiling)));
+        CS_EACH(k, B, cs_threads_if(blocks * B > 2048), merge_column(B, blocks, w, k));
+        for (size_t place = 0; cs_groups_match(w->groups) && place < blocks; place++) {
+            CS_TYPED(cs_matches)
+            part = CS_TYPED(cs_matches_from)(&w->column_matches, place * B);
+            CS_TYPED(cs_matches_merge)(B, &w->text.matches, &part);
+        }
     }
 }
 
@@ -268,12 +280,7 @@ CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image.unit, w.image.norm));
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text.unit, w.text.norm));
     CS_TYPED(cs_pair_products_open)(&w.products, logit_scale);
-    size_t blocks = cs_ceil_divide(B, w.products.tiling.rows);
-    CS_EACH_DYNAMIC(block, thread, blocks, threads,
-                    block_states(B, block, &w,
-                                 w.tiles + thread * room_of_thread(&w.products.tiling)));
-    CS_EACH(k, B, cs_threads_if(blocks * B > 2048), merge_column(B, blocks, &w, k));
-    merge_column_matches(B, blocks, &w);
+    pair_states(B, &w, threads);
     double rows = finish_rows(B, groups, w.matching, &w.image);
     double columns = finish_rows(B, groups, w.matching, &w.text);
     out[0] = (rows + columns) / (2 * (double)B);

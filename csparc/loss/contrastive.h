@@ -5,16 +5,16 @@
  *   dU     = weight/(2B) (R + C - 2I)                R, C softmax of the rows, of the columns
  *
  * U is never stored: tiles of it (loss/tiling.h) are formed once for the log-sums and once more for
- * the gradients of both sides. Row sums run online; each block of rows leaves a (largest, sum) pair
- * per column in a table, merged in block order. Tiles depend on B alone: equal bits on any number
- * of threads.
+ * the gradients of both sides. Row sums run online; up to 16 blocks of rows at a time leave a
+ * (largest, sum) pair per column in a table, merged in block order. Tiles depend on B alone: equal
+ * bits on any number of threads.
  *
  *   image, text (B,D) in    logit_scale > 0    weight: factor of the gradients, not of the loss
  *   groups: pairs that match, or take no part, besides those on the diagonal (loss/groups.h)
  *   out[0] loss, out[1] weight dloss/dlogit_scale    dimage, dtext (B,D) written, or both NULL
  *
- * Cost 2 BBD FLOP for the loss, 8 BBD with gradients. Scratch 3 BD + BB/128 + 4096 D
- * numbers for large B; BB/16 more where pairs of a group match.
+ * Cost 2 BBD FLOP for the loss, 8 BBD with gradients. Scratch 3 BD + 43 B + 4096 D numbers for
+ * large B; 72 B more where pairs of a group match.
  * Numbers: the matching pair is kept out of the log-sum, so a confident row loses no digits and
  * B = 1 gives exactly 0. A zero vector is a neutral negative (logit 0) with gradient 0.
  */

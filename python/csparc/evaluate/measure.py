@@ -27,12 +27,21 @@ class Measured:
 
 
 def measure_loss(
-    loss: str, B: int, P: int, L: int, D: int, *, options: Sequence[str] = (), seed: int = 0
+    loss: str,
+    B: int,
+    P: int,
+    L: int,
+    D: int,
+    *,
+    options: Sequence[str] = (),
+    same_group: str | None = None,
+    dtype: Any = np.float32,
+    seed: int = 0,
 ) -> Measured:
-    """Run a loss once on random float32 vectors, all patches and tokens valid, and count.
+    """Run a loss once on random vectors, all patches and tokens valid, and count.
 
-    ``options`` are settings ``key=value`` of the loss. Costs one step of it, and as much memory as
-    its inputs and gradients.
+    ``options`` are settings ``key=value`` of the loss. With ``same_group`` each two consecutive
+    pairs are a group. Costs one step of the loss, and as much memory as its inputs and gradients.
     """
     shapes = {
         "patches": (B, P, D), "tokens": (B, L, D), "image_global": (B, D), "text_global": (B, D)
@@ -40,11 +49,14 @@ def measure_loss(
     made = make_loss(loss, options)
     inputs = {
         name: _random.normal(seed, stream, math.prod(shapes[name]))
-        .astype(np.float32)
+        .astype(dtype)
         .reshape(shapes[name])
         for stream, name in enumerate(made.inputs)
     }
-    _prepare(made, inputs)
+    marked = {}
+    if same_group is not None:
+        marked = {"groups": np.arange(B, dtype=np.int64) // 2, "same_group": same_group}
+    _prepare(made, {**inputs, **marked})
     _core.scratch_peak()
     tracing = tracemalloc.is_tracing()
     if not tracing:
@@ -54,7 +66,7 @@ def measure_loss(
     _core.count_flop(True)
     start = time.perf_counter()
     try:
-        out = made(**inputs, grad=True)
+        out = made(**inputs, **marked, grad=True)
     finally:
         seconds = time.perf_counter() - start
         flop = _core.count_flop(False)
@@ -65,9 +77,10 @@ def measure_loss(
     return Measured(flop, scratch + arrays - _gradient_bytes(out.grads), seconds)
 
 
-def _prepare(made: Any, inputs: Mapping[str, np.ndarray]) -> None:
-    """One pair, so that a loss which learns its arrays' width has them before the measurement."""
-    made(**{name: array[:1] for name, array in inputs.items()}, grad=True)
+def _prepare(made: Any, given: Mapping[str, Any]) -> None:
+    """Two pairs, so that what comes to be on the first call is there before the measurement: arrays
+    of a width the loss learns, modules that Python imports late."""
+    made(**{k: v[:2] if isinstance(v, np.ndarray) else v for k, v in given.items()}, grad=True)
 
 
 def _gradient_bytes(grads: Mapping[str, Any]) -> int:

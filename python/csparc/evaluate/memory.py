@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +9,14 @@ from typing import Any
 import numpy as np
 
 from csparc import _core
-from csparc._arrays import whole_number
-from csparc.losses import SparcLoss
+from csparc._arrays import choice, whole_number
+from csparc.losses._groups import SAME_GROUP
+from csparc.losses.filip import kept_count
+from csparc.losses.options import options_of
+from csparc.losses.table import loss_class
+
+OBJECTS = 1200
+"""Bytes of Python's own objects of a call, and of aligning its arrays."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,15 @@ class Stage:
 
 
 def estimate_memory(
-    loss: str, B: int, P: int, L: int, D: int, *, dtype: Any = np.float32, **options: Any
+    loss: str,
+    B: int,
+    P: int,
+    L: int,
+    D: int,
+    *,
+    dtype: Any = np.float32,
+    same_group: str | None = None,
+    **options: Any,
 ) -> int:
     """Peak bytes of one call with gradients, beyond its inputs and its gradients.
 
@@ -37,9 +50,12 @@ def estimate_memory(
         Pairs, patches of an image, tokens of a caption, shared width.
     dtype
         float32 or float64.
+    same_group : {"exclude", "positive"}, optional
+        As passed to the loss, with ``groups`` that mark some pairs. None: no groups.
     options
-        Those that change it: ``precision`` of SPARC; ``keep`` and ``drop_group`` of FILIP;
-        ``prototypes``, ``width`` and ``heads`` of MGCA.
+        Of the loss, as its class takes them: ``precision`` of SPARC; ``keep``, ``drop`` and
+        ``drop_group`` of FILIP; ``prototypes``, ``width``, ``heads`` and ``attention`` of MGCA.
+        The others change nothing.
 
     Returns
     -------
@@ -61,11 +77,14 @@ def estimate_memory(
     kind = np.dtype(dtype)
     if kind not in (np.float32, np.float64):
         raise ValueError(f"dtype: expected float32 or float64, found {kind}")
-    try:
-        stages = STAGES[loss](**sizes, itemsize=kind.itemsize, **options)
-    except TypeError as error:
-        raise ValueError(f"{loss}: {error}") from error
-    return _peak(stages, sizes, kind.itemsize)
+    positive = same_group is not None and choice(same_group, "same_group", SAME_GROUP) == 1
+    known = [option.name for option in options_of(loss)]
+    for name in options:
+        if name not in known:
+            raise ValueError(f"{loss}: expected options among {known}, found {name!r}")
+    chosen = loss_class(loss)(**options).config()
+    stages = STAGES[loss](Call(**sizes, itemsize=kind.itemsize, options=chosen))
+    return _peak(stages, {**sizes, "positive": int(positive)}, kind.itemsize) + OBJECTS
 
 
 def _peak(stages: list[Stage], sizes: Mapping[str, int], itemsize: int) -> int:
@@ -80,62 +99,82 @@ def _peak(stages: list[Stage], sizes: Mapping[str, int], itemsize: int) -> int:
     return most
 
 
+@dataclass(frozen=True)
+class Call:
+    """What is asked about: sizes, bytes of a number, all options of the loss."""
+
+    B: int
+    P: int
+    L: int
+    D: int
+    itemsize: int
+    options: Mapping[str, Any]
+
+
 # One function per loss: its ops in the order they run (csparc/losses has each call).
 
 
-def _clip(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
+def _clip(call: Call) -> list[Stage]:
     return [Stage("contrastive")]
 
 
-def _siglip(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
+def _siglip(call: Call) -> list[Stage]:
     return [Stage("siglip")]
 
 
-def _sparc(B: int, P: int, L: int, D: int, itemsize: int, precision: str = "fp32") -> list[Stage]:
-    return [Stage("sparc", {"rounded": int(SparcLoss(precision=precision).precision == "bf16")})]
+def _sparc(call: Call) -> list[Stage]:
+    return [Stage("sparc", {"rounded": int(call.options["precision"] == "bf16")})]
 
 
-def _filip(
-    B: int, P: int, L: int, D: int, itemsize: int, keep: float = 0.2, drop_group: int = 64
-) -> list[Stage]:
+def _filip(call: Call) -> list[Stage]:
     """Which patches and tokens are keys: a byte each."""
+    keep = call.options["keep"]
+    if call.options["drop"] == "none":
+        return [Stage("filip")]
     chosen = {
-        "patch_count": math.ceil(keep * P), "token_count": math.ceil(keep * L), "group": drop_group
-    }  # fmt: skip
-    masks = B * (P + L)
+        "patch_count": kept_count(keep, call.P),
+        "token_count": kept_count(keep, call.L),
+        "group": call.options["drop_group"],
+    }
+    masks = call.B * (call.P + call.L)
     return [Stage("filip_select", chosen, masks), Stage("filip", arrays=masks)]
 
 
-def _clip_filip(B: int, P: int, L: int, D: int, itemsize: int, **options: Any) -> list[Stage]:
-    local = _filip(B, P, L, D, itemsize, **options)
+def _clip_filip(call: Call) -> list[Stage]:
+    local = _filip(call)
     return [*local, Stage("contrastive", arrays=local[-1].arrays)]
 
 
-def _pacl(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
+def _pacl(call: Call) -> list[Stage]:
     return [Stage("pacl")]
 
 
-def _gloria(B: int, P: int, L: int, D: int, itemsize: int) -> list[Stage]:
+def _gloria(call: Call) -> list[Stage]:
     return [Stage("contrastive"), Stage("gloria")]
 
 
-def _mgca(
-    B: int, P: int, L: int, D: int, itemsize: int,
-    prototypes: int = 500, width: int = 128, heads: int = 1,
-) -> list[Stage]:  # fmt: skip
+def _mgca(call: Call) -> list[Stage]:
     """Projections of both directions, stacked, with their gradients; then targets of both sides
-    and the prototypes' share of the gradients of the global vectors."""
-    attention = {"H": width, "K": width, "heads": heads}
-    stacked = 2 * (3 + 4) * width * D * itemsize
-    assigned = 2 * B * (prototypes + D) * itemsize
+    and the prototypes' share of the gradients of the global vectors. What is learned is float32:
+    in float64 it is held converted, and so are its gradients until the end."""
+    options, item = call.options, call.itemsize
+    width = options["width"] if options["attention"] == "mha" else 0
+    matrix, prototypes = width * call.D, options["prototypes"] * call.D
+    held = 2 * (3 + 4) * matrix * item
+    returned = 2 * 4 * matrix * 4  # formed last, and counted as gradients
+    if item > 4:
+        held += 2 * (matrix + prototypes) * item
+        returned += prototypes * 4
+    assigned = 2 * call.B * (options["prototypes"] + call.D) * item
+    attention = {"H": width, "K": width, "heads": options["heads"]}
     return [
-        Stage("contrastive", arrays=stacked),
-        Stage("mgca_tokens", attention, stacked),
-        Stage("mgca_prototypes", {"K": prototypes}, stacked + assigned),
+        Stage("contrastive", arrays=held - returned),
+        Stage("mgca_tokens", attention, held - returned),
+        Stage("mgca_prototypes", {"K": options["prototypes"]}, held + max(0, assigned - returned)),
     ]
 
 
-STAGES: dict[str, Callable[..., list[Stage]]] = {
+STAGES: dict[str, Callable[[Call], list[Stage]]] = {
     "sparc": _sparc,
     "clip": _clip,
     "siglip": _siglip,

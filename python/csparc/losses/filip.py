@@ -131,7 +131,7 @@ def query_and_key_masks(
     kept_tokens = np.zeros((batch.B, batch.L), np.uint8)
     _core.filip_select(
         batch.arrays["patches"], batch.arrays["tokens"], batch.patch_valid, batch.text_valid,
-        _kept_count(keep, batch.P), _kept_count(keep, batch.L), group, kept_patches, kept_tokens,
+        kept_count(keep, batch.P), kept_count(keep, batch.L), group, kept_patches, kept_tokens,
     )  # fmt: skip
     if kind == "both":
         return kept_patches, kept_patches, kept_tokens, kept_tokens
@@ -153,7 +153,7 @@ def best_matches(pairs: Pairs, rule: str) -> Alignment:
     return Alignment(weights, rule, "FILIP: best match of each word", chosen_by=cosine)
 
 
-def _kept_count(keep: float, total: int) -> int:
+def kept_count(keep: float, total: int) -> int:
     """ceil(keep total), at least one, where 0.2 * 55 is 11 although it rounds to above 11."""
     return max(1, math.ceil(keep * total - 1e-9))
 
