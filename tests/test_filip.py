@@ -32,7 +32,7 @@ def pair(rng, dtype=np.float64, **sizes):
 def chosen(batch, text_mask, patch_mask, keep, group):
     """The core's own choice of keys."""
     kept = [np.zeros(mask.shape, np.uint8) for mask in (patch_mask, text_mask)]
-    counts = [filip._kept_count(keep, mask.shape[1]) for mask in (patch_mask, text_mask)]
+    counts = [filip.kept_count(keep, mask.shape[1]) for mask in (patch_mask, text_mask)]
     valid = [mask.astype(np.uint8) for mask in (patch_mask, text_mask)]
     _core.filip_select(*(batch[name] for name in ARRAYS), *valid, *counts, group, *kept)
     return kept
