@@ -105,6 +105,16 @@ def test_train_takes_options_of_model_and_pictures(tmp_path):
     assert model.config.global_pool == "mean"  # FILIP trains no image vector
     assert model.config.text.layers == 1
     assert metadata.preprocess["mean"] == [0.2, 0.2, 0.2]
+    figures = {}
+    for score in ("global", "own"):
+        file = tmp_path / f"{score}.json"
+        command = ["eval", "retrieval", "--checkpoint", str(folder), "--score", score]
+        data = "scenes:tier=S;size=40;split=test"
+        assert cli.main([*command, "--data", data, "--json", str(file)]) == 0
+        figures[score] = json.loads(file.read_text())
+        assert figures[score]["config"]["score"] == score
+    ranks = [found["text_to_image_mean_rank"] for found in figures.values()]
+    assert ranks[0] != ranks[1]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +173,12 @@ def test_eval_retrieval_prints_and_writes_the_same_figures(trained, tmp_path, ca
     assert found["chance"]["text_to_image_R@1"] == pytest.approx(100 / 12)
     assert found["config"]["data"].startswith("scenes:tier=S")
     assert f"{found['image_to_text_R@5']:.2f}" in capsys.readouterr().out
+
+
+def test_eval_refuses_the_own_score_of_a_loss_without(trained, capsys):
+    command = ["eval", "retrieval", "--checkpoint", str(trained), "--score", "own"]
+    assert cli.main([*command, "--data", "scenes:tier=S;size=4;split=test"]) == 2
+    assert "trained with filip or pacl, found sparc" in capsys.readouterr().err
 
 
 def test_encode_writes_what_evaluation_uses(trained, tmp_path, capsys):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from csparc.cli import common, grounding
+
+SCORES = ("global", "own")
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -33,6 +36,13 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         help="use the first N captions of each picture (5 in the usual protocol)",
     )
     task.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
+    task.add_argument(
+        "--score",
+        choices=SCORES,
+        default="global",
+        help="rank by the cosine of whole vectors (default), or by the score that the checkpoint's "
+        "own loss compares patches with captions by (filip, pacl)",
+    )
     task.add_argument("--json", metavar="FILE", help="write the figures here too")
     common.add_threads(task)
     task.set_defaults(run=run)
@@ -41,43 +51,69 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     out = common.check_writable(arguments.json) if arguments.json else None
-    from csparc.cli.progress import Progress
     from csparc.cli.session import load_session
-    from csparc.evaluate import evaluate_retrieval
-    from csparc.evaluate.features import encode_dataset
 
     common.use_threads(arguments.threads)
     session = load_session(arguments.checkpoint)
     data = common.open_data(arguments.data, arguments, max_captions=arguments.max_captions)
-    with Progress("encoding", len(data), "picture") as progress:
-        features = encode_dataset(
-            session.model,
-            session.tokenizer,
-            data,
-            session.preprocess,
-            batch_size=arguments.batch_size,
-            progress=progress.to,
-        )
-    figures = evaluate_retrieval(
-        features.image_features, features.text_features, features.image_index
-    )
+    rank = _by_own_score if arguments.score == "own" else _by_vectors
+    figures, problems = rank(session, data, arguments)
     for line in table(figures):
         print(line)
-    if len(features.problems):
-        print(features.problems.summary())
+    if len(problems):
+        print(problems.summary())
     if out is not None:
         record = figures | {
             "config": {
                 "checkpoint": str(arguments.checkpoint),
                 "data": data.spec,
                 "max_captions": arguments.max_captions,
+                "score": arguments.score,
             },
-            "bad_items": len(features.problems),
+            "bad_items": len(problems),
         }
         with common.writing(out), open(out, "w", encoding="utf-8") as file:
             json.dump(record, file, indent=2)
             file.write("\n")
     return 0
+
+
+def _by_vectors(session: Any, data: Any, arguments: argparse.Namespace) -> tuple[dict, Any]:
+    """The figures by the cosine of whole vectors, and the bad items."""
+    from csparc.cli.progress import Progress
+    from csparc.evaluate import evaluate_retrieval
+    from csparc.evaluate.features import encode_dataset
+
+    with Progress("encoding", len(data), "picture") as progress:
+        features = encode_dataset(
+            session.model, session.tokenizer, data, session.preprocess,
+            batch_size=arguments.batch_size, progress=progress.to,
+        )  # fmt: skip
+    figures = evaluate_retrieval(
+        features.image_features, features.text_features, features.image_index
+    )
+    return figures, features.problems
+
+
+def _by_own_score(session: Any, data: Any, arguments: argparse.Namespace) -> tuple[dict, Any]:
+    """The same by the score that the loss of the checkpoint trained."""
+    from csparc.cli.progress import Progress
+    from csparc.evaluate.features import encode_late
+    from csparc.evaluate.late import LATE, evaluate_late_retrieval
+
+    name = session.metadata.loss_config.get("loss")
+    if name not in LATE:
+        raise ValueError(
+            f"--score own: expected a checkpoint trained with {' or '.join(LATE)}, found "
+            f"{name}, which trains vectors of the whole: use --score global"
+        )
+    with Progress("encoding", len(data), "picture") as progress:
+        features, index, problems = encode_late(
+            session.model, session.tokenizer, data, session.preprocess,
+            specials=session.loss_specials,
+            batch_size=arguments.batch_size, progress=progress.to,
+        )  # fmt: skip
+    return evaluate_late_retrieval(features, index, session.loss), problems
 
 
 def table(figures: dict) -> list[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 RECALL_AT = (1, 5, 10)
+Block = tuple[int, np.ndarray]
+"""(the first query, scores [queries, candidates] float32)."""
 _BLOCK_ENTRIES = 1 << 20
 
 
@@ -48,24 +51,39 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
     2 N M D multiply-adds for each direction. Scores are made a block of rows at a time: the extra
     memory is about 16 MiB, or a few rows of the larger side, beside the normalised copies.
     """
-    images = _unit_rows(image_features, "image_features")
-    texts = _unit_rows(text_features, "text_features")
-    index = _checked_index(image_index, len(images), len(texts))
+    images = unit_rows(image_features, "image_features")
+    texts = unit_rows(text_features, "text_features")
+    index = checked_index(image_index, len(images), len(texts))
     if images.shape[1] != texts.shape[1]:
         raise ValueError(
             f"image_features and text_features differ in width: {images.shape[1]} and "
             f"{texts.shape[1]}; both must come from the same model"
         )
-    captions_of = np.bincount(index, minlength=len(images))
-    image_ranks, image_ties = _image_query_ranks(images, texts, index)
+    return evaluate_scores(
+        _score_blocks(images, texts), _score_blocks(texts, images), index, len(images)
+    )
+
+
+def evaluate_scores(
+    image_rows: Iterable[Block], text_rows: Iterable[Block], image_index, n_images: int
+) -> dict:
+    """What `evaluate_retrieval` returns, from scores made some other way.
+
+    ``image_rows`` gives the scores of all captions for some images at a time, ``text_rows`` those
+    of all images for some captions: every image, every caption once. The two may be of different
+    matrices.
+    """
+    index = np.asarray(image_index)
+    captions_of = np.bincount(index, minlength=n_images)
+    image_ranks, image_ties = _image_query_ranks(image_rows, index, n_images)
     asked = captions_of > 0
-    text_ranks, text_ties = _text_query_ranks(texts, images, index)
+    text_ranks, text_ties = _text_query_ranks(text_rows, index)
     result = _summary("image_to_text", image_ranks[asked], image_ties[asked])
     result |= _summary("text_to_image", text_ranks, text_ties)
     result["chance"] = chance(captions_of)
-    result["n_images"] = len(images)
+    result["n_images"] = n_images
     result["n_image_queries"] = int(asked.sum())
-    result["n_texts"] = len(texts)
+    result["n_texts"] = len(index)
     return result
 
 
@@ -97,13 +115,15 @@ def _miss(counts: np.ndarray, weights: np.ndarray, m: int, k: int) -> float:
     return float(weights @ np.prod(np.maximum(m - counts - drawn, 0) / (m - drawn), axis=0))
 
 
-def _image_query_ranks(images, texts, index) -> tuple[np.ndarray, np.ndarray]:
+def _image_query_ranks(
+    blocks: Iterable[Block], index: np.ndarray, n_images: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Rank [N] of each image's best caption, and whether a wrong caption ties with it [N]."""
-    ranks = np.zeros(len(images), dtype=np.int64)
-    tied = np.zeros(len(images), dtype=bool)
+    ranks = np.zeros(n_images, dtype=np.int64)
+    tied = np.zeros(n_images, dtype=bool)
     by_image = np.argsort(index, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(index, minlength=len(images)))])
-    for first, scores in _score_blocks(images, texts):
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(index, minlength=n_images))])
+    for first, scores in blocks:
         for row, image in enumerate(range(first, first + len(scores))):
             own = by_image[bounds[image] : bounds[image + 1]]
             if len(own) == 0:
@@ -114,11 +134,11 @@ def _image_query_ranks(images, texts, index) -> tuple[np.ndarray, np.ndarray]:
     return ranks, tied
 
 
-def _text_query_ranks(texts, images, index) -> tuple[np.ndarray, np.ndarray]:
+def _text_query_ranks(blocks: Iterable[Block], index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rank [M] of each caption's image, and whether a wrong image ties with it [M]."""
-    ranks = np.zeros(len(texts), dtype=np.int64)
-    tied = np.zeros(len(texts), dtype=bool)
-    for first, scores in _score_blocks(texts, images):
+    ranks = np.zeros(len(index), dtype=np.int64)
+    tied = np.zeros(len(index), dtype=bool)
+    for first, scores in blocks:
         for row, text in enumerate(range(first, first + len(scores))):
             ranks[text], equal = _rank(scores[row], index[text])
             tied[text] = equal > 1
@@ -133,14 +153,15 @@ def _rank(scores: np.ndarray, right: int) -> tuple[int, int]:
     return 1 + better + np.count_nonzero(equal[:right]), np.count_nonzero(equal)
 
 
-def _score_blocks(queries: np.ndarray, candidates: np.ndarray):
-    """Yield (first row, scores [rows, candidates] float32), with a bounded number of entries."""
+def _score_blocks(queries: np.ndarray, candidates: np.ndarray) -> Iterator[Block]:
+    """Cosines of unit rows, a bounded number of entries at a time."""
     rows = max(1, _BLOCK_ENTRIES // max(len(candidates), 1))
     for first in range(0, len(queries), rows):
         yield first, (queries[first : first + rows] @ candidates.T).astype(np.float32)
 
 
-def _unit_rows(features, name: str) -> np.ndarray:
+def unit_rows(features, name: str) -> np.ndarray:
+    """Rows at length 1 in float64; rows of zeros stay."""
     features = np.array(features, dtype=np.float64)
     if features.ndim != 2 or 0 in features.shape:
         raise ValueError(
@@ -157,7 +178,7 @@ def _unit_rows(features, name: str) -> np.ndarray:
     return features
 
 
-def _checked_index(image_index, n_images: int, n_texts: int) -> np.ndarray:
+def checked_index(image_index, n_images: int, n_texts: int) -> np.ndarray:
     index = np.asarray(image_index)
     if index.shape != (n_texts,) or index.dtype.kind not in "iu":
         raise ValueError(
