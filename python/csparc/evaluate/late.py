@@ -87,7 +87,8 @@ def evaluate_late_retrieval(features: LateFeatures, image_index: np.ndarray, los
     Notes
     -----
     Each direction computes all scores once, in float64: about 2 N M P L D multiply-adds for FILIP
-    with L words a caption, 4 N M P D for PACL. Beyond the features: the words (captions) in float64, blocks of 8 MiB.
+    with L words a caption, 4 N M P D for PACL. Beyond the features: the words (captions) in
+    float64, and blocks of 8 MiB.
     """
     scores = late_scores(features, loss)
     return evaluate_scores(scores.image_rows(), scores.text_rows(), image_index, scores.images)
