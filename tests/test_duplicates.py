@@ -7,7 +7,7 @@ import pytest
 from pictures import pixels
 from test_loader import Numbers, assert_equal, loader, numbers, take
 
-from csparc.data.duplicates import Content, content_of, group_ids
+from csparc.data.duplicates import Content, group_ids, picture_key
 from csparc.errors import DataError
 
 
@@ -46,11 +46,11 @@ def test_groups_are_connected_pairs() -> None:
 
 def test_pictures_are_told_apart_by_pixels_and_shape() -> None:
     picture = pixels(1, 4, 6)
-    assert content_of(None, picture) == content_of(None, np.asfortranarray(picture))
+    assert picture_key(picture) == picture_key(np.asfortranarray(picture))
     other = picture.copy()
     other[3, 5, 2] ^= 1
-    assert content_of(None, picture) != content_of(None, other)
-    assert content_of(None, picture) != content_of(None, picture.reshape(6, 4, 3))
+    assert picture_key(picture) != picture_key(other)
+    assert picture_key(picture) != picture_key(picture.reshape(6, 4, 3))
 
 
 def test_groups_of_a_batch() -> None:
@@ -110,6 +110,35 @@ def test_nothing_to_avoid_changes_nothing() -> None:
     ):
         assert_equal(take(source, 14), take(other, 14))
         assert source.cursor == other.cursor
+
+
+@pytest.mark.parametrize("options", [{}, {"drop_last": False}])
+def test_the_length_of_an_epoch_is_what_comes(options: dict) -> None:
+    data = Repeated(60, captions=4, twins=10, bad=(3, 30))
+    settings = dict(batch_size=6, duplicates="avoid", cache_bytes=0, **options)
+    counts = {}
+    with loader(data, epochs=4, **settings) as source:
+        for batch in source:
+            epoch = source.cursor["epoch"]
+            if not options and len(batch["index"]) == 6:
+                assert len(source) == source.batches_in(epoch)
+            # The cursor after an epoch's last batch may be the next epoch's.
+            epoch -= source.cursor["position"] == 0
+            counts[epoch] = counts.get(epoch, 0) + 1
+    data.loads = 0
+    with loader(data, **settings) as source:
+        assert {epoch: source.batches_in(epoch) for epoch in range(4)} == counts
+        assert data.loads == 60  # each once
+        assert len(source) == counts[0]
+        assert not source.report
+        assert source.cursor == {"epoch": 0, "position": 0, "pictures": 60}
+    assert len(set(counts.values())) > 1  # no formula would do
+
+
+def test_the_length_of_data_with_too_much_that_is_bad() -> None:
+    data = Repeated(40, captions=9, bad=tuple(range(25)))
+    with loader(data, duplicates="avoid") as source, pytest.raises(DataError, match="are bad"):
+        len(source)
 
 
 @pytest.mark.parametrize("options", [{}, {"drop_last": False, "epochs": 3}])

@@ -111,6 +111,26 @@ def test_a_resumed_run_ends_in_the_same_bits(duplicates, tmp_path, monkeypatch):
     assert len(read_log(tmp_path / "parts")) == 12
 
 
+@pytest.mark.parametrize("accum_freq", [1, 3])
+def test_epochs_end_where_the_data_does(accum_freq, tmp_path, capsys):
+    settings = dict(data=similar(), batch_size=4, duplicates="avoid", accum_freq=accum_freq)
+    with small_training.trainer(steps=1, **settings)._loader() as loader:
+        batches = [loader.batches_in(epoch) for epoch in range(3)]
+    assert 3 < sum(batches) / 3 < 10  # as many as 40 different pairs would fill
+    trainer = small_training.trainer(
+        tmp_path, steps=None, epochs=3, progress="lines", val_data=None, **settings
+    )
+    result = trainer.run()
+    assert result.counters.step == sum(batches) // accum_freq
+    assert result.counters.epoch == 2
+    assert result.counters.samples_seen == result.counters.step * accum_freq * 4
+    said = capsys.readouterr().err
+    plain = 30 // accum_freq
+    assert f"{result.counters.step} steps, of {plain} if no duplicates were kept apart" in said
+    assert f"step {result.counters.step}/{result.counters.step}" in said
+    assert read_log(tmp_path)[-1]["lr"] < 0.2 * small_training.SETTINGS["lr"]
+
+
 def test_the_command_line(tmp_path, capsys):
     data = "scenes:tier=S;size=24"
     arguments = ["train", "--train-data", data, "--batch-size", "4", "--vocab-size", "300"]

@@ -28,11 +28,11 @@ class Content:
     picture: bytes
 
 
-def content_of(caption: np.ndarray | None, picture: np.ndarray) -> Content:
-    """Of token ids [L], None without text, and pixels."""
+def picture_key(picture: np.ndarray) -> bytes:
+    """Equal for equal pixels in the same shape."""
     pixels = hashlib.blake2b(np.ascontiguousarray(picture), digest_size=16)
     pixels.update(repr(picture.shape).encode())
-    return Content(None if caption is None else caption.tobytes(), pixels.digest())
+    return pixels.digest()
 
 
 def group_ids(contents: Sequence[Content]) -> np.ndarray:
@@ -59,11 +59,13 @@ def _keys(content: Content) -> Iterable[tuple[str, bytes]]:
 
 @dataclass
 class Item:
-    """A decoded picture on its way into a batch."""
+    """A picture on its way into a batch."""
 
     index: int
-    pixels: np.ndarray
+    pixels: np.ndarray | None
+    """None where batches are only counted."""
     content: Content | None
+    """None where duplicates do not matter."""
 
 
 class Filling:

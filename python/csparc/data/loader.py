@@ -12,6 +12,7 @@ from csparc.data.batches import Work
 from csparc.data.cache import PictureCache
 from csparc.data.dataset import Dataset
 from csparc.data.duplicates import HANDLING
+from csparc.data.plan import Plan
 from csparc.data.prefetch import Prefetch
 from csparc.data.report import BadItem, BadItems
 from csparc.data.tokenizer import Tokenizer
@@ -125,6 +126,7 @@ class Loader:
             duplicates,
             PictureCache(dataset, transform, cache_bytes),
         )
+        self._plan = Plan(self._work)
         self._on_bad = on_bad
         self._cursor = _checked_cursor(cursor, dataset)
         self._prefetch: Prefetch | None = None
@@ -136,7 +138,22 @@ class Loader:
         return dict(self._cursor)
 
     def __len__(self) -> int:
-        """Batches in an epoch when no picture is bad."""
+        """`batches_in` the epoch of the next batch."""
+        return self.batches_in(self._cursor["epoch"])
+
+    def batches_in(self, epoch: int) -> int:
+        """Batches of an epoch, from its start.
+
+        When no picture is bad; with ``duplicates="avoid"`` as it will be: the first call then
+        decodes every picture, and an epoch costs the tokens of its captions.
+
+        Raises
+        ------
+        DataError
+            With ``duplicates="avoid"``: too many pictures are bad.
+        """
+        if self._work.duplicates == "avoid":
+            return self._plan.batches(epoch)
         count, size = len(self._work.dataset), self._work.batch_size
         return count // size if self._work.drop_last else -(-count // size)
 

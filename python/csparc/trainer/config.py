@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,7 +27,8 @@ class TrainConfig:
         Pairs of one forward pass. The contrastive losses draw their negatives from these alone.
     steps, epochs : int, exactly one of them
         Length of the run, in optimiser steps or in passes over the data (an incomplete last batch
-        of a pass is left out).
+        of a pass is left out). Passes that ``"avoid"`` duplicates are planned before the first
+        step, for which every picture is decoded once.
     lr : float
         Peak learning rate: reached by a straight line over ``warmup`` steps, then a half cosine
         down to 0 at the last step.
@@ -128,15 +130,21 @@ class TrainConfig:
         if self.resume is not None and self.out is None:
             raise ValueError("resume: expected out, the folder of the run, beside it; found None")
 
-    def total_steps(self, pictures: int) -> int:
+    @property
+    def needs_plan(self) -> bool:
+        """Whether the length of the run depends on what the pairs hold."""
+        return self.epochs is not None and self.duplicates == "avoid"
+
+    def total_steps(self, pictures: int, batches: Callable[[int], int] | None = None) -> int:
         """Optimiser steps of the whole run on a data set of ``pictures`` pictures.
+
+        ``batches`` gives the number of batches of an epoch; None: as many as the pictures fill.
 
         Raises
         ------
         ValueError
             The data does not fill one step.
         """
-        per_step = self.batch_size * self.accum_freq
         if pictures < self.batch_size:
             raise ValueError(
                 f"batch_size: expected at most the {pictures} pictures of the data, "
@@ -144,7 +152,11 @@ class TrainConfig:
             )
         if self.steps is not None:
             return self.steps
-        return max(1, self.epochs * (pictures // self.batch_size) * self.batch_size // per_step)
+        if batches is None:
+            total = self.epochs * (pictures // self.batch_size)
+        else:
+            total = sum(map(batches, range(self.epochs)))
+        return max(1, total // self.accum_freq)
 
     def warmup_steps(self, total: int) -> int:
         """Steps of warm-up in a run of ``total``."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from csparc.config import set_num_threads
@@ -26,6 +27,7 @@ from csparc.trainer.step import Step, check_takes_groups, introduce
 from csparc.trainer.validation import Validation, score
 
 if TYPE_CHECKING:
+    from csparc.data.report import BadItem
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
@@ -102,7 +104,7 @@ class Trainer:
         self.val_preprocess = val_preprocess or default_preprocess(model)
         self.preprocess = preprocess or self.val_preprocess
         self.loss_specials = loss_specials
-        self.total_steps = self.config.total_steps(len(self.data))
+        self.config.total_steps(len(self.data))  # refuses what does not fill one step
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
@@ -113,6 +115,15 @@ class Trainer:
         self._saved = self._state.counters
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
+
+    @cached_property
+    def total_steps(self) -> int:
+        """Steps of the whole run; planned from the data where those decide it."""
+        pictures, config = len(self.data), self.config
+        if not config.needs_plan:
+            return config.total_steps(pictures)
+        with self._loader() as loader:
+            return config.total_steps(pictures, loader.batches_in)
 
     def run(self) -> TrainResult:
         """Train to the end, or until Ctrl-C or SIGTERM (the current step is finished and saved).
@@ -136,7 +147,7 @@ class Trainer:
             stop,
         ):
             cursor = self._begin(progress)
-            with self._loader(cursor, progress) as loader:
+            with self._loader(cursor, lambda bad: progress.say(f"skipped {bad}")) as loader:
                 self._train(loader, progress, stop)
                 if loader.report:
                     progress.say(loader.report.summary())
@@ -156,10 +167,17 @@ class Trainer:
             self._files.cut_back(counters.step, counters.validated_step)
             progress.say(f"resuming after step {counters.step} from {path}")
         self._files.reserve(self._state.checkpoint({}))
+        if self.config.needs_plan:
+            most = self.config.total_steps(len(self.data))
+            progress.say(f"{self.total_steps} steps, of {most} if no duplicates were kept apart")
         progress.begin(self._state.counters.step)
         return cursor
 
-    def _loader(self, cursor: dict[str, Any] | None, progress: Progress) -> Loader:
+    def _loader(
+        self,
+        cursor: dict[str, Any] | None = None,
+        on_bad: Callable[[BadItem], None] | None = None,
+    ) -> Loader:
         duplicates = self.config.duplicates
         return Loader(
             self.data,
@@ -170,7 +188,7 @@ class Trainer:
             cursor=cursor,
             loss_specials=self.loss_specials,
             duplicates=duplicates if duplicates in HANDLING else "group",
-            on_bad=lambda bad: progress.say(f"skipped {bad}"),
+            on_bad=on_bad,
         )
 
     def _train(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
