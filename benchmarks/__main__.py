@@ -16,11 +16,12 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # the scripts import one another by name, so that each runs alone
 
 from docs_tables import fill  # noqa: E402
+from harness import ROOM  # noqa: E402
 from plot import plot  # noqa: E402
 from results import Record, lines, load, merged, record_from, save, table  # noqa: E402
 
 DEFAULT_OUT = Path("build/benchmarks")
-ORDER = ("sparc", "objectives", "tiles", "model", "scenes")
+ORDER = ("sparc", "objectives", "tiles", "model", "scenes", "largest")
 """What the published tables need comes first."""
 
 
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> bool:
     cases = chosen(args.names, script_cases())
     for position, (script, case) in enumerate(cases):
         command = [sys.executable, str(HERE / f"bench_{script}.py"), "--records"]
-        command += ["--case", case, "--threads", str(args.threads)]
+        command += ["--case", case, "--threads", str(args.threads), "--room", str(args.room)]
         progress = f"[{position + 1} of {len(cases)}] {script}/{case}"
         if end is not None:
             share = max(1.0, (end - time.monotonic()) / (len(cases) - position))
@@ -124,6 +125,7 @@ def main() -> None:
     running.add_argument("names", nargs="*", help="sparc, or sparc/full; all, or none: all")
     running.add_argument("--threads", type=int, default=os.cpu_count())
     running.add_argument("--budget", type=float, help="minutes; then no repeat is started")
+    running.add_argument("--room", type=float, default=ROOM, help="bytes torch may fill: largest")
     running.add_argument("--add", action="store_true", help="keep the other cases of the file")
     running.add_argument("--out", type=Path, default=DEFAULT_OUT, help="default: %(default)s")
     showing = commands.add_parser("show", help="make table and plot again from a run's JSON")

@@ -1,4 +1,4 @@
-"""The tables of docs/speed.md, made from a run: aims and what was reached, sizes, objectives,
+"""The tables of docs/speed.md, made from a run: aims and what was reached, objectives, sizes,
 variants. Pure, like results.py."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results import Measurement, Record
+from results import GB_OF_PEER, Measurement, Record
 
 MISSING = "not measured"
 Rows = list[tuple[str, ...]]
@@ -185,29 +185,41 @@ def aims_table(found: Found) -> Rows:
     return [head, *(aim.row(found) for aim in AIMS)]
 
 
-def objectives_table(found: Found) -> Rows:
+def against_torch(found: Found, benchmark: str, memory: str, gigabytes: str = "") -> Rows:
+    """The objectives as one benchmark found them; ``memory`` heads the column of torch's: its
+    extra MB, or the GB that a figure gives."""
     rows: Rows = [(
-        "objective", "times torch", "aim", "of the peak", "torch of it", "extra MB", "torch's MB",
-        "B", "B to fill 16 GB", "fastest form of torch",
+        "objective", "times torch", "aim", "of the peak", "torch of it", "extra MB", memory, "B",
+        "fastest form of torch",
     )]  # fmt: skip
     for case, (name, aim) in OBJECTIVES.items():
         try:
-            result = found.result(f"objectives/{case}")
+            result = found.result(f"{benchmark}/{case}")
             theirs = entry(result, "torch")
         except KeyError:
             rows.append((name, MISSING, f"{aim:g}", *[""] * (len(rows[0]) - 3)))
             continue
         entries = (result.names[0], theirs)
         extra = [result.figures[f"{e}: extra resident MiB"] * 2**20 / 1e6 for e in entries]
+        if gigabytes:
+            extra[1] = result.figures[gigabytes]
         rows.append((
             name, f"{result.ratio(theirs):.2f}", f"{aim:g}",
             *(f"{100 * (result.peak_fraction(e) or 0.0):.0f} %" for e in entries),
-            *(f"{x:,.0f}" if x >= 10 else f"{x:.1f}" for x in extra),
+            f"{extra[0]:,.0f}" if extra[0] >= 10 else f"{extra[0]:.1f}",
+            f"{extra[1]:,.1f}" if gigabytes else f"{extra[1]:,.0f}",
             f"{result.figures['B']:,.0f}",
-            f"{result.figures['B at which it fills 16 GB']:,.0f}",
             theirs.split(" ", 2)[2],
         ))  # fmt: skip
     return rows
+
+
+def objectives_table(found: Found) -> Rows:
+    return against_torch(found, "objectives", "torch's MB")
+
+
+def largest_table(found: Found) -> Rows:
+    return against_torch(found, "largest", "torch's GB", GB_OF_PEER)
 
 
 def sizes_table(found: Found) -> Rows:
@@ -245,6 +257,7 @@ def variants_table(found: Found) -> Rows:
 TABLES: dict[str, Callable[[Found], Rows]] = {
     "aims": aims_table,
     "objectives": objectives_table,
+    "largest": largest_table,
     "sizes": sizes_table,
     "variants": variants_table,
 }

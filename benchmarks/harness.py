@@ -29,6 +29,8 @@ LONG = 0.3
 """Seconds from which on a call is long enough that a call before it warms nothing."""
 GRACE = 600
 """Seconds a case may take beyond its share of the time before it is given up."""
+ROOM = 16e9
+"""Bytes a peer may take, in the cases that are made as large as that allows."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Limits:
     threads: int
     until: float = math.inf
     """Of ``time.monotonic``: no turn starts later, except the first."""
+    room: float = ROOM
 
     def over(self) -> bool:
         return time.monotonic() > self.until
@@ -81,12 +84,13 @@ def interleave(
     *,
     calls: int = 1,
     ready: bool = False,
+    timer: Callable[[Callable[[], object]], float] = timed,
 ) -> Measurement:
     """Time the entries in turn, so that a busy moment of the machine strikes all of them.
 
     Each turn is ``calls`` calls, timed one by one, after one that is not, unless they are long.
     There are ``repeats`` turns, fewer where the limits say so. ``ready``: every entry has been
-    called before.
+    called before. ``timer`` makes a call and tells its seconds.
     """
     seconds: dict[str, list[float]] = {name: [] for name in entries}
     peak = 0.0
@@ -101,12 +105,17 @@ def interleave(
             peak = max(peak, fma_peak(limits.threads))
             if min(seconds[name], default=0.0) < LONG and not (turn == 0 and ready):
                 call()
-            seconds[name] += [timed(call) for _ in range(calls)]
+            seconds[name] += [timer(call) for _ in range(calls)]
     return Measurement(seconds, dict(work), peak)
 
 
 def measure(
-    script: str, case: str, threads: int, setting: Setting, seconds: float | None = None
+    script: str,
+    case: str,
+    threads: int,
+    setting: Setting,
+    seconds: float | None = None,
+    room: float = ROOM,
 ) -> Record:
     """Run one case of a script in a process of its own; a failure becomes part of the record."""
     threads = setting.threads or threads
@@ -114,6 +123,7 @@ def measure(
     if setting.isa is not None:
         environment["CSPARC_ISA"] = setting.isa
     command = [sys.executable, script, "--json", "--case", case, "--threads", str(threads)]
+    command += ["--room", str(room)]
     longest = None
     if seconds is not None:
         command += ["--seconds", str(seconds)]
@@ -140,6 +150,7 @@ def main(
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seconds", type=float, help="a case starts no repeat after so long")
+    parser.add_argument("--room", type=float, default=ROOM, help="bytes a peer may fill")
     parser.add_argument("--case", choices=cases, metavar="CASE", help="only this one")
     parser.add_argument("--list", action="store_true", help="name the cases, one a line")
     parser.add_argument("--records", action="store_true", help="print every case as a line of JSON")
@@ -151,12 +162,12 @@ def main(
     if args.json:
         hold_processors(args.threads)
         until = math.inf if args.seconds is None else time.monotonic() + args.seconds
-        result = run(args.case, Limits(args.threads, until))
+        result = run(args.case, Limits(args.threads, until, args.room))
         print(json.dumps(asdict(Record(Path(script).stem, args.case, args.threads, result))))
         return
     failed = False
     for case in [args.case] if args.case else cases:
-        record = measure(script, case, args.threads, cases[case], args.seconds)
+        record = measure(script, case, args.threads, cases[case], args.seconds, args.room)
         failed |= record.measurement is None
         text = json.dumps(asdict(record)) if args.records else "\n".join([*lines(record), ""])
         print(text, flush=True)

@@ -1,7 +1,9 @@
-"""The cases of bench_objectives, and the arguments each objective is called with."""
+"""The cases of bench_objectives, and the arguments each objective is called with, there and in
+bench_largest."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,8 @@ ARRAYS = {
 }  # fmt: skip
 """Axes of every array an objective may take; ``outer.inner`` is an entry of a dict."""
 GLOBALS = ("image_global", "text_global")
+SIZES = Sizes(B=0, P=196, L=55, D=512)
+"""Without a batch."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,12 @@ CASES = {
     "gloria": Case("gloria", 64, "2 x torch"),
     "mgca": Case("mgca", 256, "1.5 x torch"),
 }
+
+
+def array_bytes(objective: Objective, sizes: Sizes) -> int:
+    """Of the arrays it is called with; their gradients take the same."""
+    shapes = ([getattr(sizes, axis) for axis in ARRAYS[name]] for name in objective.arrays)
+    return sum(4 * math.prod(shape) for shape in shapes)
 
 
 def arguments(objective: Objective, sizes: Sizes) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+GB_OF_PEER = "GB of torch: inputs, gradients, extra"
+"""The figure of what a call needs in all."""
+
 
 @dataclass
 class Measurement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from csparc.evaluate.cost import Sizes
 
 NAMES = (
-    "results", "plot", "docs_tables", "peers", "sparc_cases", "objective_batches", "harness"
+    "results", "plot", "docs_tables", "peers", "sparc_cases", "objective_batches", "harness",
+    "memory", "objective_forms", "bench_largest",
 )  # fmt: skip
 
 
@@ -175,6 +177,85 @@ def test_objectives_compute_what_is_counted(benchmarks):
     assert {case.objective for case in batches.CASES.values()} == set(batches.OBJECTIVES)
 
 
+@pytest.mark.parametrize(
+    ("growth", "room", "B"),
+    [
+        ((0, 100, 0), 3_250, 32),
+        ((50, 100, 0), 3_250, 32),
+        ((51, 100, 0), 3_250, 31),
+        ((0, 0, 8), 8 * 44_711**2, 44_032),
+        ((0, 1_000, 8), 8 * 300**2 + 1_000 * 300, 296),
+        ((0, 1_000, 8), 1_008, 1),
+    ],
+)
+def test_largest_batch_fills_the_room(benchmarks, growth, room, B):
+    growth = benchmarks["bench_largest"].Growth(*growth)
+    assert growth.largest(room) == B
+    assert growth.bytes(B) <= room < growth.bytes(B + B // 32 + 1)
+
+
+def test_room_for_not_one_pair(benchmarks):
+    growth = benchmarks["bench_largest"].Growth(64, 100, 8)
+    with pytest.raises(ValueError, match="not one pair fits 171 bytes"):
+        growth.largest(171)
+    assert growth.largest(172) == 1
+
+
+def test_growth_is_what_was_measured(benchmarks):
+    largest, batches = benchmarks["bench_largest"], benchmarks["objective_batches"]
+    given = largest.inputs_and_gradients(batches.OBJECTIVES["mgca"])
+    sizes = replace(batches.SIZES, B=3)
+    arrays = [x for x in batches.arguments(batches.OBJECTIVES["mgca"], sizes).values()
+              if isinstance(x, np.ndarray)]  # fmt: skip
+    assert given.bytes(3) == 2 * sum(x.nbytes for x in arrays)
+    for linear, square in ((True, 0), (False, 9e6 / 3**2)):
+        grown = largest.grown(given, 3, 9e6, linear=linear)
+        assert grown.bytes(3) == given.bytes(3) + 9e6
+        assert grown.square == square
+
+
+def test_more_than_is_available_is_refused(benchmarks, monkeypatch):
+    largest = benchmarks["bench_largest"]
+    limits = []
+    monkeypatch.setattr(largest, "available", lambda: 10e9)
+    monkeypatch.setattr(largest.resource, "setrlimit", lambda *limit: limits.append(limit))
+    with pytest.raises(MemoryError, match=r"needs 9.6 GB and 5% to spare, 10.0 GB are available"):
+        largest.reserve(9.6e9)
+    assert limits == []
+    largest.reserve(9.5e9)
+    assert all(soft >= 10e9 for _, (soft, _) in limits)
+
+
+def test_calls_are_watched(benchmarks):
+    watch = benchmarks["bench_largest"].Watch()
+    held = []
+
+    def call():
+        held.append(len(watch.last))  # what an earlier call returned is not kept beside
+        return len(held)
+
+    assert watch(call) >= 0
+    assert watch(call) >= 0
+    assert held == [0, 0]
+    assert watch.last[call].outcome == 2
+    assert watch.extra[call] >= watch.last[call].extra
+
+
+def test_leaner_form_is_named(benchmarks):
+    forms = benchmarks["objective_forms"]
+
+    def one(name, seconds, extra):
+        form = forms.Form(name, len, False)
+        return forms.Tried(form, len, seconds, extra, "differs by: nothing")
+
+    fast, lean = one("torch, fast", 1.0, 3e9), one("torch, lean", 1.5, 1e9)
+    notes = forms.notes_on([fast, lean])
+    assert notes["tried"] == "torch, fast 1 s; torch, lean 1.5 s"
+    assert notes["torch, fast"] == "differs by: nothing"
+    assert notes["holds less"].startswith("torch, lean, 33% of the fastest's extra memory")
+    assert "holds less" not in forms.notes_on([lean, fast])
+
+
 def test_failure_is_part_of_the_record(benchmarks, tmp_path):
     script = tmp_path / "bench_broken.py"
     script.write_text("raise SystemExit('no such machine')")
@@ -192,7 +273,7 @@ def test_list_names_every_case(root, benchmarks):
     expected += [f"objectives/{case}" for case in benchmarks["objective_batches"].CASES]
     assert listed[: len(expected)] == expected
     assert {name.partition("/")[0] for name in listed} == {
-        "sparc", "objectives", "tiles", "model", "scenes"
+        "sparc", "objectives", "tiles", "model", "scenes", "largest"
     }  # fmt: skip
 
 
@@ -215,12 +296,13 @@ def found(benchmarks):
         peak=8.0,
         figures={
             "csparc: extra resident MiB": 2.0, "torch 2 eager, Gram: extra resident MiB": 4000.0,
-            "B": 256.0, "B at which it fills 16 GB": 500.0,
+            "B": 256.0, benchmarks["results"].GB_OF_PEER: 4.5,
         },
     )  # fmt: skip
     records = [
         Record("bench_sparc", "patches", 2, sizes),
         Record("bench_objectives", "pacl", 2, pacl),
+        Record("bench_largest", "pacl", 2, pacl),
         Record("bench_objectives", "mgca", 2, error="out of memory"),
     ]
     return benchmarks["docs_tables"].Found(records)
@@ -246,11 +328,11 @@ def test_neighbours_are_found(benchmarks):
 def test_objectives_and_sizes_tables(benchmarks, found):
     tables = benchmarks["docs_tables"]
     rows = {row[0]: row for row in tables.objectives_table(found)}
-    assert rows["PACL"] == (
-        "PACL", "2.50", "3", "75 %", "30 %", "2.1", "4,194", "256", "500", "eager, Gram"
-    )  # fmt: skip
+    pacl = ("PACL", "2.50", "3", "75 %", "30 %", "2.1", "4,194", "256", "eager, Gram")
+    assert rows["PACL"] == pacl
     assert rows["MGCA"][1] == "not measured"
-    assert {len(row) for row in rows.values()} == {10}
+    assert {len(row) for row in rows.values()} == {9}
+    assert (*pacl[:6], "4.5", *pacl[7:]) in tables.largest_table(found)
     assert ("P 50", "60 %", "") in tables.sizes_table(found)
 
 

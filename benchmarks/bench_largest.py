@@ -1,0 +1,187 @@
+"""The other objectives at the largest batch with which torch stays within a given memory.
+
+    python benchmarks/bench_largest.py --case filip --room 2e9
+
+As bench_objectives, P 196, L 55, D 512, but the fastest form of torch, found at the size of that
+benchmark, is given as many pairs as its inputs, gradients and extra memory leave place for in
+``--room`` bytes, 16 GB unless said. How many that are is told by the memory of a batch that takes
+a quarter of the room. At that size csparc and torch, which a call before has compiled, are timed in
+turn; the same calls say how much memory both take and whether loss and gradients agree.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import Limits, Setting, interleave, main
+from memory import Trial, trial
+from objective_batches import (
+    CASES,
+    OBJECTIVES,
+    SIZES,
+    Case,
+    Objective,
+    arguments,
+    array_bytes,
+    flop,
+    ours,
+)
+from objective_forms import Form, notes_on, tried, tried_forms
+from peers import check_agreement
+from results import GB_OF_PEER, Measurement
+
+import csparc
+from csparc import _core
+from csparc._extras import require
+
+OURS = "csparc"
+REPEATS = 2
+LINEAR = ("mgca",)
+"""Objectives that torch needs no large array of B B for."""
+PROBE = 1 / 4
+"""Share of the room in which the growth of a form's memory is measured."""
+MARGIN = 0.05
+"""Share of the need that must be available beyond it."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Bytes a form needs beside B pairs: inputs, gradients and what a call adds."""
+
+    fixed: float
+    pair: float
+    square: float
+
+    def bytes(self, B: int) -> float:
+        return self.fixed + B * self.pair + B * B * self.square
+
+    def largest(self, room: float) -> int:
+        """Most pairs within ``room`` bytes, as a person would pick them: multiples of a power of
+        two, at most 1/32 below what would fill it.
+
+        Raises ``ValueError`` where not even one fits.
+        """
+        left = room - self.fixed
+        root = math.sqrt(max(0.0, self.pair**2 + 4 * self.square * left))
+        B = math.floor(2 * left / (self.pair + root))
+        if B < 1:
+            raise ValueError(f"not one pair fits {room:.3g} bytes")
+        step = 2 ** max(0, B.bit_length() - 6)
+        return B - B % step
+
+
+def grown(given: Growth, B: int, extra: float, *, linear: bool) -> Growth:
+    """``given``, what inputs and gradients take, and ``extra`` bytes measured at ``B``.
+
+    All of the extra is taken to grow with B B (``linear``: with B), faster than a part of it does.
+    """
+    if linear:
+        return replace(given, pair=given.pair + extra / B)
+    return replace(given, square=given.square + extra / B**2)
+
+
+def inputs_and_gradients(objective: Objective) -> Growth:
+    none, one = (2 * array_bytes(objective, replace(SIZES, B=B)) for B in (0, 1))
+    return Growth(none, one - none, 0)
+
+
+def available() -> float:
+    """Bytes the system can give without taking them from anybody; unknown: without bound."""
+    meminfo = Path("/proc/meminfo")
+    found = meminfo.read_text().splitlines() if meminfo.exists() else []
+    lines = (line.split()[1] for line in found if line.startswith("MemAvailable"))
+    return float(next(lines, "inf")) * 1024
+
+
+def reserve(need: float) -> None:
+    """Raises ``MemoryError`` where ``need`` bytes are not to be had, and lets later allocations
+    fail, rather than the machine, should the need have been underrated."""
+    free = available()
+    if need * (1 + MARGIN) > free:
+        raise MemoryError(
+            f"needs {need / 1e9:.1f} GB and {MARGIN:.0%} to spare, {free / 1e9:.1f} GB are "
+            "available: give less --room, or end other programs"
+        )
+    if sys.platform == "linux" and math.isfinite(free):
+        status = Path("/proc/self/status").read_text().splitlines()
+        taken = 1024 * int(next(x for x in status if x.startswith("VmData")).split()[1])
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (taken + int(free), hard))
+
+
+def fastest_at(case: Case) -> tuple[Form, float, dict[str, str]]:
+    """The fastest form of torch at the size of bench_objectives, its extra bytes, and notes."""
+    objective = OBJECTIVES[case.objective]
+    values = arguments(objective, replace(SIZES, B=case.B))
+    tries = tried_forms(case.objective, values, ours(objective, values)())
+    return tries[0].form, tries[0].extra, notes_on(tries)
+
+
+def extra_at(objective: Objective, form: Form, B: int) -> float:
+    """Bytes a form takes for ``B`` pairs beyond inputs and gradients."""
+    return tried(form.call(arguments(objective, replace(SIZES, B=B))), form.compiled).extra
+
+
+def growth_of(case: Case, form: Form, extra: float, room: float) -> Growth:
+    """Of a form that takes ``extra`` bytes at the case's B; measured at a larger one, if one fits
+    the probe's part of the room."""
+    objective = OBJECTIVES[case.objective]
+    given, linear = inputs_and_gradients(objective), case.objective in LINEAR
+    guess = grown(given, case.B, extra, linear=linear)
+    probe = guess.largest(PROBE * room)
+    if probe <= case.B:
+        return guess
+    reserve(guess.bytes(probe))
+    return grown(given, probe, extra_at(objective, form, probe), linear=linear)
+
+
+class Watch:
+    """Times calls and keeps of each the last outcome and the most memory."""
+
+    def __init__(self) -> None:
+        self.last: dict[Callable, Trial] = {}
+        self.extra: dict[Callable, float] = {}
+
+    def __call__(self, call: Callable[[], Any]) -> float:
+        self.last.pop(call, None)  # its gradients are replaced
+        found = self.last[call] = trial(call)
+        self.extra[call] = max(found.extra, self.extra.get(call, 0.0))
+        return found.seconds
+
+
+def run(name: str, limits: Limits) -> Measurement:
+    case = CASES[name]
+    objective = OBJECTIVES[case.objective]
+    csparc.set_num_threads(limits.threads)
+    require("torch", extra="bench").set_num_threads(limits.threads)
+    form, extra, notes = fastest_at(case)
+    growth = growth_of(case, form, extra, limits.room)
+    sizes = replace(SIZES, B=growth.largest(limits.room))
+    given = 2 * array_bytes(objective, sizes)
+    reserve(growth.bytes(sizes.B) + given / 2)  # with csparc's gradients
+
+    values = arguments(objective, sizes)
+    entries = {OURS: ours(objective, values), form.name: form.call(values)}
+    if form.compiled:
+        entries[form.name]()
+    watch = Watch()
+    work = dict.fromkeys(entries, flop(objective, sizes))
+    result = interleave(entries, work, REPEATS, limits, ready=True, timer=watch)
+    own, theirs = (watch.last[call].outcome for call in entries.values())
+    notes[form.name] = check_agreement(form.name, own, theirs)
+    result.notes |= {"aim": case.goal, "isa": _core.config()["isa"], **notes}
+    result.figures |= {"B": sizes.B, "GB torch may take": limits.room / 1e9}
+    for entry, call in entries.items():
+        result.figures[f"{entry}: extra resident MiB"] = watch.extra[call] / 2**20
+    result.figures[GB_OF_PEER] = (given + watch.extra[entries[form.name]]) / 1e9
+    return result
+
+
+if __name__ == "__main__":
+    main(__file__, run, dict.fromkeys(CASES, Setting()), __doc__.split("\n")[0])
