@@ -9,11 +9,21 @@ import pytest
 pytest.importorskip("matplotlib")
 pytest.importorskip("PIL")
 
-from csparc.viz import plot_alignment, save
+from csparc.data.transforms import Preprocess
+from csparc.viz import plot_alignment, save, sharp_view
 from csparc.viz.overlay import heaviest, light_patches, place_of_heaviest, relative_weights
 
 WHITE = np.full((16, 16, 3), 255, np.uint8)
 AMBER = (255, 176, 0)
+
+
+def panels(figure):
+    """The axes of the picture and the words, without the legend's bar."""
+    return [axes for axes in figure.axes if axes.get_label() != "legend"]
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.texts]
 
 
 def test_heaviest_patch_keeps_its_colour_and_the_rest_is_dark():
@@ -83,14 +93,14 @@ def test_one_panel_a_word_and_the_picture(tmp_path, theme):
     words = ["a", "red", "circle", "left", "of", "$x$", "a", "blue_square"]
     weights = np.random.default_rng(0).random((len(words), 16))
     figure = plot_alignment(WHITE, words, weights, theme=theme)
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["the picture", *words]
+    assert [axes.get_title(loc="left") for axes in panels(figure)] == ["picture", *words]
     save(figure, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_panels_stay_inside_the_figure_and_do_not_overlap():
     figure = plot_alignment(WHITE, ["word"] * 23, np.ones((23, 4)), caption="many words " * 40)
-    boxes = [axes.get_position() for axes in figure.axes]
+    boxes = [axes.get_position() for axes in panels(figure)]
     for box in boxes:
         assert min(box.x0, box.y0) >= 0
         assert max(box.x1, box.y1) <= 1
@@ -133,3 +143,87 @@ def test_wrong_input_is_named(arguments, message):
 def test_unknown_theme_is_named():
     with pytest.raises(ValueError, match="light, dark, got 'sepia'"):
         plot_alignment(WHITE, ["a"], np.ones((1, 4)), theme="sepia")
+
+
+def test_a_best_match_is_outlined_and_its_rivals_are_shaded():
+    similar = np.array([-0.4, 0.1, 0.6, 0.1])
+    lit = light_patches(WHITE, [0, 0, 1, 0], (2, 2), size=64, chosen_by=similar)
+    amber = (lit == AMBER).all(axis=2)
+    assert amber[32, :32].all()
+    assert not amber[:32].any()
+    centres = [int(lit[16, 16].mean()), int(lit[16, 48].mean()), int(lit[48, 16].mean())]
+    assert centres[0] < centres[1] < centres[2] == 255
+
+
+def test_equal_rivals_are_all_lit():
+    lit = light_patches(WHITE, [1], (1, 1), size=64, chosen_by=[0.3])
+    assert (lit[20:40, 20:40] == 255).all()
+
+
+def test_heading_says_what_is_drawn_and_what_that_does_not_show():
+    weights = np.full((1, 4), 0.25)
+    figure = plot_alignment(
+        WHITE, ["cat"], weights, caption="a cat", title="FILIP: best match", notes=["A note."]
+    )
+    said = " ".join(texts(figure))
+    for part in ("a cat", "FILIP: best match", "A note.", "need not show"):
+        assert part in said
+    below = [text.get_text() for axes in panels(figure) for text in axes.texts]
+    assert below == ["", "over 4 of 4"]
+
+
+def test_below_a_best_match_stands_its_value():
+    figure = plot_alignment(
+        WHITE, ["a", "b"], np.eye(4)[:2], chosen_by=[[0.31, 0, 0, -1], [1, 0.5, 0, 0]]
+    )
+    below = [text.get_text() for axes in panels(figure) for text in axes.texts]
+    assert below == ["", "0.31", "0.50"]
+
+
+def test_no_weight_is_said():
+    figure = plot_alignment(WHITE, ["a"], np.zeros((1, 4)))
+    assert panels(figure)[1].texts[0].get_text() == "no patch"
+
+
+@pytest.mark.parametrize(("shape", "grid"), [((300, 100), (12, 4)), ((100, 400), (4, 16))])
+@pytest.mark.parametrize("count", [0, 1, 9, 60])
+def test_every_text_stays_inside_the_figure(shape, grid, count):
+    picture = np.zeros((*shape, 3), np.uint8)
+    words = ["Donaudampfschifffahrtsgesellschaft"] * count
+    weights = np.ones((count, grid[0] * grid[1]))
+    figure = plot_alignment(
+        picture, words, weights, grid, title="SPARC: the patches each word keeps",
+        notes=["The local part had weight 0: nothing trained these weights."],
+    )  # fmt: skip
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    width, height = figure.get_size_inches() * figure.dpi
+    boxes = [t.get_window_extent(renderer) for t in figure.texts]
+    boxes += [axes.get_tightbbox(renderer) for axes in figure.axes]
+    for box in boxes:
+        assert min(box.x0, box.y0) >= -1
+        assert box.x1 <= width + 1
+        assert box.y1 <= height + 1
+    rows = len({round(axes.get_position().y0, 6) for axes in panels(figure)})
+    assert figure.get_size_inches()[1] < 3 + 3.5 * rows
+
+
+def test_few_panels_are_larger():
+    one = plot_alignment(WHITE, ["a"], np.ones((1, 4)))
+    many = plot_alignment(WHITE, ["a"] * 9, np.ones((9, 4)))
+    sizes = [f.axes[0].get_position().width * f.get_size_inches()[0] for f in (one, many)]  # inches
+    assert sizes[0] > 1.3 * sizes[1]
+
+
+def test_the_sharp_view_is_what_the_model_sees():
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (30, 20, 3), dtype=np.uint8)
+    picture = np.kron(coarse, np.ones((12, 12, 1), np.uint8))
+    preprocess = Preprocess(20)
+    seen, sharp = preprocess.fixed(picture), sharp_view(preprocess, picture)
+    assert sharp.shape == (240, 240, 3)
+    again = Preprocess(20).fixed(sharp)
+    assert np.abs(again.astype(int) - seen).mean() < 3
+    assert sharp_view(preprocess, picture[:20, :20]).shape == (20, 20, 3)
+    assert sharp_view(Preprocess(224), picture).shape == (224, 224, 3)

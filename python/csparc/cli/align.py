@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.cli.session import load_session
     from csparc.data import images
     from csparc.evaluate.explain import explain
-    from csparc.viz import plot_alignment, save
+    from csparc.viz import plot_explanation, save, sharp_view
 
     common.use_threads(arguments.threads)
     session = load_session(arguments.checkpoint)
@@ -55,16 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.weights,
         session.loss_specials,
     )
-    figure = plot_alignment(
-        view,
-        found.words,
-        found.weights,
-        found.grid,
-        caption=arguments.caption,
-        theme=arguments.theme,
-        title=found.title,
-        notes=found.notes,
-        chosen_by=found.chosen_by,
+    figure = plot_explanation(
+        sharp_view(session.preprocess, picture), found, arguments.caption, theme=arguments.theme
     )
     with common.writing(out):
         save(figure, out)

@@ -166,7 +166,7 @@ def alignment_of(
         return sparc_alignment(pairs, {})
     if name not in NAMES:
         return borrowed(pairs, "a loss of its own", SILENT)
-    return borrowed(pairs, NAMES[name], "Its own weights are others.")
+    return borrowed(pairs, NAMES[name], f"These are not the weights {NAMES[name]} trains.")
 
 
 def borrowed(pairs: Pairs, trained_with: str, why: str) -> Alignment:

@@ -80,17 +80,15 @@ class Fitted:
         matplotlib.figure.Figure
             Write it with its ``savefig``.
         """
-        from csparc.viz import plot_alignment
+        from csparc.viz import plot_explanation, sharp_view
 
-        view = self.preprocess.fixed(self._picture(picture))
+        given = self._picture(picture)
+        view = self.preprocess.fixed(given)
         found = explain(
             self.model, self.tokenizer, self.preprocess.normalize(view[None])[0], caption,
             self.loss, weights,
         )  # fmt: skip
-        return plot_alignment(
-            view, found.words, found.weights, found.grid, caption=caption, theme=theme,
-            title=found.title, notes=found.notes, chosen_by=found.chosen_by,
-        )  # fmt: skip
+        return plot_explanation(sharp_view(self.preprocess, given), found, caption, theme=theme)
 
     def _picture(self, picture: Any) -> Any:
         if isinstance(picture, (int, np.integer)):

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from csparc._extras import require
+from csparc.viz.layout import Layout, lay_out
+from csparc.viz.legend import BEST, FOOT, WEIGHT, draw_legend
 from csparc.viz.overlay import enlarge, light_patches
+
+if TYPE_CHECKING:
+    from csparc.data.transforms import Preprocess
+    from csparc.evaluate.explain import Explanation
 
 THEMES = {
     "light": {"ground": "#ffffff", "ink": "#1b1f27", "quiet": "#5c6470"},
     "dark": {"ground": "#14171d", "ink": "#eceff4", "quiet": "#a3adba"},
 }
-_CELL_INCHES = 1.45
-_WORD_INCHES = 0.3
-_PIXELS = 240
+DPI = 200
+_HEAD, _LINE, _BETWEEN = 0.2, 1.35, 0.05
+"""Inches around the heading, its line spacing, inches between its parts."""
+PICTURE = "picture"
+LIMIT = "A selected patch need not show what the word names: see csparc eval grounding."
+NO_WORDS = "No word of this caption enters the loss."
 
 
 def plot_alignment(
@@ -35,10 +46,13 @@ def plot_alignment(
 ):
     """One panel a word: the picture, dimmed, with the patches the word selected left in colour.
 
+    Below each panel: over how many patches the word's weights spread, the exponential of their
+    entropy; with ``chosen_by``, the value of the best match.
+
     Parameters
     ----------
     image : uint8 array [H, W, 3]
-        The picture as the model sees it.
+        The picture, cropped as the model sees it.
     words : sequence of str
         T words or word pieces, as `Tokenizer.decode_tokens` gives them.
     weights : array [T, P]
@@ -49,13 +63,13 @@ def plot_alignment(
     caption : str, optional
         Written above the panels; default the words, joined.
     columns : int, optional
-        Panels in a row, the whole picture included; default up to 6.
+        Panels in a row, the whole picture included; default as many as read well.
     theme : {"light", "dark"}
         Colours of the ground and the text.
     title, notes : str, sequence of str
         Whose weights these are, and what to know of them (`csparc.losses.alignment.Alignment`).
     chosen_by : array [T, P], optional
-        Where weights mark each word's best match: what it is the best by.
+        Where weights mark each word's best match: what it is the best by, such as a cosine.
 
     Returns
     -------
@@ -77,16 +91,47 @@ def plot_alignment(
     if theme not in THEMES:
         raise ValueError(f"theme must be one of {', '.join(THEMES)}, got {theme!r}")
     grid = grid or _square(weights.shape[1])
-    panels = [("the picture", enlarge(image, _PIXELS))] + [
-        (word, light_patches(image, row, grid, size=_PIXELS))
-        for word, row in zip(words, weights, strict=True)
+    values = [None] * len(words) if chosen_by is None else np.asarray(chosen_by)
+    heading = " ".join(words) if caption is None else caption
+    layout = lay_out(len(words) + 1, np.shape(image)[0] / np.shape(image)[1], columns)
+    pixels = round(DPI * layout.panel_height)
+    panels = [(PICTURE, enlarge(image, pixels), "")] + [
+        (word, light_patches(image, row, grid, pixels, value), _below(row, value))
+        for word, row, value in zip(words, weights, values, strict=True)
     ]
-    return _figure(panels, columns, theme, " ".join(words) if caption is None else caption)
+    figure, top = _figure(layout, THEMES[theme], (heading, title, " ".join(notes)), bool(words))
+    for number, panel in enumerate(panels):
+        _draw_panel(figure, layout, top, number, panel, THEMES[theme])
+    if len(words):
+        kind = WEIGHT if chosen_by is None else BEST
+        draw_legend(figure, layout.margin, THEMES[theme], kind, weights.shape[1])
+    return figure
+
+
+def plot_explanation(image, found: Explanation, caption: str, *, theme: str = "light"):
+    """`plot_alignment` of what `csparc.evaluate.explain.explain` found."""
+    return plot_alignment(
+        image, found.words, found.weights, found.grid, caption=caption, theme=theme,
+        title=found.title, notes=found.notes if found.words else (*found.notes, NO_WORDS),
+        chosen_by=found.chosen_by,
+    )  # fmt: skip
+
+
+def sharp_view(preprocess: Preprocess, picture) -> np.ndarray:
+    """The part of a picture that the model sees, uint8 [H, W, 3], at up to 512 pixels of height.
+
+    Cropped as ``preprocess.fixed`` does, but not reduced to the few pixels an encoder takes.
+    """
+    height, width, _ = preprocess.fixed(picture).shape
+    given = np.asarray(picture).shape
+    times = int(max(1, min(given[0] / height, given[1] / width, 512 / height)))
+    settings = preprocess.config() | {"size": [times * height, times * width], "train": False}
+    return type(preprocess)(**settings).fixed(picture)
 
 
 def save(figure, path: str | PathLike) -> None:
     """Write a figure to ``path``; the ending (.png, .svg, .pdf, ...) chooses the format."""
-    figure.savefig(path, dpi=160, facecolor=figure.get_facecolor())
+    figure.savefig(path, dpi=DPI, facecolor=figure.get_facecolor())
 
 
 def _square(patches: int) -> tuple[int, int]:
@@ -96,75 +141,68 @@ def _square(patches: int) -> tuple[int, int]:
     return side, side
 
 
-def _figure(panels: list, columns: int | None, theme: str, caption: str):
-    """Lay the panels out in rows, the caption above, one line of legend below."""
+def _below(weights: np.ndarray, values: np.ndarray | None) -> str:
+    """What stands under a word's panel."""
+    from csparc.evaluate.grounding import effective_patches
+
+    if not np.any(weights > 0):
+        return "no patch"
+    if values is not None:
+        return f"{np.max(np.asarray(values)[weights > 0]):.2f}"
+    return f"over {effective_patches(weights[None])[0]:.0f} of {len(weights)}"
+
+
+def _figure(layout: Layout, colours: dict, texts: tuple[str, str, str], legend: bool):
+    """A figure with its heading, and the height in inches at which the first row begins."""
     figure_class = require("matplotlib.figure", extra="train").Figure
-    colours = THEMES[theme]
-    columns = columns or _columns(len(panels))
-    rows = -(-len(panels) // columns)
-    aspect = panels[0][1].shape[0] / panels[0][1].shape[1]
-    width = max(columns * _CELL_INCHES, 3.4)
-    panel_inches = 0.9 * width / columns * aspect
-    row_inches = panel_inches + _WORD_INCHES
-    lines = _wrapped(caption, max(30, int(width * 9)))
-    head, foot = 0.12 + 0.2 * len(lines), 0.42
-    height = head + rows * row_inches + foot
+    (caption, title, notes), width = texts, layout.width
+    if title and legend:
+        notes = f"{notes} {LIMIT}".strip()
+    blocks = [
+        (lines, size, style)
+        for text, size, style in (
+            (caption, 10.5, {"weight": "bold", "color": colours["ink"]}),
+            (title, 9, {"color": colours["ink"]}),
+            (notes, 7.5, {"color": colours["quiet"]}),
+        )
+        if (lines := _wrapped(text, int(width * 98 / size))) or text is caption
+    ]
+    inches = [len(lines) * size * _LINE / 72 + _BETWEEN for lines, size, _ in blocks]
+    rows = layout.rows * layout.row_height
+    height = _HEAD + sum(inches) + rows + (FOOT if legend else 0)
     figure = figure_class(figsize=(width, height), facecolor=colours["ground"])
-    figure.text(
-        0.05 / columns,
-        1 - 0.1 / height,
-        "\n".join(lines),
-        va="top",
-        ha="left",
-        size=10.5,
-        weight="bold",
-        color=colours["ink"],
-        linespacing=1.35,
-        parse_math=False,
-    )
-    for place, (word, picture) in enumerate(panels):
-        row, column = divmod(place, columns)
-        bottom = height - head - (row + 1) * row_inches
-        axes = figure.add_axes(
-            ((column + 0.05) / columns, bottom / height, 0.9 / columns, panel_inches / height)
-        )
-        axes.imshow(picture, interpolation="nearest")
-        axes.set_axis_off()
-        style = (
-            {"color": colours["quiet"], "style": "italic"}
-            if place == 0
-            else {"color": colours["ink"]}
-        )
-        axes.set_title(_shortened(word), size=9.5, pad=3, loc="left", parse_math=False, **style)
-    figure.text(
-        0.05 / columns,
-        0.09 / height,
-        "\n".join(
-            _wrapped(
-                "colour: weight squared, relative to the word's heaviest; "
-                "amber: the heaviest tenth",
-                max(30, int(width * 13)),
-            )
-        ),
-        va="bottom",
-        ha="left",
-        size=7,
+    at = height - _HEAD / 2
+    for (lines, size, style), taken in zip(blocks, inches):
+        figure.text(
+            layout.margin / width, at / height, "\n".join(lines), va="top", ha="left", size=size,
+            linespacing=_LINE, parse_math=False, **style,
+        )  # fmt: skip
+        at -= taken
+    return figure, at - _HEAD / 2
+
+
+def _draw_panel(figure, layout: Layout, top: float, number: int, panel: tuple, colours: dict):
+    """A picture, what it shows above, what there is to say below."""
+    word, picture, below = panel
+    width, height = figure.get_size_inches()
+    x, y = layout.place(number)
+    wide, high = layout.panel_width, layout.panel_height
+    axes = figure.add_axes((x / width, (top - y - high) / height, wide / width, high / height))
+    axes.imshow(picture, interpolation="antialiased")
+    axes.set_axis_off()
+    style = {"color": colours["ink"]}
+    if number == 0:
+        style = {"color": colours["quiet"], "style": "italic"}
+    limit = int(wide * 12)
+    axes.set_title(
+        word if len(word) <= limit else word[: limit - 1] + "…", size=9.5, pad=3, loc="left",
+        parse_math=False, **style,
+    )  # fmt: skip
+    axes.text(
+        0, -0.04 / high, below, transform=axes.transAxes, va="top", size=6.5,
         color=colours["quiet"],
-    )
-    return figure
-
-
-def _columns(count: int) -> int:
-    """At most six in a row, and rows as even as they come."""
-    rows = -(-count // 6)
-    return -(-count // rows)
-
-
-def _shortened(word: str, limit: int = 16) -> str:
-    return word if len(word) <= limit else word[: limit - 1] + "…"
+    )  # fmt: skip
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, width, max_lines=4, placeholder=" …") or [""]
+    return textwrap.wrap(text, max(30, width), max_lines=4, placeholder=" …")

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 
 import numpy as np
 
 from csparc._extras import require
 
 OUTLINED = 0.1
-_NIGHT = np.array([16.0, 18.0, 24.0])
+_NIGHT = np.array([20.0, 26.0, 48.0])
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
-_AMBER = np.array([255.0, 176.0, 0.0])
+AMBER = np.array([255.0, 176.0, 0.0])
 _CASING = np.array([20.0, 20.0, 24.0])
 
 
-def light_patches(image, weights, grid: tuple[int, int], size: int = 192) -> np.ndarray:
+def light_patches(
+    image, weights, grid: tuple[int, int], size: int = 192, chosen_by=None
+) -> np.ndarray:
     """Draw one word's weights over its picture.
 
-    A patch keeps its own colours in proportion to the square of its weight, the heaviest patch in
-    full; the rest falls to a dark grey. (The weights of SPARC are spread wide: plain proportion
-    would light most of the picture.) An amber line runs around the heaviest tenth of the patches,
-    so that the selection also reads without the colours.
+    A patch keeps its own colours in proportion to its weight, the heaviest patch in full; the rest
+    falls to a dark blue, which a dark picture is told from. An amber line runs around the heaviest
+    tenth of the patches, so that the selection also reads without the colours.
+
+    With ``chosen_by`` the line runs around the best matches and colour goes with what they are the
+    best by, from the smallest to the largest.
 
     Parameters
     ----------
@@ -33,22 +38,39 @@ def light_patches(image, weights, grid: tuple[int, int], size: int = 192) -> np.
         Patches down and across; their product is P.
     size : int
         Height of the result in pixels.
+    chosen_by : array [P], optional
+        Where ``weights`` mark the best match: what it is the best by, of any range.
 
     Returns
     -------
     uint8 array [size, about size * W / H, 3]
     """
-    level = relative_weights(weights, grid) ** 2
+    if chosen_by is None:
+        level, outlined = relative_weights(weights, grid), heaviest(weights)
+    else:
+        level, outlined = relative_weights(above_least(chosen_by), grid), np.asarray(weights) > 0
     picture = enlarge(image, size).astype(np.float64)
     height, width = picture.shape[:2]
     row = np.arange(height) * grid[0] // height
     column = np.arange(width) * grid[1] // width
-    share = level[row][:, column][:, :, None]
-    grey = (picture @ _LUMINANCE)[:, :, None]
-    dimmed = 0.78 * _NIGHT + 0.22 * grey
-    lit = dimmed + share * (picture - dimmed)
-    _outline(lit, heaviest(weights).reshape(grid)[row][:, column], max(1, round(size / 96)))
+    lit = shade(picture, level[row][:, column])
+    side = min(height / grid[0], width / grid[1])
+    _outline(lit, outlined.reshape(grid)[row][:, column], max(1, round(math.sqrt(side) / 2)))
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def shade(picture: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """A picture [H, W, 3] with its colours where ``level`` [H, W] is 1, dark blue where it is 0."""
+    grey = (picture @ _LUMINANCE)[:, :, None]
+    dimmed = 0.8 * _NIGHT + 0.2 * grey
+    return dimmed + level[:, :, None] * (picture - dimmed)
+
+
+def above_least(values) -> np.ndarray:
+    """Numbers less the smallest of them; all 1 where they are equal."""
+    values = np.asarray(values, dtype=np.float64)
+    rise = values - values.min()
+    return rise if rise.any() else np.ones_like(values)
 
 
 def relative_weights(weights, grid: tuple[int, int]) -> np.ndarray:
@@ -104,7 +126,7 @@ def _outline(picture: np.ndarray, selected: np.ndarray, thickness: int) -> None:
     """Draw, in place and inside the selection, an amber line with a dark line within it."""
     inner = _eroded(selected, thickness)
     picture[inner & ~_eroded(inner, 1)] = _CASING
-    picture[selected & ~inner] = _AMBER
+    picture[selected & ~inner] = AMBER
 
 
 def _eroded(mask: np.ndarray, times: int) -> np.ndarray:
