@@ -22,6 +22,9 @@ from csparc.evaluate.memory import estimate_memory
 from csparc.losses.table import LOSSES
 from csparc.models.config import preset
 
+needs_matplotlib = pytest.mark.skipif(
+    importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"
+)
 SHAPES = [(96, 49, 32, 64), (70, 64, 16, 48)]
 REFERENCE = {"P": 196, "L": 55, "D": 512}
 PAPER_COLUMNS = [(loss, i) for loss in ("clip", "sparc") for i in range(4)]
@@ -209,17 +212,48 @@ def test_the_page_shows_what_the_command_prints(root) -> None:
         assert table in page, f"docs/cost.md: expected this, from csparc cost:\n{table}"
 
 
-def test_command_measures(capsys) -> None:
-    words = ["cost", "--model", "nano", "--loss", "sparc,filip", "--batch", "4,8"]
-    assert cli.main([*words, "--measured"]) == 0
-    rows = capsys.readouterr().out.splitlines()[-2:]
-    assert [[word.strip() for word in row.split("|")[1:4]] for row in rows] == [
+MEASURED = ["cost", "--model", "nano", "--loss", "sparc,filip", "--batch", "4,8", "--measured"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The folder the command runs in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@needs_matplotlib
+def test_command_measures_and_draws_into_a_new_file(here, capsys) -> None:
+    (here / "cost.png").write_text("somebody's")
+    assert cli.main(MEASURED) == 0
+    *_, sparc, filip, empty, last = capsys.readouterr().out.splitlines()
+    assert [[word.strip() for word in row.split("|")[1:4]] for row in (sparc, filip)] == [
         ["sparc", "1.00", "1.00"],
         ["filip", "2.00", "1.99"],
     ]
+    assert (empty, last) == ("", "cost-2.png")
+    assert (here / "cost-2.png").read_bytes().startswith(b"\x89PNG")
+    assert (here / "cost.png").read_text() == "somebody's"
+    assert cli.main([*MEASURED, "--plot", "cost.png"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "cost.png"
+    assert (here / "cost.png").read_bytes().startswith(b"\x89PNG")
+    assert len(list(here.iterdir())) == 2
 
 
-@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib")
+def test_measuring_needs_no_matplotlib(here, capsys, monkeypatch) -> None:
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert cli.main(MEASURED) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("no plot: this needs matplotlib, which is not installed: pip install")
+    assert cli.main([*MEASURED, "--plot", "drawn.png"]) == 2
+    printed = capsys.readouterr()
+    assert "needs matplotlib" in printed.err
+    assert printed.out == ""  # said before anything is measured
+    assert not list(here.iterdir())
+
+
+@needs_matplotlib
 def test_command_draws(tmp_path, capsys) -> None:
     file = tmp_path / "cost.svg"
     assert cli.main(["cost", "--loss", "clip,sparc", "--plot", str(file)]) == 0

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from csparc.cli import common
 
 BATCHES, SMALL = "2048,4096,8192,16384", "16,32,64,128"
+PLOT = "cost.png"
+
+Values = Mapping[str, Mapping[int, float]]
+
+
+class Costs(NamedTuple):
+    """What is printed, and what is drawn: values by loss and batch size."""
+
+    tables: list[str]
+    flop: Values
+    memory: Values
+    labels: tuple[str, str]
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -17,7 +32,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         description="By formula: a step of this package on one machine, and one on each of the "
         "256 devices of the paper, with the paper's figures (Table 11) where it has "
         "them. Measured: the losses run on random vectors of the model's sizes, FLOP "
-        "counted in the core and bytes in the allocator.",
+        "counted in the core and bytes in the allocator, and both drawn.",
     )
     parser.add_argument(
         "--model", default="vit-b-16", metavar="NAME", help="a preset (default vit-b-16)"
@@ -31,19 +46,26 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         help=f"batch sizes, separated by commas (default {BATCHES}; measured {SMALL})",
     )
     parser.add_argument("--measured", action="store_true", help="run the losses and count")
-    parser.add_argument("--plot", metavar="FILE", help="also draw FLOP and memory over batch size")
+    parser.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="draw FLOP and memory over batch size there, in the place of a file that is there "
+        f"(--measured: default {PLOT}, or cost-2.png and so on where that exists)",
+    )
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from csparc.evaluate import cost_table
+    from csparc._extras import require
     from csparc.models.config import preset
 
     config = preset(arguments.model)
     losses = _losses(arguments.loss)
     batches = _batches(arguments.batch or (SMALL if arguments.measured else BATCHES))
-    plot = None if arguments.plot is None else common.check_writable(arguments.plot)
+    if arguments.plot is not None:
+        common.check_writable(arguments.plot)
+        require("matplotlib", extra="train")
     threads = common.use_threads(arguments.threads)
     sizes = (
         f"P = {config.patches} patches, L = {config.context_length} tokens, "
@@ -51,46 +73,79 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.measured:
         print(f"Losses measured with gradients, {sizes}, float32, threads: {threads}")
-        found = _measure(config, losses, batches)
-        tables = cost_table.measured_tables(config, found, losses)
-        flop = {k: {b: one.flop / 1e9 for b, one in found[k].items()} for k in losses}
-        memory = {k: {b: one.bytes / 1e6 for b, one in found[k].items()} for k in losses}
-        labels = ("GFLOP of the loss", "MB beyond inputs and gradients")
+        costs = _measured(config, losses, batches)
     else:
         print(f"{arguments.model}: {sizes}; float32, threads: {threads}")
-        tables = cost_table.own_tables(config, losses, batches)
-        flop = {k: {b: cost_table.step_flop(k, config, b) / 1e12 for b in batches} for k in losses}
-        memory = {
-            k: {b: cost_table.step_bytes(k, config, b) / 1e9 for b in batches} for k in losses
-        }
-        labels = ("TFLOP of a step", "GB of a step")
-    _show(tables)
+        costs = _by_formula(config, losses, batches)
+    _show(costs.tables)
     if not arguments.measured:
-        print("\nIn the paper's way on one of 256 devices, both towers of the image tower's size:")
-        _show(cost_table.paper_tables(config, losses, batches, arguments.model == "vit-b-16"))
-    if plot is not None:
-        from csparc import viz
-        from csparc.viz.cost import plot_cost
+        from csparc.evaluate.cost_table import paper_tables
 
-        viz.save(plot_cost(flop, memory, labels), plot)
-        print(f"\n{plot}")
+        print("\nIn the paper's way on one of 256 devices, both towers of the image tower's size:")
+        _show(paper_tables(config, losses, batches, arguments.model == "vit-b-16"))
+    if arguments.plot is not None:
+        print(f"\n{_draw(costs, Path(arguments.plot))}")
+    elif arguments.measured:
+        print(f"\n{_draw_if_possible(costs)}")
     return 0
+
+
+def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
+    """Of training steps of this package."""
+    from csparc.evaluate import cost_table
+
+    def of_steps(cost: Any, unit: float) -> Values:
+        return {loss: {b: cost(loss, config, b) / unit for b in batches} for loss in losses}
+
+    return Costs(
+        cost_table.own_tables(config, losses, batches),
+        of_steps(cost_table.step_flop, 1e12),
+        of_steps(cost_table.step_bytes, 1e9),
+        ("TFLOP of a step", "GB of a step"),
+    )
+
+
+def _measured(config, losses: list[str], batches: list[int]) -> Costs:
+    """Of the losses; CLIP is always run, which the others are compared with."""
+    from csparc.evaluate.cost_table import measured_tables
+    from csparc.evaluate.measure import measure_loss
+
+    sizes = config.patches, config.context_length, config.shared_width
+    found = {
+        loss: {batch: measure_loss(loss, batch, *sizes) for batch in batches}
+        for loss in dict.fromkeys(["clip", *losses])
+    }
+    return Costs(
+        measured_tables(config, found, losses),
+        {loss: {b: one.flop / 1e9 for b, one in found[loss].items()} for loss in losses},
+        {loss: {b: one.bytes / 1e6 for b, one in found[loss].items()} for loss in losses},
+        ("GFLOP of the loss", "MB beyond inputs and gradients"),
+    )
+
+
+def _draw(costs: Costs, file: Path) -> Path:
+    from csparc import viz
+    from csparc.viz.cost import plot_cost
+
+    viz.save(plot_cost(costs.flop, costs.memory, costs.labels), file)
+    return file
+
+
+def _draw_if_possible(costs: Costs) -> Path | str:
+    """The file drawn, one that was not there before; or why there is none: the tables stand."""
+    file, number = Path(PLOT), 1
+    while file.exists():
+        number += 1
+        file = Path(PLOT).with_stem(f"{Path(PLOT).stem}-{number}")
+    try:
+        return _draw(costs, common.check_writable(file))
+    except (ImportError, OSError) as error:
+        return f"no plot: {error}"
 
 
 def _show(tables: list[str]) -> None:
     for table in tables:
         print(f"\n{table}")
-
-
-def _measure(config, losses: list[str], batches: list[int]) -> dict:
-    """Every loss at every size; CLIP always, which the others are compared with."""
-    from csparc.evaluate.measure import measure_loss
-
-    sizes = config.patches, config.context_length, config.shared_width
-    return {
-        loss: {batch: measure_loss(loss, batch, *sizes) for batch in batches}
-        for loss in dict.fromkeys(["clip", *losses])
-    }
 
 
 def _losses(text: str) -> list[str]:
