@@ -42,7 +42,7 @@ def test_brightness_follows_the_weight_relative_to_the_heaviest():
     assert len(set(means)) == 4
 
 
-def test_the_heaviest_tenth_is_outlined_and_only_it():
+def test_the_heaviest_quarter_of_the_weight_is_outlined_and_only_it():
     weights = np.linspace(0, 0.5, 16)
     weights[:2] = 1.0
     lit = light_patches(np.zeros((8, 8, 3), np.uint8), weights, (4, 4), size=64)
@@ -53,8 +53,12 @@ def test_the_heaviest_tenth_is_outlined_and_only_it():
 
 
 def test_heaviest():
-    assert heaviest(np.arange(20)).tolist() == [False] * 18 + [True] * 2
+    assert heaviest(np.arange(20)).tolist() == [False] * 17 + [True] * 3, "54 of 190"
+    assert heaviest(np.arange(20), 0.5).sum() == 6, "99 of 190"
+    assert heaviest([0.25, 0.25, 0.25, 0.2, 0.05]).sum() == 3, "ties go along"
     assert heaviest([0.0, 0.3, 0.3, 0.1]).tolist() == [False, True, True, False]
+    assert heaviest([0.0, 0.7, 0.3, 0.0]).tolist() == [False, True, False, False]
+    assert not heaviest(np.zeros(9)).any()
     assert not heaviest(np.ones(9)).any()
 
 

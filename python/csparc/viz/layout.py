@@ -12,7 +12,7 @@ _WORD = 0.24
 _BELOW = 0.2
 _WIDEST = {24: 9.4, 10**9: 12.0}
 """Of a figure of at most so many panels."""
-_LEAST_WIDTH = 4.4
+_LEAST_WIDTH = 4.6
 _NARROWEST = 0.75
 
 

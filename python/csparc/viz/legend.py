@@ -15,7 +15,10 @@ _SCALES = {
     WEIGHT: ("0", "1", "weight, as a share of the heaviest patch’s"),
     BEST: ("least", "most", "similarity of the word to the patch, in this picture"),
 }
-_LINES = {WEIGHT: "the heaviest tenth of the patches", BEST: "the best match, all the loss sees"}
+_LINES = {
+    WEIGHT: "the fewest patches that hold a quarter of the weight",
+    BEST: "the best match, all the loss sees",
+}
 _NUMBERS = {
     WEIGHT: ("over {n} of {P}", "the weights spread as widely as {n} equal ones"),
     BEST: ("0.42", "cosine of the word and its best match"),

@@ -10,7 +10,8 @@ import numpy as np
 
 from csparc._extras import require
 
-OUTLINED = 0.1
+OUTLINED = 0.25
+"""Share of all weight that the outlined patches hold."""
 _NIGHT = np.array([20.0, 26.0, 48.0])
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 AMBER = np.array([255.0, 176.0, 0.0])
@@ -23,8 +24,8 @@ def light_patches(
     """Draw one word's weights over its picture.
 
     A patch keeps its own colours in proportion to its weight, the heaviest patch in full; the rest
-    falls to a dark blue, which a dark picture is told from. An amber line runs around the heaviest
-    tenth of the patches, so that the selection also reads without the colours.
+    falls to a dark blue, which a dark picture is told from. An amber line runs around the fewest
+    patches that hold a quarter of the weight: of even weights many, of a sharp choice one.
 
     With ``chosen_by`` the line runs around the best matches and colour goes with what they are the
     best by, from the smallest to the largest.
@@ -87,13 +88,14 @@ def relative_weights(weights, grid: tuple[int, int]) -> np.ndarray:
 
 
 def heaviest(weights, share: float = OUTLINED) -> np.ndarray:
-    """The heaviest ``share`` of the patches, one at least, as bool [P]; of equal weights none.
+    """The fewest patches that hold ``share`` of all weight, as bool [P]; of equal weights none.
 
     Patches as heavy as the last of them are taken too.
     """
     weights = np.asarray(weights, dtype=np.float64)
-    count = max(1, round(share * len(weights)))
-    least = np.sort(weights)[-count]
+    falling = np.sort(weights)[::-1]
+    held = np.cumsum(falling)
+    least = falling[np.argmax(held >= (1 - 1e-9) * share * held[-1])]
     return (weights >= least) & (weights > weights.min())
 
 

@@ -73,9 +73,9 @@ def alignment_section(result: DemoResult) -> str:
     """For each caption, one panel a word: the patches it selected, lit on the dimmed picture."""
     lead = (
         "One panel a word: the patches it weighs most in the local loss. Colour goes with the "
-        "weight, the amber line runs around the heaviest tenth. “Sentence” compares "
-        "the whole sentence with each patch, as finding pictures does. The first held-out pictures "
-        "in order, each with the longest of its sentences. "
+        "weight, the amber line runs around the fewest patches that hold a quarter of it. "
+        "“Sentence” compares the whole sentence with each patch, as finding pictures does. The "
+        "first held-out pictures in order, each with the longest of its sentences. "
     )
     if result.grounding["place_correlation"] > SAME_PLACES:
         lead += (
