@@ -22,8 +22,7 @@ from build_support.build_core import BuildCore
 
 def extension() -> Extension:
     sources = sorted(str(path) for path in Path("csparc").rglob("*.c"))
-    headers = sorted(str(path) for path in Path("csparc").rglob("*.[hd]*"))
-    return Extension("csparc._core", sources, include_dirs=["csparc"], depends=headers)
+    return Extension("csparc._core", sources, include_dirs=["csparc"])
 
 
 # Metadata commands must work without BLIS; only a build looks for it.

@@ -1,11 +1,13 @@
 """Compile the core: some sources once, some per real type, some per instruction set as well.
 
-An object is made again only where its source, a header or a flag changed since the last build.
+An object is made again only where its source, what that includes, or a flag changed since the last
+build.
 """
 
 import hashlib
 import os
 import platform
+import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,6 +43,19 @@ def fingerprint(*parts: str | bytes) -> str:
     return whole.hexdigest()
 
 
+def with_includes(source, folders):
+    """The bytes of a source and of all it includes in quotes that lies in one of the folders."""
+    read, waiting = {}, [Path(source)]
+    while waiting:
+        path = waiting.pop()
+        if path in read or not path.exists():
+            continue
+        read[path] = path.read_bytes()
+        for name in re.findall(rb'^\s*#\s*include\s*"(.+)"', read[path], flags=re.MULTILINE):
+            waiting += [Path(folder, name.decode()) for folder in folders]
+    return [read[path] for path in sorted(read)]
+
+
 class BuildCore(build_ext):
     """build_ext for sources that say themselves how often they are compiled (csparc.h)."""
 
@@ -57,11 +72,7 @@ class BuildCore(build_ext):
             flags.append(f"-DCS_BLIS_LOOKUP={name}")
         # pip builds beside a NumPy in a new folder each time: its version stands for its headers.
         self.common = fingerprint(
-            *self.compiler.compiler_so,
-            *flags,
-            blis.include,
-            numpy.__version__,
-            *map(Path.read_bytes, map(Path, ext.depends)),
+            *self.compiler.compiler_so, *flags, blis.include, numpy.__version__
         )
         # As system headers: their warnings are not ours.
         flags += ["-isystem", numpy.get_include(), "-isystem", blis.include]
@@ -143,7 +154,7 @@ class BuildCore(build_ext):
         output = str(Path(self.build_temp) / folder)
         made = Path(self.compiler.object_filenames([source], output_dir=output)[0])
         made_from = made.with_suffix(".made_from")
-        wanted = fingerprint(self.common, *extra, Path(source).read_bytes())
+        wanted = fingerprint(self.common, *extra, *with_includes(source, ext.include_dirs))
         if made.exists() and made_from.exists() and made_from.read_text() == wanted:
             return str(made)
         made_from.unlink(missing_ok=True)
