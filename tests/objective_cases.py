@@ -37,6 +37,18 @@ def assert_matches(out, expected, dtype):
             assert error <= scalar, f"{name}: error {error:.2e}"
 
 
+def assert_matches_reference(loss, expected, batch, text_mask, patch_mask, dtype, **options):
+    """``loss`` of the core, with NaN where the masks say no, against what the reference says of the
+    same ``batch``: no gradient there, and without gradients the same value."""
+    call = poisoned(batch, text_mask, patch_mask)
+    out = loss(**call, **options, grad=True)
+    assert_matches(out, expected, dtype)
+    assert not out.grads["patches"][~patch_mask].any()
+    assert not out.grads["tokens"][~text_mask].any()
+    assert loss(**call, **options).loss == out.loss
+    return out
+
+
 def bits(out):
     """Everything a loss returned, as bytes."""
     grads = flattened(out.grads)

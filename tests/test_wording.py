@@ -1,6 +1,7 @@
 """Figures as people write them, and what the page's verdicts claim."""
 
 import pytest
+from page_figures import GROUNDING, PLACEMENT
 
 from csparc.viz.wording import (
     duration,
@@ -11,31 +12,6 @@ from csparc.viz.wording import (
     places_verdict,
     sentence_verdict,
 )
-
-GROUNDING = {
-    "matched": {
-        "local_loss": 0.01,
-        "token_accuracy": 99.5,
-        "zeroed": 3.0,
-        "effective_patches": 50.0,
-    },
-    "swapped": {
-        "local_loss": 0.011,
-        "token_accuracy": 99.4,
-        "zeroed": 3.0,
-        "effective_patches": 50.0,
-    },
-    "gap": 0.001,
-    "gap_standard_error": 0.002,
-    "chance_token_accuracy": 12.0,
-    "chance_local_loss": 2.0,
-    "patches": 16,
-    "place_correlation": 0.8,
-    "n": 500,
-}
-PLACEMENT = {
-    "NOUN": {"auc": 51.0, "n": 80, "n_pointing": 90, "pointing": 20.0, "pointing_chance": 15.0}
-}
 
 
 def test_verdict_without_a_gap_claims_no_grounding():
