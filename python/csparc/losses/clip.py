@@ -15,7 +15,7 @@ from csparc.losses._groups import read_groups
 from csparc.losses.alignment import Aligned, Alignment, Pairs, borrowed
 from csparc.losses.result import LossOutput
 
-WHOLES = "It compares whole pictures with whole captions and trains no alignment."
+WHOLES = "{} compares whole pictures with whole captions and trains no alignment."
 
 
 def clip_loss(
@@ -105,7 +105,7 @@ class ClipLoss(Aligned):
         )  # fmt: skip
 
     def _align(self, pairs: Pairs) -> Alignment:
-        return borrowed(pairs, "CLIP", WHOLES)
+        return borrowed(pairs, "CLIP", WHOLES.format("CLIP"))
 
     def __repr__(self) -> str:
         return "ClipLoss()"

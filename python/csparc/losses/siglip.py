@@ -127,4 +127,4 @@ class SiglipLoss(LearnedLoss):
         )
 
     def _align(self, pairs: Pairs) -> Alignment:
-        return borrowed(pairs, "SigLIP", WHOLES)
+        return borrowed(pairs, "SigLIP", WHOLES.format("SigLIP"))

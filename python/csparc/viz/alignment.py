@@ -14,6 +14,7 @@ from csparc._extras import require
 from csparc.viz.layout import Layout, lay_out
 from csparc.viz.legend import BEST, FOOT, WEIGHT, draw_legend
 from csparc.viz.overlay import enlarge, light_patches
+from csparc.viz.wording import spread
 
 if TYPE_CHECKING:
     from csparc.data.transforms import Preprocess
@@ -143,27 +144,23 @@ def _square(patches: int) -> tuple[int, int]:
 
 def _below(weights: np.ndarray, values: np.ndarray | None) -> str:
     """What stands under a word's panel."""
-    from csparc.evaluate.grounding import effective_patches
-
-    if not np.any(weights > 0):
-        return "no patch"
-    if values is not None:
-        return f"{np.max(np.asarray(values)[weights > 0]):.2f}"
-    return f"over {effective_patches(weights[None])[0]:.0f} of {len(weights)}"
+    if values is None or not np.any(weights > 0):
+        return spread(weights)
+    return f"{np.max(np.asarray(values)[weights > 0]):.2f}"
 
 
 def _figure(layout: Layout, colours: dict, texts: tuple[str, str, str], legend: bool):
     """A figure with its heading, and the height in inches at which the first row begins."""
     figure_class = require("matplotlib.figure", extra="train").Figure
     (caption, title, notes), width = texts, layout.width
-    if title and legend:
-        notes = f"{notes} {LIMIT}".strip()
+    limit = LIMIT if title and legend else ""
     blocks = [
         (lines, size, style)
         for text, size, style in (
             (caption, 10.5, {"weight": "bold", "color": colours["ink"]}),
             (title, 9, {"color": colours["ink"]}),
-            (notes, 7.5, {"color": colours["quiet"]}),
+            (notes, 8, {"color": colours["ink"]}),
+            (limit, 7.5, {"color": colours["quiet"]}),
         )
         if (lines := _wrapped(text, int(width * 98 / size))) or text is caption
     ]

@@ -20,7 +20,7 @@ from csparc.viz.sections import (
     retrieval_section,
     section,
 )
-from csparc.viz.wording import SAME_PLACES
+from csparc.viz.wording import SAME_PLACES, spread
 
 _PANEL = 144
 _ALWAYS = (
@@ -73,8 +73,9 @@ def alignment_section(result: DemoResult) -> str:
     """For each caption, one panel a word: the patches it selected, lit on the dimmed picture."""
     lead = (
         "One panel a word: the patches it weighs most in the local loss. Colour goes with the "
-        "weight, the amber line runs around the fewest patches that hold a quarter of it. "
-        "“Sentence” compares the whole sentence with each patch, as finding pictures does. The "
+        "weight, the amber line runs around the fewest patches that hold a quarter of it, and the "
+        "line below counts how many equal weights would spread as widely. “Sentence” compares the "
+        "whole sentence with each patch, as finding pictures does, and outlines the nearest. The "
         "first held-out pictures in order, each with the longest of its sentences. "
     )
     if result.grounding["place_correlation"] > SAME_PLACES:
@@ -103,9 +104,9 @@ def _alignment(item: Alignment) -> str:
         'alt="the whole picture"></figure>'
     ]
     if item.sentence is not None:
-        weights = item.sentence - item.sentence.min()
-        alt = f"whole sentence: nearest patch in {place_of_heaviest(weights, item.grid)}"
-        lit = light_patches(item.image, weights, item.grid, size=_PANEL)
+        alt = f"whole sentence: nearest patch in {place_of_heaviest(item.sentence, item.grid)}"
+        nearest = item.sentence == item.sentence.max()
+        lit = light_patches(item.image, nearest, item.grid, _PANEL, chosen_by=item.sentence)
         panels.append(
             '<figure class="whole"><figcaption>sentence</figcaption>'
             f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>'
@@ -115,7 +116,7 @@ def _alignment(item: Alignment) -> str:
         alt = f"{word}: heaviest patch in {place_of_heaviest(weights, item.grid)}"
         panels.append(
             f"<figure><figcaption>{escape(word)}</figcaption>"
-            f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>'
+            f'<img src="{data_uri(lit)}" alt="{escape(alt)}"><em>{spread(weights)}</em></figure>'
         )
     return (
         f'<article class="alignment"><h3>“{escape(item.caption)}”</h3>'

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from csparc.evaluate.grounding import effective_patches
+
 SAME_PLACES = 0.5
 """Correlation of a word's weights in two pictures above which it is said to select places."""
 
@@ -29,6 +33,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def spread(weights: np.ndarray) -> str:
+    """Over how many patches one word's weights [P] spread: ``over 9 of 64``."""
+    if not np.any(weights > 0):
+        return "no patch"
+    return f"over {effective_patches(weights[None])[0]:.0f} of {len(weights)}"
 
 
 def grounding_verdict(found: Mapping) -> str:
