@@ -52,12 +52,50 @@ def test_search_ranks_by_cosine(fitted):
     assert [hit.index for hit in hits] == np.argsort(-scores, kind="stable")[:4].tolist()
     assert hits[0].score == pytest.approx(scores.max(), abs=1e-6)
     assert hits[0].name == fitted.data.name(hits[0].index)
-    with pytest.raises(ValueError, match="k: expected at least 1, found 0"):
-        fitted.search(sentence, k=0)
 
 
 def test_search_of_more_than_there_is_gives_all(fitted):
     assert len(fitted.search("a square", k=1000)) == 24
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("",), ValueError, r"^sentence: expected at least one word, found ''"),
+        ((" \n",), ValueError, r"^sentence: expected at least one word, found ' \\n'"),
+        ((None,), TypeError, r"^sentence: expected a text, found None"),
+        ((["a", "b"],), TypeError, r"^sentence: expected a text, found a list"),
+        (("a", 0), ValueError, r"^k: expected a whole number of at least 1, found 0"),
+        (("a", 2.0), TypeError, r"^k: expected a whole number, found 2\.0"),
+    ],
+)
+def test_what_cannot_be_searched(fitted, arguments, error, message):
+    with pytest.raises(error, match=message):
+        fitted.search(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("picture", "caption", "error", "message"),
+    [
+        (0, " ", ValueError, r"^caption: expected at least one word, found ' '"),
+        (0, None, TypeError, r"^caption: expected a text, found None"),
+        (24, "a", ValueError, r"^picture: expected a number from 0 to 23, found 24"),
+        (-1, "a", ValueError, r"^picture: expected a number from 0 to 23, found -1"),
+        (1.5, "a", TypeError, r"^picture: expected uint8 .* or a Pillow picture, found 1\.5"),
+        (np.zeros((0, 4, 3), np.uint8), "a", ValueError, r"found uint8 \[0, 4, 3\]"),
+        (np.zeros((4, 4), np.uint8), "a", ValueError, r"found uint8 \[4, 4\]"),
+        ("nothing.png", "a", DataError, r"^nothing\.png: cannot be read: No such file"),
+    ],
+)
+def test_what_cannot_be_drawn(fitted, picture, caption, error, message):
+    with pytest.raises(error, match=message):
+        fitted.plot_alignment(picture, caption)
+
+
+@pytest.mark.parametrize("data", [None, 3, ["photos"]])
+def test_data_that_are_no_path(data):
+    with pytest.raises(TypeError, match=r"^data: expected SCHEME:PATH or a path, found "):
+        fit(data, **QUICK)
 
 
 def test_an_alignment_of_every_kind_of_picture(fitted, photos, tmp_path):

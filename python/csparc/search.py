@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from csparc import _text
+from csparc._arrays import whole_number
 from csparc.evaluate.features import encode_dataset
 
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ class Search:
     preprocess : Preprocess
         The model's transform for evaluation.
 
+    Attributes
+    ----------
+    problems : BadItems
+        The pictures that could not be read and are not found.
+
     Notes
     -----
     Making it encodes every picture once; a search then costs 2 N D operations for N pictures.
@@ -51,14 +58,22 @@ class Search:
         self.tokenizer = tokenizer
         self.dataset = dataset
         features = encode_dataset(model, tokenizer, dataset, preprocess)
+        self.problems = features.problems
         self.items = features.items
         self.image_features = features.image_features
 
     def __call__(self, sentence: str, k: int = 5) -> list[Hit]:
-        """The ``k`` pictures nearest to ``sentence``, the best first; of equals the earlier one."""
-        if k < 1:
-            raise ValueError(f"k: expected at least 1, found {k}")
-        ids = self.tokenizer([sentence])
+        """The ``k`` pictures nearest to ``sentence``, the best first; of equals the earlier one.
+
+        All of the pictures where there are fewer.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A sentence without a word, a ``k`` below 1.
+        """
+        k = whole_number(k, "k", low=1)
+        ids = self.tokenizer([_text.sentence(sentence, "sentence")])
         valid = self.tokenizer.valid_mask(ids)
         text = self.model.encode_text(ids, normalize=True, text_mask=valid)[0]
         scores = self.image_features @ text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from csparc import _text
 from csparc.cli import common
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -35,8 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = common.check_writable(arguments.out)
     if out.suffix.lower() not in FORMATS:
         raise ValueError(f"out: expected a file ending in {', '.join(FORMATS)}, found {out.name!r}")
-    if not arguments.caption.strip():
-        raise ValueError(f"caption: expected at least one word, found {arguments.caption!r}")
+    _text.sentence(arguments.caption, "caption")  # before anything is loaded
     from csparc.cli.session import load_session
     from csparc.data import images
     from csparc.evaluate.explain import explain

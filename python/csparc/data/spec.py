@@ -20,6 +20,7 @@ import os
 import re
 from dataclasses import replace
 
+from csparc._arrays import describe
 from csparc.data import images
 from csparc.data.coco import open_coco
 from csparc.data.dataset import Dataset, Options
@@ -74,7 +75,11 @@ def open(
     ------
     DataError
         One line: which file, what was expected, what was found.
+    TypeError
+        Neither text nor a path.
     """
+    if not isinstance(spec, (str, os.PathLike)):
+        raise TypeError(f"data: expected SCHEME:PATH or a path, found {describe(spec)}")
     text = os.fspath(spec)
     if not isinstance(text, str) or not text or "\0" in text:
         raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")

@@ -86,6 +86,8 @@ class Tokenizer:
         length = context_length or self.context_length
         if length < 2:
             raise ValueError(f"context_length: expected at least 2, found {length}")
+        if not isinstance(texts, Iterable):
+            raise TypeError(f"texts: expected strings, found {type(texts).__name__}")
         texts = [texts] if isinstance(texts, str) else list(texts)
         rows = np.zeros((len(texts), length), dtype=np.int32)
         for row, text in zip(rows, texts):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from csparc import _core
+from csparc._arrays import describe
 from csparc.data.images import to_rgb
 
 if TYPE_CHECKING:
@@ -277,13 +278,14 @@ def preprocess(
 
 
 def _as_array(picture: np.ndarray | Image.Image) -> np.ndarray:
+    expected = "picture: expected uint8 [H, W, 3] or a Pillow picture"
     if not isinstance(picture, np.ndarray):
+        if not hasattr(picture, "mode"):
+            raise TypeError(f"{expected}, found {describe(picture)}")
         return np.asarray(to_rgb(picture))
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-        raise ValueError(
-            f"picture: expected uint8 [H, W, 3] or a Pillow picture, found {picture.dtype} "
-            f"{list(picture.shape)}"
-        )
+    fits = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+    if not fits or picture.size == 0:
+        raise ValueError(f"{expected}, found {picture.dtype} {list(picture.shape)}")
     return picture
 
 

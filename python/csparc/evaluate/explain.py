@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from csparc import _text
 from csparc.losses.alignment import Alignment, alignment_of
 
 WHOLE = "whole caption"
@@ -119,7 +120,8 @@ def explain(
     ``loss`` is the object the model was trained with; ``rule`` as in `LocalFeatures.alignment`,
     ``specials`` as in `local_features`.
     """
-    found = local_features(model, tokenizer, image[None], [caption], specials=specials)
+    captions = [_text.sentence(caption, "caption")]
+    found = local_features(model, tokenizer, image[None], captions, specials=specials)
     return explanations(tokenizer, found.ids, found.alignment(loss, rule), model.config.grid)[0]
 
 

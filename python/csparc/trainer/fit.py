@@ -54,7 +54,15 @@ class Fitted:
         return Search(self.model, self.tokenizer, self.data, self.preprocess)
 
     def search(self, sentence: str, k: int = 5) -> list[Hit]:
-        """The ``k`` pictures that fit ``sentence`` best; the first call encodes all of them."""
+        """The ``k`` pictures that fit ``sentence`` best, or all where there are fewer.
+
+        The first call encodes every picture.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A sentence without a word, a ``k`` below 1.
+        """
         return self._search(sentence, k)
 
     def plot_alignment(
@@ -69,8 +77,9 @@ class Fitted:
         Parameters
         ----------
         picture : int, path, uint8 array [H, W, 3] or Pillow picture
-            A number is one of ``data``.
+            A number is one of ``data``, as ``index`` of what `search` found.
         caption : str
+            At least one word.
         theme : {"light", "dark"}
         weights : {"own", "sparc"}
             Those of the loss the model was trained with, or SPARC's.
@@ -79,6 +88,13 @@ class Fitted:
         -------
         matplotlib.figure.Figure
             Write it with its ``savefig``.
+
+        Raises
+        ------
+        DataError
+            A picture that is not there or cannot be read.
+        ValueError, TypeError
+            Another argument is not as above.
         """
         from csparc.viz import plot_explanation, sharp_view
 
@@ -92,6 +108,10 @@ class Fitted:
 
     def _picture(self, picture: Any) -> Any:
         if isinstance(picture, (int, np.integer)):
+            if not 0 <= picture < len(self.data):
+                raise ValueError(
+                    f"picture: expected a number from 0 to {len(self.data) - 1}, found {picture}"
+                )
             return self.data.load(int(picture))
         if isinstance(picture, (str, os.PathLike)):
             return images.read(os.fspath(picture), os.fspath(picture))
