@@ -51,9 +51,10 @@ def model(**overrides: Any) -> TwoTower:
 def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any) -> Trainer:
     given = {"val_data": scenes(8, "val"), **SETTINGS, **settings}
     data = given.pop("data", None) or scenes()
+    given.setdefault("tokenizer", tokenizer())
     loss = make_loss(loss) if isinstance(loss, str) else loss
     suited = model(**suited_model(loss))
-    return Trainer(suited, loss, data, tokenizer=tokenizer(), out=out, **given)
+    return Trainer(suited, loss, data, out=out, **given)
 
 
 def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:

@@ -15,11 +15,22 @@ import pytest
 import small_training
 from small_training import read_log
 
+import csparc
+from csparc.data.export import export
+from csparc.data.tokenizer import train
+from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError, TrainingError
 from csparc.trainer.folder import CheckpointFolder
 
 SCRIPT = small_training.__file__
 STEPS = 40
+
+
+class Recaptioned(small_training.Scenes):
+    """The same pictures, one with another caption."""
+
+    def captions(self, index: int) -> list[str]:
+        return ["another"] if index == 17 else super().captions(index)
 
 
 def start(out: Path, **settings) -> subprocess.Popen:
@@ -79,12 +90,15 @@ def test_threads_and_repetition_do_not_change_a_bit(uninterrupted, tmp_path):
     same_run(uninterrupted, tmp_path / "run")
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_kill_9_at_random_moments(seed, uninterrupted, tmp_path):
+@pytest.mark.parametrize("other", [{}, {"loss": "mgca", "duplicates": "avoid"}], ids=["", "mgca"])
+def test_kill_9_at_random_moments(other, uninterrupted, tmp_path):
     """Killed four times, wherever it is, with one and two threads in turn."""
-    draw, out = random.Random(seed), tmp_path / "run"
+    draw, out, whole = random.Random(len(other)), tmp_path / "run", uninterrupted
+    if other:
+        whole = tmp_path / "whole"
+        run(whole, steps=STEPS, **other)
     for kill in range(4):
-        process = start(out, steps=STEPS, threads=1 + kill % 2, resume="latest")
+        process = start(out, steps=STEPS, threads=1 + kill % 2, resume="latest", **other)
         goal = steps_logged(out) + draw.randint(1, STEPS // 8)
         while steps_logged(out) < goal and process.poll() is None:
             time.sleep(0.002)
@@ -92,8 +106,8 @@ def test_kill_9_at_random_moments(seed, uninterrupted, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.communicate()
     assert steps_logged(out) > 0
-    run(out, steps=STEPS, threads=2, resume="latest")
-    same_run(uninterrupted, out)
+    run(out, steps=STEPS, threads=2, resume="latest", **other)
+    same_run(whole, out)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -168,8 +182,17 @@ def test_a_run_is_not_overwritten_unasked(tmp_path):
         ({"lr": 1e-4}, "train_config lr = 0.0001 as in this run, found 0.003"),
         ({"batch_size": 4}, "train_config batch_size = 4"),
         ({"loss": "clip"}, "loss_config loss = 'clip'"),
-        ({"data": small_training.scenes(41)}, "expected the 40 pictures"),
+        ({"data": small_training.scenes(41)}, "training data of this run, 41 pictures .* found 40"),
+        ({"data": small_training.scenes(40, "val")}, "training data .* with other names or"),
+        ({"data": Recaptioned(tier="S", size=40, split="train")}, "training data .* captions"),
+        ({"val_data": small_training.scenes(8)}, "validation data of this run, 8 pictures"),
+        (
+            {"val_preprocess": Preprocess(32, std=(1, 1, 1)), "preprocess": Preprocess(32)},
+            "expected preprocess std = ",
+        ),
+        ({"tokenizer": train(["a b"], vocab_size=300, context_length=32)}, "the tokenizer of this"),
     ],
+    ids=lambda value: "" if isinstance(value, str) else next(iter(value)),
 )
 def test_another_run_is_refused(change, message, tmp_path):
     out = tmp_path / "run"
@@ -177,6 +200,32 @@ def test_another_run_is_refused(change, message, tmp_path):
     with pytest.raises((CheckpointError, ValueError), match=message):
         small_training.trainer(out, steps=4, resume="latest", **change).run()
     assert len(read_log(out)) == 2
+
+
+def test_data_may_move_and_validation_come_and_go(tmp_path):
+    for place in ("here", "there"):
+        export(small_training.scenes(40), "folder", tmp_path / place)
+    out = tmp_path / "run"
+    small_training.trainer(out, steps=2, data=csparc.data.open(tmp_path / "here")).run()
+    there = {"data": csparc.data.open(tmp_path / "there"), "resume": "latest"}
+    small_training.trainer(out, steps=3, val_data=None, **there).run()
+    small_training.trainer(out, steps=4, **there).run()
+    assert len(read_log(out)) == 4
+    caption = next((tmp_path / "there").glob("*.txt"))
+    caption.write_text("another one")
+    there["data"] = csparc.data.open(tmp_path / "there")
+    with pytest.raises(CheckpointError, match="with other names or captions"):
+        small_training.trainer(out, steps=5, **there).run()
+
+
+def test_a_run_that_is_done_says_so(tmp_path, capsys):
+    out = tmp_path / "run"
+    small_training.trainer(out, steps=4).run()
+    before = last(out)
+    for steps in (4, 3):
+        small_training.trainer(out, steps=steps, resume="latest", progress="lines").run()
+        assert f"nothing is left of the {steps} steps" in capsys.readouterr().err
+        assert last(out) == before
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path):

@@ -39,7 +39,8 @@ class Metadata:
     loss_config: dict[str, Any] = field(default_factory=dict)
     train_config: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
-    """``spec``: where the training data came from."""
+    """``spec``: where the training data came from. ``training`` and ``validation``: of either the
+    spec, the number of pictures and `csparc.data.Dataset.fingerprint`."""
     tokenizer: str | None = None
     counters: Counters = field(default_factory=Counters)
     cursor: dict[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError
 from csparc.losses.table import loss_from_config
 from csparc.trainer.checkpoint import Checkpoint
@@ -36,7 +37,7 @@ def check_same_run(
         Naming the first setting that differs, or missing optimiser state.
     """
     saved = checkpoint.metadata
-    for part in ("model_config", "loss_config", "train_config"):
+    for part in ("model_config", "loss_config", "train_config", "preprocess"):
         found, expected = _completed(part, getattr(saved, part)), getattr(run, part)
         for key in dict.fromkeys([*expected, *found]):
             if part == "train_config" and key in MAY_DIFFER:
@@ -46,8 +47,13 @@ def check_same_run(
                     f"{source}: expected {part} {key} = {show(expected.get(key))} as in this run, "
                     f"found {show(found.get(key))}; give the same, or another out"
                 )
+    for part in ("training", "validation"):
+        _check_data(source, part, saved.data.get(part), run.data.get(part))
     if saved.tokenizer != run.tokenizer:
-        raise CheckpointError(f"{source}: expected the tokenizer of this run, found another one")
+        raise CheckpointError(
+            f"{source}: expected the tokenizer of this run, found another one; give the run's own, "
+            "or another out (one that is trained on the captions follows from them and its size)"
+        )
     if set(checkpoint.first_moment) != parameters or not saved.cursor:
         raise CheckpointError(
             f"{source}: expected the state of the optimiser, found a checkpoint made for use, not "
@@ -55,10 +61,28 @@ def check_same_run(
         )
 
 
+def _check_data(source: str, part: str, saved: Any, run: dict[str, Any] | None) -> None:
+    """Refuse other names or captions. Validation may come or go; a checkpoint may be older than
+    such records."""
+    if (
+        not isinstance(saved, dict)
+        or run is None
+        or saved.get("fingerprint") in (None, run["fingerprint"])
+    ):
+        return
+    raise CheckpointError(
+        f"{source}: expected the {part} data of this run, {run['pictures']} pictures of "
+        f"{show(run['spec'])}, found {show(saved.get('pictures'))} of {show(saved.get('spec'))} "
+        "with other names or captions; give the same, or another out"
+    )
+
+
 def _completed(part: str, found: dict[str, Any]) -> dict[str, Any]:
     """With the defaults of what is newer than the checkpoint: they are what was done before."""
     if part == "train_config":
         return {**TrainConfig(steps=1).decisive(), **found}
+    if part == "preprocess":
+        return Preprocess(**found).config()
     if part == "loss_config":
         try:
             loss = loss_from_config(found)

@@ -50,7 +50,7 @@ class TrainingState:
             model_config=_as_json(self.model.config.to_dict()),
             loss_config=_as_json(trainer.loss.config()),
             train_config=_as_json(train_config),
-            data={"spec": trainer.data.spec},
+            data=_described_data(trainer),
             preprocess=_as_json(trainer.val_preprocess.config()),
             tokenizer=trainer.tokenizer.to_json(),
         )
@@ -94,6 +94,19 @@ class TrainingState:
                 np.copyto(array, saved[name])
         self.counters = replace(checkpoint.metadata.counters)
         self.optimizer.t = self.counters.step
+
+
+def _described_data(trainer: Trainer) -> dict[str, Any]:
+    """What is recorded of the data; fingerprints only where a checkpoint will hold them."""
+    datasets = {"training": trainer.data}
+    if trainer.validation is not None:
+        datasets["validation"] = trainer.validation.dataset
+    described = {
+        name: {"spec": data.spec, "pictures": len(data), "fingerprint": data.fingerprint()}
+        for name, data in datasets.items()
+        if trainer.config.out is not None
+    }
+    return {"spec": trainer.data.spec, **described}
 
 
 def default_preprocess(model: TwoTower) -> Preprocess:

@@ -166,6 +166,8 @@ class Trainer:
             cursor = checkpoint.metadata.cursor
             self._files.cut_back(counters.step, counters.validated_step)
             progress.say(f"resuming after step {counters.step} from {path}")
+            if counters.step >= self.total_steps:
+                progress.say(f"nothing is left of the {self.total_steps} steps")
         self._files.reserve(self._state.checkpoint({}))
         if self.config.needs_plan:
             most = self.config.total_steps(len(self.data))
