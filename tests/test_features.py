@@ -1,5 +1,7 @@
 """Encoding a data set and explaining a pair, with a small model on small scenes."""
 
+import warnings
+
 import numpy as np
 import pytest
 from planted_weights import Weighs
@@ -16,7 +18,7 @@ pytest.importorskip("PIL")
 
 from csparc.data import tokenizer as tokenizers
 from csparc.data import transforms
-from csparc.evaluate.explain import WHOLE, explain, explanations, local_features, sentence_maps
+from csparc.evaluate.explain import CUT, WHOLE, explain, explanations, local_features, sentence_maps
 from csparc.losses.alignment import Alignment
 
 
@@ -171,3 +173,14 @@ def test_a_best_match_comes_with_what_it_is_the_best_by(parts):
     found = explain(model, tokenizer, preprocess(Pictures(1).load(0)), "a red circle", loss)
     assert (found.chosen_by.argmax(axis=1) == found.weights.argmax(axis=1)).all()
     assert found.ranking is found.chosen_by
+
+
+def test_a_caption_that_is_cut_says_so(parts):
+    model, tokenizer, preprocess = parts
+    image = preprocess(Pictures(1).load(0))
+    assert explain(model, tokenizer, image, "a red circle", uniform).notes == ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = explain(model, tokenizer, image, "a red circle " * 20, uniform)
+    assert found.notes == (CUT,)
+    assert 3 < len(found.words) < 60

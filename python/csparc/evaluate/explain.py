@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from csparc import _text
 from csparc.losses.alignment import Alignment, alignment_of
 
+CUT = "The caption is longer than the model reads: its end is left out."
 WHOLE = "whole caption"
 """What stands for the words where a loss weighs patches by the caption as a whole."""
 
@@ -120,9 +121,13 @@ def explain(
     ``loss`` is the object the model was trained with; ``rule`` as in `LocalFeatures.alignment`,
     ``specials`` as in `local_features`.
     """
-    captions = [_text.sentence(caption, "caption")]
+    captions, cut_before = [_text.sentence(caption, "caption")], tokenizer.truncated
     found = local_features(model, tokenizer, image[None], captions, specials=specials)
-    return explanations(tokenizer, found.ids, found.alignment(loss, rule), model.config.grid)[0]
+    alignment = found.alignment(loss, rule)
+    one = explanations(tokenizer, found.ids, alignment, model.config.grid)[0]
+    if tokenizer.truncated == cut_before:
+        return one
+    return replace(one, notes=(*one.notes, CUT))
 
 
 def explanations(
