@@ -153,7 +153,9 @@ def test_pieces_of_a_word_are_averaged(parts):
 
 def test_an_empty_caption_has_no_words(parts):
     model, tokenizer, preprocess = parts
-    found = explain(model, tokenizer, preprocess(Pictures(1).load(0)), "", uniform)
+    image = preprocess(Pictures(1).load(0))[None]
+    local = local_features(model, tokenizer, image, [""])
+    found = explanations(tokenizer, local.ids, local.alignment(uniform), (8, 8))[0]
     assert found.words == []
     assert found.weights.shape == (0, 64)
 
