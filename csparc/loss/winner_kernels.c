@@ -55,13 +55,20 @@ CS_KERNEL(cs_raise_bests)(size_t R, size_t C, const cs_real *x, size_t x_row, cs
     }
 }
 
-/* A register, or as many as make 64 bytes, that may lie anywhere in memory. */
+/* A register: the compiler takes what is longer through the stack. It may lie anywhere in memory. */
+#if defined(__AVX512F__)
+enum { REGISTER = 64 };
+#elif defined(__AVX2__)
+enum { REGISTER = 32 };
+#else
+enum { REGISTER = 16 };
+#endif
 typedef cs_real vector
-    __attribute__((vector_size(64), aligned(sizeof(cs_real)), may_alias));
+    __attribute__((vector_size(REGISTER), aligned(sizeof(cs_real)), may_alias));
 
-enum { VECTORS = CS_CHUNK * sizeof(cs_real) / 64 };
+enum { VECTORS = CS_CHUNK * sizeof(cs_real) / REGISTER };
 
-#define EACH_VECTOR _Pragma("GCC unroll 4") for (size_t v = 0; v < VECTORS; v++)
+#define EACH_VECTOR _Pragma("GCC unroll 16") for (size_t v = 0; v < VECTORS; v++)
 
 /* `count` is a constant after inlining, so that pointers and weights stay in registers. */
 CS_INLINE void
