@@ -64,6 +64,7 @@ leave_unit_vectors(size_t N, size_t D, const cs_real *x, const cs_real *norm, cs
             continue;
         }
         cs_real inverse = 1 / norm[n], along = 0;
+#pragma omp simd reduction(+ : along)
         for (size_t d = 0; d < D; d++)
             along += x[n * D + d] * inverse * row[d];
         rows->scale_add(D, -along * inverse, x + n * D, 1, row);

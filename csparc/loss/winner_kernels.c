@@ -142,8 +142,8 @@ CS_KERNEL(cs_scatter_rows)(size_t Q, size_t count, const uint16_t *const *winner
     }
 }
 
-/* Rows lie apart in memory: fetch those to come. */
-enum { AHEAD = 8 };
+/* Rows lie apart in memory: fetch those to come, every line of them. */
+enum { AHEAD = 8, LINE = 64 / sizeof(cs_real) };
 
 void
 CS_KERNEL(cs_take_chunk)(size_t count, const size_t *index, const cs_real *norm, size_t D,
@@ -152,7 +152,8 @@ CS_KERNEL(cs_take_chunk)(size_t count, const size_t *index, const cs_real *norm,
     for (size_t k = 0; k < count; k++) {
         if (k + AHEAD < count) {
             const cs_real *next = x + index[k + AHEAD] * D;
-            __builtin_prefetch(next);
+            for (size_t i = 0; i < CS_CHUNK; i += LINE)
+                __builtin_prefetch(next + i);
             __builtin_prefetch(next + CS_CHUNK - 1);
         }
         const vector *row = (const vector *)(x + index[k] * D);
@@ -168,7 +169,8 @@ CS_KERNEL(cs_add_chunk)(size_t count, const size_t *index, size_t D, const cs_re
     for (size_t k = 0; k < count; k++) {
         if (k + AHEAD < count) {
             const cs_real *next = dx + index[k + AHEAD] * D;
-            __builtin_prefetch(next, 1);
+            for (size_t i = 0; i < CS_CHUNK; i += LINE)
+                __builtin_prefetch(next + i, 1);
             __builtin_prefetch(next + CS_CHUNK - 1, 1);
         }
         vector *to = (vector *)(dx + index[k] * D);
