@@ -221,9 +221,20 @@ next_piece(size_t left, size_t longest)
     return left <= longest ? left : left < 2 * longest ? (left + 1) / 2 : longest;
 }
 
+/* Fetch the sums the next panel goes on from: a tile starts with them. */
+INLINE void
+fetch_sums(size_t i, size_t H, size_t U, size_t j, size_t N, const RESULT *result)
+{
+    enum { LINE = 2 * UNIT };
+    const size_t begin = j + U * UNIT, end = begin + U * UNIT < N ? begin + U * UNIT : N;
+    for (size_t h = i; h < i + H; h++)
+        for (size_t k = begin; k < end; k += LINE)
+            __builtin_prefetch(result->c + h * result->c_row + k, 1, 2);
+}
+
 /* Rows i to `end` of one panel of U units that starts at column j. */
 static void
-panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t terms, const TERM *term,
+panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t N, size_t terms, const TERM *term,
       const RESULT *result)
 {
     const uintptr_t start = (uintptr_t)(result->c + j) | (result->c_row * sizeof(float));
@@ -231,6 +242,8 @@ panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t terms, const TE
     while (i < end) {
         const size_t H = next_piece(end - i, tallest[U]), after = i + H;
         const int fetch = (result->hints & CS_FETCH) && j == 0 && after + H <= M;
+        if (result->hints & CS_FETCH_SUMS)
+            fetch_sums(i, H, U, j, N, result);
         table[U][H](terms, term, result, i, j, fetch ? term[0].a + after * term[0].a_row : NULL,
                     result->c + i * result->c_row + j, result->c_row, streams);
         i = after;
@@ -246,7 +259,7 @@ edge(size_t i, size_t end, size_t j, size_t count, size_t M, size_t terms, const
 {
     const size_t U = (count + UNIT - 1) / UNIT, before = j == 0 ? 0 : U * UNIT - count;
     if (result->rows != result->c && !(result->hints & CS_STREAM)) {
-        panel(i, end, U, j - before, M, terms, term, result);
+        panel(i, end, U, j - before, M, 0, terms, term, result);
         return;
     }
     while (i < end) {
@@ -299,7 +312,7 @@ PRODUCT(size_t M, size_t N, size_t terms, const TERM *term, const RESULT *result
             U = N <= NARROW               ? next_piece(units - unit, longest)
                 : units - unit < longest ? units - unit
                                           : longest;
-            panel(i, i + rows, U, head + unit * UNIT, M, terms, term, result);
+            panel(i, i + rows, U, head + unit * UNIT, M, N, terms, term, result);
         }
         if (rest > 0)
             edge(i, i + rows, N - rest, rest, M, terms, term, result);

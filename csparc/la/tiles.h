@@ -34,7 +34,8 @@ typedef struct {
 
 enum {
     CS_STREAM = 1, /* c is not read again soon: write past the caches where alignment allows */
-    CS_FETCH = 2   /* the first a comes from memory: fetch its next rows ahead */
+    CS_FETCH = 2,  /* the first a comes from memory: fetch its next rows ahead */
+    CS_FETCH_SUMS = 4 /* sums start from c, which has left the near caches: fetch it ahead */
 };
 
 /* Where a product goes. rows = NULL: sums start at 0; e = NULL: ones. `rows` may be c itself. */

@@ -53,12 +53,22 @@ project(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *columns, 
     CS_TYPED(cs_product)(N, H, 1, &term, &result);
 }
 
+/* c [M,N] += the products. What a sample's gradients are added to, those of the weights above all,
+ * has left the near caches since the last time. */
+static void
+add_products(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *term, cs_real *c)
+{
+    CS_TYPED(cs_result) sum = {c, N, NULL, c, N, CS_FETCH_SUMS};
+    CS_TYPED(cs_product)(M, N, terms, term, &sum);
+}
+
 /* dW [H,D] += dy^T x; db += column sums of dy. */
 static void
 weights_backward(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *dy,
                  cs_real *dweight, cs_real *dbias)
 {
-    cs_multiply(H, D, N, dy, 1, H, x, D, 1, dweight, D);
+    CS_TYPED(cs_term) term = {N, dy, 1, H, x, D};
+    add_products(H, D, 1, &term, dweight);
     for (size_t n = 0; dbias != NULL && n < N; n++)
         for (size_t h = 0; h < H; h++)
             dbias[h] += dy[n * H + h];
@@ -133,11 +143,11 @@ output_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y
     weights_backward(M, D, H, y, r->dk, w->dinner + H * D, NULL);
     weights_backward(M, D, H, y, r->du, w->dinner + 2 * H * D,
                      dbias == NULL ? NULL : dbias + 2 * H);
-    cs_multiply(N, D, H, r->dq, H, 1, w->inner, D, 1, dx, D);
     CS_TYPED(cs_term)
-    terms[] = {{H, r->dk, H, 1, w->inner + H * D, D}, {H, r->du, H, 1, w->inner + 2 * H * D, D}};
-    CS_TYPED(cs_result) sum = {dy, D, NULL, dy, D, 0};
-    CS_TYPED(cs_product)(M, D, 2, terms, &sum);
+    to_x = {H, r->dq, H, 1, w->inner, D},
+    to_y[] = {{H, r->dk, H, 1, w->inner + H * D, D}, {H, r->du, H, 1, w->inner + 2 * H * D, D}};
+    add_products(N, D, 1, &to_x, dx);
+    add_products(M, D, 2, to_y, dy);
 }
 
 /* The same without weights; returns its part of dscale. */
@@ -152,11 +162,11 @@ free_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y, 
     CS_TYPED(cs_pair_kernels_in_use)()->lane_dots(M, lanes, r->d, r->logits, r->sum);
     for (size_t n = 0; n < N; n++)
         total += (double)r->sum[n];
-    cs_multiply(N, D, M, r->d, 1, lanes, y, D, 1, dx, D);
     CS_TYPED(cs_term)
-    terms[] = {{N, r->a, lanes, 1, r->d_o, D}, {N, r->d, lanes, 1, x, D}};
-    CS_TYPED(cs_result) sum = {dy, D, NULL, dy, D, 0};
-    CS_TYPED(cs_product)(M, D, 2, terms, &sum);
+    to_x = {M, r->d, 1, lanes, y, D},
+    to_y[] = {{N, r->a, lanes, 1, r->d_o, D}, {N, r->d, lanes, 1, x, D}};
+    add_products(N, D, 1, &to_x, dx);
+    add_products(M, D, 2, to_y, dy);
     return total / (double)scale;
 }
 
@@ -211,7 +221,8 @@ CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x, con
         return loss;
     /* g becomes the gradient of cosines. */
     *dscale += contrast_backward(N, scale * weight, r) / ((double)scale * (double)scale);
-    cs_multiply(N, D, N, r->g, lanes, 1, r->o, D, 1, dx, D);
+    CS_TYPED(cs_term) to_x = {N, r->g, lanes, 1, r->o, D};
+    add_products(N, D, 1, &to_x, dx);
     cs_multiply(N, D, N, r->g, 1, lanes, x, D, 0, r->d_o, D);
     for (size_t n = 0; n < N; n++) {
         cs_real *row = r->d_o + n * D, inverse = r->norm[n] == 0 ? 0 : 1 / r->norm[n];
