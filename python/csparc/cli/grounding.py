@@ -66,7 +66,7 @@ def table(figures: dict) -> list[str]:
         f"{figures['n']} pictures and their first captions",
         f"weights: {' '.join([figures['weights']['title'] + '.', *figures['weights']['notes']])}",
         f"{'':32s}{'own picture':>14s}{'another’s':>14s}{'reference':>14s}",
-        _row("local loss (contrast of words)", matched["local_loss"], swapped["local_loss"],
+        _row("SPARC’s loss of these weights", matched["local_loss"], swapped["local_loss"],
              figures["chance_local_loss"]),
         _row("words told apart, %", matched["token_accuracy"], swapped["token_accuracy"],
              figures["chance_token_accuracy"]),

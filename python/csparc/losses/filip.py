@@ -14,7 +14,7 @@ from csparc._arrays import choice, number, positive, real_inputs, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups
-from csparc.losses.alignment import Aligned, Alignment, Pairs, unit_rows
+from csparc.losses.alignment import NAMES, Aligned, Alignment, Pairs, unit_rows
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -150,7 +150,8 @@ def best_matches(pairs: Pairs, rule: str) -> Alignment:
         best = np.where(pairs.valid, cosine, -np.inf).argmax(axis=2)
         np.put_along_axis(weights, best[:, :, None], 1, axis=2)
     weights *= pairs.valid
-    return Alignment(weights, rule, "FILIP: best match of each word", chosen_by=cosine)
+    title = f"{NAMES[rule]}: best match of each word"
+    return Alignment(weights, rule, title, chosen_by=cosine)
 
 
 def kept_count(keep: float, total: int) -> int:

@@ -17,7 +17,7 @@ _SCALES = {
 }
 _LINES = {
     WEIGHT: "the fewest patches that hold a quarter of the weight",
-    BEST: "the best match, all the loss sees",
+    BEST: "the best match, by which the word counts",
 }
 _NUMBERS = {
     WEIGHT: ("over {n} of {P}", "the weights spread as widely as {n} equal ones"),
