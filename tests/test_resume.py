@@ -184,6 +184,7 @@ def test_a_run_is_not_overwritten_unasked(tmp_path):
         ({"loss": "clip"}, "loss_config loss = 'clip'"),
         ({"data": small_training.scenes(41)}, "training data of this run, 41 pictures .* found 40"),
         ({"data": small_training.scenes(40, "val")}, "training data .* with other names or"),
+        ({"data": small_training.scenes(39), "batch_size": 4}, "training data"),
         ({"data": Recaptioned(tier="S", size=40, split="train")}, "training data .* captions"),
         ({"val_data": small_training.scenes(8)}, "validation data of this run, 8 pictures"),
         (

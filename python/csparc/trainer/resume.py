@@ -37,6 +37,9 @@ def check_same_run(
         Naming the first setting that differs, or missing optimiser state.
     """
     saved = checkpoint.metadata
+    # Of other captions follow other settings: a vocabulary, a batch size.
+    for part in ("training", "validation"):
+        _check_data(source, part, saved.data.get(part), run.data.get(part))
     for part in ("model_config", "loss_config", "train_config", "preprocess"):
         found, expected = _completed(part, getattr(saved, part)), getattr(run, part)
         for key in dict.fromkeys([*expected, *found]):
@@ -47,8 +50,6 @@ def check_same_run(
                     f"{source}: expected {part} {key} = {show(expected.get(key))} as in this run, "
                     f"found {show(found.get(key))}; give the same, or another out"
                 )
-    for part in ("training", "validation"):
-        _check_data(source, part, saved.data.get(part), run.data.get(part))
     if saved.tokenizer != run.tokenizer:
         raise CheckpointError(
             f"{source}: expected the tokenizer of this run, found another one; give the run's own, "
