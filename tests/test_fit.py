@@ -41,6 +41,19 @@ def test_the_model_suits_the_loss(photos):
     assert run.model.config.global_pool == "mean"
 
 
+@pytest.mark.parametrize(("weights", "title"), [("own", "FILIP"), ("sparc", "SPARC")])
+def test_an_alignment_is_the_losses_own_or_sparcs(weights, title, photos):
+    run = csparc.fit(photos, loss="filip", **QUICK)
+    figure = run.plot_alignment(0, "a red circle", weights=weights)
+    assert figure.texts[1].get_text().startswith(title)
+
+
+def test_a_narrow_picture_says_that_the_model_sees_its_middle(fitted):
+    for width, said in ((60, "its middle, all the model sees"), (20, "")):
+        figure = fitted.plot_alignment(np.zeros((20, width, 3), np.uint8), "a red circle")
+        assert figure.axes[0].texts[0].get_text() == said
+
+
 def test_search_ranks_by_cosine(fitted):
     sentence = fitted.data.captions(0)[0]
     hits = fitted.search(sentence, k=4)

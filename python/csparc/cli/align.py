@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.cli.session import load_session
     from csparc.data import images
     from csparc.evaluate.explain import explain
-    from csparc.viz import plot_explanation, save, sharp_view
+    from csparc.viz import plot_explanation, save
 
     common.use_threads(arguments.threads)
     session = load_session(arguments.checkpoint)
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         session.loss_specials,
     )
     figure = plot_explanation(
-        sharp_view(session.preprocess, picture), found, arguments.caption, theme=arguments.theme
+        session.preprocess, picture, found, arguments.caption, theme=arguments.theme
     )
     with common.writing(out):
         save(figure, out)

@@ -96,7 +96,7 @@ class Fitted:
         ValueError, TypeError
             Another argument is not as above.
         """
-        from csparc.viz import plot_explanation, sharp_view
+        from csparc.viz import plot_explanation
 
         given = self._picture(picture)
         view = self.preprocess.fixed(given)
@@ -104,7 +104,7 @@ class Fitted:
             self.model, self.tokenizer, self.preprocess.normalize(view[None])[0], caption,
             self.loss, weights,
         )  # fmt: skip
-        return plot_explanation(sharp_view(self.preprocess, given), found, caption, theme=theme)
+        return plot_explanation(self.preprocess, given, found, caption, theme=theme)
 
     def _picture(self, picture: Any) -> Any:
         if isinstance(picture, (int, np.integer)):

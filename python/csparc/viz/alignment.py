@@ -29,6 +29,8 @@ _HEAD, _LINE, _BETWEEN = 0.2, 1.35, 0.05
 """Inches around the heading, its line spacing, inches between its parts."""
 PICTURE = "picture"
 LIMIT = "A selected patch need not show what the word names: see csparc eval grounding."
+CROPPED = 1.1
+"""Ratio of the aspects of a picture and of the part the model sees, above which it is said."""
 NO_WORDS = "No word of this caption enters the loss."
 
 
@@ -44,6 +46,7 @@ def plot_alignment(
     title: str = "",
     notes: Sequence[str] = (),
     chosen_by=None,
+    below: str = "",
 ):
     """One panel a word: the picture, dimmed, with the patches the word selected left in colour.
 
@@ -71,6 +74,8 @@ def plot_alignment(
         Whose weights these are, and what to know of them (`csparc.losses.alignment.Alignment`).
     chosen_by : array [T, P], optional
         Where weights mark each word's best match: what it is the best by, such as a cosine.
+    below : str, optional
+        Written below the whole picture.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def plot_alignment(
     heading = " ".join(words) if caption is None else caption
     layout = lay_out(len(words) + 1, np.shape(image)[0] / np.shape(image)[1], columns)
     pixels = round(DPI * layout.panel_height)
-    panels = [(PICTURE, enlarge(image, pixels), "")] + [
+    panels = [(PICTURE, enlarge(image, pixels), below)] + [
         (word, light_patches(image, row, grid, pixels, value), _below(row, value))
         for word, row, value in zip(words, weights, values, strict=True)
     ]
@@ -109,12 +114,17 @@ def plot_alignment(
     return figure
 
 
-def plot_explanation(image, found: Explanation, caption: str, *, theme: str = "light"):
-    """`plot_alignment` of what `csparc.evaluate.explain.explain` found."""
+def plot_explanation(
+    preprocess: Preprocess, picture, found: Explanation, caption: str, *, theme: str = "light"
+):
+    """`plot_alignment` of what `csparc.evaluate.explain.explain` found in ``picture``."""
+    given, view = np.shape(picture), sharp_view(preprocess, picture)
+    aspects = sorted((given[0] / given[1], view.shape[0] / view.shape[1]))
+    cropped = preprocess.resize_mode == "shortest" and aspects[1] > CROPPED * aspects[0]
     return plot_alignment(
-        image, found.words, found.weights, found.grid, caption=caption, theme=theme,
+        view, found.words, found.weights, found.grid, caption=caption, theme=theme,
         title=found.title, notes=found.notes if found.words else (*found.notes, NO_WORDS),
-        chosen_by=found.chosen_by,
+        chosen_by=found.chosen_by, below="its middle, all the model sees" if cropped else "",
     )  # fmt: skip
 
 
@@ -123,9 +133,9 @@ def sharp_view(preprocess: Preprocess, picture) -> np.ndarray:
 
     Cropped as ``preprocess.fixed`` does, but not reduced to the few pixels an encoder takes.
     """
-    height, width, _ = preprocess.fixed(picture).shape
-    given = np.asarray(picture).shape
-    times = int(max(1, min(given[0] / height, given[1] / width, 512 / height)))
+    (height, width, _), given = preprocess.fixed(picture).shape, np.shape(picture)
+    fits = max if preprocess.resize_mode == "longest" else min
+    times = int(max(1, min(fits(given[0] / height, given[1] / width), 512 / height)))
     settings = preprocess.config() | {"size": [times * height, times * width], "train": False}
     return type(preprocess)(**settings).fixed(picture)
 
