@@ -9,6 +9,7 @@ import csparc.data
 from csparc.data import export as exporting
 from csparc.data.export import WRITERS, export
 from csparc.data.scenes import Scenes
+from csparc.data.subset import Subset
 from csparc.errors import DataError
 
 
@@ -40,6 +41,23 @@ def test_the_same_scenes_give_the_same_files(kind, tmp_path):
     first = _digest(tmp_path / "first")
     assert first == _digest(tmp_path / "second")
     assert len(first) == {"folder": 6, "webdataset": 1}.get(kind, 4)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_fingerprint_knows_captions_and_order_but_no_place(kind, tmp_path):
+    def found(data, name):
+        return csparc.data.open(export(data, kind, tmp_path / name)).fingerprint()
+
+    scenes = Scenes(tier="S", size=3)
+    first = found(scenes, "first")
+    assert first == found(scenes, "second")
+    assert first != found(Subset(scenes, [0, 2, 1]), "turned")
+    assert first != found(Subset(scenes, [0, 1]), "fewer")
+    assert Subset(scenes, [0, 2, 1]).fingerprint() != Subset(scenes, [0, 1, 2]).fingerprint()
+
+
+def test_the_fingerprint_of_scenes_makes_none():
+    assert Scenes(size=1 << 39).fingerprint() != Scenes(size=1 << 39, seed=1).fingerprint()
 
 
 def test_what_cannot_be_written_is_named(tmp_path):

@@ -26,13 +26,6 @@ SCRIPT = small_training.__file__
 STEPS = 40
 
 
-class Recaptioned(small_training.Scenes):
-    """The same pictures, one with another caption."""
-
-    def captions(self, index: int) -> list[str]:
-        return ["another"] if index == 17 else super().captions(index)
-
-
 def start(out: Path, **settings) -> subprocess.Popen:
     pairs = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
     # Threads that wait by spinning would starve the other tests of a small machine.
@@ -185,7 +178,6 @@ def test_a_run_is_not_overwritten_unasked(tmp_path):
         ({"data": small_training.scenes(41)}, "training data of this run, 41 pictures .* found 40"),
         ({"data": small_training.scenes(40, "val")}, "training data .* with other names or"),
         ({"data": small_training.scenes(39), "batch_size": 4}, "training data"),
-        ({"data": Recaptioned(tier="S", size=40, split="train")}, "training data .* captions"),
         ({"val_data": small_training.scenes(8)}, "validation data of this run, 8 pictures"),
         (
             {"val_preprocess": Preprocess(32, std=(1, 1, 1)), "preprocess": Preprocess(32)},

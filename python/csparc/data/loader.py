@@ -112,19 +112,19 @@ class Loader:
                 f"found {len(dataset)}"
             )
         self._work = Work(
-            dataset,
-            tokenizer,
-            transform,
-            batch_size,
-            seed,
-            threads or min(4, os.cpu_count() or 1),
-            caption,
-            drop_last,
-            shuffle,
-            epochs,
-            loss_specials,
-            duplicates,
-            PictureCache(dataset, transform, cache_bytes),
+            dataset=dataset,
+            tokenizer=tokenizer,
+            transform=transform,
+            batch_size=batch_size,
+            seed=seed,
+            threads=threads or min(4, os.cpu_count() or 1),
+            caption=caption,
+            drop_last=drop_last,
+            shuffle=shuffle,
+            epochs=epochs,
+            loss_specials=loss_specials,
+            duplicates=duplicates,
+            pictures=PictureCache(dataset, transform, cache_bytes),
         )
         self._plan = Plan(self._work)
         self._on_bad = on_bad

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from csparc.data import grammar
@@ -110,6 +112,10 @@ class Scenes(Dataset):
             self.tier, self.split, self.seed, [self._check(index) for index in indices]
         )
         return render(self.tier, record, background)[0]
+
+    def fingerprint(self) -> str:
+        """Of the specification, which decides every scene: making all their captions takes long."""
+        return hashlib.blake2b(self.spec.encode(), digest_size=16).hexdigest()
 
     def name(self, index: int) -> str:
         """What messages call this scene."""

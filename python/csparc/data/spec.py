@@ -99,7 +99,10 @@ def open(
         from csparc.data.scenes import Scenes
 
         return Scenes.from_spec(rest)
-    where, options = _options(text, rest, options)
+    return _opened(scheme, text, *_options(text, rest, options))
+
+
+def _opened(scheme: str, text: str, where: str, options: Options) -> Dataset:
     if scheme == "folder":
         return open_folder(text, where, options)
     if scheme in ("csv", "tsv"):
