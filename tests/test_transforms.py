@@ -66,7 +66,7 @@ def test_default_is_shortest_side_bicubic_and_centre_crop(height: int, width: in
 
 def test_pillow_pictures_are_taken_too() -> None:
     picture = pixels(1)
-    transform = preprocess(8, transforms.SCENES_MEAN, transforms.SCENES_STD)
+    transform = preprocess(8, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     np.testing.assert_array_equal(transform(Image.fromarray(picture)), transform(picture))
     grey = Image.fromarray(picture[..., 0])
     assert transform(grey).shape == (3, 8, 8)

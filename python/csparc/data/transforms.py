@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
-SCENES_MEAN = (0.5, 0.5, 0.5)
-SCENES_STD = (0.5, 0.5, 0.5)
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
@@ -51,8 +49,8 @@ class Preprocess:
     size : int or (int, int)
         Height and width of the result.
     mean, std : three floats
-        Subtracted from and divided into pixels in [0, 1]; OpenAI's CLIP constants by default,
-        `SCENES_MEAN` and `SCENES_STD` for generated scenes.
+        Subtracted from and divided into pixels in [0, 1]; OpenAI's CLIP constants by default, for
+        generated scenes too.
     train : bool
         Augment: needs random draws in the call.
     resize_mode : {"shortest", "longest", "squash"}
