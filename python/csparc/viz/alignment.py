@@ -28,7 +28,7 @@ DPI = 200
 _HEAD, _LINE, _BETWEEN = 0.2, 1.35, 0.05
 """Inches around the heading, its line spacing, inches between its parts."""
 PICTURE = "picture"
-LIMIT = "A selected patch need not show what the word names: see csparc eval grounding."
+LIMIT = "A selected patch need not show what is named: see csparc eval grounding."
 CROPPED = 1.1
 """Ratio of the aspects of a picture and of the part the model sees, above which it is said."""
 NO_WORDS = "No word of this caption enters the loss."
