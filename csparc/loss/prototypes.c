@@ -7,7 +7,7 @@
 #include "op/l2norm.h"
 
 #define SMOOTHING ((cs_real)0.05)
-#define LEAST_FACTOR 1e-300 /* a sample far below all others keeps a share */
+#define NARROW 4 /* range of scores whose exp(z / SMOOTHING) a float holds; that of cosines is 2 */
 
 enum { ROUNDS = 3, PROTOTYPES = 64 /* whose sums one thread forms at a time */ };
 
@@ -17,7 +17,7 @@ typedef struct {
 
 typedef struct {
     side image, text;
-    double *of_sample, *of_prototype; /* [B], [K] Sinkhorn factors */
+    double *of_sample, *of_prototype; /* [B], [K] Sinkhorn factors, or their logarithms */
     double *loss, *dscale;            /* [B] */
 } workspace;
 
@@ -46,6 +46,15 @@ CS_TYPED(cs_prototypes_scratch)(size_t B, size_t K, size_t D)
     return counter.used;
 }
 
+static cs_real
+largest(size_t n, const cs_real *x)
+{
+    cs_real top = x[0];
+    for (size_t i = 1; i < n; i++)
+        top = x[i] > top ? x[i] : top;
+    return top;
+}
+
 /* Factors that give prototypes k0 .. equal shares of what the samples hold. */
 static void
 balance_prototypes(size_t B, size_t K, size_t k0, const cs_real *q, const workspace *w)
@@ -57,7 +66,7 @@ balance_prototypes(size_t B, size_t K, size_t k0, const cs_real *q, const worksp
         for (size_t k = k0; k < end; k++)
             w->of_prototype[k] += (double)q[i * K + k] * w->of_sample[i];
     for (size_t k = k0; k < end; k++)
-        w->of_prototype[k] = w->of_prototype[k] > 0 ? 1 / ((double)K * w->of_prototype[k]) : 0;
+        w->of_prototype[k] = 1 / ((double)K * w->of_prototype[k]);
 }
 
 static double
@@ -69,15 +78,13 @@ share_of_sample(size_t K, const cs_real *q, const workspace *w)
     return sum;
 }
 
-/* q [B,K] from scores z [B,K]. */
+/* q [B,K] from scores z [B,K] of a narrow range. */
 static void
-sinkhorn(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
+sinkhorn_of_factors(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
 {
     CS_PARALLEL_FOR
     for (size_t i = 0; i < B; i++) {
-        cs_real top = z[i * K];
-        for (size_t k = 1; k < K; k++)
-            top = z[i * K + k] > top ? z[i * K + k] : top;
+        cs_real top = largest(K, z + i * K);
         for (size_t k = 0; k < K; k++)
             q[i * K + k] = exp((z[i * K + k] - top) / SMOOTHING);
         w->of_sample[i] = (double)top;
@@ -85,10 +92,8 @@ sinkhorn(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
     double highest = w->of_sample[0];
     for (size_t i = 1; i < B; i++)
         highest = w->of_sample[i] > highest ? w->of_sample[i] : highest;
-    for (size_t i = 0; i < B; i++) {
-        double factor = exp((w->of_sample[i] - highest) / (double)SMOOTHING);
-        w->of_sample[i] = factor < LEAST_FACTOR ? LEAST_FACTOR : factor;
-    }
+    for (size_t i = 0; i < B; i++)
+        w->of_sample[i] = exp((w->of_sample[i] - highest) / (double)SMOOTHING);
     for (int round = 0; round < ROUNDS; round++) {
         CS_PARALLEL_FOR
         for (size_t k0 = 0; k0 < K; k0 += PROTOTYPES)
@@ -105,16 +110,85 @@ sinkhorn(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
     }
 }
 
+/* Logarithms of the same factors, of any scores: one that vanishes beside the largest is still the
+ * largest of its prototype or its sample. */
+static void
+balance_prototypes_by_logarithms(size_t B, size_t K, size_t k0, const cs_real *z,
+                                 const workspace *w)
+{
+    double top[PROTOTYPES], sum[PROTOTYPES];
+    size_t width = cs_least(PROTOTYPES, K - k0);
+    for (size_t k = 0; k < width; k++) {
+        top[k] = -INFINITY;
+        sum[k] = 0;
+    }
+    for (size_t i = 0; i < B; i++)
+        for (size_t k = 0; k < width; k++)
+            top[k] = fmax(top[k], (double)z[i * K + k0 + k] / (double)SMOOTHING + w->of_sample[i]);
+    for (size_t i = 0; i < B; i++)
+        for (size_t k = 0; k < width; k++) {
+            double score = (double)z[i * K + k0 + k] / (double)SMOOTHING + w->of_sample[i];
+            sum[k] += exp(score - top[k]);
+        }
+    for (size_t k = 0; k < width; k++)
+        w->of_prototype[k0 + k] = -(log((double)K) + top[k] + log(sum[k]));
+}
+
+/* ln sum_k exp(z_k / SMOOTHING + of_prototype_k). */
+static double
+log_share_of_sample(size_t K, const cs_real *z, const workspace *w)
+{
+    double top = -INFINITY, sum = 0;
+    for (size_t k = 0; k < K; k++)
+        top = fmax(top, (double)z[k] / (double)SMOOTHING + w->of_prototype[k]);
+    for (size_t k = 0; k < K; k++)
+        sum += exp((double)z[k] / (double)SMOOTHING + w->of_prototype[k] - top);
+    return top + log(sum);
+}
+
+static void
+sinkhorn_of_logarithms(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
+{
+    for (size_t i = 0; i < B; i++)
+        w->of_sample[i] = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        CS_PARALLEL_FOR
+        for (size_t k0 = 0; k0 < K; k0 += PROTOTYPES)
+            balance_prototypes_by_logarithms(B, K, k0, z, w);
+        CS_PARALLEL_FOR
+        for (size_t i = 0; i < B; i++)
+            w->of_sample[i] = -(log((double)B) + log_share_of_sample(K, z + i * K, w));
+    }
+    CS_PARALLEL_FOR
+    for (size_t i = 0; i < B; i++) {
+        double share = log_share_of_sample(K, z + i * K, w);
+        for (size_t k = 0; k < K; k++)
+            q[i * K + k] = (cs_real)exp((double)z[i * K + k] / (double)SMOOTHING +
+                                        w->of_prototype[k] - share);
+    }
+}
+
+/* q [B,K] from scores z [B,K]. */
+static void
+sinkhorn(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
+{
+    cs_real least = z[0];
+    for (size_t i = 1; i < B * K; i++)
+        least = z[i] < least ? z[i] : least;
+    if (largest(B * K, z) - least <= NARROW)
+        sinkhorn_of_factors(B, K, z, w, q);
+    else
+        sinkhorn_of_logarithms(B, K, z, w, q);
+}
+
 /* One sample's cross-entropy with its targets, added to loss and dscale; z becomes
  * factor (softmax(scale z) - q). */
 static void
 predict(size_t K, cs_real scale, cs_real factor, const cs_real *q, cs_real *z, double *loss,
         double *dscale)
 {
-    cs_real top = z[0], sum = 0;
+    cs_real top = largest(K, z), sum = 0;
     double missed = 0, along = 0;
-    for (size_t k = 1; k < K; k++)
-        top = z[k] > top ? z[k] : top;
     for (size_t k = 0; k < K; k++)
         sum += exp(scale * (z[k] - top));
     cs_real log_sum = log(sum);

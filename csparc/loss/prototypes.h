@@ -5,7 +5,8 @@
  *   loss = -1/(2B) sum_ik [ qv_ik ln softmax_k(scale zt_i)_k + qt_ik ln softmax_k(scale zv_i)_k ]
  *
  * sinkhorn: exp(z / 0.05), three times { prototypes brought to equal shares, then samples }; rows
- * sum to 1. It is kept as exp((z - max_k z) / 0.05) with a factor per prototype and per sample.
+ * sum to 1. It is kept as exp((z - max_k z) / 0.05) with a factor per prototype and per sample, or
+ * where scores differ by more than 4 (prototypes far from length 1) as logarithms of these factors.
  *
  *   image, text (B,D), prototypes (K,D) in, rows of C expected of length 1
  *   weight: factor of the gradients, not of the loss

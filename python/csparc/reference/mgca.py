@@ -138,12 +138,11 @@ def token_loss(patches, tokens, text_mask, patch_mask, scale, word, patch, heads
 def sinkhorn(scores):
     """Targets [B, K] from scores [B, K]: rows that sum to 1, prototypes used about equally."""
     B, K = scores.shape
-    plan = np.exp((scores - scores.max()) / SINKHORN_SMOOTHING)
-    plan /= plan.sum()
+    plan = scores / SINKHORN_SMOOTHING  # its logarithm: no share vanishes beside another
     for _ in range(SINKHORN_ROUNDS):
-        plan /= K * plan.sum(axis=0, keepdims=True)
-        plan /= B * plan.sum(axis=1, keepdims=True)
-    return plan / plan.sum(axis=1, keepdims=True)
+        plan = plan - np.logaddexp.reduce(plan, axis=0, keepdims=True) - np.log(K)
+        plan = plan - np.logaddexp.reduce(plan, axis=1, keepdims=True) - np.log(B)
+    return np.exp(plan - np.logaddexp.reduce(plan, axis=1, keepdims=True))
 
 
 def prototype_loss(image, text, prototypes, scale, targets=None):
