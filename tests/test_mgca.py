@@ -76,7 +76,7 @@ def test_without_projections(dtype, kind, convention, rng):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("only", range(3))
 def test_each_term_alone(dtype, only, rng):
-    weights = [float(term == only) for term in range(3)]
+    weights = np.eye(3)[only]
     full = np.ones((4, 11), bool), np.ones((4, 17), bool)
     out = csparc.mgca_loss(**draw(rng, dtype), **learned(rng, dtype), weights=weights, grad=True)
     if only != 1:
@@ -222,6 +222,7 @@ def test_errors_name_the_argument(rng):
         ({"heads": 3}, ValueError, "heads = 3 divides"), ({"heads": 1.0}, TypeError, "heads"),
         ({"prototypes": np.ones((3, 4))}, ValueError, "prototypes"),
         ({"weights": (1, 2)}, ValueError, "weights: expected three"),
+        ({"weights": (1, 2, None)}, TypeError, r"weights\[2\]: expected a finite number"),
         ({"convention": "book"}, ValueError, "convention"),
     ]:  # fmt: skip
         with pytest.raises(kind, match=message):

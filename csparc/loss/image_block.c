@@ -9,6 +9,12 @@
 #include "loss/multiply.h"
 #include "loss/tiling.h"
 
+#ifdef CS_FLOAT64
+#define LEAST_LENGTH 1e-140
+#else
+#define LEAST_LENGTH 1e-15f
+#endif
+
 /* Columns of a Gram matrix, rows of a gradient formed at a time. */
 enum { STRIP = 32, MOST_IMAGES = 16, PARTIAL_BYTES = 48 << 20 };
 
@@ -69,6 +75,12 @@ common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_re
     if (largest > 0 && largest <= CS_REAL_MAX)
         (void)frexp(largest, &exponent);
     return exponent;
+}
+
+cs_real
+CS_TYPED(cs_image_block_dead)(const CS_TYPED(cs_image_block) *block, size_t r)
+{
+    return fmax(ldexp(CS_DEAD_NORM, -block->exponent[r]), LEAST_LENGTH);
 }
 
 /* Pack one image; `patches` are its own. */

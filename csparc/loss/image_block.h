@@ -35,6 +35,10 @@ typedef struct {
     cs_real *pull;        /* [owners,most,P] */
 } CS_TYPED(cs_image_block);
 
+/* Length of a weighted sum of image r's rows up to which it counts as zero: 1e-12 in the patches'
+ * own scale, and never so little that its square is lost beside rows of about 1. */
+cs_real CS_TYPED(cs_image_block_dead)(const CS_TYPED(cs_image_block) *block, size_t r);
+
 /* Images of a block, at least one: they stay in cache, their partial sums within 48 MB. */
 size_t CS_TYPED(cs_image_block_rows)(size_t owners, size_t P, size_t D);
 

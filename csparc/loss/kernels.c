@@ -31,6 +31,13 @@ tile_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row
     }
 }
 
+/* exp(x - lse), at most 1: logits are formed twice, and the rounding of huge ones differs. */
+CS_INLINE cs_lanes
+share_of(cs_lanes x, cs_lanes lse)
+{
+    return cs_exp_lanes(cs_lower(cs_splat(0), x - lse));
+}
+
 static void
 tile_gradient(size_t R, size_t C, cs_real weight, const cs_real *u, const cs_real *row_lse,
               const cs_real *column_lse, cs_real *g)
@@ -39,7 +46,7 @@ tile_gradient(size_t R, size_t C, cs_real weight, const cs_real *u, const cs_rea
         cs_lanes lse = cs_load_some(column_lse + k, C - k, 0);
         for (size_t r = 0; r < R; r++) {
             cs_lanes x = cs_load_some(u + r * C + k, C - k, CS_MASKED);
-            cs_lanes share = cs_exp_lanes(x - row_lse[r]) + cs_exp_lanes(x - lse);
+            cs_lanes share = share_of(x, cs_splat(row_lse[r])) + share_of(x, lse);
             cs_store_some(g + r * C + k, C - k, weight * share);
         }
     }
@@ -54,7 +61,7 @@ matching_gradient(size_t L, size_t lanes, cs_real weight, const CS_TYPED(cs_matc
         cs_lanes along = cs_splat(0), lse = cs_splat(m->row_lse[j]);
         FOR_COLUMNS(k, lanes) {
             cs_lanes u = cs_load(row + k);
-            cs_lanes g = cs_exp_lanes(u - lse) + cs_exp_lanes(u - cs_load(m->column_lse + k));
+            cs_lanes g = share_of(u, lse) + share_of(u, cs_load(m->column_lse + k));
             g *= weight;
             along = cs_madd(g, u, along);
             cs_store(m->column_along + k, cs_madd(g, u, cs_load(m->column_along + k)));

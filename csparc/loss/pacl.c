@@ -115,7 +115,8 @@ form_tile(const workspace *w, size_t r, tile *t)
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const CS_TYPED(cs_image_block) *block = &w->block;
     size_t P = t->P = block->count[r], D = w->D, C = t->C;
-    cs_real lift = ldexp((cs_real)1, block->exponent[r]), dead = CS_DEAD_NORM / lift;
+    cs_real lift = ldexp((cs_real)1, block->exponent[r]);
+    cs_real dead = CS_TYPED(cs_image_block_dead)(block, r);
     for (size_t p = 0; p < P; p++)
         t->row[p] = (cs_real)w->options->weight_scale * block->inverse[r * w->P + p];
     cs_multiply(P, C, D, block->rows + r * w->P * D, D, 1, t->columns, C, 0, t->x, C);

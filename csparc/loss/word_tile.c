@@ -83,7 +83,7 @@ CS_TYPED(cs_word_tile_forward)(const CS_TYPED(cs_image_block) *block, size_t r,
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     size_t words = t->start[t->samples], lanes = cs_whole_lanes(words), D = t->D;
     size_t P = t->P = block->count[r], row = block->gram_row;
-    cs_real dead = ldexp(CS_DEAD_NORM, -block->exponent[r]);
+    cs_real dead = CS_TYPED(cs_image_block_dead)(block, r);
     cs_multiply(P, lanes, D, block->rows + r * block->P * D, D, 1, t->columns, lanes, 0, t->x,
                 lanes);
     attend(block->exponent[r], options, t);

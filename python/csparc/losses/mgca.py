@@ -40,7 +40,7 @@ def mgca_loss(
     logit_scale: float = 1 / 0.07,
     local_logit_scale: float = 1 / 0.1,
     prototype_scale: float = 1 / 0.2,
-    weights: Sequence[float] = (1.0, 1.0, 1.0),
+    weights: Sequence[float] | np.ndarray = (1.0, 1.0, 1.0),
     convention: str = "paper",
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
@@ -154,13 +154,18 @@ def mgca_loss(
     )
 
 
-def _factors(weights: Sequence[float], convention: str) -> list[float]:
+def _factors(weights: Sequence[float] | np.ndarray, convention: str) -> list[float]:
     """What each term is multiplied by."""
     names = tuple(CONVENTIONS)
     of_convention = CONVENTIONS[names[choice(convention, "convention", names)]]
-    if isinstance(weights, str) or not isinstance(weights, Sequence) or len(weights) != 3:
-        raise ValueError(f"weights: expected three numbers, found {weights!r}")
-    return [number(w, "weights") * f for w, f in zip(weights, of_convention)]
+    several = isinstance(weights, np.ndarray) and weights.ndim == 1
+    if not (several or isinstance(weights, (list, tuple))) or len(weights) != 3:
+        raise ValueError(
+            "weights: expected three numbers, for the global, the token and the prototype term, "
+            f"found {weights!r}"
+        )
+    given = [number(weight, f"weights[{place}]") for place, weight in enumerate(weights)]
+    return [weight * factor for weight, factor in zip(given, of_convention)]
 
 
 def _align_tokens(
