@@ -77,7 +77,7 @@ def pacl_loss(
 
     Notes
     -----
-    With Gram matrices of the images, 8 B² P D + 6 B² P² floating-point operations for value and
+    With Gram matrices of the images, 8 B² P D + 5 B² P² floating-point operations for value and
     gradients; nothing of size B x B is stored. The same bits for any number of threads.
     """
     inputs = real_inputs(patches=patches, text_global=text_global)
