@@ -15,6 +15,7 @@ import csparc
 from csparc.cli import main as cli
 from csparc.data.scenes import Scenes
 from csparc.losses.table import LOSSES
+from csparc.trainer.progress import Progress
 from csparc.trainer.step import Step
 
 
@@ -114,7 +115,8 @@ def test_a_resumed_run_ends_in_the_same_bits(duplicates, tmp_path, monkeypatch):
 @pytest.mark.parametrize("accum_freq", [1, 3])
 def test_epochs_end_where_the_data_does(accum_freq, tmp_path, capsys):
     settings = dict(data=similar(), batch_size=4, duplicates="avoid", accum_freq=accum_freq)
-    with small_training.trainer(steps=1, **settings)._loader() as loader:
+    trainer = small_training.trainer(steps=1, **settings)
+    with trainer._loader(None, Progress("none")) as loader:
         batches = [loader.batches_in(epoch) for epoch in range(3)]
     assert 3 < sum(batches) / 3 < 10  # as many as 40 different pairs would fill
     trainer = small_training.trainer(

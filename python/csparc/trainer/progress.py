@@ -16,23 +16,22 @@ class Progress:
 
     Parameters
     ----------
-    total : int
-        Steps of the whole run.
     kind : "auto", "bar", "lines" or "none"
         "auto" is the bar when standard error is a terminal with a size and lines otherwise.
     """
 
-    def __init__(self, total: int, kind: str = "auto") -> None:
+    def __init__(self, kind: str = "auto") -> None:
         if kind == "auto":
             kind = "bar" if is_terminal(sys.stderr) else "lines"
-        self.total = total
+        self.total = 0
         self.kind = kind if sys.stderr is not None else "none"
         self._bar = None
         self._first = self._done = 0
         self._begun = self._shown = time.monotonic()
 
-    def begin(self, done: int) -> None:
-        """Start the clock, with ``done`` steps behind (a resumed run)."""
+    def begin(self, done: int, total: int) -> None:
+        """Start the clock of a run of ``total`` steps, ``done`` of them behind it."""
+        self.total = total
         self._first = self._done = done
         self._begun = self._shown = time.monotonic()
         if self.kind == "bar":

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from csparc.config import set_num_threads
@@ -27,7 +26,6 @@ from csparc.trainer.step import Step, check_takes_groups, introduce
 from csparc.trainer.validation import Validation, score
 
 if TYPE_CHECKING:
-    from csparc.data.report import BadItem
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
@@ -71,6 +69,12 @@ class Trainer:
     config : TrainConfig, optional
         Or its fields as keywords: ``Trainer(..., steps=1000, lr=5e-4)``.
 
+    Attributes
+    ----------
+    total_steps : int
+        Length of the run. Of epochs that avoid duplicates `run` plans it; before, the most it
+        can be.
+
     Raises
     ------
     TypeError, ValueError, DataError
@@ -104,7 +108,7 @@ class Trainer:
         self.val_preprocess = val_preprocess or default_preprocess(model)
         self.preprocess = preprocess or self.val_preprocess
         self.loss_specials = loss_specials
-        self.config.total_steps(len(self.data))  # refuses what does not fill one step
+        self.total_steps = self.config.total_steps(len(self.data))
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
@@ -115,15 +119,6 @@ class Trainer:
         self._saved = self._state.counters
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
-
-    @cached_property
-    def total_steps(self) -> int:
-        """Steps of the whole run; planned from the data where those decide it."""
-        pictures, config = len(self.data), self.config
-        if not config.needs_plan:
-            return config.total_steps(pictures)
-        with self._loader() as loader:
-            return config.total_steps(pictures, loader.batches_in)
 
     def run(self) -> TrainResult:
         """Train to the end, or until Ctrl-C or SIGTERM (the current step is finished and saved).
@@ -143,14 +138,14 @@ class Trainer:
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
-            contextlib.closing(Progress(self.total_steps, self.config.progress)) as progress,
-            stop,
+            contextlib.closing(Progress(self.config.progress)) as progress,
+            self._loader(self._begin(progress), progress) as loader,
         ):
-            cursor = self._begin(progress)
-            with self._loader(cursor, lambda bad: progress.say(f"skipped {bad}")) as loader:
+            self._plan(loader, progress)
+            with stop:
                 self._train(loader, progress, stop)
-                if loader.report:
-                    progress.say(loader.report.summary())
+            if loader.report:
+                progress.say(loader.report.summary())
         return TrainResult(
             self._state.counters, self._last_validation, stop.signal_name, self._history
         )
@@ -166,20 +161,22 @@ class Trainer:
             cursor = checkpoint.metadata.cursor
             self._files.cut_back(counters.step, counters.validated_step)
             progress.say(f"resuming after step {counters.step} from {path}")
-            if counters.step >= self.total_steps:
-                progress.say(f"nothing is left of the {self.total_steps} steps")
         self._files.reserve(self._state.checkpoint({}))
-        if self.config.needs_plan:
-            most = self.config.total_steps(len(self.data))
-            progress.say(f"{self.total_steps} steps, of {most} if no duplicates were kept apart")
-        progress.begin(self._state.counters.step)
         return cursor
 
-    def _loader(
-        self,
-        cursor: dict[str, Any] | None = None,
-        on_bad: Callable[[BadItem], None] | None = None,
-    ) -> Loader:
+    def _plan(self, loader: Loader, progress: Progress) -> None:
+        """Find how long the run is, where the data decide that, and start the clock."""
+        config, pictures, done = self.config, len(self.data), self._state.counters.step
+        if config.needs_plan:
+            most = config.total_steps(pictures)
+            progress.say("reading every picture once, to plan epochs without duplicates")
+            self.total_steps = config.total_steps(pictures, loader.batches_in)
+            progress.say(f"{self.total_steps} steps, of {most} if no duplicates were kept apart")
+        if done >= self.total_steps:
+            progress.say(f"nothing is left of the {self.total_steps} steps")
+        progress.begin(done, self.total_steps)
+
+    def _loader(self, cursor: dict[str, Any] | None, progress: Progress) -> Loader:
         duplicates = self.config.duplicates
         return Loader(
             self.data,
@@ -190,7 +187,7 @@ class Trainer:
             cursor=cursor,
             loss_specials=self.loss_specials,
             duplicates=duplicates if duplicates in HANDLING else "group",
-            on_bad=on_bad,
+            on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 
     def _train(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
