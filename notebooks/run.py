@@ -19,7 +19,7 @@ from nbclient import NotebookClient
 
 HERE = Path(__file__).resolve().parent
 LONGEST_CELL = 300  # seconds
-FEW_STEPS = "40"
+FEW_STEPS = "10"
 
 
 def main() -> None:
