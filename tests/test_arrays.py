@@ -9,7 +9,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from csparc._arrays import choice, flag, number, positive, real_inputs, to_numpy, valid_mask
+from csparc._arrays import real_inputs, to_numpy, valid_mask
+from csparc._scalars import choice, flag, number, positive
 
 
 def read(value):

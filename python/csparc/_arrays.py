@@ -1,4 +1,4 @@
-"""From whatever a caller holds to what the core reads: contiguous arrays, byte masks, numbers.
+"""From whatever a caller holds to what the core reads: contiguous arrays and byte masks.
 
 Rules, the same for every public function:
 
@@ -13,7 +13,6 @@ Rules, the same for every public function:
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -251,56 +250,3 @@ def valid_mask(value: object, name: str, rows: int, columns: int) -> np.ndarray 
         if wrong.size:
             raise ValueError(f"{name}: expected {accepted}, found the value {wrong.flat[0]}")
     return np.ascontiguousarray(mask, dtype=np.uint8)
-
-
-# Numbers and choices -----------------------------------------------------------------------------
-
-
-def number(value: object, name: str, *, low: float = -math.inf, high: float = math.inf) -> float:
-    """A finite number in [low, high]; arrays of one entry count as numbers."""
-    if type(value) is float and math.isfinite(value) and low <= value <= high:
-        return value
-    expected = f"a finite number from {low:g} to {high:g}" if high < math.inf else (
-        f"a finite number of at least {low:g}" if low > -math.inf else "a finite number"
-    )  # fmt: skip
-    if isinstance(value, (str, bytes, bool)) or value is None:
-        raise TypeError(f"{name}: expected {expected}, found {describe(value)}")
-    array = to_numpy(value, name)
-    if array.size != 1 or (array.dtype.kind not in "iuf" and array.dtype.name != "bfloat16"):
-        raise TypeError(f"{name}: expected {expected}, found {describe(value)}")
-    result = float(array.reshape(()))
-    if not math.isfinite(result) or not low <= result <= high:
-        raise ValueError(f"{name}: expected {expected}, found {result!r}")
-    return result
-
-
-def positive(value: object, name: str) -> float:
-    """A finite number above 0."""
-    result = number(value, name)
-    if result <= 0:
-        raise ValueError(f"{name}: expected a finite number above 0, found {result!r}")
-    return result
-
-
-def whole_number(value: object, name: str, *, low: int) -> int:
-    """A whole number of at least ``low``."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name}: expected a whole number, found {describe(value)}")
-    if value < low:
-        raise ValueError(f"{name}: expected a whole number of at least {low}, found {value}")
-    return int(value)
-
-
-def choice(value: object, name: str, options: tuple[str, ...]) -> int:
-    """Position of ``value`` among ``options``."""
-    if not isinstance(value, str) or value not in options:
-        listed = " or ".join(repr(option) for option in options)
-        raise ValueError(f"{name}: expected {listed}, found {describe(value)}")
-    return options.index(value)
-
-
-def flag(value: object, name: str) -> bool:
-    """True or False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected True or False, found {describe(value)}")
-    return bool(value)

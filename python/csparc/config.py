@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from csparc._arrays import whole_number
 from csparc._load import _core
+from csparc._scalars import whole_number
 from csparc._version import __version__
 
 

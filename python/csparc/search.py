@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csparc import _text
-from csparc._arrays import whole_number
+from csparc._scalars import whole_number
 from csparc.evaluate.features import encode_dataset
 
 if TYPE_CHECKING:

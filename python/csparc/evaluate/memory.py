@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from csparc import _core
-from csparc._arrays import choice, whole_number
+from csparc._scalars import choice, whole_number
 from csparc.losses._groups import SAME_GROUP
 from csparc.losses.filip import kept_count
 from csparc.losses.options import options_of

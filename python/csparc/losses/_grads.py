@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from csparc._arrays import RealInputs, describe, empty_lines, flag
+from csparc._arrays import RealInputs, describe, empty_lines
+from csparc._scalars import flag
 
 
 def _wanted(shape: tuple[int, ...], dtype: np.dtype) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from csparc._arrays import choice, describe, to_numpy
+from csparc._arrays import describe, to_numpy
+from csparc._scalars import choice
 
 SAME_GROUP = ("exclude", "positive")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc._arrays import describe, positive
+from csparc._arrays import describe
+from csparc._scalars import positive
 from csparc.losses.alignment import Aligned
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import check_axes, choice, number, real_inputs, valid_mask
+from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._scalars import choice, number
 from csparc.losses._grads import GradientBuffers
 
 NORMALIZERS = ("minmax_sparse", "minmax", "softmax")

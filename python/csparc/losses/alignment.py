@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import check_axes, choice, real_inputs, valid_mask
+from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._scalars import choice
 from csparc.losses.align import sparse_similarity
 
 NAMES = {

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import check_axes, positive, real_inputs
+from csparc._arrays import check_axes, real_inputs
+from csparc._scalars import positive
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses.alignment import Aligned, Alignment, Pairs, borrowed

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from csparc._arrays import number, positive, real_inputs
+from csparc._arrays import real_inputs
+from csparc._scalars import number, positive
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups

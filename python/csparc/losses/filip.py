@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import choice, number, positive, real_inputs, whole_number
+from csparc._arrays import real_inputs
+from csparc._scalars import choice, number, positive, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups

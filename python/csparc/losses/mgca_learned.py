@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from csparc._arrays import choice, flag, number, positive, whole_number
+from csparc._scalars import choice, flag, number, positive, whole_number
 from csparc.losses._attention import INNER
 from csparc.losses._learned import LearnedLoss
 from csparc.losses.align import sparse_similarity

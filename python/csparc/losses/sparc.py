@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import choice, flag, number, positive, real_inputs
+from csparc._arrays import real_inputs
+from csparc._scalars import choice, flag, number, positive
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
