@@ -19,9 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy  # noqa: F401  imported once, for all children
 import pytest
-import setuptools  # noqa: F401
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = (
@@ -104,9 +102,9 @@ BUGS = [
     ),
     Bug(
         "a cursor repeats the last picture of its batch",
-        "python/csparc/data/batches.py",
-        "chunk.epoch, place + 1, bad)",
-        "chunk.epoch, place, bad)",
+        "python/csparc/data/assembly.py",
+        "self._taken(chunk.epoch, place + 1)",
+        "self._taken(chunk.epoch, place)",
         "test_loader.py::test_a_cursor_goes_on_with_exactly_the_next_batch",
     ),
     Bug(
@@ -202,7 +200,7 @@ BUGS = [
     ),
     Bug(
         "a cursor forgets the pictures that wait",
-        "python/csparc/data/batches.py",
+        "python/csparc/data/assembly.py",
         "waiting = [item.index for item in filling.waiting]",
         "waiting = []",
         "test_duplicates.py::test_what_waits_comes_first_in_the_order_of_the_epoch",
@@ -272,6 +270,9 @@ def is_caught(bug: Bug, folder: Path) -> bool:
 
 
 def main() -> int:
+    import numpy  # noqa: F401  once, for all children
+    import setuptools  # noqa: F401
+
     chosen = BUGS if len(sys.argv) < 2 else [BUGS[int(sys.argv[1])]]
     missed = 0
     with tempfile.TemporaryDirectory() as temporary:
