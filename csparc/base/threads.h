@@ -57,13 +57,14 @@ int cs_processor_count(void);
                 call;                                                                  \
         }                                                                              \
     } while (0)
-/* The same for indices of unequal cost; `call` finds scratch by `thread`, below `threads`. */
+/* The same for indices of unequal cost; `call` may find scratch by `thread`, below `threads`. */
 #define CS_EACH_DYNAMIC(index, thread, count, threads, call)                           \
     do {                                                                               \
         if ((threads) > 1) {                                                           \
             CS_ON_THREADS(dynamic, threads)                                            \
             for (size_t index = 0; index < (count); index++) {                         \
                 size_t thread = (size_t)cs_thread_id();                                \
+                (void)thread;                                                          \
                 call;                                                                  \
             }                                                                          \
         } else {                                                                       \
@@ -72,6 +73,15 @@ int cs_processor_count(void);
                 call;                                                                  \
         }                                                                              \
     } while (0)
+
+/* Of `threads`, how many to use for `pieces` of work, `terms` multiply-adds in all: one where waking
+ * the others would take as long as the work (about 10 microseconds). */
+static inline size_t
+cs_threads_for(size_t threads, size_t pieces, size_t terms)
+{
+    enum { WORTH = 400000 };
+    return pieces > 1 && terms > WORTH ? threads : 1;
+}
 
 /* Threads for a loop: all of them where the work is worth waking them (10 microseconds). */
 static inline size_t

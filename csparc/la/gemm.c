@@ -60,7 +60,9 @@ CS_TYPED(cs_gemm_parallel)(size_t M, size_t N, size_t K, cs_real alpha,
     if (M == 0 || N == 0)
         return;
     size_t m_blocks = (M + m_block - 1) / m_block, n_blocks = (N + n_block - 1) / n_block;
-    CS_PARALLEL_FOR_DYNAMIC
+    const size_t threads =
+        cs_threads_for((size_t)cs_thread_count(), m_blocks * n_blocks, M * N * K);
+    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
     for (size_t i = 0; i < m_blocks * n_blocks; i++) {
         size_t m = i / n_blocks * m_block, n = i % n_blocks * n_block;
         CS_TYPED(cs_gemm)(min_size(M - m, m_block), min_size(N - n, n_block), K, alpha,

@@ -35,41 +35,45 @@ CS_TYPED(cs_filip_scratch)(size_t B, size_t P, size_t L, size_t D, long long ask
     return counter.used;
 }
 
-/* Lengths of the rows that take part, 0 for dead ones and for the rest. */
+/* Length of a row that takes part, 0 for a dead one and for the rest. */
+static cs_real
+length_of(size_t n, size_t D, const cs_real *x, const uint8_t *query, const uint8_t *key)
+{
+    if (query != NULL && key != NULL && !query[n] && !key[n])
+        return 0;
+    cs_real length = cs_norm(CS_TYPED(cs_rows)(), D, x + n * D);
+    return length <= CS_DEAD_NORM ? 0 : length;
+}
+
 static void
 measure(size_t N, size_t D, const cs_real *x, const uint8_t *query, const uint8_t *key,
         cs_real *norm)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR
-    for (size_t n = 0; n < N; n++) {
-        norm[n] = 0;
-        if (query != NULL && key != NULL && !query[n] && !key[n])
-            continue;
-        cs_real length = cs_norm(rows, D, x + n * D);
-        norm[n] = length <= CS_DEAD_NORM ? 0 : length;
-    }
+    CS_EACH(n, N, cs_threads_if(N * D > 65536), norm[n] = length_of(n, D, x, query, key));
 }
 
-/* From the gradient by unit vectors to that by the rows themselves, in place. */
+/* From the gradient by a row's unit vector to that by the row itself, in place. */
+static void
+leave_unit_vector(size_t D, const cs_real *x, cs_real norm, cs_real *dx)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    if (norm == 0) {
+        memset(dx, 0, D * sizeof(cs_real));
+        return;
+    }
+    cs_real inverse = 1 / norm, along = 0;
+#pragma omp simd reduction(+ : along)
+    for (size_t d = 0; d < D; d++)
+        along += x[d] * inverse * dx[d];
+    rows->scale_add(D, -along * inverse, x, 1, dx);
+    rows->scale_add(D, inverse, dx, 0, dx);
+}
+
 static void
 leave_unit_vectors(size_t N, size_t D, const cs_real *x, const cs_real *norm, cs_real *dx)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR
-    for (size_t n = 0; n < N; n++) {
-        cs_real *row = dx + n * D;
-        if (norm[n] == 0) {
-            memset(row, 0, D * sizeof(cs_real));
-            continue;
-        }
-        cs_real inverse = 1 / norm[n], along = 0;
-#pragma omp simd reduction(+ : along)
-        for (size_t d = 0; d < D; d++)
-            along += x[n * D + d] * inverse * row[d];
-        rows->scale_add(D, -along * inverse, x + n * D, 1, row);
-        rows->scale_add(D, inverse, row, 0, row);
-    }
+    CS_EACH(n, N, cs_threads_if(N * D > 65536),
+            leave_unit_vector(D, x + n * D, norm[n], dx + n * D));
 }
 
 cs_status

@@ -69,16 +69,18 @@ is_valid(const uint8_t *valid, size_t n)
     return valid == NULL || valid[n];
 }
 
-/* Lengths of the valid rows, 0 for dead ones. */
+/* Length of a valid row, 0 for a dead one. */
+static cs_real
+length_of(size_t n, size_t D, const cs_real *x, const uint8_t *valid)
+{
+    cs_real length = is_valid(valid, n) ? cs_norm(CS_TYPED(cs_rows)(), D, x + n * D) : 0;
+    return length <= CS_DEAD_NORM ? 0 : length;
+}
+
 static void
 measure(size_t N, size_t D, const cs_real *x, const uint8_t *valid, cs_real *norm)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR
-    for (size_t n = 0; n < N; n++) {
-        cs_real length = is_valid(valid, n) ? cs_norm(rows, D, x + n * D) : 0;
-        norm[n] = length <= CS_DEAD_NORM ? 0 : length;
-    }
+    CS_EACH(n, N, cs_threads_if(N * D > 65536), norm[n] = length_of(n, D, x, valid));
 }
 
 /* NaN beats everything, so that a bad row is kept and shows. */
@@ -88,15 +90,16 @@ beats(cs_real score, cs_real other)
     return score > other || (score != score && other == other);
 }
 
-/* Similarities of captions j .. end to the patches compared now, which start at place `first`:
- * tile_best [patches], and the captions' own bests. Sums run in one order for all entries, so equal
+/* Similarities of a tile of captions, j up to `end`, to the patches compared now, which start at place `first`:
+ * tile_best [patches], and the captions' own bests. `rows` is a thread's desk. Sums run in one order for all entries, so equal
  * rows tie exactly. */
 static void
-compare_captions(const workspace *w, size_t j, size_t end, size_t patches, cs_real *tile_best)
+compare_captions(const workspace *w, size_t j, size_t end, size_t patches, cs_real *rows,
+                 cs_real *tile_best)
 {
-    size_t D = w->D, place = w->token.start[j], tokens = w->token.start[end] - place;
+    size_t D = w->D, place = w->token.start[j], next = cs_least(j + w->captions, end);
+    size_t tokens = w->token.start[next] - place;
     size_t width = CS_TYPED(cs_panel_width)(patches);
-    cs_real *rows = w->desks + (size_t)cs_thread_id() * w->desk_size;
     cs_real *similarity = rows + most_tokens(w->L) * D;
     CS_TYPED(cs_taken_rows_pack)(&w->token, place, tokens, rows);
     for (size_t k = 0; k < patches; k++)
@@ -118,12 +121,12 @@ compare_group(const workspace *w, size_t begin, size_t end, size_t threads)
         next = cs_least(i + w->images, end);
         size_t first = w->patch.start[i], patches = w->patch.start[next] - first;
         CS_TYPED(cs_taken_rows_panels)(&w->patch, first, patches, threads, w->room, w->columns);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t tile = 0; tile < tiles; tile++) {
-            size_t j = begin + tile * w->captions;
-            compare_captions(w, j, cs_least(j + w->captions, end), patches,
-                             w->tile_best + tile * patches);
-        }
+        size_t tokens = w->token.start[end] - w->token.start[begin];
+        CS_EACH_DYNAMIC(tile, thread, tiles,
+                        cs_threads_for(threads, tiles, patches * tokens * w->D),
+                        compare_captions(w, begin + tile * w->captions, end, patches,
+                                         w->desks + thread * w->desk_size,
+                                         w->tile_best + tile * patches));
         for (size_t k = 0; k < tiles * patches; k++) {
             cs_real *own = w->patch_best + first + k % patches;
             *own = beats(w->tile_best[k], *own) ? w->tile_best[k] : *own;
@@ -152,10 +155,10 @@ static void
 keep_side(size_t B, size_t count, const CS_TYPED(cs_taken_rows) *taken, const cs_real *best,
           uint8_t *kept)
 {
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < B; i++)
-        keep_best(taken->N, count, i * taken->N, taken->index + taken->start[i],
-                  CS_TYPED(cs_taken_of)(taken, i), best + taken->start[i], kept + i * taken->N);
+    CS_EACH(i, B, cs_threads_if(B * taken->N * count > 65536),
+            keep_best(taken->N, count, i * taken->N, taken->index + taken->start[i],
+                      CS_TYPED(cs_taken_of)(taken, i), best + taken->start[i],
+                      kept + i * taken->N));
 }
 
 cs_status

@@ -67,10 +67,10 @@ CS_TYPED(cs_gloria_scratch)(size_t B, size_t P, size_t L, size_t D, long long as
 }
 
 static CS_TYPED(cs_word_tile)
-tile_of_thread(const workspace *w)
+tile_of_thread(const workspace *w, size_t thread)
 {
     CS_TYPED(cs_word_tile) t;
-    cs_arena arena = {w->tiles + (size_t)cs_thread_id() * w->tile_bytes, 0};
+    cs_arena arena = {w->tiles + thread * w->tile_bytes, 0};
     (void)CS_TYPED(cs_word_tile_layout)(w->P, w->D, most_words(w->L), w->states.tiling.columns,
                                         &arena, &t);
     return t;
@@ -107,14 +107,14 @@ pack_captions(const workspace *w, size_t c0, size_t end, CS_TYPED(cs_word_tile) 
 
 /* First pass of one owner over the block. */
 static void
-absorb_owner(workspace *w, size_t owner)
+absorb_owner(workspace *w, size_t owner, size_t thread)
 {
     const cs_tiling *tiling = &w->states.tiling;
     size_t begin = owner * tiling->owned, end = cs_least(begin + tiling->owned, w->B);
     size_t R = w->block.images;
     cs_real scale = (cs_real)w->options->logit_scale;
     cs_real *scores = w->scores + owner * tiling->rows * tiling->columns;
-    CS_TYPED(cs_word_tile) t = tile_of_thread(w);
+    CS_TYPED(cs_word_tile) t = tile_of_thread(w, thread);
     CS_TYPED(cs_pair_states_begin)(&w->states, owner, R);
     for (size_t c0 = begin; c0 < end; c0 += t.samples) {
         pack_captions(w, c0, end, &t);
@@ -146,14 +146,14 @@ store_words(const workspace *w, size_t c0, const CS_TYPED(cs_word_tile) *t, cs_r
 
 /* Second pass: the gradient of the owner's captions, and its part of the block's. */
 static void
-gradient_of_owner(workspace *w, size_t owner, cs_real *dtokens)
+gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtokens)
 {
     const cs_tiling *tiling = &w->states.tiling;
     size_t begin = owner * tiling->owned, end = cs_least(begin + tiling->owned, w->B);
     cs_real scale = (cs_real)w->options->logit_scale;
     cs_real *scores = w->scores + owner * tiling->rows * tiling->columns;
     double *dscales = w->dscales + owner * SCALES;
-    CS_TYPED(cs_word_tile) t = tile_of_thread(w);
+    CS_TYPED(cs_word_tile) t = tile_of_thread(w, thread);
     CS_TYPED(cs_image_block_clear)(&w->block, owner);
     for (size_t c0 = begin; c0 < end; c0 += t.samples) {
         pack_captions(w, c0, end, &t);
@@ -211,14 +211,13 @@ CS_TYPED(cs_gloria)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_gl
     memset(out, 0, (1 + SCALES) * sizeof(double));
     if (B == 0)
         return CS_OK;
+    threads = cs_threads_for(threads, tiling->owners, tiling->rows * B * L * P * D);
     w.options = options;
     w.in = *in;
     open_states(&w, &in->groups);
     for (size_t r0 = 0; r0 < B; r0 += tiling->rows) {
         CS_TYPED(cs_image_block_pack)(r0, cs_least(tiling->rows, B - r0), in->patches, &w.block);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < tiling->owners; owner++)
-            absorb_owner(&w, owner);
+        CS_EACH_DYNAMIC(owner, thread, tiling->owners, threads, absorb_owner(&w, owner, thread));
         CS_TYPED(cs_pair_states_merge)(&w.states, r0, w.block.images);
     }
     out[0] = CS_TYPED(cs_pair_states_close)(&w.states);
@@ -228,9 +227,8 @@ CS_TYPED(cs_gloria)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_gl
     memset(w.dscales, 0, tiling->owners * SCALES * sizeof(double));
     for (size_t r0 = 0; r0 < B; r0 += tiling->rows) {
         CS_TYPED(cs_image_block_pack)(r0, cs_least(tiling->rows, B - r0), in->patches, &w.block);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < tiling->owners; owner++)
-            gradient_of_owner(&w, owner, dtokens);
+        CS_EACH_DYNAMIC(owner, thread, tiling->owners, threads,
+                        gradient_of_owner(&w, owner, thread, dtokens));
         CS_TYPED(cs_image_block_finish)(&w.block, dpatches);
     }
     for (size_t i = 0; i < tiling->owners * SCALES; i++)

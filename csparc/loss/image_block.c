@@ -116,12 +116,34 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
                                block->columns + r * D * block->gram_row);
 }
 
+/* Rows `begin` .. `end` of image r of the block. */
+typedef void strip_work(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *block);
+
+static void
+one_strip(size_t strip, strip_work *work, const CS_TYPED(cs_image_block) *block)
+{
+    size_t strips = cs_ceil_divide(block->P, STRIP), r = strip / strips;
+    size_t begin = strip % strips * STRIP;
+    if (begin < block->count[r])
+        work(r, begin, cs_least(begin + STRIP, block->count[r]), block);
+}
+
+/* `work` on all rows of the block, `terms` multiply-adds in all. */
+static void
+each_strip(size_t terms, strip_work *work, const CS_TYPED(cs_image_block) *block)
+{
+    size_t strips = block->images * cs_ceil_divide(block->P, STRIP);
+    CS_EACH_DYNAMIC(strip, thread, strips,
+                    cs_threads_for((size_t)cs_thread_count(), strips, terms),
+                    one_strip(strip, work, block));
+}
+
 /* Columns of one image's Gram matrix from the diagonal down, and their mirror image. */
 static void
-gram_strip(size_t r, size_t begin, const CS_TYPED(cs_image_block) *block)
+gram_strip(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *block)
 {
     size_t D = block->D, row = block->gram_row, count = block->count[r];
-    size_t end = cs_least(begin + STRIP, cs_whole_lanes(count));
+    end = begin + cs_whole_lanes(end - begin);
     cs_real *gram = block->gram + r * block->P * row;
     cs_multiply(count - begin, end - begin, D, block->rows + (r * block->P + begin) * D, D, 1,
                 block->columns + r * D * row + begin, row, 0, gram + begin * row + begin, row);
@@ -134,18 +156,13 @@ void
 CS_TYPED(cs_image_block_pack)(size_t first, size_t images, const cs_real *patches,
                               CS_TYPED(cs_image_block) *block)
 {
-    size_t strips = cs_ceil_divide(block->P, STRIP);
+    size_t P = block->P, D = block->D;
     block->first = first;
     block->images = images;
-    CS_PARALLEL_FOR
-    for (size_t r = 0; r < images; r++)
-        pack_image(r, patches + (first + r) * block->P * block->D, block);
-    if (!block->use_gram)
-        return;
-    CS_PARALLEL_FOR_DYNAMIC
-    for (size_t s = 0; s < images * strips; s++)
-        if (s % strips * STRIP < block->count[s / strips])
-            gram_strip(s / strips, s % strips * STRIP, block);
+    CS_EACH(r, images, cs_threads_if(images > 1 && images * P * D > 65536),
+            pack_image(r, patches + (first + r) * P * D, block));
+    if (block->use_gram)
+        each_strip(images * P * P * D, gram_strip, block);
 }
 
 cs_real *
@@ -244,28 +261,26 @@ store_row(size_t r, size_t k, const CS_TYPED(cs_image_block) *block, cs_real *ou
         out[d] = (drow[d] - along * row[d]) * half * rest;
 }
 
+static void
+store_image(size_t r, const CS_TYPED(cs_image_block) *block, cs_real *dpatches)
+{
+    size_t image = block->first + r, P = block->P, D = block->D, k = 0;
+    for (size_t p = 0; p < P; p++) {
+        cs_real *out = dpatches + (image * P + p) * D;
+        if (is_valid(block, image, p))
+            store_row(r, k++, block, out);
+        else
+            memset(out, 0, D * sizeof(cs_real));
+    }
+}
+
 void
 CS_TYPED(cs_image_block_finish)(const CS_TYPED(cs_image_block) *block, cs_real *dpatches)
 {
-    size_t P = block->P, D = block->D, strips = cs_ceil_divide(P, STRIP);
-    for (int step = 0; step < (block->use_gram ? 2 : 1); step++) {
-        CS_PARALLEL_FOR_DYNAMIC
-        for (size_t s = 0; s < block->images * strips; s++) {
-            size_t r = s / strips, begin = s % strips * STRIP;
-            if (begin < block->count[r])
-                (step == 0 ? sum_owners : add_from_gram)(
-                    r, begin, cs_least(begin + STRIP, block->count[r]), block);
-        }
-    }
-    CS_PARALLEL_FOR
-    for (size_t r = 0; r < block->images; r++) {
-        size_t image = block->first + r, k = 0;
-        for (size_t p = 0; p < P; p++) {
-            cs_real *out = dpatches + (image * P + p) * D;
-            if (is_valid(block, image, p))
-                store_row(r, k++, block, out);
-            else
-                memset(out, 0, D * sizeof(cs_real));
-        }
-    }
+    size_t images = block->images, P = block->P, D = block->D;
+    each_strip(images * block->owners * P * (P + D), sum_owners, block);
+    if (block->use_gram)
+        each_strip(images * P * P * D, add_from_gram, block);
+    CS_EACH(r, images, cs_threads_if(images > 1 && images * P * D > 65536),
+            store_image(r, block, dpatches));
 }

@@ -132,10 +132,10 @@ score_tile(const workspace *w, size_t j, size_t end, const tile *t)
 }
 
 static void
-score_owner(const workspace *w, size_t owner)
+score_owner(const workspace *w, size_t owner, size_t thread)
 {
     size_t begin = owner * w->tiling.owned, end = cs_least(begin + w->tiling.owned, w->B);
-    cs_arena arena = {w->tiles + (size_t)cs_thread_id() * w->tile_bytes, 0};
+    cs_arena arena = {w->tiles + thread * w->tile_bytes, 0};
     tile t;
     (void)layout_tile(w->key.N, w->D, w->most_samples, w->most_queries, &arena, &t);
     for (size_t j = begin, next; j < end; j = next) {
@@ -200,9 +200,10 @@ CS_TYPED(cs_late)(size_t B, size_t D, const CS_TYPED(cs_late_side) *queries,
         w.queries = w.query.start[w.first + w.samples] - w.query.start[w.first];
         CS_TYPED(cs_taken_rows_panels)(&w.query, w.query.start[w.first], w.queries, threads,
                                        w.room, w.columns);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < w.tiling.owners; owner++)
-            score_owner(&w, owner);
+        size_t terms = w.queries * w.key.start[B] * D;
+        CS_EACH_DYNAMIC(owner, thread, w.tiling.owners,
+                        cs_threads_for(threads, w.tiling.owners, terms),
+                        score_owner(&w, owner, thread));
         for (size_t r = 0; r < w.samples; r++)
             contrast_row(&w, r, out);
         if (queries->dx != NULL && keys->dx != NULL)

@@ -179,6 +179,23 @@ align_sample(const workspace *w, size_t i, const CS_TYPED(cs_mgca_input) *in,
     }
 }
 
+static void
+work_of_owner(const workspace *w, size_t owner, const CS_TYPED(cs_mgca_input) *in,
+              const CS_TYPED(cs_attention_weights) *word,
+              const CS_TYPED(cs_attention_weights) *patch, void *scratch, cs_real *dpatches,
+              cs_real *dtokens)
+{
+    desk d;
+    cs_arena arena = {scratch, 0};
+    size_t owned = w->tiling.owned, width = word->H > patch->H ? word->H : patch->H;
+    (void)layout_desk(w->P, w->L, w->D, width, word->heads, &arena, &d);
+    CS_TYPED(cs_attention_weights)
+    words = weights_of_owner(word, w->D, owner, w->word_partial),
+    regions = weights_of_owner(patch, w->D, owner, w->patch_partial);
+    for (size_t i = owner * owned; i < cs_least((owner + 1) * owned, w->B); i++)
+        align_sample(w, i, in, &words, &regions, &d, dpatches, dtokens);
+}
+
 /* The owners' gradients of one direction's weights, added in order. */
 static void
 sum_weights(const workspace *w, const CS_TYPED(cs_attention_weights) *weights,
@@ -205,23 +222,16 @@ CS_TYPED(cs_mgca)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_mgca
     cs_arena arena = {scratch, 0};
     size_t width = word->H > patch->H ? word->H : patch->H;
     workspace w = layout(B, P, L, D, word->H, patch->H, word->heads, threads, &arena);
-    size_t owners = w.tiling.owners, owned = w.tiling.owned;
+    size_t owners = w.tiling.owners;
     memset(w.word_partial, 0, owners * parameters(word->H, D) * sizeof(cs_real));
     memset(w.patch_partial, 0, owners * parameters(patch->H, D) * sizeof(cs_real));
     CS_TYPED(cs_attention_weights)
     word_weights = weights_with_columns(word, D, w.word_columns),
     patch_weights = weights_with_columns(patch, D, w.patch_columns);
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t owner = 0; owner < owners; owner++) {
-        desk d;
-        cs_arena own = {w.desks + (size_t)cs_thread_id() * w.desk_bytes, 0};
-        (void)layout_desk(P, L, D, width, word->heads, &own, &d);
-        CS_TYPED(cs_attention_weights)
-        words = weights_of_owner(&word_weights, D, owner, w.word_partial),
-        regions = weights_of_owner(&patch_weights, D, owner, w.patch_partial);
-        for (size_t i = owner * owned; i < cs_least((owner + 1) * owned, B); i++)
-            align_sample(&w, i, in, &words, &regions, &d, dpatches, dtokens);
-    }
+    size_t terms = B * (P + L) * D * (width + L);
+    CS_EACH_DYNAMIC(owner, thread, owners, cs_threads_for(threads, owners, terms),
+                    work_of_owner(&w, owner, in, &word_weights, &patch_weights,
+                                  w.desks + thread * w.desk_bytes, dpatches, dtokens));
     out[0] = out[1] = 0;
     for (size_t i = 0; i < B; i++) {
         out[0] += w.loss[i];

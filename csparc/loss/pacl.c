@@ -91,10 +91,10 @@ CS_TYPED(cs_pacl_scratch)(size_t B, size_t P, size_t D, long long asked_rows,
 }
 
 static tile
-tile_of_thread(const workspace *w)
+tile_of_thread(const workspace *w, size_t thread)
 {
     tile t;
-    cs_arena arena = {(char *)w->tiles + (size_t)cs_thread_id() * w->tile_size, 0};
+    cs_arena arena = {(char *)w->tiles + thread * w->tile_size, 0};
     (void)layout_tile(w->P, w->D, w->states.tiling.columns, &arena, &t);
     return t;
 }
@@ -142,14 +142,14 @@ form_tile(const workspace *w, size_t r, tile *t)
 
 /* First pass of one owner over the block. */
 static void
-absorb_owner(workspace *w, size_t owner)
+absorb_owner(workspace *w, size_t owner, size_t thread)
 {
     const cs_tiling *tiling = &w->states.tiling;
     size_t begin = owner * tiling->owned, end = cs_least(begin + tiling->owned, w->B);
     size_t R = w->block.images;
     cs_real scale = (cs_real)w->options->logit_scale;
     cs_real *scores = w->scores + owner * tiling->rows * tiling->columns;
-    tile t = tile_of_thread(w);
+    tile t = tile_of_thread(w, thread);
     CS_TYPED(cs_pair_states_begin)(&w->states, owner, R);
     for (size_t c0 = begin; c0 < end; c0 += tiling->columns) {
         size_t C = cs_least(tiling->columns, end - c0);
@@ -196,13 +196,13 @@ lane_gradients(const workspace *w, size_t r, size_t c0, tile *t, double *dscale)
 
 /* Second pass: the gradient of the owner's captions, and its part of the block's. */
 static void
-gradient_of_owner(workspace *w, size_t owner, cs_real *dtext)
+gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtext)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const cs_tiling *tiling = &w->states.tiling;
     size_t begin = owner * tiling->owned, end = cs_least(begin + tiling->owned, w->B);
     size_t D = w->D, stride = w->P;
-    tile t = tile_of_thread(w);
+    tile t = tile_of_thread(w, thread);
     CS_TYPED(cs_image_block_clear)(&w->block, owner);
     for (size_t c0 = begin; c0 < end; c0 += tiling->columns) {
         size_t captions = cs_least(tiling->columns, end - c0);
@@ -256,6 +256,7 @@ CS_TYPED(cs_pacl)(size_t B, size_t P, size_t D, const cs_real *patches, const cs
     out[0] = out[1] = out[2] = 0;
     if (B == 0)
         return CS_OK;
+    threads = cs_threads_for(threads, tiling->owners, tiling->rows * B * P * D);
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text, w.text_norm));
     w.options = options;
     w.block.unit = options->unit_pool;
@@ -263,9 +264,7 @@ CS_TYPED(cs_pacl)(size_t B, size_t P, size_t D, const cs_real *patches, const cs
     open_states(&w, patch_valid, groups);
     for (size_t r0 = 0; r0 < B; r0 += tiling->rows) {
         CS_TYPED(cs_image_block_pack)(r0, cs_least(tiling->rows, B - r0), patches, &w.block);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < tiling->owners; owner++)
-            absorb_owner(&w, owner);
+        CS_EACH_DYNAMIC(owner, thread, tiling->owners, threads, absorb_owner(&w, owner, thread));
         CS_TYPED(cs_pair_states_merge)(&w.states, r0, w.block.images);
     }
     out[0] = CS_TYPED(cs_pair_states_close)(&w.states);
@@ -276,9 +275,8 @@ CS_TYPED(cs_pacl)(size_t B, size_t P, size_t D, const cs_real *patches, const cs
     memset(w.dweight, 0, tiling->owners * sizeof(double));
     for (size_t r0 = 0; r0 < B; r0 += tiling->rows) {
         CS_TYPED(cs_image_block_pack)(r0, cs_least(tiling->rows, B - r0), patches, &w.block);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < tiling->owners; owner++)
-            gradient_of_owner(&w, owner, dtext);
+        CS_EACH_DYNAMIC(owner, thread, tiling->owners, threads,
+                        gradient_of_owner(&w, owner, thread, dtext));
         CS_TYPED(cs_image_block_finish)(&w.block, dpatches);
     }
     for (size_t owner = 0; owner < tiling->owners; owner++) {

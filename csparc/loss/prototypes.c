@@ -9,7 +9,11 @@
 #define SMOOTHING ((cs_real)0.05)
 #define NARROW 4 /* range of scores whose exp(z / SMOOTHING) a float holds; that of cosines is 2 */
 
-enum { ROUNDS = 3, PROTOTYPES = 64 /* whose sums one thread forms at a time */ };
+enum {
+    ROUNDS = 3,
+    PROTOTYPES = 64, /* whose sums one thread forms at a time */
+    ENTRIES = 4096   /* of B x K, above which a loop over them is worth waking threads */
+};
 
 typedef struct {
     cs_real *unit, *norm, *z; /* [B,D], [B], [B,K]: scores, then their gradient */
@@ -78,36 +82,43 @@ share_of_sample(size_t K, const cs_real *q, const workspace *w)
     return sum;
 }
 
+/* q [K] of one sample: its powers times the prototypes' factors, with sum 1. */
+static void
+give_shares(size_t K, const workspace *w, cs_real *q)
+{
+    double share = share_of_sample(K, q, w);
+    for (size_t k = 0; k < K; k++)
+        q[k] = (cs_real)((double)q[k] * w->of_prototype[k] / share);
+}
+
+/* q [K] = exp((z - largest) / 0.05); returns the largest. */
+static cs_real
+powers(size_t K, const cs_real *z, cs_real *q)
+{
+    cs_real top = largest(K, z);
+    for (size_t k = 0; k < K; k++)
+        q[k] = exp((z[k] - top) / SMOOTHING);
+    return top;
+}
+
 /* q [B,K] from scores z [B,K] of a narrow range. */
 static void
 sinkhorn_of_factors(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
 {
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < B; i++) {
-        cs_real top = largest(K, z + i * K);
-        for (size_t k = 0; k < K; k++)
-            q[i * K + k] = exp((z[i * K + k] - top) / SMOOTHING);
-        w->of_sample[i] = (double)top;
-    }
+    const size_t threads = cs_threads_if(B * K > ENTRIES);
+    CS_EACH(i, B, threads, w->of_sample[i] = (double)powers(K, z + i * K, q + i * K));
     double highest = w->of_sample[0];
     for (size_t i = 1; i < B; i++)
         highest = w->of_sample[i] > highest ? w->of_sample[i] : highest;
     for (size_t i = 0; i < B; i++)
         w->of_sample[i] = exp((w->of_sample[i] - highest) / (double)SMOOTHING);
     for (int round = 0; round < ROUNDS; round++) {
-        CS_PARALLEL_FOR
-        for (size_t k0 = 0; k0 < K; k0 += PROTOTYPES)
-            balance_prototypes(B, K, k0, q, w);
-        CS_PARALLEL_FOR
-        for (size_t i = 0; i < B; i++)
-            w->of_sample[i] = 1 / ((double)B * share_of_sample(K, q + i * K, w));
+        CS_EACH(some, cs_ceil_divide(K, PROTOTYPES), threads,
+                balance_prototypes(B, K, some * PROTOTYPES, q, w));
+        CS_EACH(i, B, threads,
+                w->of_sample[i] = 1 / ((double)B * share_of_sample(K, q + i * K, w)));
     }
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < B; i++) {
-        double share = share_of_sample(K, q + i * K, w);
-        for (size_t k = 0; k < K; k++)
-            q[i * K + k] = (cs_real)((double)q[i * K + k] * w->of_prototype[k] / share);
-    }
+    CS_EACH(i, B, threads, give_shares(K, w, q + i * K));
 }
 
 /* Logarithms of the same factors, of any scores: one that vanishes beside the largest is still the
@@ -204,6 +215,19 @@ predict(size_t K, cs_real scale, cs_real factor, const cs_real *q, cs_real *z, d
 }
 
 static void
+predict_both(size_t i, size_t K, cs_real scale, cs_real factor,
+             const CS_TYPED(cs_prototypes_output) *to, const workspace *w)
+{
+    w->loss[i] = w->dscale[i] = 0;
+    if (K == 0)
+        return;
+    predict(K, scale, factor, to->image_targets + i * K, w->text.z + i * K, &w->loss[i],
+            &w->dscale[i]);
+    predict(K, scale, factor, to->text_targets + i * K, w->image.z + i * K, &w->loss[i],
+            &w->dscale[i]);
+}
+
+static void
 gradients(size_t B, size_t K, size_t D, const CS_TYPED(cs_prototypes_input) *in, const side *s,
           cs_real beta, cs_real *dx, cs_real *dprototypes)
 {
@@ -229,16 +253,7 @@ CS_TYPED(cs_prototypes)(size_t B, size_t K, size_t D, const CS_TYPED(cs_prototyp
                                    sides[i]->z, K, 1);
         sinkhorn(B, K, sides[i]->z, &w, targets[i]);
     }
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < B; i++) {
-        w.loss[i] = w.dscale[i] = 0;
-        if (K == 0)
-            continue;
-        predict(K, in->scale, factor, to->image_targets + i * K, w.text.z + i * K, &w.loss[i],
-                &w.dscale[i]);
-        predict(K, in->scale, factor, to->text_targets + i * K, w.image.z + i * K, &w.loss[i],
-                &w.dscale[i]);
-    }
+    CS_EACH(i, B, cs_threads_if(B * K > ENTRIES), predict_both(i, K, in->scale, factor, to, &w));
     for (size_t i = 0; i < B; i++) {
         out[0] += w.loss[i] / (2 * (double)B);
         out[1] += w.dscale[i];

@@ -147,10 +147,9 @@ CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *tex
     memset(w.sums, 0, t->owners * SUMS * sizeof(double));
     for (size_t r0 = 0; r0 < B; r0 += t->rows) {
         size_t R = cs_least(t->rows, B - r0);
-        CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-        for (size_t owner = 0; owner < t->owners; owner++)
-            work_of_owner(B, owner, r0, R, &w, logit_scale, logit_bias, dtext,
-                          w.tiles + (size_t)cs_thread_id() * room_of_thread(t, positive));
+        CS_EACH_DYNAMIC(owner, thread, t->owners, cs_threads_for(threads, t->owners, R * B * D),
+                        work_of_owner(B, owner, r0, R, &w, logit_scale, logit_bias, dtext,
+                                      w.tiles + thread * room_of_thread(t, positive)));
         if (dimage != NULL)
             CS_TYPED(cs_pair_sum)(&w.products, r0, R, dimage);
     }

@@ -96,17 +96,22 @@ CS_TYPED(cs_panel_width)(size_t rows)
     return panels == 0 ? CS_LANES : cs_whole_lanes(cs_ceil_divide(rows, panels));
 }
 
+static void
+fill_panel(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t rows, size_t panel,
+           cs_real *packed, cs_real *columns)
+{
+    size_t D = taken->D, width = CS_TYPED(cs_panel_width)(rows);
+    size_t c0 = cs_least(panel * width, rows), count = cs_least(width, rows - c0);
+    CS_TYPED(cs_taken_rows_pack)(taken, first + c0, count, packed);
+    CS_TYPED(cs_transpose)(count, D, width, packed, D, columns + panel * width * D);
+}
+
 void
 CS_TYPED(cs_taken_rows_panels)(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t rows,
                                size_t threads, cs_real *room, cs_real *columns)
 {
-    size_t D = taken->D, width = CS_TYPED(cs_panel_width)(rows);
     size_t panels = CS_TYPED(cs_panel_count)(rows);
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t panel = 0; panel < panels; panel++) {
-        cs_real *packed = room + (size_t)cs_thread_id() * CS_PANEL * D;
-        size_t c0 = cs_least(panel * width, rows), count = cs_least(width, rows - c0);
-        CS_TYPED(cs_taken_rows_pack)(taken, first + c0, count, packed);
-        CS_TYPED(cs_transpose)(count, D, width, packed, D, columns + panel * width * D);
-    }
+    CS_EACH_DYNAMIC(panel, thread, panels, rows * taken->D > 65536 ? threads : 1,
+                    fill_panel(taken, first, rows, panel, room + thread * CS_PANEL * taken->D,
+                               columns));
 }

@@ -73,9 +73,12 @@ exchange(const CS_TYPED(cs_winners) *w, size_t r, size_t j0, size_t end, const r
 
 /* Columns d0 .. d0 + CS_CHUNK of all gradients the block has a part in. */
 static void
-backward_of_columns(const CS_TYPED(cs_winners) *w, size_t d0, const room *own)
+backward_of_columns(const CS_TYPED(cs_winners) *w, size_t d0, size_t queries, void *scratch)
 {
     const CS_TYPED(cs_taken_rows) *query = w->query, *key = w->key;
+    cs_arena arena = {scratch, 0};
+    room space, *own = &space;
+    (void)layout_room(queries, key->N, &arena, own);
     size_t first = query->start[w->first], count = query->start[w->first + w->samples] - first;
     CS_TYPED(cs_taken_rows_chunk)(query, first, count, d0, own->queries);
     memset(own->dqueries, 0, count * CS_CHUNK * sizeof(cs_real));
@@ -97,11 +100,8 @@ CS_TYPED(cs_winners_backward)(const CS_TYPED(cs_winners) *w, size_t queries, siz
 {
     size_t bytes = CS_TYPED(cs_winners_scratch)(queries, w->key->N);
     size_t chunks = cs_ceil_divide(w->query->D, CS_CHUNK);
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t chunk = 0; chunk < chunks; chunk++) {
-        room own;
-        cs_arena arena = {(char *)scratch + (size_t)cs_thread_id() * bytes, 0};
-        (void)layout_room(queries, w->key->N, &arena, &own);
-        backward_of_columns(w, chunk * CS_CHUNK, &own);
-    }
+    size_t moved = 2 * queries * w->B * w->query->D;
+    CS_EACH_DYNAMIC(chunk, thread, chunks, cs_threads_for(threads, chunks, moved),
+                    backward_of_columns(w, chunk * CS_CHUNK, queries,
+                                        (char *)scratch + thread * bytes));
 }
