@@ -259,3 +259,11 @@ def test_object(kind, rng):
         late(**batch, logit_scale=9.0).loss
         == csparc.MgcaLoss(embed_dim=D, **options)(**batch, logit_scale=9.0).loss
     )
+
+
+def test_object_made_for_another_width(rng):
+    loss = csparc.MgcaLoss(embed_dim=D + 1, prototypes=K, width=8)
+    with pytest.raises(ValueError, match=rf"embed_dim: expected {D}, the width .* found {D + 1}"):
+        loss(**draw(rng))
+    with pytest.raises(ValueError, match="patches: expected 3 axes"):
+        csparc.MgcaLoss(prototypes=K)(**{**draw(rng), "patches": 3.0})

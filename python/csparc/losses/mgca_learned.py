@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from csparc._arrays import check_axes, to_numpy
 from csparc._scalars import choice, flag, number, positive, whole_number
 from csparc.losses._attention import INNER
 from csparc.losses._learned import LearnedLoss
@@ -88,9 +89,21 @@ class MgcaLoss(LearnedLoss):
         return [self._options[name] for name in names]
 
     def prepare(self, shared_width: int) -> None:
-        """Own prototypes and projections for vectors of this width, if not done yet."""
-        if "prototypes" not in self.parameters:
+        """Own prototypes and projections for vectors of this width, if not done yet.
+
+        Raises
+        ------
+        ValueError
+            They are owned already, for another width.
+        """
+        owned = self._options["embed_dim"]
+        if owned is None:
             self._own_arrays(shared_width)
+        elif owned != shared_width:
+            raise ValueError(
+                f"embed_dim: expected {shared_width}, the width of the embeddings, found {owned}: "
+                "leave it out, or give that width"
+            )
 
     def _own_arrays(self, D: int) -> None:
         options, H = self._options, self._options["width"]
@@ -144,7 +157,8 @@ class MgcaLoss(LearnedLoss):
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
         """As :func:`mgca_loss`."""
-        self.prepare(np.shape(patches)[-1])
+        given = {"patches": to_numpy(patches, "patches")}
+        self.prepare(check_axes(given, {"patches": "BPD"})["D"])
         owned = self._projections()
         return mgca_loss(
             patches, tokens, image_global=image_global, text_global=text_global,
