@@ -53,22 +53,14 @@ project(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *columns, 
     CS_TYPED(cs_product)(N, H, 1, &term, &result);
 }
 
-/* c [M,N] += the products. What a sample's gradients are added to, those of the weights above all,
- * has left the near caches since the last time. */
-static void
-add_products(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *term, cs_real *c)
-{
-    CS_TYPED(cs_result) sum = {c, N, NULL, c, N, CS_FETCH_SUMS};
-    CS_TYPED(cs_product)(M, N, terms, term, &sum);
-}
-
-/* dW [H,D] += dy^T x; db += column sums of dy. */
+/* dW [H,D] += dy^T x; db += column sums of dy. The weights' gradients of both directions, 2 MB, are
+ * added to once a sample. */
 static void
 weights_backward(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *dy,
                  cs_real *dweight, cs_real *dbias)
 {
     CS_TYPED(cs_term) term = {N, dy, 1, H, x, D};
-    add_products(H, D, 1, &term, dweight);
+    cs_add_far(H, D, 1, &term, dweight);
     for (size_t n = 0; dbias != NULL && n < N; n++)
         for (size_t h = 0; h < H; h++)
             dbias[h] += dy[n * H + h];
@@ -146,8 +138,8 @@ output_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y
     CS_TYPED(cs_term)
     to_x = {H, r->dq, H, 1, w->inner, D},
     to_y[] = {{H, r->dk, H, 1, w->inner + H * D, D}, {H, r->du, H, 1, w->inner + 2 * H * D, D}};
-    add_products(N, D, 1, &to_x, dx);
-    add_products(M, D, 2, to_y, dy);
+    cs_add_far(N, D, 1, &to_x, dx);
+    cs_add_far(M, D, 2, to_y, dy);
 }
 
 /* The same without weights; returns its part of dscale. */
@@ -165,8 +157,8 @@ free_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y, 
     CS_TYPED(cs_term)
     to_x = {M, r->d, 1, lanes, y, D},
     to_y[] = {{N, r->a, lanes, 1, r->d_o, D}, {N, r->d, lanes, 1, x, D}};
-    add_products(N, D, 1, &to_x, dx);
-    add_products(M, D, 2, to_y, dy);
+    cs_add_far(N, D, 1, &to_x, dx);
+    cs_add_far(M, D, 2, to_y, dy);
     return total / (double)scale;
 }
 
@@ -222,7 +214,7 @@ CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x, con
     /* g becomes the gradient of cosines. */
     *dscale += contrast_backward(N, scale * weight, r) / ((double)scale * (double)scale);
     CS_TYPED(cs_term) to_x = {N, r->g, lanes, 1, r->o, D};
-    add_products(N, D, 1, &to_x, dx);
+    cs_add_far(N, D, 1, &to_x, dx);
     cs_multiply(N, D, N, r->g, 1, lanes, x, D, 0, r->d_o, D);
     for (size_t n = 0; n < N; n++) {
         cs_real *row = r->d_o + n * D, inverse = r->norm[n] == 0 ? 0 : 1 / r->norm[n];

@@ -214,7 +214,8 @@ gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtext)
             kernels->patch_weights_backward(t.P, t.C, w->options->sigmoid, t.row, t.e, t.twice_f,
                                             t.mean, t.a, t.x, t.ga,
                                             CS_TYPED(cs_image_block_pull)(&w->block, owner, r));
-            cs_multiply(captions, D, t.P, t.ga, 1, t.C, rows, D, 1, dtext + c0 * D, D);
+            CS_TYPED(cs_term) to_text = {t.P, t.ga, 1, t.C, rows, D};
+            cs_add_far(captions, D, 1, &to_text, dtext + c0 * D);
             cs_multiply(t.P, D, captions, t.ga, t.C, 1, w->text + c0 * D, D, c0 > begin,
                         CS_TYPED(cs_image_block_drows)(&w->block, owner, r), D);
             if (!w->options->renormalize)
