@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import tolerances
 from differences import check_gradients, make_batch
+from objective_cases import GLOBALS, flattened
 
 from csparc import reference
-
-GLOBALS = ("image_global", "text_global")
 
 
 def ragged_batch(seed=0):
@@ -139,15 +138,6 @@ def attention_weights(rng, biases, width=4, D=6):
         weights |= {f"{name}_bias": rng.normal(size=width) for name in inner}
         weights["out_bias"] = rng.normal(size=D)
     return weights
-
-
-def flattened(grads):
-    """Gradients with those of the projections under names of their own."""
-    flat = {}
-    for name, gradient in grads.items():
-        parts = gradient if isinstance(gradient, dict) else {"": gradient}
-        flat |= {f"{name}.{part}" if part else name: g for part, g in parts.items()}
-    return flat
 
 
 @pytest.mark.parametrize("attention", ["mha", "free"])
