@@ -65,10 +65,13 @@ def pacl(patches: Tensor, text: Tensor, scale: Tensor, weight_scale: Tensor) -> 
 
 
 def pacl_gram(patches: Tensor, text: Tensor, scale: Tensor, weight_scale: Tensor) -> Tensor:
-    """Lengths of what is pooled from the images' Gram matrices: nothing is [B, B, D]."""
-    weights = pacl_weights(patches, text, weight_scale)
-    along = (weights * (unit(text)[None] @ patches.transpose(1, 2))).sum(-1)
+    """Lengths of what is pooled from the images' Gram matrices, and one product of two matrices for
+    weights and scores: nothing is [B, B, D], no gradient either."""
+    similarity = (unit(text) @ patches.flatten(0, 1).T).view(len(text), *patches.shape[:2])
+    weights = torch.softmax(weight_scale * similarity / patches.norm(dim=-1), -1)
+    along = (weights * similarity).sum(-1).T
     gram = patches @ patches.transpose(1, 2)
+    weights = weights.transpose(0, 1)
     length = (weights * (weights @ gram)).sum(-1).sqrt()
     return two_cross_entropies(scale * along / length)
 
@@ -164,6 +167,12 @@ def attended(x: Tensor, y: Tensor, query: Tensor, key: Tensor, value: Tensor, ou
     return mixed @ out.T
 
 
+def attended_tiled(x: Tensor, y: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor):
+    """With an axis of heads torch takes a kernel that keeps no weights."""
+    asked = ((z @ w.T)[:, None] for z, w in ((x, query), (y, key), (y, value)))
+    return F.scaled_dot_product_attention(*asked)[:, 0] @ out.T
+
+
 def attended_softmax(x: Tensor, y: Tensor, query: Tensor, key: Tensor, value: Tensor, out: Tensor):
     """The same with its softmax written out."""
     logits = (x @ query.T) @ (y @ key.T).transpose(1, 2) / math.sqrt(len(query))
@@ -200,6 +209,10 @@ def mgca(*tensors: Tensor) -> Tensor:
     return mgca_with(attended, *tensors)
 
 
+def mgca_tiled(*tensors: Tensor) -> Tensor:
+    return mgca_with(attended_tiled, *tensors)
+
+
 def mgca_softmax(*tensors: Tensor) -> Tensor:
     return mgca_with(attended_softmax, *tensors)
 
@@ -211,6 +224,6 @@ FORMS: dict[str, dict[str, Callable[..., Tensor]]] = {
     "filip": {"max": filip, "amax": filip_amax},
     "clip_filip": {"max": clip_filip, "amax": clip_filip_amax},
     "gloria": {"pooled": gloria, "Gram": gloria_gram},
-    "mgca": {"fused attention": mgca, "softmax": mgca_softmax},
+    "mgca": {"fused attention": mgca, "tiled attention": mgca_tiled, "softmax": mgca_softmax},
 }
 """Objective -> name of a way to write it -> the function."""

@@ -214,6 +214,25 @@ def test_growth_is_what_was_measured(benchmarks):
         assert grown.square == square
 
 
+def test_form_is_chosen_again_at_a_larger_batch(benchmarks, monkeypatch):
+    largest, Form = benchmarks["bench_largest"], benchmarks["objective_forms"].Form
+    case = benchmarks["objective_batches"].Case("clip", 4, "2 x torch")
+    first, second, slow, third = (Form(name, len, False) for name in ("a", "b", "c", "d"))
+    again = {first: (8.0, 400e6), second: (7.0, 300e6)}
+    monkeypatch.setattr(largest, "reserve", lambda need: None)
+    monkeypatch.setattr(largest, "arguments", lambda objective, sizes: {"B": sizes.B})
+    monkeypatch.setattr(largest, "timed_and_measured", lambda form, values: again[form])
+    tried = {first: (1.0, 16e6), second: (1.2, 12e6), third: (1.21, 9e6)}
+    form, growth, notes = largest.chosen(case, tried, 1e9)
+    assert form == second
+    assert growth.square == 300e6 / 15**2
+    assert notes == {"tried at B 15": "a 8 s; b 7 s"}
+    form, growth, notes = largest.chosen(case, {first: (1.0, 16e6), slow: (1.3, 1e6)}, 1e9)
+    assert (form, growth.square) == (first, 400e6 / 15**2)
+    form, growth, notes = largest.chosen(case, tried, 4 * 16e6)
+    assert (form, growth.square, notes) == (first, 16e6 / 4**2, {})
+
+
 def test_more_than_is_available_is_refused(benchmarks, monkeypatch):
     largest = benchmarks["bench_largest"]
     limits = []
