@@ -74,8 +74,8 @@ int cs_processor_count(void);
         }                                                                              \
     } while (0)
 
-/* Of `threads`, how many to use for `pieces` of work, `terms` multiply-adds in all: one where waking
- * the others would take as long as the work (about 10 microseconds). */
+/* Of `threads`, how many to use for `pieces` of work, `terms` multiply-adds in all: one where
+ * waking the others would take as long as the work (about 10 microseconds). */
 static inline size_t
 cs_threads_for(size_t threads, size_t pieces, size_t terms)
 {

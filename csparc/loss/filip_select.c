@@ -90,9 +90,9 @@ beats(cs_real score, cs_real other)
     return score > other || (score != score && other == other);
 }
 
-/* Similarities of a tile of captions, j up to `end`, to the patches compared now, which start at place `first`:
- * tile_best [patches], and the captions' own bests. `rows` is a thread's desk. Sums run in one order for all entries, so equal
- * rows tie exactly. */
+/* Similarities of a tile of captions, j up to `end`, to the patches compared now, which start at
+ * place `first`: tile_best [patches], and the captions' own bests. `rows` is a thread's desk. Sums
+ * run in one order for all entries, so equal rows tie exactly. */
 static void
 compare_captions(const workspace *w, size_t j, size_t end, size_t patches, cs_real *rows,
                  cs_real *tile_best)

@@ -152,7 +152,7 @@ log_share_of_sample(size_t K, const cs_real *z, const workspace *w)
     double top = -INFINITY, sum = 0;
     for (size_t k = 0; k < K; k++) {
         double score = (double)z[k] / (double)SMOOTHING + w->of_prototype[k];
-        top = score > top ? score : top; /* of fmax, GCC 12 makes no vectors on AArch64: it crashes */
+        top = score > top ? score : top; /* on fmax GCC 12 for AArch64 crashes */
     }
     for (size_t k = 0; k < K; k++)
         sum += exp((double)z[k] / (double)SMOOTHING + w->of_prototype[k] - top);
