@@ -49,6 +49,8 @@ PROBE = 1 / 4
 """Share of the room in which forms are tried again, and the growth of their memory is measured."""
 CONTENDER = 1.25
 """Times the fastest form's seconds up to which the next one is tried again."""
+FARTHER = 1.5
+"""Times a batch must be as large as another one for the two to tell B from B B."""
 MARGIN = 0.05
 """Share of the need that must be available beyond it."""
 
@@ -79,14 +81,24 @@ class Growth:
         return B - B % step
 
 
-def grown(given: Growth, B: int, extra: float, *, linear: bool) -> Growth:
-    """``given``, what inputs and gradients take, and ``extra`` bytes measured at ``B``.
+Measured = tuple[int, float]
+"""B, and bytes beyond inputs and gradients."""
 
-    All of the extra is taken to grow with B B (``linear``: with B), faster than a part of it does.
+
+def grown(
+    given: Growth, at: Measured, smaller: Measured | None = None, *, linear: bool = False
+) -> Growth:
+    """``given``, what inputs and gradients take, and what was measured.
+
+    All of the extra is taken to grow with B B (``linear``: with B), faster than a part of it does;
+    a ``smaller`` batch tells the part that grows with B.
     """
-    if linear:
-        return replace(given, pair=given.pair + extra / B)
-    return replace(given, square=given.square + extra / B**2)
+    B, extra = at
+    square = 0.0 if linear else extra / B**2
+    if smaller is not None and not linear:
+        less, extra_of_less = smaller
+        square = min(max((extra / B - extra_of_less / less) / (B - less), 0.0), square)
+    return replace(given, pair=given.pair + extra / B - square * B, square=square)
 
 
 def inputs_and_gradients(objective: Objective) -> Growth:
@@ -137,7 +149,7 @@ def chosen(
     given = inputs_and_gradients(objective)
     least, _ = next(iter(first.values()))
     guesses = {
-        form: grown(given, case.B, extra, linear=linear)
+        form: grown(given, (case.B, extra), linear=linear)
         for form, (seconds, extra) in list(first.items())[:2]
         if seconds <= CONTENDER * least
     }
@@ -150,7 +162,8 @@ def chosen(
     found = {form: timed_and_measured(form, values) for form in guesses}
     fastest = min(found, key=lambda form: found[form][0])
     told = "; ".join(f"{form.name} {duration(seconds)}" for form, (seconds, _) in found.items())
-    growth = grown(given, B, found[fastest][1], linear=linear)
+    smaller = (case.B, first[fastest][1]) if B >= FARTHER * case.B else None
+    growth = grown(given, (B, found[fastest][1]), smaller, linear=linear)
     return fastest, growth, {f"tried at B {B}": told}
 
 

@@ -209,9 +209,19 @@ def test_growth_is_what_was_measured(benchmarks):
               if isinstance(x, np.ndarray)]  # fmt: skip
     assert given.bytes(3) == 2 * sum(x.nbytes for x in arrays)
     for linear, square in ((True, 0), (False, 9e6 / 3**2)):
-        grown = largest.grown(given, 3, 9e6, linear=linear)
+        grown = largest.grown(given, (3, 9e6), linear=linear)
         assert grown.bytes(3) == given.bytes(3) + 9e6
         assert grown.square == square
+
+
+@pytest.mark.parametrize(
+    ("smaller", "pair", "square"),
+    [((2, 40), 10, 5), ((2, 80), 30, 0), ((2, 20), 0, 7.5), ((2, 1_000), 30, 0)],
+)
+def test_two_batches_tell_what_grows_with_their_square(benchmarks, smaller, pair, square):
+    largest = benchmarks["bench_largest"]
+    grown = largest.grown(largest.Growth(0, 3, 0), (4, 120), smaller)
+    assert (grown.pair, grown.square) == (3 + pair, square)
 
 
 def test_form_is_chosen_again_at_a_larger_batch(benchmarks, monkeypatch):
@@ -222,13 +232,13 @@ def test_form_is_chosen_again_at_a_larger_batch(benchmarks, monkeypatch):
     monkeypatch.setattr(largest, "reserve", lambda need: None)
     monkeypatch.setattr(largest, "arguments", lambda objective, sizes: {"B": sizes.B})
     monkeypatch.setattr(largest, "timed_and_measured", lambda form, values: again[form])
-    tried = {first: (1.0, 16e6), second: (1.2, 12e6), third: (1.21, 9e6)}
+    tried = {first: (1.0, 16e6), second: (1.2, 32e6), third: (1.21, 9e6)}
     form, growth, notes = largest.chosen(case, tried, 1e9)
     assert form == second
-    assert growth.square == 300e6 / 15**2
+    assert growth.square == (300e6 / 15 - 32e6 / 4) / (15 - 4)
     assert notes == {"tried at B 15": "a 8 s; b 7 s"}
     form, growth, notes = largest.chosen(case, {first: (1.0, 16e6), slow: (1.3, 1e6)}, 1e9)
-    assert (form, growth.square) == (first, 400e6 / 15**2)
+    assert (form, growth.bytes(15)) == (first, 15 * 8192 + 400e6)
     form, growth, notes = largest.chosen(case, tried, 4 * 16e6)
     assert (form, growth.square, notes) == (first, 16e6 / 4**2, {})
 
