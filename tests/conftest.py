@@ -1,7 +1,10 @@
-"""Shared by all tests: which csparc is tested, seeded draws, and the thread count put back."""
+"""Shared by all tests: which csparc is tested, seeded draws, the thread count put back, and the
+modules of benchmarks/."""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,3 +33,18 @@ def _same_threads():
 def root() -> Path:
     """The repository, for tests that read its sources."""
     return Path(__file__).resolve().parent.parent
+
+
+BENCHMARKS = (
+    "results", "plot", "docs_tables", "peers", "sparc_cases", "objective_batches", "harness",
+    "memory", "objective_forms", "bench_largest",
+)  # fmt: skip
+
+
+@pytest.fixture
+def benchmarks(root, monkeypatch):
+    """The modules of benchmarks/ by name, which import one another as scripts do."""
+    monkeypatch.syspath_prepend(str(root / "benchmarks"))
+    yield {name: importlib.import_module(name) for name in BENCHMARKS}
+    for name in BENCHMARKS:
+        sys.modules.pop(name, None)
