@@ -6,16 +6,23 @@ import argparse
 import os
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
-from csparc.cli import common
+from csparc.cli import common, objective
 
 FULL_STEPS, QUICK_STEPS = 6000, 700
 """Of 64 pairs: about five minutes, and about one, at 0.045 s a step (two cores of Zen 4)."""
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 FOLDER = "csparc-demo"
+ABOUT = (
+    "Train preset nano on generated scenes (or on your pictures), evaluate it, and write one HTML "
+    "page with the results. The last line printed is its path. The number of steps is fixed, so a "
+    "seed gives the same result on every run; a slower machine, or a loss that costs more than "
+    "SPARC (gloria most), takes longer. --minutes fits the steps to the machine instead."
+)
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -23,10 +30,9 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         "demo",
         parents=[shared],
         help="train a small model and show what it learned",
-        description="Train preset nano on generated scenes (or on your pictures), evaluate it, and "
-        "write one HTML page with the results. The last line printed is its path. The "
-        "number of steps is fixed, so a seed gives the same result on every run; a "
-        "slower machine takes longer. --minutes fits the steps to the machine instead.",
+        description=textwrap.fill(ABOUT, 80),
+        epilog=objective.loss_options(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(
         parser,
@@ -37,9 +43,10 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out",
         metavar="DIR",
-        help=f"folder for the page and the run (default {FOLDER} here, or a "
-        "temporary folder where that cannot be written)",
+        help=f"folder for the page and the run (default {FOLDER} here, with another loss "
+        f"{FOLDER}-LOSS, or a temporary folder where that cannot be written)",
     )
+    objective.add_loss(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="about one minute instead of five")
     length.add_argument(
@@ -62,9 +69,11 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from csparc.demo.plan import DemoPlan
     from csparc.demo.run import demonstrate
+    from csparc.losses.table import make_loss
     from csparc.viz.page import write_page
 
-    out = output_folder(arguments.out)
+    make_loss(arguments.loss, arguments.loss_opt)  # refuses a wrong name before a folder is made
+    out = output_folder(arguments.out, arguments.loss)
     threads = common.use_threads(arguments.threads)
     steps = arguments.steps or (QUICK_STEPS if arguments.quick else FULL_STEPS)
     plan = DemoPlan(
@@ -76,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         lr=LEARNING_RATE,
         seed=arguments.seed,
         threads=threads,
+        loss=arguments.loss,
+        loss_options=tuple(arguments.loss_opt),
     )
     begun = time.monotonic()
     result = demonstrate(plan, say)
@@ -91,13 +102,15 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def output_folder(wanted: str | None) -> Path:
+def output_folder(wanted: str | None, loss: str = "sparc") -> Path:
     """The folder to write to, made and known to be writable.
 
-    Without a wish it is ``csparc-demo`` here; where that fails, a temporary folder, and a line
-    says so. A wished-for folder that cannot be written to is an error.
+    Without a wish it is ``csparc-demo`` here, with another loss ``csparc-demo-LOSS``; where that
+    fails, a temporary folder, and a line says so. A wished-for folder that cannot be written to is
+    an error.
     """
-    folder = Path(wanted or FOLDER).absolute()
+    name = FOLDER if loss == "sparc" else f"{FOLDER}-{loss.replace('+', '-')}"
+    folder = Path(wanted or name).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
@@ -105,6 +118,6 @@ def output_folder(wanted: str | None) -> Path:
     except OSError as error:
         if wanted is not None:
             raise
-        folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}-"))
-        say(f"{error.filename or FOLDER}: {error.strerror}; writing to {folder} instead")
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        say(f"{error.filename or name}: {error.strerror}; writing to {folder} instead")
     return folder

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from dataclasses import fields
 from typing import get_type_hints
 
-from csparc.cli import common
-from csparc.losses.table import LOSSES, suited_model
+from csparc.cli import common, objective
+from csparc.losses.table import suited_model
 from csparc.trainer.config import DUPLICATES, TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
@@ -20,7 +19,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="train a model on your own pictures",
         description="Train a model. Flags are spelled as in open_clip where it has them.",
-        epilog=_loss_options(),
+        epilog=objective.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(parser, "--train-data")
@@ -64,16 +63,7 @@ def _add_model(group) -> None:
         help="a field of the model's configuration, such as causal=true or "
         "context_length=55; may be repeated",
     )
-    group.add_argument(
-        "--loss", default="sparc", metavar="NAME", help=f"{', '.join(LOSSES)} (default sparc)"
-    )
-    group.add_argument(
-        "--loss-opt",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="an option of the loss, such as local_weight=5; may be repeated; listed below",
-    )
+    objective.add_loss(group)
     group.add_argument(
         "--tokenizer",
         metavar="FILE",
@@ -92,19 +82,6 @@ def _add_model(group) -> None:
         help="let the begin and end tokens of captions into the local loss "
         "(default: only what stands between them)",
     )
-
-
-def _loss_options() -> str:
-    """The keys of ``--loss-opt``, a paragraph a loss."""
-    from csparc.losses.options import options_of
-
-    lines = ["options of the losses (csparc info --loss NAME explains them):"]
-    for name in LOSSES:
-        keys = ", ".join(option.name for option in options_of(name)) or "none"
-        lines += textwrap.wrap(
-            f"{name:12s}{keys}", 80, initial_indent="  ", subsequent_indent=" " * 14
-        )
-    return "\n".join(lines)
 
 
 def _add_pictures(group) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from csparc.evaluate.explain import Explanation
 from csparc.evaluate.features import Features
+from csparc.losses.alignment import NAMES
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,26 @@ class DemoPlan:
     seed: int
     threads: int
     model: str = "nano"
+    loss: str = "sparc"
+    loss_options: tuple[str, ...] = ()
+    """The loss by its name in `csparc.losses.table`, and its options as ``KEY=VALUE``."""
 
     def command(self) -> str:
         """The command line that repeats the run."""
         data = ["--data", self.data] if self.data else []
-        words = ["csparc", "demo", *data, "--steps", str(self.steps), "--seed", str(self.seed)]
+        loss = [] if self.loss == "sparc" else ["--loss", self.loss]
+        for option in self.loss_options:
+            loss += ["--loss-opt", option]
+        length = ["--steps", str(self.steps), "--seed", str(self.seed)]
+        words = ["csparc", "demo", *data, *loss, *length]
         return shlex.join(words)
+
+    def objective(self) -> str:
+        """The loss as people call it, with the options given: ``FILIP (keep=0.5)``; empty for
+        SPARC as it is by default."""
+        if self.loss_options:
+            return f"{NAMES[self.loss]} ({', '.join(self.loss_options)})"
+        return "" if self.loss == "sparc" else NAMES[self.loss]
 
 
 @dataclass(frozen=True)
@@ -49,7 +64,8 @@ class Evaluation:
 
     ``pictures`` [N] are uint8 views as the model sees them. ``grounding`` and ``placement`` are
     about the first caption of each; ``alignments`` explains the longest of the first few;
-    ``sentences`` is `sentence_placement` of every caption about one object of several.
+    ``sentences`` is `sentence_placement` of every caption about one object of several;
+    ``words_alike`` of the first captions, None where weights are of whole captions.
     """
 
     features: Features
@@ -60,3 +76,4 @@ class Evaluation:
     semantic: dict | None
     placement: dict | None
     sentences: dict | None
+    words_alike: float | None

@@ -29,10 +29,12 @@ def build_result(
     """Everything the page shows of a finished run."""
     features = trained.features
     truth = data.truth(features)
+    loss = f" with {plan.objective()}" if plan.objective() else ""
     return DemoResult(
-        title=f"What {duration(training.seconds)} of training taught a small model",
+        title=f"What {duration(training.seconds)} of training{loss} taught a small model",
         conditions=_conditions(plan, data, training, len(trained.pictures)),
         model=plan.model,
+        loss=plan.loss,
         parameters=training.parameters,
         data=data.description,
         steps=plan.steps,
@@ -46,13 +48,16 @@ def build_result(
         semantic=trained.semantic,
         untrained_semantic=untrained.semantic,
         placement=trained.placement,
+        words_alike=trained.words_alike,
         untrained_placement=untrained.placement,
         sentence_placement=trained.sentences,
         untrained_sentence_placement=untrained.sentences,
         text_searches=text_searches(features, trained.pictures, SEARCHES, truth),
         image_searches=image_searches(features, trained.pictures, SEARCHES, truth),
         alignments=[
-            Alignment(picture, caption, one.words, one.weights, one.grid, one.sentence)
+            Alignment(
+                picture, caption, one.words, one.weights, one.grid, one.sentence, one.chosen_by
+            )
             for picture, (caption, one) in zip(trained.pictures, trained.alignments)
         ],
         configuration=configuration,

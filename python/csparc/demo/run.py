@@ -15,7 +15,7 @@ from csparc.demo.data import DemoData, open_demo_data
 from csparc.demo.plan import DemoPlan, Evaluation, Training
 from csparc.demo.report import build_result, configuration_of
 from csparc.evaluate import evaluate_grounding, evaluate_retrieval
-from csparc.evaluate.diagnose import single_object_sentences
+from csparc.evaluate.diagnose import local_scale, places, single_object_sentences
 from csparc.evaluate.explain import (
     Explanation,
     LocalFeatures,
@@ -24,7 +24,8 @@ from csparc.evaluate.explain import (
     sentence_maps,
 )
 from csparc.evaluate.features import encode_dataset
-from csparc.losses import SparcLoss
+from csparc.evaluate.grounding import words_alike
+from csparc.losses.table import make_loss, suited_model
 from csparc.models import PRESETS
 from csparc.trainer import TrainConfig, Trainer
 from csparc.viz import read_log
@@ -46,15 +47,17 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
         vocab_size=VOCABULARY,
         context_length=PRESETS[plan.model].context_length,
     )
-    loss = SparcLoss()
+    loss = make_loss(plan.loss, plan.loss_options)
     if plan.minutes is not None:
         say("timing a few steps")
-        plan = replace(plan, steps=fitting_steps(plan, data, tokenizer, loss))
-    model = csparc.create_model(plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed)
+        plan = replace(plan, steps=fitting_steps(plan, data, tokenizer))
+    model = create_model(plan, tokenizer, loss)
     say(
         f"{data.description}: {len(data.train):,} pictures to train on, {len(data.held_out):,} "
         f"held out; preset {plan.model}, {plan.steps:,} steps of {plan.batch_size} pairs"
     )
+    if plan.objective():
+        say(f"loss: {plan.objective()}")
     config = TrainConfig(
         batch_size=plan.batch_size,
         steps=plan.steps,
@@ -85,6 +88,13 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     return build_result(plan, data, training, untrained, trained, configuration)
 
 
+def create_model(plan: DemoPlan, tokenizer: Any, loss: Any) -> Any:
+    """The plan's model as it starts, of the kind that suits the loss."""
+    return csparc.create_model(
+        plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed, **suited_model(loss)
+    )
+
+
 class Look:
     """Evaluates a model, as it is at the moment, on the demo's held-out pairs."""
 
@@ -109,31 +119,23 @@ class Look:
             found.mask,
             text_global=found.text_global,
             loss=self.loss,
-            logit_scale=float(np.exp(model.logit_scale.data[0])),
+            logit_scale=local_scale(model, self.loss),
         )
         longest = [max(captions, key=len) for captions in own[:ALIGNMENTS]]
         shown = self._explain(images[:ALIGNMENTS], longest)[1]
         maps = sentence_maps(model, self.tokenizer, images[:ALIGNMENTS], longest)
         shown = [replace(one, sentence=row) for one, row in zip(shown, maps)]
-        semantic = placed = sentences = None
+        semantic, placed, by_word = None, {}, grounding["weights"]["of"] == "words"
         if self.data.scenes is not None:
-            from csparc.evaluate.scenes import placement, semantic_recall, sentence_placement
+            from csparc.evaluate.scenes import semantic_recall
 
             semantic = semantic_recall(self.data.scenes, *arrays, features.items)
+            items = features.items.tolist()
+            own = None if by_word else (self.loss, "own", False)
             spoken = single_object_sentences(
-                model, self.tokenizer, self.data.scenes, features.items.tolist(), images
+                model, self.tokenizer, self.data.scenes, items, images, own
             )
-            sentences = sentence_placement(
-                self.data.scenes, spoken.items, spoken.objects, spoken.maps, model.config.grid
-            )
-            placed = placement(
-                self.data.scenes,
-                features.items.tolist(),
-                [0] * len(views),
-                [one.words for one in explained],
-                [one.ranking for one in explained],
-                model.config.grid,
-            )
+            placed = places(self.data.scenes, items, explained, [spoken], model.config.grid)
         return Evaluation(
             features,
             evaluate_retrieval(*arrays),
@@ -141,8 +143,9 @@ class Look:
             views,
             list(zip(longest, shown)),
             semantic,
-            placed,
-            sentences,
+            placed.get("placement"),
+            placed.get("sentence_placement"),
+            words_alike([one.ranking for one in explained]) if by_word else None,
         )
 
     def _explain(
@@ -153,9 +156,10 @@ class Look:
         return found, explanations(self.tokenizer, found.ids, aligned, self.model.config.grid)
 
 
-def fitting_steps(plan: DemoPlan, data: DemoData, tokenizer: Any, loss: Any) -> int:
+def fitting_steps(plan: DemoPlan, data: DemoData, tokenizer: Any) -> int:
     """Steps that take about ``plan.minutes`` here, timed on a model that is thrown away."""
-    model = csparc.create_model(plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed)
+    loss = make_loss(plan.loss, plan.loss_options)
+    model = create_model(plan, tokenizer, loss)
     config = TrainConfig(
         batch_size=plan.batch_size, steps=_TIMED_STEPS, seed=plan.seed, progress="none"
     )

@@ -109,7 +109,7 @@ def diagnose(
         rule=rule,
     )
     if scenes:
-        figures |= _places(dataset, items, explained, sentences, model.config.grid)
+        figures |= places(dataset, items, explained, sentences, model.config.grid)
     return figures | {"logit_scale": scale, "bad_items": len(loader.report)}
 
 
@@ -161,7 +161,7 @@ def single_object_sentences(
     return Sentences(named_items, objects, maps, weights)
 
 
-def _places(
+def places(
     scenes: Scenes,
     items: Sequence[int],
     explained: Sequence[Explanation],

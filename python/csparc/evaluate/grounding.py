@@ -8,6 +8,7 @@ grounding; the gap between matched and swapped patches, and the place of the sel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,6 +141,17 @@ def _contrast_figures(gaps: np.ndarray, mask: np.ndarray, by_word: bool) -> dict
         "chance_local_loss": float(np.log(lengths[live]).mean()),
     }
     return figures if by_word else dict.fromkeys(figures)
+
+
+def words_alike(rankings: Sequence[np.ndarray]) -> float:
+    """Whether the words of one caption select different patches: ``rankings[b]`` [T, P] of its T
+    words. Returns the mean correlation between two of them, over captions: 1 where all words of a
+    caption weigh the patches alike; nan where no caption has two words with differing weights."""
+    means = []
+    for rows in rankings:
+        first, second = np.triu_indices(len(rows), 1)
+        means.append(_mean(_correlation(rows[first], rows[second])))
+    return _mean(np.array(means))
 
 
 def alignment_scores(weights, inside, outside=None) -> dict:

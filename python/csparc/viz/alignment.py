@@ -14,7 +14,7 @@ from csparc._extras import require
 from csparc.viz.layout import Layout, lay_out
 from csparc.viz.legend import BEST, FOOT, WEIGHT, draw_legend
 from csparc.viz.overlay import enlarge, light_patches
-from csparc.viz.wording import spread
+from csparc.viz.wording import below_panel
 
 if TYPE_CHECKING:
     from csparc.data.transforms import Preprocess
@@ -102,7 +102,7 @@ def plot_alignment(
     layout = lay_out(len(words) + 1, np.shape(image)[0] / np.shape(image)[1], columns)
     pixels = round(DPI * layout.panel_height)
     panels = [(PICTURE, enlarge(image, pixels), below)] + [
-        (word, light_patches(image, row, grid, pixels, value), _below(row, value))
+        (word, light_patches(image, row, grid, pixels, value), below_panel(row, value))
         for word, row, value in zip(words, weights, values, strict=True)
     ]
     figure, top = _figure(layout, THEMES[theme], (heading, title, " ".join(notes)), bool(words))
@@ -150,13 +150,6 @@ def _square(patches: int) -> tuple[int, int]:
     if side * side != patches:
         raise ValueError(f"{patches} patches make no square: give grid=(rows, columns)")
     return side, side
-
-
-def _below(weights: np.ndarray, values: np.ndarray | None) -> str:
-    """What stands under a word's panel."""
-    if values is None or not np.any(weights > 0):
-        return spread(weights)
-    return f"{np.max(np.asarray(values)[weights > 0]):.2f}"
 
 
 def _figure(layout: Layout, colours: dict, texts: tuple[str, str, str], legend: bool):

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from csparc._version import __version__
+from csparc.viz.objective import limits, panels
 from csparc.viz.overlay import data_uri, enlarge, light_patches, place_of_heaviest
 from csparc.viz.result import Alignment, DemoResult
 from csparc.viz.searches import searches_section
@@ -20,17 +21,15 @@ from csparc.viz.sections import (
     retrieval_section,
     section,
 )
-from csparc.viz.wording import SAME_PLACES, spread
+from csparc.viz.wording import (
+    SAME_PLACES,
+    below_panel,
+    placement_verdict,
+    points,
+    words_alike_verdict,
+)
 
 _PANEL = 144
-_ALWAYS = (
-    "Anything at the paper’s scale. The paper trains on billions of pairs; none of its figures can "
-    "be checked by this run, and this page claims none of them.",
-    "That the fine-grained loss helps. That needs the same run without it, and one with it on "
-    "shuffled patches, over several seeds. This is one run with one seed, and figures of such "
-    "short runs move by several points from seed to seed.",
-    "Zero-shot classification, segmentation, detection, captioning: not measured here.",
-)
 
 
 def render(result: DemoResult) -> str:
@@ -71,28 +70,35 @@ def write_page(result: DemoResult, path: str | PathLike) -> Path:
 
 def alignment_section(result: DemoResult) -> str:
     """For each caption, one panel a word: the patches it selected, lit on the dimmed picture."""
-    lead = (
-        "One panel a word: the patches it weighs most in the local loss. Colour goes with the "
-        "weight, the amber line runs around the fewest patches that hold a quarter of it, and the "
-        "line below counts how many equal weights would spread as widely. “Sentence” compares the "
-        "whole sentence with each patch, as finding pictures does, and outlines the nearest. The "
-        "first held-out pictures in order, each with the longest of its sentences. "
+    weights = result.grounding["weights"]
+    match = any(item.chosen_by is not None for item in result.alignments)
+    lead = escape(panels(result.loss, weights, match)) + (
+        "“Sentence” compares the whole sentence with each patch, as finding pictures does, and "
+        "outlines the nearest. The first held-out pictures in order, each with the longest of its "
+        "sentences. "
     )
-    if result.grounding["place_correlation"] > SAME_PLACES:
+    control = 'see <a href="#control">the control</a>.'
+    one = "sentence" if weights["of"] == "captions" else "word"
+    fixed = result.grounding["place_correlation"] > SAME_PLACES
+    if fixed:
         lead += (
-            "<strong>In this run a word selects much the same places whatever the picture shows: "
-            'compare a word from row to row, and see <a href="#control">the control</a>.'
-            "</strong>"
+            f"<strong>In this run a {one} selects much the same places whatever the picture shows: "
+            f"compare a {one} from row to row, and {control}</strong>"
         )
-    else:
-        lead += 'A selection is not yet a found object: see <a href="#control">the control</a>.'
+    alike = result.loss != "sparc" and (result.words_alike or 0) > SAME_PLACES
+    if points(result.placement):
+        lead += f" <strong>{escape(placement_verdict(result.placement))}</strong>"
+    if alike:
+        lead += f" <strong>{escape(words_alike_verdict(result.words_alike))}</strong>"
+    if not (fixed or alike or points(result.placement)):
+        lead += f"A selection is not yet a found object: {control}"
     body = "".join(_alignment(item) for item in result.alignments)
-    return section("alignment", "Which patches each word selected", lead, body)
+    return section("alignment", f"Which patches each {one} selected", lead, body)
 
 
 def limits_section(result: DemoResult) -> str:
     """What a reader must not conclude from the page."""
-    items = "".join(f"<li>{escape(note)}</li>" for note in (*result.notes, *_ALWAYS))
+    items = "".join(f"<li>{escape(note)}</li>" for note in (*result.notes, *limits(result.loss)))
     lead = "This page shows one short run. It does not show:"
     return section("limits", "What is not shown", lead, f'<ul class="limits">{items}</ul>')
 
@@ -111,12 +117,15 @@ def _alignment(item: Alignment) -> str:
             '<figure class="whole"><figcaption>sentence</figcaption>'
             f'<img src="{data_uri(lit)}" alt="{escape(alt)}"></figure>'
         )
-    for word, weights in zip(item.words, item.weights, strict=True):
-        lit = light_patches(item.image, weights, item.grid, size=_PANEL)
-        alt = f"{word}: heaviest patch in {place_of_heaviest(weights, item.grid)}"
+    values = [None] * len(item.words) if item.chosen_by is None else item.chosen_by
+    for word, weights, value in zip(item.words, item.weights, values, strict=True):
+        lit = light_patches(item.image, weights, item.grid, _PANEL, value)
+        best = "heaviest patch" if value is None else "best match"
+        alt = f"{word}: {best} in {place_of_heaviest(weights, item.grid)}"
         panels.append(
             f"<figure><figcaption>{escape(word)}</figcaption>"
-            f'<img src="{data_uri(lit)}" alt="{escape(alt)}"><em>{spread(weights)}</em></figure>'
+            f'<img src="{data_uri(lit)}" alt="{escape(alt)}">'
+            f"<em>{below_panel(weights, value)}</em></figure>"
         )
     return (
         f'<article class="alignment"><h3>“{escape(item.caption)}”</h3>'

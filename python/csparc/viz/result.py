@@ -45,6 +45,7 @@ class Alignment:
     """A picture [H, W, 3] (uint8), words of a caption, and the weights [T, P] of each on a grid.
 
     ``sentence`` [P]: similarity of the whole caption with every patch, of any range.
+    ``chosen_by`` [T, P]: where weights mark a best match, what it is the best by.
     """
 
     image: np.ndarray
@@ -53,6 +54,7 @@ class Alignment:
     weights: np.ndarray
     grid: tuple[int, int]
     sentence: np.ndarray | None = None
+    chosen_by: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class DemoResult:
     `csparc.evaluate.scenes`). ``log`` holds one dict a step (see
     `csparc.viz.read_log`). ``configuration`` maps a heading to names and values. ``conditions`` is
     the sentence every claim on the page stands under; ``notes`` are further limits to state.
+    ``loss`` is the name of the loss trained, as in `csparc.losses.table`; ``words_alike`` of
+    `csparc.evaluate.grounding`, where words have weights.
     """
 
     title: str
@@ -92,4 +96,6 @@ class DemoResult:
     alignments: Sequence[Alignment] = ()
     configuration: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     command: str = "csparc demo"
+    loss: str = "sparc"
+    words_alike: float | None = None
     notes: Sequence[str] = ()

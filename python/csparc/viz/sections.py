@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 
 from csparc.viz.curves import curve, smooth
+from csparc.viz.objective import curves_of, has_both
 from csparc.viz.result import DemoResult
 from csparc.viz.svg import line_chart
 from csparc.viz.wording import (
@@ -17,12 +18,7 @@ from csparc.viz.wording import (
     placement_verdict,
     places_verdict,
     sentence_verdict,
-)
-
-_CURVES = (
-    ("global_loss", "Global loss", "pictures against sentences, over a batch"),
-    ("local_loss", "Local loss", "words against patches, within one pair"),
-    ("logit_scale", "Logit scale", "learned inverse temperature, at most 100"),
+    words_alike_verdict,
 )
 
 
@@ -48,15 +44,7 @@ def headline(result: DemoResult) -> str:
                 f"chance {per_cent(trained['chance'][key])}, untrained {per_cent(before[key])}",
             )
         )
-    local = result.grounding
-    tiles.append(
-        (
-            f"{figure(local['matched']['local_loss'])} <small>vs</small> "
-            f"{figure(local['swapped']['local_loss'])}",
-            "local loss: own patches vs another picture’s",
-            f"telling nothing apart would be {figure(local['chance_local_loss'])}",
-        )
-    )
+    tiles += _alignment_tile(result)
     tiles.append(
         (
             duration(result.seconds),
@@ -74,6 +62,39 @@ def headline(result: DemoResult) -> str:
         f'</p><h1>{escape(result.title)}</h1><p class="lead">{escape(result.conditions)}</p>'
         f'<ul class="tiles">{cards}</ul></header>'
     )
+
+
+def _alignment_tile(result: DemoResult) -> list[tuple[str, str, str]]:
+    """SPARC's control; of another loss whether words point at their objects, where that is known.
+
+    (figure, name, note), or nothing.
+    """
+    local = result.grounding
+    if result.loss == "sparc":
+        return [
+            (
+                f"{figure(local['matched']['local_loss'])} <small>vs</small> "
+                f"{figure(local['swapped']['local_loss'])}",
+                "local loss: own patches vs another picture’s",
+                f"telling nothing apart would be {figure(local['chance_local_loss'])}",
+            )
+        ]
+    if not result.placement:
+        return []
+
+    def areas(found: Mapping) -> list[str]:
+        return [per_cent(found[kind]["auc"]) for kind in result.placement if kind in found]
+
+    now = [found["auc"] for found in result.placement.values()]
+    names = " and ".join(PARTS_OF_SPEECH.get(kind, kind) for kind in result.placement)
+    before = " and ".join(areas(result.untrained_placement or {}))
+    return [
+        (
+            " <small>and</small> ".join(map("{:.0f}".format, now)) + "\N{NO-BREAK SPACE}%",
+            f"{names}: a patch of their object above another object’s",
+            f"chance {per_cent(50.0)}" + (f", untrained {before}" if before else ""),
+        )
+    ]
 
 
 def retrieval_section(result: DemoResult) -> str:
@@ -139,7 +160,7 @@ def retrieval_section(result: DemoResult) -> str:
 def curves_section(result: DemoResult) -> str:
     """The losses and the scale, step by step."""
     charts = []
-    for key, title, note in _CURVES:
+    for key, title, note in curves_of(result.loss):
         steps, values = curve(result.log, key)
         if len(values):
             drawn = line_chart(title, steps, values, smooth(values))
@@ -153,40 +174,58 @@ def curves_section(result: DemoResult) -> str:
 
 
 def grounding_section(result: DemoResult) -> str:
-    """The local loss on a pair's own patches and on another picture's, and what follows."""
-    found = result.grounding
+    """What the words select on a pair's own patches and on another picture's, and what follows."""
+    found, sparc = result.grounding, result.loss == "sparc"
+    weights = found["weights"]
+    one = "sentence" if weights["of"] == "captions" else "word"
+    table = _control_table(found, one, sparc)
+    verdict = f'<p class="verdict">{escape(grounding_verdict(found))}</p>' if sparc else ""
+    if found["place_correlation"] == found["place_correlation"]:
+        text = places_verdict(found["place_correlation"], one)
+        verdict += f'<p class="verdict">{escape(text)}</p>'
+    if not sparc and result.words_alike is not None and result.words_alike == result.words_alike:
+        verdict += f'<p class="verdict">{escape(words_alike_verdict(result.words_alike))}</p>'
+    if result.placement is not None:
+        verdict += _placement(result)
+    swapped = f"with the patches of another picture, {found['n']:,} held-out pairs."
+    if sparc:
+        title = "Does the local loss look at the picture?"
+        lead = (
+            "SPARC’s local loss asks each word to recognise the mix of patches it selected among "
+            "the mixes of the sentence’s other words. A word takes part in choosing its own "
+            "patches, so the loss can fall without any look at the picture. The control: the same "
+            f"sentences {swapped}"
+        )
+    else:
+        title = f"Does what a {one} selects depend on the picture?"
+        about = escape(" ".join([f"{weights['title']}.", *weights["notes"]]))
+        lead = f"{about} The control: the same sentences {swapped}"
+    return section("control", title, lead, table + verdict)
+
+
+def _control_table(found: Mapping, one: str, sparc: bool) -> str:
+    """The figures beside the control's: SPARC's loss and its zeros are those of SPARC alone."""
+    kinds = [
+        ("effective_patches", f"patches a {one} spreads over", figure, f"of {found['patches']}")
+    ]
+    if sparc:
+        accuracy = f"chance {per_cent(found['chance_token_accuracy'])}"
+        kinds = [
+            ("local_loss", "local loss", figure, f"chance {figure(found['chance_local_loss'])}"),
+            ("token_accuracy", "words told apart", per_cent, accuracy),
+            *kinds,
+            ("zeroed", "weights set to zero", per_cent, ""),
+        ]
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td>{show(found["matched"][key])}</td>'
         f"<td>{show(found['swapped'][key])}</td><td>{reference}</td></tr>"
-        for key, name, show, reference in (
-            ("local_loss", "local loss", figure, f"chance {figure(found['chance_local_loss'])}"),
-            (
-                "token_accuracy",
-                "words told apart",
-                per_cent,
-                f"chance {per_cent(found['chance_token_accuracy'])}",
-            ),
-            ("effective_patches", "patches a word spreads over", figure, f"of {found['patches']}"),
-            ("zeroed", "weights set to zero", per_cent, ""),
-        )
+        for key, name, show, reference in kinds
+        if key != "zeroed" or found["matched"][key] > 0
     )
-    table = (
+    return (
         '<table><thead><tr><td></td><th scope="col">own picture</th><th scope="col">another’s</th>'
         f'<th scope="col">reference</th></tr></thead><tbody>{rows}</tbody></table>'
     )
-    verdict = f'<p class="verdict">{escape(grounding_verdict(found))}</p>'
-    if found["place_correlation"] == found["place_correlation"]:
-        text = places_verdict(found["place_correlation"])
-        verdict += f'<p class="verdict">{escape(text)}</p>'
-    if result.placement is not None:
-        verdict += _placement(result)
-    lead = (
-        "SPARC’s local loss asks each word to recognise the mix of patches it selected among the "
-        "mixes of the sentence’s other words. A word takes part in choosing its own patches, so "
-        "the loss can fall without any look at the picture. The control: the same sentences with "
-        f"the patches of another picture, {found['n']:,} held-out pairs."
-    )
-    return section("control", "Does the local loss look at the picture?", lead, table + verdict)
 
 
 def _placement(result: DemoResult) -> str:
@@ -220,12 +259,15 @@ def _placement(result: DemoResult) -> str:
                 f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
                 f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>"
             )
+    asked = "Do words select the object they name?"
+    if "CAPTION" in result.placement:
+        asked = "Do sentences select the object they speak of?"
     sentence = ""
     if result.sentence_placement is not None:
-        text = sentence_verdict(result.sentence_placement)
+        text = sentence_verdict(result.sentence_placement, has_both(result.loss))
         sentence = f'<p class="verdict">{escape(text)}</p>'
     return (
-        '<h3 class="later">Do words select the object they name?</h3><p class="lead">The generator '
+        f'<h3 class="later">{asked}</h3><p class="lead">The generator '
         "knows where every object is, so it can be measured.</p>"
         '<table><thead><tr><td></td><th scope="col">trained</th><th scope="col">untrained</th>'
         f'<th scope="col">chance</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'

@@ -42,6 +42,14 @@ def spread(weights: np.ndarray) -> str:
     return f"over {effective_patches(weights[None])[0]:.0f} of {len(weights)}"
 
 
+def below_panel(weights: np.ndarray, values: np.ndarray | None) -> str:
+    """What stands under a word's panel: over how many patches its weights [P] spread, or where
+    they mark a best match by ``values`` [P], the value of that."""
+    if values is None or not np.any(weights > 0):
+        return spread(weights)
+    return f"{np.max(np.asarray(values)[weights > 0]):.2f}"
+
+
 def grounding_verdict(found: Mapping) -> str:
     """State what the local loss on own and swapped patches shows, by its gap and standard error."""
     gap, error = found["gap"], found["gap_standard_error"]
@@ -68,23 +76,39 @@ def grounding_verdict(found: Mapping) -> str:
     return sentence
 
 
-PARTS_OF_SPEECH = {"NOUN": "nouns", "ADJ": "adjectives"}
+PARTS_OF_SPEECH = {"NOUN": "nouns", "ADJ": "adjectives", "CAPTION": "sentences"}
+POINTING = 55.0
+"""Area under the ROC curve, in per cent, from which words are said to point at their objects."""
 
 
-def places_verdict(correlation: float) -> str:
-    """State whether a word selects the same places in two pictures: above `SAME_PLACES` it does."""
+def places_verdict(correlation: float, one: str = "word") -> str:
+    """State whether a word (``one``) selects the same places in two pictures.
+
+    Above `SAME_PLACES` it does.
+    """
     figures = (
-        f"Between the own and the other picture a word’s weights correlate at {correlation:.2f} "
+        f"Between the own and the other picture a {one}’s weights correlate at {correlation:.2f} "
         "over the places of the grid"
     )
     if correlation > SAME_PLACES:
-        return figures + ": a word selects its own places more than what they show."
+        return figures + f": a {one} selects its own places more than what they show."
     return figures + "."
 
 
-def sentence_verdict(found: Mapping) -> str:
-    """State whether whole sentences lie on their object; within five points nothing is claimed."""
-    if not found["auc"] >= 55.0:
+def words_alike_verdict(correlation: float) -> str:
+    """State whether two words of one sentence select the same patches: above `SAME_PLACES` so."""
+    figures = f"Two words of one sentence correlate at {correlation:.2f} over the patches"
+    if correlation > SAME_PLACES:
+        return figures + ": they select much the same patches."
+    return figures + "."
+
+
+def sentence_verdict(found: Mapping, apart: bool = True) -> str:
+    """State whether whole sentences lie on their object; within five points nothing is claimed.
+
+    ``apart``: the loss has a local part beside a global one.
+    """
+    if not found["auc"] >= POINTING:
         return (
             "Whole sentences, compared with single patches on the global path, do not lie on the "
             "object they speak of: they tell its patches no better than a coin, within five points."
@@ -92,9 +116,14 @@ def sentence_verdict(found: Mapping) -> str:
     return (
         "Whole sentences, compared with single patches on the global path: a sentence about one "
         f"object puts that object’s patches above another object’s in {per_cent(found['auc'])} of "
-        "comparisons. That comes with finding pictures by sentences; the local loss plays no "
-        "direct part in it."
+        "comparisons. That comes with finding pictures by sentences"
+        + ("; the local loss plays no direct part in it." if apart else ".")
     )
+
+
+def points(found: Mapping | None) -> bool:
+    """Whether `placement_verdict` claims that some words point at their objects."""
+    return any(figures["auc"] >= POINTING for figures in (found or {}).values())
 
 
 def placement_verdict(found: Mapping) -> str:
@@ -104,9 +133,10 @@ def placement_verdict(found: Mapping) -> str:
     """
     kind, best = max(found.items(), key=lambda item: item[1]["auc"])
     name = PARTS_OF_SPEECH.get(kind, kind)
-    if not best["auc"] >= 55.0:
+    if not best["auc"] >= POINTING:
+        subject = "Sentences, by these weights," if kind == "CAPTION" else "Words"
         return (
-            "Words do not pick out the object they name: they tell its patches from another "
+            f"{subject} do not pick out the object they name: they tell its patches from another "
             "object’s no better than a coin, within five points."
         )
     return (

@@ -1,0 +1,34 @@
+"""The arguments that choose a loss, the same wherever a command trains."""
+
+from __future__ import annotations
+
+import textwrap
+
+from csparc.losses.table import LOSSES
+
+
+def add_loss(group) -> None:
+    """``--loss`` and ``--loss-opt``, for `csparc.losses.table.make_loss`."""
+    group.add_argument(
+        "--loss", default="sparc", metavar="NAME", help=f"{', '.join(LOSSES)} (default sparc)"
+    )
+    group.add_argument(
+        "--loss-opt",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="an option of the loss, such as local_weight=5; may be repeated; listed below",
+    )
+
+
+def loss_options() -> str:
+    """The keys of ``--loss-opt``, a paragraph a loss: the end of a command's help."""
+    from csparc.losses.options import options_of
+
+    lines = ["options of the losses (csparc info --loss NAME explains them):"]
+    for name in LOSSES:
+        keys = ", ".join(option.name for option in options_of(name)) or "none"
+        lines += textwrap.wrap(
+            f"{name:12s}{keys}", 80, initial_indent="  ", subsequent_indent=" " * 14
+        )
+    return "\n".join(lines)
