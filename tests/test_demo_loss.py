@@ -60,6 +60,7 @@ def test_a_run_with_another_loss_trains_it_and_its_page_speaks_of_it(
     for _, title, note in curves_of(name):
         assert title + " " + note in page
     assert ("select the object they speak of" in page) == (name == "pacl")
+    assert page.count("weightsover") == (12 if name == "pacl" else 0), "a panel a sentence"
     config = checkpoint_loss(path.parent / "run")
     assert config["loss"] == name
     assert config.get("keep") == (0.5 if options else None)

@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from csparc._version import __version__
+from csparc.evaluate.explain import WHOLE
 from csparc.viz.objective import limits, panels
 from csparc.viz.overlay import data_uri, enlarge, light_patches, place_of_heaviest
 from csparc.viz.result import Alignment, DemoResult
@@ -123,7 +124,7 @@ def _alignment(item: Alignment) -> str:
         best = "heaviest patch" if value is None else "best match"
         alt = f"{word}: {best} in {place_of_heaviest(weights, item.grid)}"
         panels.append(
-            f"<figure><figcaption>{escape(word)}</figcaption>"
+            f"<figure><figcaption>{'weights' if word == WHOLE else escape(word)}</figcaption>"
             f'<img src="{data_uri(lit)}" alt="{escape(alt)}">'
             f"<em>{below_panel(weights, value)}</em></figure>"
         )
