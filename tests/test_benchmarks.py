@@ -129,6 +129,16 @@ def test_peers_must_agree(benchmarks):
         check("peer", ours, (1.0, {"patches": np.full(4, 1.01)}))
 
 
+def test_a_key_that_one_program_keeps_is_no_disagreement(benchmarks):
+    check = benchmarks["peers"].check_agreement
+    ours, theirs = np.ones((2000, 4)), np.ones((2000, 4))
+    theirs[:2] = 5
+    check("peer", (1.0, {"patches": ours}), (1.0, {"patches": theirs}))
+    theirs[:3] = 5
+    with pytest.raises(AssertionError, match="gradient of patches differs"):
+        check("peer", (1.0, {"patches": ours}), (1.0, {"patches": theirs}))
+
+
 def test_gradients_in_dicts_are_compared(benchmarks):
     check = benchmarks["peers"].check_agreement
     ours = (1.0, {"attention": {"key": np.ones(2)}})
