@@ -118,7 +118,7 @@ def bfloat16(case: Case, limits: Limits) -> Measurement:
     result = compare(case, limits)
     result.figures["float32, share of the FMA peak"] = result.peak_fraction("float32") or 0.0
     result.notes["multiplies"] = _core.config()["bfloat16"]
-    result.peak = max(fma_peak(limits.threads, "pair_peak") for _ in range(case.repeats))
+    result.peak = max(fma_peak(limits.threads, "bf16_peak") for _ in range(case.repeats))
     return result
 
 

@@ -43,7 +43,7 @@ def products(P: int, L: int, D: int) -> dict[str, tuple[float, Callable[[], None
     none = None
     return {
         "S = V T'": (wide, lambda: _core.product(v, xt, none, none, FETCH, s)),
-        "dT = G' C + dS' V": (wide + tall, lambda: _core.product_pair(g, t, a, v, c)),
+        "dT = G' C + dS' V": (wide + tall, lambda: _core.product_two_terms(g, t, a, v, c)),
         "U = C T'": (tall, lambda: _core.product(c, xt, none, none, 0, u)),
         "dC = G T + e C": (tall, lambda: _core.product(g, t, e, c, 0, dc)),
         "dV = A dC + dS T": (

@@ -55,7 +55,7 @@ class Limits:
 
 
 def fma_peak(threads: int, op: str = "fma_peak") -> float:
-    """FLOP per second of nothing but multiply-adds, now; ``op``: or of bfloat16 "pair_peak"."""
+    """FLOP per second of nothing but multiply-adds, now; ``op``: or of bfloat16 "bf16_peak"."""
     from csparc import _core
 
     work = getattr(_core, op)

@@ -28,7 +28,7 @@ ISAS = {
         "-mprefer-vector-width=512",
     ],
 }
-# What products of bfloat16 pairs are compiled for as well (csparc/la/pair_lanes.h).
+# What products of bfloat16 pairs are compiled for as well (csparc/la/bf16_lanes.h).
 PAIR_ISAS = {"avx512bf16": [*ISAS["avx512"], "-mavx512bf16"]}
 # Functions with vector arguments are inlined: how the ABI passes them does not matter.
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wno-psabi"]
@@ -143,7 +143,7 @@ class BuildCore(build_ext):
         reals = (("f32", []), ("f64", ["-DCS_FLOAT64"]))
         for real, macro in reals[:1] if simd_source else reals:
             isas = (self.isas() or {"portable": []}) if isa_source else {None: []}
-            if '#include "la/pair_lanes.h"' in text and self.isas():
+            if '#include "la/bf16_lanes.h"' in text and self.isas():
                 isas = {**isas, **PAIR_ISAS}
             for isa, isa_flags in isas.items():
                 define = [f"-DCS_ISA={isa}"] if isa else []

@@ -30,14 +30,14 @@ def draw(rng: np.random.Generator, *shape: int) -> np.ndarray:
 def rows_of(x: np.ndarray) -> np.ndarray:
     """[N, D] -> pairs [N, (D + 1) / 2] along D."""
     rows = np.full((x.shape[0], (x.shape[1] + 1) // 2), 0xDEADBEEF, np.uint32)
-    _core.pairs_of_floats(x, rows, None)
+    _core.bf16_of_floats(x, rows, None)
     return rows
 
 
 def stack_of(x: np.ndarray) -> np.ndarray:
     """[N, D] -> pairs [(N + 1) / 2, D] along N."""
     stack = np.full(((x.shape[0] + 1) // 2, x.shape[1]), 0xDEADBEEF, np.uint32)
-    _core.pairs_of_floats(x, None, stack)
+    _core.bf16_of_floats(x, None, stack)
     return stack
 
 
@@ -68,7 +68,7 @@ def test_ties_go_to_even_and_ends_of_the_range() -> None:
     x = np.array([[one + step / 2, one + 3 * step / 2, -one - step / 2, 3.4e38, np.inf, -np.inf]])
     expected = [one, one + 2 * step, -one, np.inf, np.inf, -np.inf]
     back = np.empty(6, np.float32)
-    _core.floats_of_bits(rows_of(x.astype(np.float32)).view(np.uint16)[0], back)
+    _core.floats_of_bf16(rows_of(x.astype(np.float32)).view(np.uint16)[0], back)
     assert (back == expected).all()
 
 
@@ -76,7 +76,7 @@ def test_ties_go_to_even_and_ends_of_the_range() -> None:
 def test_nan_stays_nan(pattern: int) -> None:
     x = np.array([[pattern] * 33], np.uint32).view(np.float32)
     back = np.empty(34, np.float32)
-    _core.floats_of_bits(rows_of(x).view(np.uint16)[0], back)
+    _core.floats_of_bf16(rows_of(x).view(np.uint16)[0], back)
     assert np.isnan(back[:33]).all()
     assert back[33] == 0
 
@@ -92,14 +92,14 @@ def test_forms_of_bits(d: int, masked: bool, rng: np.random.Generator) -> None:
         kept = x[valid != 0]
         rows = np.full((n, (d + 1) // 2), 1, np.uint32)
         stack = np.full(((n + 1) // 2, d), 1, np.uint32)
-        _core.pairs_of_bits(bits(x), valid if masked else None, rows, stack)
+        _core.bf16_of_bits(bits(x), valid if masked else None, rows, stack)
         assert (rows[: len(kept)] == rows_of(kept)).all()
         assert (stack[: (len(kept) + 1) // 2] == stack_of(kept)).all()
         back = np.empty(n * d, np.float32)
-        _core.floats_of_bits(bits(x).ravel(), back)
+        _core.floats_of_bf16(bits(x).ravel(), back)
         assert (back == x.ravel()).all()
         total = x[0].copy()
-        _core.add_bits(3.0, bits(x), total)
+        _core.bf16_add(3.0, bits(x), total)
         close(total, x[0] + 3 * x.sum(0, dtype=float), f"{n}x{d}")
 
 
@@ -107,7 +107,7 @@ def test_transposed_rows(rng: np.random.Generator) -> None:
     for n, d, m in [(1, 2, 8), (5, 7, 8), (13, 33, 16), (55, 64, 56)]:
         rows = rows_of(draw(rng, n, d))
         turned = np.full((rows.shape[1], m), 1, np.uint32)
-        _core.pairs_transpose(rows, turned)
+        _core.bf16_transpose(rows, turned)
         assert (turned[:, :n] == rows.T).all()
         assert (turned[:, n:] == 0).all()
 
@@ -118,7 +118,7 @@ def test_product(m: int, rng: np.random.Generator) -> None:
         for k in INNER:
             a, b = draw(rng, n, k), draw(rng, k, m)
             c = np.full((n, m), np.nan, np.float32)
-            _core.pair_product(rows_of(a), stack_of(b), None, None, FETCH, c)
+            _core.bf16_product(rows_of(a), stack_of(b), None, None, FETCH, c)
             close(c, product(a, b), f"{n}x{m}x{k}")
 
 
@@ -127,7 +127,7 @@ def test_added_rows(hints: int, rng: np.random.Generator) -> None:
     for n, m, k in [(1, 1, 1), (15, 9, 4), (29, 64, 20), (55, 131, 7), (30, 144, 55)]:
         a, b, e, rows = draw(rng, n, k), draw(rng, k, m), draw(rng, n), draw(rng, n, m)
         c = np.full((n, m), np.nan, np.float32)
-        _core.pair_product(rows_of(a), stack_of(b), e, rows, hints, c)
+        _core.bf16_product(rows_of(a), stack_of(b), e, rows, hints, c)
         close(c, product(a, b) + e[:, None].astype(float) * rows, f"{n}x{m}x{k}")
 
 
@@ -136,7 +136,7 @@ def test_two_terms_one_transposed(m: int, rng: np.random.Generator) -> None:
     for n in ROWS:
         a, b, at, bt = draw(rng, n, 11), draw(rng, 11, m), draw(rng, 33, n), draw(rng, 33, m)
         c = np.full((n, m), np.nan, np.float32)
-        _core.pair_product_two(rows_of(a), stack_of(b), stack_of(at), stack_of(bt), c)
+        _core.bf16_product_two_terms(rows_of(a), stack_of(b), stack_of(at), stack_of(bt), c)
         close(c, product(a, b) + product(at.T, bt), f"{n}x{m}")
 
 
@@ -144,7 +144,7 @@ def test_nan_stays_in_its_row() -> None:
     a, b = np.ones((15, 6), np.float32), np.ones((6, 41), np.float32)
     a[7, 3] = np.nan
     c = np.empty((15, 41), np.float32)
-    _core.pair_product(rows_of(a), stack_of(b), None, None, PLAIN, c)
+    _core.bf16_product(rows_of(a), stack_of(b), None, None, PLAIN, c)
     assert np.isnan(c[7]).all()
     assert (np.delete(c, 7, axis=0) == 6).all()
 
@@ -157,23 +157,23 @@ def test_nothing_outside_is_touched(at_end: bool, rng: np.random.Generator) -> N
         a, b, e, rows, c = (guarded(array, at_end) for array in plain)
         a_rows, a_stack = guarded(rows_of(a), at_end), guarded(stack_of(a.T.copy()), at_end)
         b_stack = guarded(stack_of(b), at_end)
-        _core.pairs_of_floats(a, a_rows, None)
-        _core.pairs_of_floats(b, None, b_stack)
+        _core.bf16_of_floats(a, a_rows, None)
+        _core.bf16_of_floats(b, None, b_stack)
         for hints in (PLAIN, STREAM, FETCH):
-            _core.pair_product(a_rows, b_stack, e, rows, hints, c)
-        _core.pair_product_two(a_rows, b_stack, a_stack, b_stack, c)
+            _core.bf16_product(a_rows, b_stack, e, rows, hints, c)
+        _core.bf16_product_two_terms(a_rows, b_stack, a_stack, b_stack, c)
         half = guarded(bits(rounded(a)), at_end)
         stack = guarded(stack_of(a), at_end)
-        _core.pairs_of_bits(half, None, a_rows, stack)
-        _core.floats_of_bits(guarded(half.ravel(), at_end), guarded(a.ravel(), at_end))
-        _core.add_bits(1.0, half, guarded(a[0], at_end))
+        _core.bf16_of_bits(half, None, a_rows, stack)
+        _core.floats_of_bf16(guarded(half.ravel(), at_end), guarded(a.ravel(), at_end))
+        _core.bf16_add(1.0, half, guarded(a[0], at_end))
         turned = guarded(np.zeros((a_rows.shape[1], n + 3), np.uint32), at_end)
-        _core.pairs_transpose(a_rows, turned)
+        _core.bf16_transpose(a_rows, turned)
 
 
 def test_peak_counts_flop() -> None:
     flop = np.empty(3)
-    _core.pair_peak(10, flop)
+    _core.bf16_peak(10, flop)
     assert flop[0] > 0
     assert flop[0] % (4 * 12 * 10) == 0
     assert (flop == flop[0]).all()
@@ -183,7 +183,7 @@ def one_product(path: str) -> None:
     rng = np.random.default_rng(3)
     a, b = draw(rng, 61, 700), draw(rng, 700, 131)
     c = np.empty((61, 131), np.float32)
-    _core.pair_product(rows_of(a), stack_of(b), None, None, PLAIN, c)
+    _core.bf16_product(rows_of(a), stack_of(b), None, None, PLAIN, c)
     np.save(path, c)
 
 

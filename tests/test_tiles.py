@@ -88,7 +88,7 @@ def test_two_terms_one_transposed(m: int, dtype: type, rng: np.random.Generator)
         a, b = draw(rng, n, 11, dtype=dtype), draw(rng, 11, m, dtype=dtype)
         at, bt = draw(rng, 33, n, dtype=dtype), draw(rng, 33, m, dtype=dtype)
         c = np.full((n, m), np.nan, dtype)
-        _core.product_pair(a, b, at, bt, c)
+        _core.product_two_terms(a, b, at, bt, c)
         close(c, a.astype(float) @ b + at.T.astype(float) @ bt, f"{n}x{m}")
 
 
@@ -154,7 +154,7 @@ def test_nothing_outside_is_touched(at_end: bool, rng: np.random.Generator) -> N
         a, b, e, rows, c = (guarded(array, at_end) for array in arrays)
         for hints in (PLAIN, STREAM, FETCH):
             _core.product(a, b, e, rows, hints, c)
-        _core.product_pair(a, b, guarded(a.T, at_end), b, c)
+        _core.product_two_terms(a, b, guarded(a.T, at_end), b, c)
         xt = guarded(np.empty((k, n + 3), np.float32), at_end)
         _core.transpose(guarded(a, at_end), xt)
 

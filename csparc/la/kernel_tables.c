@@ -1,7 +1,7 @@
 /* Which copy of the kernels runs. */
 #include "base/isa_table.h"
 #include "base/real.h"
-#include "la/layer_rows.h"
+#include "op/layer_kernels.h"
 #include "la/rows.h"
 
 CS_ISA_TABLE(CS_TYPED(cs_rows), CS_TYPED(cs_row_kernels), cs_row_kernels_of)

@@ -1,4 +1,4 @@
-/* The loops of a product held in registers (la/tiles.h, la/pairs.h), for operands whose elements
+/* The loops of a product held in registers (la/tiles.h, la/bf16_product.h), for operands whose elements
  * are 32 bits: floats, or pairs of bfloat16.
  *
  * Included last, by a source that is compiled once per instruction set and has said:

@@ -1,7 +1,7 @@
 #include "op/activation.h"
 
 #include "base/real.h"
-#include "la/layer_rows.h"
+#include "op/layer_kernels.h"
 
 enum { BLOCK = 16384 };
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/layer_rows.h"
+#include "op/layer_kernels.h"
 #include "la/rows.h"
 #include "la/tiles.h"
 

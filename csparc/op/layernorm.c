@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/layer_rows.h"
+#include "op/layer_kernels.h"
 #include "la/rows.h"
 
 enum { FORWARD_BLOCK = 64, MOST_BLOCKS = 32, SHORTEST_BLOCK = 64 };

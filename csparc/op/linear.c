@@ -4,7 +4,7 @@
 
 #include "base/real.h"
 #include "la/gemm.h"
-#include "la/layer_rows.h"
+#include "op/layer_kernels.h"
 #include "la/rows.h"
 #include "la/tiles.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/pairs.h"
+#include "la/bf16_product.h"
 #include "la/rows.h"
 
 /* 1 / n_b, or 0. */
@@ -74,7 +74,7 @@ bits_sample(size_t T, size_t C, const uint16_t *x, const uint8_t *valid, float *
         for (end = begin; end < T && (valid == NULL || valid[end]); end++)
             ;
         for (size_t t = begin, step = C <= SHORT ? end - begin : 1; t < end; t += step)
-            cs_add_bits(step, C, weight, x + t * C, y);
+            cs_bf16_add(step, C, weight, x + t * C, y);
     }
 }
 

@@ -8,7 +8,7 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "la/blis_context.h"
-#include "la/pairs.h"
+#include "la/bf16_product.h"
 #include "py/bind.h"
 #include "py/measure.h"
 
@@ -41,7 +41,7 @@ config(PyObject *module, PyObject *unused)
     (void)unused;
     return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:i,s:O}",
                          "blis_version", cs_blis_version(), "blis_context", cs_blis_context_name(),
-                         "isa", cs_isa_name(cs_isa()), "bfloat16", cs_pairs_name(),
+                         "isa", cs_isa_name(cs_isa()), "bfloat16", cs_bf16_name(),
                          "threads", cs_thread_count(), "processors",
                          cs_processor_count(),
 #ifdef _OPENMP
@@ -98,7 +98,7 @@ choose_kernels(void)
         return -1;
     }
     const char *pairs = getenv("CSPARC_BF16");
-    if (cs_pairs_init(pairs) != CS_OK) {
+    if (cs_bf16_init(pairs) != CS_OK) {
         PyErr_Format(PyExc_ImportError,
                      "CSPARC_BF16 is '%s', expected plain or avx512bf16, as far as this processor "
                      "and CSPARC_ISA have it", pairs);

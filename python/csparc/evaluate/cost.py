@@ -37,23 +37,23 @@ class Sizes:
 
 
 def clip_flop(s: Sizes) -> int:
-    """Scores, again for the gradient, and a product for each side: csparc/loss/contrastive.h."""
+    """Scores, again for the gradient, and a product for each side: csparc/loss/clip/infonce.h."""
     return 8 * s.B**2 * s.D
 
 
 def siglip_flop(s: Sizes) -> int:
-    """One pass: scores and a product for each side: csparc/loss/siglip.h."""
+    """One pass: scores and a product for each side: csparc/loss/clip/siglip.h."""
     return 6 * s.B**2 * s.D
 
 
 def sparc_flop(s: Sizes) -> int:
-    """Within a pair: similarities, groups, scores, thrice: csparc/loss/sparc.h."""
+    """Within a pair: similarities, groups, scores, thrice: csparc/loss/sparc/local_loss.h."""
     return clip_flop(s) + s.B * (12 * s.L * s.P * s.D + 6 * s.L**2 * s.D)
 
 
 def filip_flop(s: Sizes) -> int:
-    """All queries with kept keys, both ways (csparc/loss/late.h), and which keys to keep
-    (csparc/loss/filip.h). Gradients of winners, 4 B² D (P + L), are additions of rows, not
+    """All queries with kept keys, both ways (csparc/loss/filip/max_similarity.h), and which keys to keep
+    (csparc/loss/filip/filip.h). Gradients of winners, 4 B² D (P + L), are additions of rows, not
     products, and not counted."""
     whole, rest = divmod(s.B, s.drop_group)
     within_groups = whole * s.drop_group**2 + rest**2
@@ -66,19 +66,19 @@ def clip_filip_flop(s: Sizes) -> int:
 
 
 def pacl_flop(s: Sizes) -> int:
-    """In terms of the images' Gram matrices: csparc/loss/pacl.h."""
+    """In terms of the images' Gram matrices: csparc/loss/gram/pacl.h."""
     return s.B**2 * (8 * s.P * s.D + 4 * s.P**2 + 2 * _half_gram(s.P)) + _gram_flop(s)
 
 
 def gloria_flop(s: Sizes) -> int:
-    """The same for every word: csparc/loss/gloria.h."""
+    """The same for every word: csparc/loss/gram/gloria.h."""
     words = 8 * s.P * s.D + 4 * s.P**2 + 2 * _half_gram(s.P)
     return clip_flop(s) + s.B**2 * s.L * words + _gram_flop(s)
 
 
 def _half_gram(P: int) -> int:
     """Entries of a symmetric matrix that are formed: from the diagonal down, 32 columns at a time
-    (csparc/loss/image_block.h)."""
+    (csparc/loss/gram/packed_images.h)."""
     whole = -(-P // 8) * 8
     return sum((P - start) * min(32, whole - start) for start in range(0, P, 32))
 
@@ -89,8 +89,8 @@ def _gram_flop(s: Sizes) -> int:
 
 
 def mgca_flop(s: Sizes) -> int:
-    """Two cross-attentions within a pair (csparc/loss/cross_attention.h) and the prototypes
-    (csparc/loss/prototypes.h)."""
+    """Two cross-attentions within a pair (csparc/loss/mgca/cross_attention.h) and the prototypes
+    (csparc/loss/mgca/prototypes.h)."""
     both = s.L + s.P
     tokens = 8 * both * s.D * s.H + 8 * s.L * s.P * s.H + 2 * (s.L**2 + s.P**2) * s.D
     return clip_flop(s) + 3 * s.B * tokens + 12 * s.B * s.K * s.D

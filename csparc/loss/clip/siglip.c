@@ -1,0 +1,162 @@
+#include "loss/clip/siglip.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/real.h"
+#include "la/rows.h"
+#include "loss/kernels/pairs.h"
+#include "loss/clip/score_tiles.h"
+#include "loss/entropy/tiling.h"
+#include "op/l2norm.h"
+
+enum { SUMS = 3 };
+
+typedef struct {
+    CS_TYPED(cs_score_tiles) products;
+    cs_real *image, *image_norm, *text, *text_norm; /* unit vectors [B,D] and lengths [B] */
+    double *sums;                                   /* [owners, SUMS] */
+    const cs_groups *groups;
+    cs_real *tiles; /* per thread: cosines and g [rows, columns], cosines of matching pairs */
+} workspace;
+
+static size_t
+room_of_thread(const cs_tiling *t, int positive)
+{
+    size_t tile = t->rows * t->columns;
+    return 2 * tile + (positive ? tile : cs_least(t->rows, t->columns));
+}
+
+static workspace
+layout(size_t B, size_t D, int positive, long long asked_rows, long long asked_columns,
+       size_t threads, cs_arena *arena)
+{
+    workspace w;
+    cs_tiling t = CS_TYPED(cs_score_tiling)(B, asked_rows, asked_columns);
+    w.image = cs_arena_take(arena, B * D * sizeof(cs_real));
+    w.image_norm = cs_arena_take(arena, B * sizeof(cs_real));
+    w.text = cs_arena_take(arena, B * D * sizeof(cs_real));
+    w.text_norm = cs_arena_take(arena, B * sizeof(cs_real));
+    CS_TYPED(cs_score_tiles_layout)(B, D, &t, arena, &w.products);
+    w.products.image = w.image;
+    w.products.text = w.text;
+    w.sums = cs_arena_take(arena, t.owners * SUMS * sizeof(double));
+    w.tiles = cs_arena_take(arena, threads * room_of_thread(&t, positive) * sizeof(cs_real));
+    return w;
+}
+
+size_t
+CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, int positive, long long asked_rows,
+                            long long asked_columns, size_t threads)
+{
+    cs_arena counter = {NULL, 0};
+    (void)layout(B, D, positive, asked_rows, asked_columns, threads, &counter);
+    return counter.used;
+}
+
+/* The matching pair of a row: its part of the sums; returns its g. */
+static cs_real
+matching_pair(cs_real scale, cs_real bias, cs_real cosine, double *sums)
+{
+    cs_real u = scale * cosine + bias, e = exp(-fabs(u));
+    cs_real g = -(u > 0 ? e : 1) / (1 + e);
+    sums[0] += (double)(log1p(e) + fmax(-u, 0));
+    sums[1] += (double)(g * cosine);
+    sums[2] += (double)g;
+    return g;
+}
+
+/* Matching pairs, and those that take no part, go through a tile as impossible ones, which add
+ * nothing: out goes the cosine of each matching pair, in order. */
+static void
+take_out(size_t R, size_t C, size_t r0, size_t c0, const cs_groups *groups, cs_real never,
+         cs_real *cosine, cs_real *own)
+{
+    size_t first = r0 > c0 ? r0 : c0, last = cs_least(r0 + R, c0 + C);
+    for (size_t i = first; groups->id == NULL && i < last; i++) {
+        cs_real *place = cosine + (i - r0) * C + (i - c0);
+        *own++ = *place;
+        *place = never;
+    }
+    for (size_t r = 0; groups->id != NULL && r < R; r++)
+        for (size_t k = 0; k < C; k++) {
+            if (!cs_same_group(groups, r0 + r, c0 + k))
+                continue;
+            if (r0 + r == c0 + k || groups->positive)
+                *own++ = cosine[r * C + k];
+            cosine[r * C + k] = never;
+        }
+}
+
+/* g [R,C] of the pairs of images r0.. and captions c0.., and their part of the sums. */
+static void
+form_tile(size_t R, size_t C, size_t r0, size_t c0, const workspace *w, cs_real scale,
+          cs_real bias, cs_real *cosine, cs_real *g, cs_real *own, double *sums)
+{
+    const cs_groups *groups = w->groups;
+    cs_real never = -(CS_REAL_MAX / 4) / fmax(scale, 1);
+    size_t first = r0 > c0 ? r0 : c0, last = cs_least(r0 + R, c0 + C);
+    CS_TYPED(cs_score_tile)(&w->products, r0, R, c0, C, cosine);
+    take_out(R, C, r0, c0, groups, never, cosine, own);
+    CS_TYPED(cs_pair_kernels_in_use)()->sigmoid_tile(R, C, scale, bias, cosine, g, sums);
+    for (size_t i = first; !cs_groups_match(groups) && i < last; i++)
+        g[(i - r0) * C + (i - c0)] = matching_pair(scale, bias, own[i - first], sums);
+    for (size_t r = 0; cs_groups_match(groups) && r < R; r++)
+        for (size_t k = 0; k < C; k++)
+            if (cs_same_group(groups, r0 + r, c0 + k))
+                g[r * C + k] = matching_pair(scale, bias, *own++, sums);
+}
+
+/* One owner's captions against a block of images: their gradient, and the owner's part of the
+ * block's. */
+static void
+work_of_owner(size_t B, size_t owner, size_t r0, size_t R, const workspace *w, cs_real scale,
+              cs_real bias, cs_real *dtext, cs_real *room)
+{
+    const cs_tiling *t = &w->products.tiling;
+    cs_real *cosine = room, *g = cosine + t->rows * t->columns, *own = g + t->rows * t->columns;
+    size_t begin = cs_first_caption(t, owner), end = cs_end_caption(t, owner, B);
+    for (size_t c0 = begin; c0 < end; c0 += t->columns) {
+        size_t C = cs_least(t->columns, end - c0);
+        form_tile(R, C, r0, c0, w, scale, bias, cosine, g, own, w->sums + owner * SUMS);
+        if (dtext == NULL)
+            continue;
+        /* From sigmoid - I to the gradient of cosines. */
+        CS_TYPED(cs_rows)()->scale_add(R * C, scale / (cs_real)B, g, 0, g);
+        CS_TYPED(cs_score_tile_gradients)(&w->products, owner, r0, R, c0, C, g, dtext);
+    }
+}
+
+cs_status
+CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *text,
+                    const cs_groups *groups, cs_real logit_scale, cs_real logit_bias,
+                    long long asked_rows, long long asked_columns, double *out, cs_real *dimage,
+                    cs_real *dtext, size_t threads, void *scratch)
+{
+    cs_arena arena = {scratch, 0};
+    int positive = cs_groups_match(groups);
+    workspace w = layout(B, D, positive, asked_rows, asked_columns, threads, &arena);
+    const cs_tiling *t = &w.products.tiling;
+    out[0] = out[1] = out[2] = 0;
+    if (B == 0)
+        return CS_OK;
+    w.groups = groups;
+    CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image, w.image_norm));
+    CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text, w.text_norm));
+    CS_TYPED(cs_score_tiles_open)(&w.products, 1);
+    memset(w.sums, 0, t->owners * SUMS * sizeof(double));
+    for (size_t r0 = 0; r0 < B; r0 += t->rows) {
+        size_t R = cs_least(t->rows, B - r0);
+        CS_EACH_DYNAMIC(owner, thread, t->owners, cs_threads_for(threads, t->owners, R * B * D),
+                        work_of_owner(B, owner, r0, R, &w, logit_scale, logit_bias, dtext,
+                                      w.tiles + thread * room_of_thread(t, positive)));
+        if (dimage != NULL)
+            CS_TYPED(cs_score_tiles_sum)(&w.products, r0, R, dimage);
+    }
+    for (size_t i = 0; i < t->owners * SUMS; i++)
+        out[i % SUMS] += w.sums[i] / (double)B;
+    if (dimage == NULL || dtext == NULL)
+        return CS_OK;
+    CS_TRY(CS_TYPED(cs_l2norm_backward)(B, D, w.image, w.image_norm, dimage, dimage));
+    return CS_TYPED(cs_l2norm_backward)(B, D, w.text, w.text_norm, dtext, dtext);
+}

@@ -1,0 +1,155 @@
+#include "loss/gram/word_attention.h"
+
+#include "base/real.h"
+#include "la/norm.h"
+#include "loss/kernels/sparc.h"
+#include "la/multiply.h"
+#include "loss/kernels/pairs.h"
+
+enum { MATRICES = 4, WORD_ARRAYS = 9 };
+
+size_t
+CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_t most_samples,
+                              cs_arena *arena, CS_TYPED(cs_word_tile) *t)
+{
+    size_t before = arena->used;
+    cs_real **matrices[MATRICES] = {&t->x, &t->first, &t->a, &t->ga};
+    cs_real **arrays[WORD_ARRAYS] = {&t->length, &t->factor, &t->y,     &t->norm, &t->cosine,
+                                     &t->e,      &t->twice_f, &t->along, &t->pull};
+    most_words = cs_whole_lanes(most_words);
+    t->D = D;
+    t->start = cs_arena_take(arena, (most_samples + 1) * sizeof(size_t));
+    t->words = cs_arena_take(arena, most_words * D * sizeof(cs_real));
+    t->columns = cs_arena_take(arena, most_words * D * sizeof(cs_real));
+    t->dwords = cs_arena_take(arena, most_words * D * sizeof(cs_real));
+    t->across = cs_arena_take(arena, cs_whole_lanes(patches) * most_words * sizeof(cs_real));
+    for (size_t i = 0; i < MATRICES; i++)
+        *matrices[i] = cs_arena_take(arena, patches * most_words * sizeof(cs_real));
+    for (size_t i = 0; i < WORD_ARRAYS; i++)
+        *arrays[i] = cs_arena_take(arena, most_words * sizeof(cs_real));
+    t->z = cs_arena_take(arena, most_samples * sizeof(cs_real));
+    t->dz = cs_arena_take(arena, most_samples * sizeof(cs_real));
+    return arena->used - before;
+}
+
+/* The length a word's x is multiplied by. A dead word has x = 0; that of 1 keeps the way back open:
+ * with words_first its similarities, all 0, pull on those of the other words. */
+static cs_real
+length_of(const CS_TYPED(cs_word_tile) *t, size_t r)
+{
+    return t->length[r] == 0 ? 1 : t->length[r];
+}
+
+/* Attention weights from x. */
+static void
+attend(int exponent, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
+{
+    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
+    size_t words = t->start[t->samples], lanes = cs_whole_lanes(words);
+    cs_real scale = (cs_real)options->attention_scale, *factor = t->along;
+    /* So large that every softmax is one-hot, and products with x stay finite. */
+    cs_real most = CS_REAL_MAX / (4 * (cs_real)t->D * fmax(scale, 1));
+    for (size_t r = 0; r < words; r++)
+        t->factor[r] = fmin(ldexp(length_of(t, r) / sqrt((cs_real)t->D), exponent), most);
+    for (size_t r = words; r < lanes; r++)
+        t->factor[r] = 0;
+    if (options->words_first)
+        kernels->segment_softmax(t->P, lanes, t->samples, t->start, t->factor, t->x, t->first);
+    for (size_t r = 0; r < lanes; r++)
+        factor[r] = options->words_first ? scale : scale * t->factor[r];
+    kernels->lane_softmax(t->P, lanes, factor, options->words_first ? t->first : t->x, t->a, t->e,
+                          t->twice_f);
+}
+
+/* z of one caption from its words' cosines. */
+static cs_real
+pool_words(size_t count, const cs_real *cosine, const cs_word_options *options)
+{
+    cs_real scale = (cs_real)options->pool_scale, top = -INFINITY, sum = 0;
+    if (count == 0)
+        return 0;
+    for (size_t r = 0; r < count; r++)
+        top = !(scale * cosine[r] <= top) ? scale * cosine[r] : top;
+    for (size_t r = 0; r < count; r++)
+        sum += exp(scale * cosine[r] - top);
+    cs_real z = top + log(sum) - (options->mean ? log((cs_real)count) : 0);
+    return options->divide ? z / scale : z;
+}
+
+void
+CS_TYPED(cs_word_tile_forward)(const CS_TYPED(cs_image_block) *block, size_t r,
+                               const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
+{
+    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
+    size_t words = t->start[t->samples], lanes = cs_whole_lanes(words), D = t->D;
+    size_t P = t->P = block->count[r], row = block->gram_row;
+    cs_real dead = CS_TYPED(cs_image_block_dead)(block, r);
+    cs_multiply(P, lanes, D, block->rows + r * block->P * D, D, 1, t->columns, lanes, 0, t->x,
+                lanes);
+    attend(block->exponent[r], options, t);
+    cs_multiply(P, lanes, P, block->gram + r * block->P * row, row, 1, t->a, lanes, 0, t->ga,
+                lanes);
+    kernels->lane_dots(P, lanes, t->a, t->x, t->y);
+    kernels->lane_dots(P, lanes, t->a, t->ga, t->norm);
+    for (size_t k = 0; k < words; k++) {
+        /* A vector is at least as long as its part along the word, which rounding must not undo. */
+        cs_real least = t->y[k] * t->y[k];
+        cs_real norm = sqrt(t->norm[k] < least ? least : t->norm[k]);
+        t->norm[k] = norm <= dead ? 0 : norm;
+        t->cosine[k] = norm <= dead ? 0 : t->y[k] / norm;
+    }
+    for (size_t s = 0; s < t->samples; s++)
+        t->z[s] = pool_words(t->start[s + 1] - t->start[s], t->cosine + t->start[s], options);
+}
+
+/* From dz of one caption to e and 2f of its words. */
+static void
+pool_words_backward(size_t s, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
+{
+    size_t begin = t->start[s], count = t->start[s + 1] - begin;
+    cs_real scale = (cs_real)options->pool_scale, mean = 0;
+    cs_real log_sum = options->divide ? t->z[s] * scale : t->z[s];
+    if (options->mean && count > 0)
+        log_sum += log((cs_real)count);
+    for (size_t r = begin; r < begin + count; r++) {
+        cs_real share = exp(scale * t->cosine[r] - log_sum), norm = t->norm[r];
+        cs_real dcosine = t->dz[s] * share * (options->divide ? 1 : scale);
+        mean += share * t->cosine[r];
+        t->e[r] = norm == 0 || t->length[r] == 0 ? 0 : dcosine / norm;
+        t->twice_f[r] = norm == 0 ? 0 : -dcosine * t->cosine[r] / (norm * norm);
+        t->pull[r] += dcosine * t->cosine[r];
+    }
+    if (options->divide)
+        mean = (mean - (t->z[s] - t->origin)) / scale;
+    t->dpool += (double)(t->dz[s] * mean);
+}
+
+void
+CS_TYPED(cs_word_tile_backward)(const CS_TYPED(cs_image_block) *block, size_t r, size_t owner,
+                                int begins, const cs_word_options *options,
+                                CS_TYPED(cs_word_tile) *t)
+{
+    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
+    size_t words = t->start[t->samples], lanes = cs_whole_lanes(words), P = t->P, D = t->D;
+    cs_real scale = (cs_real)options->attention_scale;
+    double dattention = 0;
+    for (size_t s = 0; s < t->samples; s++)
+        pool_words_backward(s, options, t);
+    for (size_t k = words; k < lanes; k++)
+        t->e[k] = t->twice_f[k] = 0;
+    kernels->lane_softmax_backward(P, lanes, t->e, t->twice_f, t->x, t->a, t->ga);
+    kernels->lane_dots(P, lanes, t->ga, options->words_first ? t->first : t->x, t->along);
+    for (size_t k = 0; k < words; k++)
+        dattention += (double)(t->along[k] * (options->words_first ? 1 : t->factor[k]));
+    t->dattention += dattention;
+    if (options->words_first)
+        kernels->segment_softmax_backward(P, lanes, t->samples, t->start, t->first, t->ga);
+    for (size_t k = 0; k < words; k++)
+        t->factor[k] *= scale;
+    kernels->combine_lanes(P, lanes, t->e, t->factor, t->twice_f, t->a, t->x, t->ga);
+    cs_multiply(words, D, P, t->ga, 1, lanes, block->rows + r * block->P * D, D, 1, t->dwords, D);
+    cs_multiply(P, D, words, t->ga, lanes, 1, t->words, D, !begins,
+                CS_TYPED(cs_image_block_drows)(block, owner, r), D);
+    CS_TYPED(cs_transpose)(P, lanes, block->gram_row, t->a, lanes, t->across);
+    CS_TYPED(cs_image_block_add_gram)(block, owner, r, begins, words, t->x, lanes, t->across);
+}
