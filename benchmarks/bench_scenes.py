@@ -14,8 +14,8 @@ from harness import Limits, Setting, interleave, main
 from results import Measurement
 
 import csparc
-from csparc.data.scene import TIERS
 from csparc.data.scenes import Scenes
+from csparc.data.scenes.scene import TIERS
 
 COUNT, REPEATS = 500, 5
 

@@ -12,7 +12,7 @@ import numpy as np
 from peers import Outcome
 
 import csparc
-from csparc.evaluate.cost import LOSS_FLOP, Sizes
+from csparc.cost.flop import LOSS_FLOP, Sizes
 
 SIDES = {"query": "HD", "key": "HD", "value": "HD", "out": "DH"}
 ARRAYS = {
@@ -36,7 +36,7 @@ class Objective:
 
     function: Callable[..., Any]
     cost: str
-    """Its name in `csparc.evaluate.cost`."""
+    """Its name in `csparc.cost.flop`."""
     arrays: tuple[str, ...]
     scales: Mapping[str, float]
 

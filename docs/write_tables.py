@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import csparc
-from csparc.evaluate.cost_table import own_tables, paper_tables
+from csparc.cost.tables import own_tables, paper_tables
 from csparc.losses.options import Option, options_of
-from csparc.losses.table import LOSSES
+from csparc.losses.registry import LOSSES
 from csparc.models.config import preset
 
 ROOT = Path(__file__).resolve().parents[1]

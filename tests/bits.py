@@ -51,7 +51,9 @@ MGCA_OPTIONS: list[dict[str, Any]] = [
 ]  # fmt: skip
 GROUPED: list[dict[str, Any]] = [{"groups": True, "same_group": s} for s in ("exclude", "positive")]
 CASES = {
-    "sparc": (csparc.sparc_loss, SPARC_OPTIONS, ("patches", "tokens"), ("image_global", "text_global")),
+    "sparc": (
+        csparc.sparc_loss, SPARC_OPTIONS, ("patches", "tokens"), ("image_global", "text_global"),
+    ),
     "sparc-means": (csparc.sparc_loss, SPARC_OPTIONS, ("patches", "tokens"), ()),
     "clip": (csparc.clip_loss, [{}], ("image_global", "text_global"), ()),
     "siglip": (csparc.siglip_loss, [{}, {"logit_bias": -2.0}], ("image_global", "text_global"), ()),
@@ -174,12 +176,18 @@ def train_lines() -> Iterator[str]:
         with tempfile.TemporaryDirectory() as folder:
             process = subprocess.Popen(command(folder, loss), stdout=subprocess.DEVNULL)
             log = Path(folder) / "run" / "log.jsonl"
-            while process.poll() is None and not (log.exists() and log.read_bytes().count(b"\n") > 4):
+            while process.poll() is None and (
+                not log.exists() or log.read_bytes().count(b"\n") < 5
+            ):
                 time.sleep(0.005)
             process.kill()
             process.wait()
             run(folder, loss, "--resume", "latest")
             yield f"nano, killed and resumed, {loss} {checkpoint(folder)}"
+
+
+def lines_in(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 def command(folder: str, loss: str, *more: str) -> list[str]:

@@ -18,8 +18,9 @@ assert getattr(csparc, "__file__", None), "csparc is not installed: pip install 
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """A generator seeded by the test's own name, so that a failure repeats."""
-    return np.random.default_rng(list(request.node.nodeid.encode()))
+    """A generator seeded by the test's own name, so that a failure repeats wherever its file is."""
+    name = request.node.nodeid.rpartition("/")[2]
+    return np.random.default_rng(list(f"tests/{name}".encode()))
 
 
 @pytest.fixture(autouse=True)

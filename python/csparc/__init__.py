@@ -32,7 +32,7 @@ from csparc.losses import (
 )
 
 if TYPE_CHECKING:
-    from csparc.evaluate.memory import estimate_memory
+    from csparc.cost.memory import estimate_memory
     from csparc.models import (
         ModelConfig,
         TwoTower,
@@ -53,7 +53,7 @@ _LATER = {
     "TwoTower": "csparc.models",
     "create_model": "csparc.models",
     "create_model_and_transforms": "csparc.models",
-    "estimate_memory": "csparc.evaluate.memory",
+    "estimate_memory": "csparc.cost.memory",
     "fit": "csparc.trainer.fit",
     "get_tokenizer": "csparc.models",
     "list_models": "csparc.models",

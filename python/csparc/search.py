@@ -9,7 +9,7 @@ import numpy as np
 
 from csparc import _text
 from csparc._scalars import whole_number
-from csparc.evaluate.features import encode_dataset
+from csparc.evaluate.encode import encode_dataset
 
 if TYPE_CHECKING:
     from csparc.data import Dataset

@@ -91,7 +91,7 @@ def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
-    """Whose alignment weights are drawn or measured: `csparc.losses.alignment.RULES`."""
+    """Whose alignment weights are drawn or measured: `csparc.losses.explains.RULES`."""
     parser.add_argument(
         "--weights",
         choices=("own", "sparc"),

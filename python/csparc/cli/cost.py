@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         costs = _by_formula(config, losses, batches)
     _show(costs.tables)
     if not arguments.measured:
-        from csparc.evaluate.cost_table import paper_tables
+        from csparc.cost.tables import paper_tables
 
         print("\nIn the paper's way on one of 256 devices, both towers of the image tower's size:")
         _show(paper_tables(config, losses, batches, arguments.model == "vit-b-16"))
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
     """Of training steps of this package."""
-    from csparc.evaluate import cost_table
+    from csparc.cost import tables as cost_table
 
     def of_steps(cost: Any, unit: float) -> Values:
         return {loss: {b: cost(loss, config, b) / unit for b in batches} for loss in losses}
@@ -107,8 +107,8 @@ def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
 
 def _measured(config, losses: list[str], batches: list[int]) -> Costs:
     """Of the losses; CLIP is always run, which the others are compared with."""
-    from csparc.evaluate.cost_table import measured_tables
-    from csparc.evaluate.measure import measure_loss
+    from csparc.cost.measured import measure_loss
+    from csparc.cost.tables import measured_tables
 
     sizes = config.patches, config.context_length, config.shared_width
     found = {
@@ -149,7 +149,7 @@ def _show(tables: list[str]) -> None:
 
 
 def _losses(text: str) -> list[str]:
-    from csparc.losses.table import LOSSES, loss_class
+    from csparc.losses.registry import LOSSES, loss_class
 
     names = list(LOSSES) if text == "all" else [part.strip() for part in text.split(",")]
     for name in names:

@@ -67,10 +67,10 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from csparc.demo.page.page import write_page
     from csparc.demo.plan import DemoPlan
     from csparc.demo.run import demonstrate
-    from csparc.losses.table import make_loss
-    from csparc.viz.page import write_page
+    from csparc.losses.registry import make_loss
 
     make_loss(arguments.loss, arguments.loss_opt)  # refuses a wrong name before a folder is made
     out = output_folder(arguments.out, arguments.loss)

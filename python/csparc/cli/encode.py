@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from csparc.cli.progress import Progress
     from csparc.cli.session import load_session
-    from csparc.evaluate.features import encode_dataset
+    from csparc.evaluate.encode import encode_dataset
 
     common.use_threads(arguments.threads)
     session = load_session(arguments.checkpoint)

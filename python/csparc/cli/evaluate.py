@@ -82,7 +82,7 @@ def _by_vectors(session: Any, data: Any, arguments: argparse.Namespace) -> tuple
     """The figures by the cosine of whole vectors, and the bad items."""
     from csparc.cli.progress import Progress
     from csparc.evaluate import evaluate_retrieval
-    from csparc.evaluate.features import encode_dataset
+    from csparc.evaluate.encode import encode_dataset
 
     with Progress("encoding", len(data), "picture") as progress:
         features = encode_dataset(
@@ -98,8 +98,8 @@ def _by_vectors(session: Any, data: Any, arguments: argparse.Namespace) -> tuple
 def _by_own_score(session: Any, data: Any, arguments: argparse.Namespace) -> tuple[dict, Any]:
     """The same by the score that the loss of the checkpoint trained."""
     from csparc.cli.progress import Progress
-    from csparc.evaluate.features import encode_late
-    from csparc.evaluate.late import LATE, evaluate_late_retrieval
+    from csparc.evaluate.encode import encode_late
+    from csparc.evaluate.late_interaction import LATE, evaluate_late_retrieval
 
     name = session.metadata.loss_config.get("loss")
     if name not in LATE:

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from csparc.cli import common
-from csparc.losses.table import LOSSES
+from csparc.losses.registry import LOSSES
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -36,8 +36,8 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from csparc.cost.model import model_info
     from csparc.models.config import preset
-    from csparc.models.info import model_info
 
     if arguments.loss is not None:
         names = list(LOSSES) if arguments.loss == "all" else [arguments.loss]
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _loss_lines(name: str) -> Iterator[str]:
     from csparc.losses.options import options_of
-    from csparc.losses.table import loss_class
+    from csparc.losses.registry import loss_class
 
     options = options_of(name)
     yield f"{name}: csparc.{loss_class(name).__name__}" + ("" if options else ", no options")
@@ -76,8 +76,8 @@ def _loss_lines(name: str) -> Iterator[str]:
 
 def _overview(batch_size: int) -> None:
     import csparc
+    from csparc.cost.model import model_info
     from csparc.models.config import PRESETS
-    from csparc.models.info import model_info
 
     csparc.show_config()
     print(

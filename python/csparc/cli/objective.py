@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 
-from csparc.losses.table import LOSSES
+from csparc.losses.registry import LOSSES
 
 
 def add_loss(group) -> None:
-    """``--loss`` and ``--loss-opt``, for `csparc.losses.table.make_loss`."""
+    """``--loss`` and ``--loss-opt``, for `csparc.losses.registry.make_loss`."""
     group.add_argument(
         "--loss", default="sparc", metavar="NAME", help=f"{', '.join(LOSSES)} (default sparc)"
     )

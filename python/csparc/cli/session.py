@@ -34,8 +34,8 @@ def load_session(path: str | os.PathLike) -> Session:
     CheckpointError
         The file is not a whole checkpoint, or holds no tokenizer.
     """
+    from csparc.checkpoint.checkpoint import load_trained
     from csparc.data.transforms import Preprocess
-    from csparc.trainer.checkpoint import load_trained
 
     found = load_trained(path)
     if found.tokenizer is None:

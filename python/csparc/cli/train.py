@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import get_type_hints
 
 from csparc.cli import common, objective
-from csparc.losses.table import suited_model
+from csparc.losses.registry import suited_model
 from csparc.trainer.config import DUPLICATES, TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
@@ -238,7 +238,7 @@ def _model_overrides(settings: list[str]) -> dict:
 
 def _transforms(arguments: argparse.Namespace, train, size: int):
     """(for training, for evaluation)."""
-    from csparc.data.scenes import Scenes
+    from csparc.data.scenes.dataset import Scenes
     from csparc.data.transforms import OPENAI_MEAN, OPENAI_STD, Preprocess
 
     colours = (tuple(arguments.image_mean or OPENAI_MEAN), tuple(arguments.image_std or OPENAI_STD))

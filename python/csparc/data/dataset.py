@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from csparc.data import images
-from csparc.data.paths import Guard, printable
+from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems, show
 
 

@@ -26,7 +26,7 @@ def export(dataset: Dataset, kind: str, directory: str | os.PathLike) -> str:
     Parameters
     ----------
     dataset : Dataset
-        What to write; ``csparc.data.scenes.Scenes`` for instance.
+        What to write; ``csparc.data.scenes.dataset.Scenes`` for instance.
     kind : str
         ``folder`` (``NAME.txt`` beside each picture, one caption a line), ``csv`` or ``tsv``
         (columns filepath and title, a row a caption), ``coco`` (``captions.json``), ``karpathy``

@@ -22,13 +22,13 @@ from dataclasses import replace
 
 from csparc._arrays import describe
 from csparc.data import images
-from csparc.data.coco import open_coco
 from csparc.data.dataset import Dataset, Options
-from csparc.data.folder import open_folder
-from csparc.data.karpathy import open_karpathy
+from csparc.data.readers.coco import open_coco
+from csparc.data.readers.folder import open_folder
+from csparc.data.readers.karpathy import open_karpathy
+from csparc.data.readers.table import open_table
+from csparc.data.readers.webdataset import WebDataset
 from csparc.data.report import DEFAULT_MAX_BAD, show
-from csparc.data.table import open_table
-from csparc.data.webdataset import WebDataset
 from csparc.errors import DataError
 
 SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
@@ -96,7 +96,7 @@ def open(
     )
     scheme, rest = _scheme(text)
     if scheme == "scenes":
-        from csparc.data.scenes import Scenes
+        from csparc.data.scenes.dataset import Scenes
 
         return Scenes.from_spec(rest)
     return _opened(scheme, text, *_options(text, rest, options))

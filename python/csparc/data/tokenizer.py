@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from csparc._extras import require
 from csparc.data.pieces import byte_alphabet
+from csparc.data.readers.text_files import json_reason, parse_json, read_json, regular_file
 from csparc.data.report import reason_of, show
-from csparc.data.text_files import json_reason, parse_json, read_json, regular_file
 from csparc.data.token_rows import EOT, FORMAT, SOT, Tokenizer
 from csparc.errors import DataError
 

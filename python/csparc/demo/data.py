@@ -10,10 +10,10 @@ import numpy as np
 from csparc import _random
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
-from csparc.data.scenes import Scenes
+from csparc.data.scenes.dataset import Scenes
 from csparc.data.subset import Subset
 from csparc.errors import DataError
-from csparc.evaluate.features import Features
+from csparc.evaluate.encode import Features
 from csparc.evaluate.scenes import caption_numbers, is_true
 
 SCENES_TRAIN = 20_000

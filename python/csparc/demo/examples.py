@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from csparc.evaluate.features import Features
-from csparc.viz.result import Hit, ImageSearch, TextSearch
+from csparc.demo.page.result import Hit, ImageSearch, TextSearch
+from csparc.evaluate.encode import Features
 
 NEAREST = 5
 Truth = Callable[[int, int], bool | None]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from csparc.evaluate.encode import Features
 from csparc.evaluate.explain import Explanation
-from csparc.evaluate.features import Features
-from csparc.losses.alignment import NAMES
+from csparc.losses.explains import NAMES
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DemoPlan:
     model: str = "nano"
     loss: str = "sparc"
     loss_options: tuple[str, ...] = ()
-    """The loss by its name in `csparc.losses.table`, and its options as ``KEY=VALUE``."""
+    """The loss by its name in `csparc.losses.registry`, and its options as ``KEY=VALUE``."""
 
     def command(self) -> str:
         """The command line that repeats the run."""

@@ -11,8 +11,8 @@ import numpy as np
 import csparc
 from csparc.demo.data import DemoData
 from csparc.demo.examples import image_searches, text_searches
+from csparc.demo.page.result import Alignment, DemoResult
 from csparc.demo.plan import DemoPlan, Evaluation, Training
-from csparc.viz.result import Alignment, DemoResult
 from csparc.viz.wording import duration
 
 SEARCHES = 6

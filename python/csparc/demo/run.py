@@ -12,10 +12,12 @@ import numpy as np
 import csparc
 from csparc.data import tokenizer as tokenizers
 from csparc.demo.data import DemoData, open_demo_data
+from csparc.demo.page.result import DemoResult
 from csparc.demo.plan import DemoPlan, Evaluation, Training
 from csparc.demo.report import build_result, configuration_of
 from csparc.evaluate import evaluate_grounding, evaluate_retrieval
 from csparc.evaluate.diagnose import local_scale, places, single_object_sentences
+from csparc.evaluate.encode import encode_dataset
 from csparc.evaluate.explain import (
     Explanation,
     LocalFeatures,
@@ -23,13 +25,11 @@ from csparc.evaluate.explain import (
     local_features,
     sentence_maps,
 )
-from csparc.evaluate.features import encode_dataset
 from csparc.evaluate.grounding import words_alike
-from csparc.losses.table import make_loss, suited_model
+from csparc.losses.registry import make_loss, suited_model
 from csparc.models import PRESETS
 from csparc.trainer import TrainConfig, Trainer
 from csparc.viz import read_log
-from csparc.viz.result import DemoResult
 
 VOCABULARY = 2048
 ALIGNMENTS = 12

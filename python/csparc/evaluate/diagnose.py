@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from csparc.data.scenes import Scenes
+from csparc.data.scenes.dataset import Scenes
 from csparc.evaluate.explain import (
     Explanation,
     LocalFeatures,
@@ -77,7 +77,7 @@ def diagnose(
     -----
     All N pictures' patches [N, P, D] are in memory.
     """
-    from csparc.data.loader import Loader
+    from csparc.data.loading.loader import Loader
 
     scenes = isinstance(dataset, Scenes)
     parts, items, explained, sentences = [], [], [], []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from csparc import _text
-from csparc.losses.alignment import Alignment, alignment_of
+from csparc.losses.explains import Alignment, alignment_of
 
 CUT = "The caption is longer than the model reads: its end is left out."
 WHOLE = "whole caption"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from csparc.losses.alignment import Alignment, alignment_of
+from csparc.losses.explains import Alignment, alignment_of
 
 _BLOCK = 64
 
@@ -49,7 +49,7 @@ def evaluate_grounding(
         Vectors of the captions; PACL weighs by them.
     loss : object, optional
         The loss the model was trained with: the weights are those it aligns by
-        (`csparc.losses.alignment`). Default `csparc.SparcLoss` with its own defaults.
+        (`csparc.losses.explains`). Default `csparc.SparcLoss` with its own defaults.
     rule : {"own", "sparc"}
         ``"sparc"``: SPARC's weights whatever the loss.
 

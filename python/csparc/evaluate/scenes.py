@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from csparc.data.grammar import holds
-from csparc.data.scenes import Scenes
+from csparc.data.scenes.dataset import Scenes
+from csparc.data.scenes.grammar import holds
 from csparc.evaluate.grounding import alignment_scores
 
 _LEAST_COVER = 0.25

@@ -4,12 +4,6 @@ Every function reads its inputs by the rules of :mod:`csparc._arrays` (any layou
 in float64; masks are True where valid) and writes to none of them.
 """
 
-from csparc.losses.align import (
-    group_patches,
-    group_patches_backward,
-    sparse_similarity,
-    sparse_similarity_backward,
-)
 from csparc.losses.clip import ClipLoss, clip_loss
 from csparc.losses.clip_filip import ClipFilipLoss, clip_filip_loss
 from csparc.losses.filip import FilipLoss, filip_loss
@@ -20,6 +14,12 @@ from csparc.losses.pacl import PaclLoss, pacl_loss
 from csparc.losses.result import LossOutput
 from csparc.losses.siglip import SiglipLoss, siglip_loss
 from csparc.losses.sparc import SparcLoss, sparc_loss
+from csparc.losses.sparc_pieces import (
+    group_patches,
+    group_patches_backward,
+    sparse_similarity,
+    sparse_similarity_backward,
+)
 
 __all__ = [
     "ClipFilipLoss",

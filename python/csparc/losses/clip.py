@@ -13,7 +13,7 @@ from csparc._arrays import check_axes, real_inputs
 from csparc._scalars import positive
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses.alignment import Aligned, Alignment, Pairs, borrowed
+from csparc.losses.explains import Aligned, Alignment, Pairs, borrowed
 from csparc.losses.result import LossOutput
 
 WHOLES = "{} compares whole pictures with whole captions and trains no alignment."

@@ -13,8 +13,8 @@ from csparc._scalars import number, positive
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses._learned import LearnedLoss
-from csparc.losses.alignment import Alignment, Pairs, if_trained
+from csparc.losses.base import LearnedLoss
+from csparc.losses.explains import Alignment, Pairs, if_trained
 from csparc.losses.filip import FilipLoss, best_matches, interact, query_and_key_masks
 from csparc.losses.result import LossOutput
 

@@ -15,7 +15,7 @@ from csparc._scalars import choice, number, positive, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups
-from csparc.losses.alignment import NAMES, Aligned, Alignment, Pairs, unit_rows
+from csparc.losses.explains import NAMES, Aligned, Alignment, Pairs, unit_rows
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)

@@ -14,8 +14,8 @@ from csparc._scalars import choice, flag, number, positive
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses._learned import LearnedLoss
-from csparc.losses.alignment import Alignment, Pairs, if_trained, softmax
+from csparc.losses.base import LearnedLoss
+from csparc.losses.explains import Alignment, Pairs, if_trained, softmax
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)

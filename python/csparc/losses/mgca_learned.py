@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from csparc._arrays import check_axes, to_numpy
 from csparc._scalars import choice, flag, number, positive, whole_number
 from csparc.losses._attention import INNER
-from csparc.losses._learned import LearnedLoss
-from csparc.losses.align import sparse_similarity
-from csparc.losses.alignment import Alignment, Pairs, if_trained, unit_rows
+from csparc.losses.base import LearnedLoss
+from csparc.losses.explains import Alignment, Pairs, if_trained, unit_rows
 from csparc.losses.mgca import ATTENTIONS, CONVENTIONS, mgca_loss
 from csparc.losses.result import LossOutput
+from csparc.losses.sparc_pieces import sparse_similarity
 
 
 class MgcaLoss(LearnedLoss):

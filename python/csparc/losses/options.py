@@ -11,7 +11,6 @@ import typing
 from dataclasses import dataclass
 from typing import Any
 
-from csparc.losses.align import DEGENERATE, NORMALIZERS, SIMILARITIES
 from csparc.losses.filip import DROPS
 from csparc.losses.gloria import ATTENTIONS as GLORIA_ATTENTIONS
 from csparc.losses.gloria import POOLINGS
@@ -19,8 +18,9 @@ from csparc.losses.mgca import ATTENTIONS as MGCA_ATTENTIONS
 from csparc.losses.mgca import CONVENTIONS
 from csparc.losses.pacl import POOLS
 from csparc.losses.pacl import WEIGHTS as PACL_WEIGHTS
+from csparc.losses.registry import loss_class
 from csparc.losses.sparc import LOCAL_PATCHES, PRECISIONS, REDUCTIONS, TEXT_POOLS
-from csparc.losses.table import loss_class
+from csparc.losses.sparc_pieces import DEGENERATE, NORMALIZERS, SIMILARITIES
 
 
 @dataclass(frozen=True)

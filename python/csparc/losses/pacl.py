@@ -13,10 +13,10 @@ from csparc._arrays import check_axes, real_inputs, valid_mask
 from csparc._scalars import choice, flag, positive
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses._learned import LearnedLoss
-from csparc.losses.align import sparse_similarity
-from csparc.losses.alignment import Alignment, Pairs, unit_rows
+from csparc.losses.base import LearnedLoss
+from csparc.losses.explains import Alignment, Pairs, unit_rows
 from csparc.losses.result import LossOutput
+from csparc.losses.sparc_pieces import sparse_similarity
 
 TILE = (0, 0)
 """Images and captions of one tile; 0: as the core finds best."""

@@ -13,9 +13,9 @@ from csparc._arrays import check_axes, real_inputs
 from csparc._scalars import number, positive
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses._learned import LearnedLoss
-from csparc.losses.alignment import Alignment, Pairs, borrowed
+from csparc.losses.base import LearnedLoss
 from csparc.losses.clip import WHOLES
+from csparc.losses.explains import Alignment, Pairs, borrowed
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)

@@ -17,10 +17,10 @@ from csparc._scalars import choice, flag, number, positive
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses._learned import LearnedLoss
-from csparc.losses.align import AlignOptions
-from csparc.losses.alignment import Alignment, Pairs, if_trained, sparc_alignment
+from csparc.losses.base import LearnedLoss
+from csparc.losses.explains import Alignment, Pairs, if_trained, sparc_alignment
 from csparc.losses.result import LossOutput
+from csparc.losses.sparc_pieces import AlignOptions
 
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")

@@ -1,9 +1,15 @@
 """Image and text encoders with their adapters, after the paper's section 2."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from csparc.models.config import PRESETS, ModelConfig, list_models
 from csparc.models.factory import create_model, create_model_and_transforms, get_tokenizer
-from csparc.models.info import ModelInfo, model_info
 from csparc.models.two_tower import ModelOutput, TwoTower
+
+if TYPE_CHECKING:
+    from csparc.cost.model import ModelInfo, model_info
 
 __all__ = [
     "PRESETS",
@@ -17,3 +23,12 @@ __all__ = [
     "list_models",
     "model_info",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Costs are counted from above the models: imported when asked for.
+    if name in ("ModelInfo", "model_info"):
+        from csparc.cost import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module 'csparc.models' has no attribute {name!r}")

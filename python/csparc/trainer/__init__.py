@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from csparc.trainer.config import TrainConfig
 
 if TYPE_CHECKING:
-    from csparc.losses.table import make_loss
-    from csparc.trainer.checkpoint import load_checkpoint
+    from csparc.checkpoint.checkpoint import load_checkpoint
+    from csparc.losses.registry import make_loss
     from csparc.trainer.trainer import Trainer, TrainResult
 
 # Imported when first used: the command line reads the settings' defaults for its help alone.
 _LATER = {
     "TrainResult": "csparc.trainer.trainer",
     "Trainer": "csparc.trainer.trainer",
-    "load_checkpoint": "csparc.trainer.checkpoint",
-    "make_loss": "csparc.losses.table",
+    "load_checkpoint": "csparc.checkpoint.checkpoint",
+    "make_loss": "csparc.losses.registry",
 }
 
 __all__ = ["TrainConfig", "TrainResult", "Trainer", "load_checkpoint", "make_loss"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from csparc.checkpoint.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
+from csparc.checkpoint.folder import CheckpointFolder
 from csparc.errors import CheckpointError, TrainingError
-from csparc.trainer.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
 from csparc.trainer.config import TrainConfig
-from csparc.trainer.folder import CheckpointFolder
 from csparc.trainer.log import STEP_KEYS, JsonLines
 from csparc.trainer.progress import Progress
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from csparc.data import Dataset, images, tokenizer
 from csparc.data import open as open_data
-from csparc.data.scenes import Scenes
+from csparc.data.scenes.dataset import Scenes
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
 from csparc.evaluate.explain import explain
-from csparc.losses.table import make_loss, suited_model
+from csparc.losses.registry import make_loss, suited_model
 from csparc.models import create_model
 from csparc.models.factory import configure
 from csparc.search import Hit, Search

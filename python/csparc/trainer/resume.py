@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from csparc.checkpoint.checkpoint import Checkpoint
+from csparc.checkpoint.metadata import Metadata
+from csparc.checkpoint.safetensors_file import show
 from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError
-from csparc.losses.table import loss_from_config
-from csparc.trainer.checkpoint import Checkpoint
+from csparc.losses.registry import loss_from_config
 from csparc.trainer.config import TrainConfig
-from csparc.trainer.metadata import Metadata
-from csparc.trainer.safetensors_file import show
 
 MAY_DIFFER = {"steps", "epochs"}
 """Settings a resumed run may change: a longer run follows the longer schedule from here on."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc.checkpoint.checkpoint import Checkpoint
+from csparc.checkpoint.metadata import Counters, Metadata
 from csparc.data.transforms import Preprocess
 from csparc.optim import AdamW
-from csparc.trainer.checkpoint import Checkpoint
-from csparc.trainer.metadata import Counters, Metadata
 from csparc.trainer.resume import check_same_run
 
 if TYPE_CHECKING:

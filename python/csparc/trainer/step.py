@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc.errors import TrainingError
-from csparc.losses.table import suited_model
+from csparc.losses.registry import suited_model
 from csparc.nn import Tape
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
-from csparc.data.duplicates import HANDLING
-from csparc.data.loader import Loader
-from csparc.losses.table import make_loss
+from csparc.data.loading.duplicates import HANDLING
+from csparc.data.loading.loader import Loader
+from csparc.losses.registry import make_loss
 from csparc.optim import cosine
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
-from csparc.trainer.metadata import Counters
 from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
@@ -52,7 +52,7 @@ class Trainer:
     model : TwoTower
         From `csparc.create_model`; trained in place.
     loss : object or str
-        ``SparcLoss(...)``, ``ClipLoss(...)``, or a name in `csparc.losses.table.LOSSES`.
+        ``SparcLoss(...)``, ``ClipLoss(...)``, or a name in `csparc.losses.registry.LOSSES`.
     data : Dataset, str or path
         A data set, or what `csparc.data.open` takes.
     tokenizer : Tokenizer

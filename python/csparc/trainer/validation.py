@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from csparc.evaluate import evaluate_retrieval
-from csparc.evaluate.features import encode_dataset
+from csparc.evaluate.encode import encode_dataset
 
 if TYPE_CHECKING:
     from csparc.data import Dataset

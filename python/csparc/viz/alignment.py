@@ -71,7 +71,7 @@ def plot_alignment(
     theme : {"light", "dark"}
         Colours of the ground and the text.
     title, notes : str, sequence of str
-        Whose weights these are, and what to know of them (`csparc.losses.alignment.Alignment`).
+        Whose weights these are, and what to know of them (`csparc.losses.explains.Alignment`).
     chosen_by : array [T, P], optional
         Where weights mark each word's best match: what it is the best by, such as a cosine.
     below : str, optional

@@ -1,0 +1,1 @@
+"""Files that hold a trained model, and what else a run needs to go on: written, checked, read."""

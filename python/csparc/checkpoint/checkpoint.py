@@ -1,0 +1,236 @@
+"""Checkpoints: weights, optimiser, position in the data, counters, configurations, tokenizer.
+
+A checkpoint is one safetensors file. Tensors: ``model.NAME`` for every parameter of the model,
+``loss.NAME`` for those a loss owns and, when training can go on from it, ``optimizer.m.NAME`` and
+``optimizer.v.NAME`` (where the names of the loss's begin with ``loss.``). Its metadata:
+``metadata.py``.
+Nothing is ever unpickled, and nothing is loaded before all of the file was checked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from csparc.checkpoint import safetensors_file
+from csparc.checkpoint.folder import CheckpointFolder
+from csparc.checkpoint.metadata import Metadata, dumps, parse_metadata
+from csparc.checkpoint.model_config import build_loss, build_model, loss_shapes, parameter_shapes
+from csparc.checkpoint.safetensors_file import Header, checksum, refuse, show
+from csparc.errors import CheckpointError, DataError
+
+if TYPE_CHECKING:
+    from csparc.data.tokenizer import Tokenizer
+    from csparc.models import TwoTower
+
+State = Mapping[str, np.ndarray]
+
+PARTS = {
+    "model": "model.",
+    "loss": "loss.",
+    "first_moment": "optimizer.m.",
+    "second_moment": "optimizer.v.",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The whole content of a checkpoint; the moments are empty in one made for inference only."""
+
+    metadata: Metadata
+    model: State
+    loss: State = field(default_factory=dict)
+    first_moment: State = field(default_factory=dict)
+    second_moment: State = field(default_factory=dict)
+
+    def write(self, file: BinaryIO) -> None:
+        """Write this checkpoint: the same bits give the same file."""
+        safetensors_file.write(file, *self._content())
+
+    def encoded_size(self) -> int:
+        """Bytes of the file."""
+        return safetensors_file.encoded_size(*self._content())
+
+    def _content(self) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        tensors = {
+            prefix + name: array
+            for part, prefix in PARTS.items()
+            for name, array in getattr(self, part).items()
+        }
+        checksums = {name: checksum(array) for name, array in tensors.items()}
+        return tensors, {**self.metadata.to_texts(), "crc32": dumps(checksums)}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a checkpoint holds for use: model, tokenizer (or None), loss (or None, where it is a
+    caller's own), metadata."""
+
+    model: TwoTower
+    tokenizer: Tokenizer | None
+    loss: Any
+    metadata: Metadata
+
+
+def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
+    """Read and check a whole checkpoint file.
+
+    The order is: structure of the file, metadata, names, shapes and types against the model its
+    configuration describes, and only then the tensors, their checksums and that they are finite.
+
+    Raises
+    ------
+    CheckpointError
+        One line: the file, what was expected, what was found.
+    """
+    header = safetensors_file.read_header(path)
+    metadata, checksums = parse_metadata(path, header.metadata)
+    parts = _split(path, header)
+    _check_tensors(path, metadata, header, parts)
+    tensors = safetensors_file.read_tensors(path, header)
+    _check_values(path, tensors, checksums)
+    states = {
+        part: {name: tensors[PARTS[part] + name] for name in names} for part, names in parts.items()
+    }
+    return Checkpoint(metadata, **states)
+
+
+def find_checkpoint(path: str | os.PathLike) -> Path:
+    """The file meant by ``path``: itself, or the last checkpoint of a run's folder.
+
+    Raises
+    ------
+    CheckpointError
+        A folder without one.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    for folder in (path / "checkpoints", path):
+        found = CheckpointFolder(folder).candidates()
+        if found:
+            return found[0]
+    refuse(path, "a checkpoint file, or a folder with checkpoints/last.safetensors", "neither")
+
+
+def load_checkpoint(path: str | os.PathLike) -> tuple[TwoTower, Tokenizer | None, Metadata]:
+    """Load a trained model for use.
+
+    Parameters
+    ----------
+    path : path
+        A checkpoint file, or the folder of a run (its last checkpoint is taken).
+
+    Returns
+    -------
+    model
+        With the weights, in the dtype they were saved in.
+    tokenizer
+        The one it was trained with; None if the checkpoint holds none.
+    Metadata
+        Configurations, counters, and what it was trained on.
+
+    Raises
+    ------
+    CheckpointError
+        One line: the file, what was expected, what was found. Nothing was loaded then.
+    ImportError
+        safetensors or tokenizers is missing: ``pip install 'csparc[train]'``.
+    """
+    found = load_trained(path)
+    return found.model, found.tokenizer, found.metadata
+
+
+def load_trained(path: str | os.PathLike) -> Trained:
+    """As `load_checkpoint`, with the loss the model was trained with."""
+    file = find_checkpoint(path)
+    checkpoint = read_checkpoint(file)
+    tokenizer = read_tokenizer(file, checkpoint.metadata)
+    model = build_model(checkpoint)
+    if tokenizer is not None:
+        for size in ("vocab_size", "context_length"):
+            most, found = getattr(model.config, size), getattr(tokenizer, size)
+            if found > most:
+                refuse(file, f"a tokenizer with {size} of at most the model's {most}", str(found))
+    return Trained(model, tokenizer, build_loss(checkpoint), checkpoint.metadata)
+
+
+def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | None:
+    """The tokenizer inside a checkpoint's metadata, None if there is none."""
+    if metadata.tokenizer is None:
+        return None
+    from csparc.data import tokenizer
+
+    try:
+        return tokenizer.from_json(metadata.tokenizer)
+    except DataError as error:
+        raise CheckpointError(
+            f"{os.fspath(path)}: expected a tokenizer, found: {show(str(error), 160)}"
+        ) from error
+
+
+def _split(path: str | os.PathLike, header: Header) -> dict[str, list[str]]:
+    """Names of the tensors of each part, without the part's prefix, in the file's order."""
+    parts: dict[str, list[str]] = {part: [] for part in PARTS}
+    for name in header.tensors:
+        part = next((part for part, prefix in PARTS.items() if name.startswith(prefix)), None)
+        if part is None:
+            refuse(path, f"tensor names with {' or '.join(PARTS.values())}", show(name))
+        parts[part].append(name[len(PARTS[part]) :])
+    if set(parts["first_moment"]) != set(parts["second_moment"]):
+        odd = sorted(set(parts["first_moment"]) ^ set(parts["second_moment"]))[0]
+        refuse(path, "both optimizer.m and optimizer.v of a parameter", f"one of {show(odd)}")
+    return parts
+
+
+def _check_tensors(
+    path: str | os.PathLike, metadata: Metadata, header: Header, parts: dict[str, list[str]]
+) -> None:
+    """Names, shapes and types of all parts against the model and loss the metadata describe."""
+    dtypes = {header.tensors[PARTS["model"] + name].dtype for name in parts["model"]}
+    if len(dtypes) != 1:
+        refuse(path, "one dtype in all of the model", " and ".join(sorted(map(str, dtypes))))
+    model = parameter_shapes(path, metadata.model_config, len(parts["model"]))
+    loss = loss_shapes(path, metadata.loss_config)
+    _check_names(path, "parameters of the model in model_config", parts["model"], model)
+    _check_names(path, "parameters of the loss in loss_config", parts["loss"], loss)
+    wanted = {name: (shape, *dtypes) for name, shape in model.items()}
+    wanted |= {f"loss.{name}": (shape, np.dtype("<f4")) for name, shape in loss.items()}
+    for part, names in parts.items():
+        for name in names:
+            key = f"loss.{name}" if part == "loss" else name
+            tensor = show(PARTS[part] + name)
+            if key not in wanted:
+                refuse(path, "optimiser state of the parameters", f"also {tensor}")
+            (shape, dtype), entry = wanted[key], header.tensors[PARTS[part] + name]
+            if entry.shape != shape:
+                refuse(path, f"tensor {tensor} of shape {show(shape)}", show(entry.shape))
+            if entry.dtype != dtype:
+                refuse(path, f"tensor {tensor} of dtype {dtype}", str(entry.dtype))
+
+
+def _check_names(
+    path: str | os.PathLike, what: str, found: list[str], shapes: dict[str, tuple[int, ...]]
+) -> None:
+    missing, unknown = sorted(set(shapes) - set(found)), sorted(set(found) - set(shapes))
+    if missing or unknown:
+        odd = f"no {show(missing[0])}" if missing else f"also {show(unknown[0])}"
+        refuse(path, f"the {len(shapes)} {what}", odd)
+
+
+def _check_values(
+    path: str | os.PathLike, tensors: dict[str, np.ndarray], checksums: dict[str, Any]
+) -> None:
+    if set(checksums) != set(tensors):
+        odd = sorted(set(checksums) ^ set(tensors))[0]
+        refuse(path, "a crc32 for every tensor and no other", f"a difference at {show(odd)}")
+    for name, array in tensors.items():
+        if checksum(array) != checksums[name]:
+            refuse(path, f"tensor {show(name)} with crc32 {checksums[name]}", f"{checksum(array)}")
+        if not np.isfinite(array).all():
+            refuse(path, f"finite numbers in tensor {show(name)}", "NaN or infinity")

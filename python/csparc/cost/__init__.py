@@ -1,0 +1,1 @@
+"""What losses and models cost: FLOP and memory by formula, measured, and the paper's table."""

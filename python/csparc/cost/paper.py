@@ -1,0 +1,145 @@
+"""What a step costs on each of many devices in the way of the SPARC paper (Table 11).
+
+There the batch is dealt out and every device contrasts its own images with all captions and its own
+captions with all images, in plain matrix products: what this package saves (a Gram matrix, a score
+used twice) is not saved here. The backward pass counts twice the forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from csparc.cost.flop import Sizes
+from csparc.cost.model import model_info
+from csparc.models.config import ModelConfig
+
+DEVICES = 256
+"""How many the paper trained on."""
+
+BATCHES = (2048, 4096, 8192, 16384)
+TFLOP = {
+    "clip": (1.15, 2.29, 4.57, 9.14),
+    "pacl": (1.2, 2.46, 5.24, 12.8),
+    "gloria": (3.34, 13.21, None, None),
+    "mgca": (1.16, 2.31, 4.62, 9.23),
+    "filip": (1.37, 3.17, 8.09, 27.25),
+    "sparc": (1.15, 2.3, 4.6, 9.19),
+}
+"""Table 11, ViT-B/16: TFLOP of a step on one device, by batch size of `BATCHES`."""
+MEGABYTES = {
+    "clip": (4394, 4452, 5889, 8578),
+    "pacl": (4682, 6267, 9786, 14785),
+    "gloria": (8013, 13840, None, None),
+    "mgca": (4412, 4462, 5936, 8681),
+    "filip": (4394, 5230, 8657, 15463),
+    "sparc": (4408, 4450, 5914, 8620),
+}
+"""Table 11: peak memory there, MB."""
+
+
+def paper_model(config: ModelConfig) -> ModelConfig:
+    """A model with the paper's text tower: as large as its image tower, which is what its FLOP say
+    (the presets have CLIP's narrower one)."""
+    return replace(config, text=config.image)
+
+
+def encoder_flop(config: ModelConfig) -> int:
+    """Forward pass of a pair as CLIP needs it: no patch or token is brought to the shared space."""
+    return model_info(config).flop - sum(_adapters(config))
+
+
+def _adapters(config: ModelConfig) -> tuple[int, int]:
+    """FLOP of bringing all patches, all tokens of a pair to the shared space."""
+    return (
+        2 * config.patches * config.image.width * config.shared_width,
+        2 * config.context_length * config.text.width * config.shared_width,
+    )
+
+
+def sizes_of(config: ModelConfig, batch: int) -> Sizes:
+    """Sizes of the losses for a model."""
+    return Sizes(batch, config.patches, config.context_length, config.shared_width)
+
+
+# Forward FLOP a device of what a loss adds to the encoders: n of the B pairs are its own. ---------
+
+
+def _clip(s: Sizes, n: float, config: ModelConfig) -> float:
+    return n * 4 * s.B * s.D
+
+
+def _sparc(s: Sizes, n: float, config: ModelConfig) -> float:
+    within = 4 * s.L * s.P * s.D + 4 * s.L**2 * s.D
+    return _clip(s, n, config) + n * (sum(_adapters(config)) + within)
+
+
+def _filip(s: Sizes, n: float, config: ModelConfig) -> float:
+    pairs = 2 * s.D * (s.P * s.kept_tokens + s.L * s.kept_patches)
+    return n * (sum(_adapters(config)) + s.B * pairs)
+
+
+def _clip_filip(s: Sizes, n: float, config: ModelConfig) -> float:
+    return _clip(s, n, config) + _filip(s, n, config)
+
+
+def _pacl(s: Sizes, n: float, config: ModelConfig) -> float:
+    return n * (_adapters(config)[0] + s.B * 8 * s.P * s.D)
+
+
+def _gloria(s: Sizes, n: float, config: ModelConfig) -> float:
+    local = n * (sum(_adapters(config)) + s.B * 8 * s.L * s.P * s.D)
+    return _clip(s, n, config) + local
+
+
+def _mgca(s: Sizes, n: float, config: ModelConfig) -> float:
+    both = s.L + s.P
+    within = 8 * both * s.D * s.H + 8 * s.L * s.P * s.H + 4 * (s.L**2 + s.P**2) * s.D
+    prototypes = 4 * s.K * s.D
+    return _clip(s, n, config) + n * (sum(_adapters(config)) + within + prototypes)
+
+
+ADDED = {
+    "sparc": _sparc,
+    "clip": _clip,
+    "siglip": _clip,
+    "pacl": _pacl,
+    "filip": _filip,
+    "clip+filip": _clip_filip,
+    "gloria": _gloria,
+    "mgca": _mgca,
+}
+
+
+def device_flop(loss: str, config: ModelConfig, batch: int, devices: int = DEVICES) -> float:
+    """FLOP of a training step on one of ``devices``: encoders and loss, forward and backward."""
+    own = batch / devices
+    added = ADDED[loss](sizes_of(config, batch), own, config)
+    return 3 * (own * encoder_flop(config) + added)
+
+
+WITHIN_PAIRS = ("clip", "siglip", "sparc", "mgca")
+"""Losses whose memory on a device does not depend on which pairwise tensors a compiler keeps."""
+UPDATE_COPIES = 5.5
+"""Whole copies of the weights while they are updated, in float32: weights, gradients, two moments,
+the update, and half a one in 16 bits. Fitted to the paper's table, which is flat for small
+batches."""
+
+
+def device_bytes(
+    loss: str, config: ModelConfig, batch: int, devices: int = DEVICES
+) -> float | None:
+    """Peak memory on one of ``devices``; None for losses over all pairs, which depend on what is
+    kept of their pairwise tensors.
+
+    Weights, gradients and two moments in float32 and 16-bit activations with attention
+    probabilities, which the paper's encoders keep and this package forms again; or the update of
+    the weights, if that takes more.
+    """
+    if loss not in WITHIN_PAIRS:
+        return None
+    info = model_info(config)
+    weights = 4 * info.total_parameters
+    lengths = ((config.image, config.patches), (config.text, config.context_length))
+    probabilities = sum(tower.layers * tower.heads * length**2 for tower, length in lengths)
+    activations = 2 * batch / devices * (info.activation_floats + probabilities)
+    return max(4 * weights + activations, UPDATE_COPIES * weights)

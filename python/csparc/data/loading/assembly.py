@@ -1,0 +1,141 @@
+"""Pictures in the order of an epoch, cut into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from csparc.data.loading.duplicates import Filling, Item
+from csparc.data.report import BadItem, BadItems
+from csparc.errors import DataError
+
+if TYPE_CHECKING:
+    from csparc.data.loading.batches import Work
+
+Batch = dict[str, np.ndarray]
+MakeBatch = Callable[[int, list[Item]], Batch]
+"""(epoch, pictures) -> batch."""
+
+
+@dataclass
+class Chunk:
+    """Consecutive pictures of an epoch: their places in its order, their numbers, their items.
+
+    A picture that cannot be decoded is its exception instead.
+    """
+
+    epoch: int
+    places: Sequence[int]
+    indices: list[int]
+    last: bool = False
+    waited: bool = False
+    """They waited for a batch when the run was interrupted, and come first."""
+    items: list[Item | Exception] = field(default_factory=list)
+
+
+@dataclass
+class Made:
+    """A batch (None at the end of an epoch), the cursor after it, the bad items on the way."""
+
+    batch: Batch | None
+    epoch: int
+    position: int
+    bad: list[BadItem]
+    waiting: list[int]
+
+
+class Assembly:
+    """Cuts the good pictures of chunks into batches, in order; notes the bad ones on the way.
+
+    Parameters
+    ----------
+    work : Work
+    make : callable
+        Turns the pictures of a batch into arrays.
+    """
+
+    def __init__(self, work: Work, make: MakeBatch) -> None:
+        self._work = work
+        self._make = make
+        self._spec = work.dataset.spec
+        self._report = BadItems(work.dataset.problems.max_bad)
+        self._report.update(work.dataset.problems)
+        self._total = len(work.dataset) + len(self._report)
+        self._filling = Filling(work.batch_size, work.duplicates == "avoid")
+        self._bad: list[BadItem] = []
+        self._made = 0
+
+    def run(self, chunks: Iterable[Chunk], first_epoch: int) -> Iterator[Made]:
+        """Batches; a chunk of the first epoch may begin in its middle."""
+        for chunk in chunks:
+            yield from self._waited(chunk) if chunk.waited else self._filled(chunk)
+            if not chunk.last:
+                continue
+            yield from self._rest(chunk.epoch)
+            self._report.check(self._total, self._spec)
+            if self._made == 0 and chunk.epoch > first_epoch:
+                raise self._nothing_made()
+            self._filling.clear()
+
+    def _waited(self, chunk: Chunk) -> Iterator[Made]:
+        self._filling.waiting += [item for _, item in self._good(chunk)]
+        self._filling.refill()
+        yield from self._taken(chunk.epoch, chunk.places[0])
+
+    def _filled(self, chunk: Chunk) -> Iterator[Made]:
+        for place, item in self._good(chunk):
+            self._filling.add(item)
+            yield from self._taken(chunk.epoch, place + 1)
+
+    def _good(self, chunk: Chunk) -> Iterator[tuple[int, Item]]:
+        for place, item in zip(chunk.places, chunk.items):
+            if isinstance(item, BadItem):
+                self._bad.append(item)
+                new = self._report.add(item)
+                if new and len(self._report) > self._report.max_bad * self._total:
+                    self._report.check(self._total, self._spec)
+            elif isinstance(item, Exception):
+                raise item
+            else:
+                yield place, item
+
+    def _taken(self, epoch: int, position: int, whole: bool = True) -> Iterator[Made]:
+        """The batch, if it is full or need not be ``whole``, and those that what waits fills."""
+        filling = self._filling
+        while filling.full or (filling.batch and not whole):
+            batch = self._make(epoch, filling.take())
+            waiting = [item.index for item in filling.waiting]
+            ended = not whole and not waiting
+            place = (epoch + 1, 0) if ended else (epoch, position)
+            yield Made(batch, *place, self._bad_so_far(), waiting)
+            self._made += 1
+            filling.refill()
+
+    def _rest(self, epoch: int) -> Iterator[Made]:
+        """What an epoch ends with."""
+        if not self._work.drop_last:
+            yield from self._taken(epoch, len(self._work.dataset), whole=False)
+        if self._bad:
+            yield Made(None, epoch + 1, 0, self._bad_so_far(), [])
+
+    def _bad_so_far(self) -> list[BadItem]:
+        """Those met since the batch before."""
+        bad, self._bad = self._bad, []
+        return bad
+
+    def _nothing_made(self) -> DataError:
+        size, filling = self._work.batch_size, self._filling
+        found = f"found {len(filling.batch)}"
+        if not filling.waiting:
+            return DataError(
+                f"{self._spec}: expected at least batch_size={size} good pictures, {found}; "
+                f"{self._report.summary(most=3)}"
+            )
+        return DataError(
+            f"{self._spec}: expected at least batch_size={size} pairs of which no two share "
+            f"caption or picture, {found} at most; choose a smaller batch, or another way with "
+            "duplicates"
+        )

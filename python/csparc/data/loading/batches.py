@@ -1,0 +1,105 @@
+"""The background side of a loader: an epoch's pictures decoded in threads, batches made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from csparc.data.dataset import Dataset
+from csparc.data.loading import sampler
+from csparc.data.loading.assembly import Assembly, Chunk, Made
+from csparc.data.loading.cache import PictureCache
+from csparc.data.loading.duplicates import Content, Item, group_ids, picture_key
+from csparc.data.loading.prefetch import ordered_map
+from csparc.data.tokenizer import Tokenizer
+from csparc.data.transforms import Preprocess
+
+# Pictures handed to a decoding thread at once: enough to make the hand-over cheap.
+CHUNK = 16
+
+
+@dataclass
+class Work:
+    """Everything but the loader itself, which this would otherwise keep alive."""
+
+    dataset: Dataset
+    tokenizer: Tokenizer | None
+    transform: Preprocess
+    batch_size: int
+    seed: int
+    threads: int
+    caption: str
+    drop_last: bool
+    shuffle: bool
+    epochs: int | None
+    loss_specials: bool
+    duplicates: str
+    pictures: PictureCache
+
+    def batches(self, epoch: int, position: int, waiting: list[int]) -> Iterator[Made]:
+        """Batches from a place on, one after another; pictures ``waiting`` come first."""
+        ahead = self.threads + -(-self.batch_size // CHUNK)
+        wanted = self.chunks(epoch, position, waiting)
+        chunks = ordered_map(self._load, wanted, self.threads, ahead)
+        # Closed here: after an error, its traceback would keep the decoding threads alive.
+        with closing(chunks):
+            yield from Assembly(self, self._batch).run(chunks, epoch)
+
+    def chunks(self, epoch: int, position: int, waiting: list[int]) -> Iterator[Chunk]:
+        """What is to be loaded, in order: pictures ``waiting``, then those from a place on."""
+        count = len(self.dataset)
+        if waiting:
+            yield Chunk(epoch, [position] * len(waiting), waiting, waited=True)
+        while self.epochs is None or epoch < self.epochs:
+            order = sampler.order(self.seed, epoch, count) if self.shuffle else np.arange(count)
+            if position >= count:
+                yield Chunk(epoch, range(0), [], True)
+            for start in range(position, count, CHUNK):
+                end = min(start + CHUNK, count)
+                yield Chunk(epoch, range(start, end), order[start:end].tolist(), end == count)
+            epoch, position = epoch + 1, 0
+
+    def _load(self, chunk: Chunk) -> Chunk:
+        """Decode and augment the pictures of a chunk; one that fails becomes its exception."""
+        for index in chunk.indices:
+            try:
+                picture = self.pictures.get(index)
+            except Exception as error:
+                # Bad pictures and real failures alike are dealt with in their turn.
+                chunk.items.append(error)
+                continue
+            draws = sampler.PictureDraws(self.seed, chunk.epoch, index)
+            content = None
+            if self.duplicates != "allow":
+                content = Content(self.caption_key(chunk.epoch, index), picture_key(picture))
+            chunk.items.append(Item(index, self.transform.augment(picture, draws), content))
+        return chunk
+
+    def caption_key(self, epoch: int, index: int) -> bytes | None:
+        """Equal for captions of equal tokens; None without text."""
+        if self.tokenizer is None:
+            return None
+        return self.tokenizer([self._caption(epoch, index)])[0].tobytes()
+
+    def _batch(self, epoch: int, items: list[Item]) -> dict[str, np.ndarray]:
+        batch = {
+            "image": self.transform.normalize(np.stack([item.pixels for item in items])),
+            "index": np.array([item.index for item in items], dtype=np.int64),
+        }
+        if self.tokenizer is not None:
+            ids = self.tokenizer([self._caption(epoch, item.index) for item in items])
+            batch["text"] = ids
+            batch["text_mask"] = self.tokenizer.valid_mask(ids)
+            batch["loss_mask"] = self.tokenizer.loss_mask(ids, specials=self.loss_specials)
+        if self.duplicates == "group":
+            batch["group"] = group_ids([item.content for item in items])
+        return batch
+
+    def _caption(self, epoch: int, index: int) -> str:
+        captions = self.dataset.captions(index)
+        if self.caption == "first" or len(captions) == 1:
+            return captions[0]
+        return captions[sampler.caption_choice(self.seed, epoch, index, len(captions))]

@@ -1,0 +1,206 @@
+"""Batches for training and evaluation, decoded ahead of the step, the same bits every time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import numpy as np
+
+from csparc.data.dataset import Dataset
+from csparc.data.loading import cache
+from csparc.data.loading.batches import Work
+from csparc.data.loading.cache import PictureCache
+from csparc.data.loading.duplicates import HANDLING
+from csparc.data.loading.plan import Plan
+from csparc.data.loading.prefetch import Prefetch
+from csparc.data.report import BadItem, BadItems
+from csparc.data.tokenizer import Tokenizer
+from csparc.data.transforms import Preprocess
+from csparc.errors import DataError
+
+CAPTION_CHOICES = ("sample", "first")
+
+
+class Loader:
+    """An iterator of batches; without `epochs` it never ends.
+
+    Each batch is a dict: ``image`` float32 [B, 3, H, W], ``index`` int64 [B] (the pictures'
+    numbers), and with a tokenizer ``text`` int32 [B, L], ``text_mask`` bool [B, L] (not padding)
+    and ``loss_mask`` bool [B, L] (tokens that enter the local loss).
+
+    The order of an epoch, the captions and the augmentations are functions of (seed, epoch,
+    picture), so neither threads nor timing change a bit. A picture that cannot be decoded is
+    skipped and the next in order takes its place. A batch never spans two epochs.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    tokenizer : Tokenizer or None
+        None leaves the text out.
+    transform : Preprocess
+    batch_size : int
+    seed : int
+    cursor : dict, optional
+        Where to begin, as `cursor` gave it.
+    threads : int, optional
+        Decoding threads; the processors up to 4 by default.
+    caption : {"sample", "first"}
+        One of the picture's captions at random each epoch, or always the first.
+    drop_last : bool
+        Leave out the end of an epoch that does not fill a batch.
+    shuffle : bool
+        False keeps the order of the data set.
+    epochs : int, optional
+        Stop before this epoch.
+    loss_specials : bool
+        Whether the begin and end tokens enter ``loss_mask``.
+    duplicates : {"allow", "avoid", "group"}
+        Pairs of a batch with equal captions (as token ids) or equal pictures. ``"allow"`` takes
+        them as they come. ``"avoid"``: a picture that duplicates one of the batch waits, first in
+        line, for the next batch it fits in; with two batches waiting, or at the end of the epoch,
+        it is left out of this epoch. ``"group"``: batches also hold ``group`` int64 [B], equal ids
+        for duplicates, as the losses take them.
+    cache_bytes : int
+        Memory for decoded pictures.
+    on_bad : callable, optional
+        Called with each new `BadItem`, when the batch after it is taken.
+
+    Attributes
+    ----------
+    report : BadItems
+        What was skipped so far, with what the data set left out itself.
+    cursor : dict
+        ``{"epoch", "position", "pictures"}`` of the batch that comes next, with ``"waiting"``, the
+        numbers of the pictures that wait for it, if any do.
+
+    Raises
+    ------
+    DataError
+        When the data cannot fill one batch, too many pictures are bad, or the cursor belongs to
+        other data.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        tokenizer: Tokenizer | None,
+        transform: Preprocess,
+        batch_size: int,
+        seed: int = 0,
+        cursor: dict | None = None,
+        threads: int | None = None,
+        caption: str = "sample",
+        drop_last: bool = True,
+        *,
+        shuffle: bool = True,
+        epochs: int | None = None,
+        loss_specials: bool = False,
+        duplicates: str = "allow",
+        cache_bytes: int = cache.DEFAULT_BYTES,
+        on_bad: Callable[[BadItem], None] | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected at least 1, found {batch_size}")
+        if caption not in CAPTION_CHOICES:
+            raise ValueError(f"caption: expected {', '.join(CAPTION_CHOICES)}, found {caption!r}")
+        if duplicates not in HANDLING:
+            raise ValueError(f"duplicates: expected {', '.join(HANDLING)}, found {duplicates!r}")
+        if len(dataset) < (batch_size if drop_last else 1):
+            raise DataError(
+                f"{dataset.spec}: expected at least batch_size={batch_size} pictures, "
+                f"found {len(dataset)}"
+            )
+        self._work = Work(
+            dataset=dataset,
+            tokenizer=tokenizer,
+            transform=transform,
+            batch_size=batch_size,
+            seed=seed,
+            threads=threads or min(4, os.cpu_count() or 1),
+            caption=caption,
+            drop_last=drop_last,
+            shuffle=shuffle,
+            epochs=epochs,
+            loss_specials=loss_specials,
+            duplicates=duplicates,
+            pictures=PictureCache(dataset, transform, cache_bytes),
+        )
+        self._plan = Plan(self._work)
+        self._on_bad = on_bad
+        self._cursor = _checked_cursor(cursor, dataset)
+        self._prefetch: Prefetch | None = None
+        self.report = BadItems(dataset.problems.max_bad)
+        self.report.update(dataset.problems)
+
+    @property
+    def cursor(self) -> dict:
+        return dict(self._cursor)
+
+    def __len__(self) -> int:
+        """`batches_in` the epoch of the next batch."""
+        return self.batches_in(self._cursor["epoch"])
+
+    def batches_in(self, epoch: int) -> int:
+        """Batches of an epoch, from its start.
+
+        When no picture is bad; with ``duplicates="avoid"`` as it will be: the first call then
+        decodes every picture, and an epoch costs the tokens of its captions.
+
+        Raises
+        ------
+        DataError
+            With ``duplicates="avoid"``: too many pictures are bad.
+        """
+        if self._work.duplicates == "avoid":
+            return self._plan.batches(epoch)
+        count, size = len(self._work.dataset), self._work.batch_size
+        return count // size if self._work.drop_last else -(-count // size)
+
+    def __iter__(self) -> Loader:
+        return self
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        if self._prefetch is None:
+            cursor = self._cursor
+            source = self._work.batches(
+                cursor["epoch"], cursor["position"], cursor.get("waiting", [])
+            )
+            self._prefetch = Prefetch(source, ahead=2)
+        while True:
+            made = next(self._prefetch)
+            for bad in made.bad:
+                if self.report.add(bad) and self._on_bad is not None:
+                    self._on_bad(bad)
+            self._cursor.update(epoch=made.epoch, position=made.position)
+            self._cursor.pop("waiting", None)
+            if made.waiting:
+                self._cursor["waiting"] = made.waiting
+            if made.batch is not None:
+                return made.batch
+
+    def close(self) -> None:
+        """Stop the threads and wait for them; going on afterwards begins at the cursor."""
+        if self._prefetch is not None:
+            self._prefetch.close()
+            self._prefetch = None
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _checked_cursor(cursor: dict | None, dataset: Dataset) -> dict:
+    cursor = {"epoch": 0, "position": 0, "pictures": len(dataset), **(cursor or {})}
+    if cursor["pictures"] != len(dataset):
+        raise DataError(
+            f"{dataset.spec}: expected the {cursor['pictures']} pictures of the interrupted run, "
+            f"found {len(dataset)}"
+        )
+    if cursor["epoch"] < 0 or not 0 <= cursor["position"] <= len(dataset):
+        raise ValueError(f"cursor: expected epoch >= 0 and position 0..{len(dataset)}: {cursor}")
+    if not all(0 <= index < len(dataset) for index in cursor.get("waiting", [])):
+        raise ValueError(f"cursor: expected waiting pictures below {len(dataset)}: {cursor}")
+    return cursor

@@ -1,0 +1,1 @@
+"""One file a format: each reads pictures and captions as others lay them out on disk."""

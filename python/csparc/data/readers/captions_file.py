@@ -1,0 +1,143 @@
+"""One file with the captions of a folder of pictures, in the layouts that are about.
+
+===================  =============================================================================
+``.jsonl``           an object a line: a path (file_name, filepath, filename or image) and a
+                     caption (text, title, caption: text or a list; captions: a list)
+``.csv``, ``.tsv``   a header with columns of the same names; the separator by suffix
+``.txt``, ``.token`` lines ``NAME<TAB>CAPTION``, ``NAME,CAPTION`` (split after the picture's
+                     suffix, so captions may hold commas) or ``NAME| NUMBER| CAPTION``; a ``#0``
+                     after the name and a first line without a picture's suffix are dropped
+===================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from csparc.data.dataset import Gather, Options
+from csparc.data.images import SUFFIXES
+from csparc.data.readers import table
+from csparc.data.readers.paths import Guard
+from csparc.data.readers.text_files import json_reason, lines, parse_json
+from csparc.data.report import BadItem, show
+from csparc.errors import DataError
+
+# Looked for in a folder, in no order: two of them at once are an error.
+NAMES = tuple(
+    f"{stem}{suffix}"
+    for stem in ("captions", "metadata", "results")
+    for suffix in (".txt", ".csv", ".tsv", ".jsonl", ".token")
+)
+
+_PATH_KEYS = ("filepath", "file_name", "filename", "image", "image_name")
+_CAPTION_KEYS = ("title", "text", "caption", "captions", "comment")
+
+_SUFFIX = "|".join(suffix[1:] for suffix in sorted(SUFFIXES))
+_LINE = re.compile(rf"(?P<name>.+?\.(?:{_SUFFIX}))(?:#\d+)?\s*(?P<mark>[\t,|])(?P<rest>.*)", re.I)
+_NUMBER = re.compile(r"\s*\d+\s*\|?")
+
+
+def read_captions(path: str, guard: Guard, gather: Gather, options: Options) -> None:
+    """Read the captions file `path` into `gather`; its paths are relative to the guard's folder.
+
+    Raises
+    ------
+    DataError
+        Broken file, or one whose layout is none of the above.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".jsonl":
+        entries = _json_lines(path, options)
+    elif suffix in (".csv", ".tsv") and not _is_piped(path):
+        entries = _table(path, "\t" if suffix == ".tsv" else ",", options)
+    else:
+        entries = _text_lines(path)
+    for where, name, captions in entries:
+        try:
+            if isinstance(name, BadItem):
+                raise name
+            picture = guard.join(name, where)
+        except BadItem as bad:
+            gather.reject(bad)
+            continue
+        gather.add(picture, captions, where)
+
+
+_Entries = Iterator[tuple[str, object, list[object]]]
+
+
+def _text_lines(path: str) -> _Entries:
+    """(where, name, captions) of each line; `name` is the BadItem of a line that does not fit."""
+    for number, line in enumerate(lines(path, "a captions file"), 1):
+        text = line.strip("\r\n")
+        where = f"{path} line {number}"
+        match = _LINE.fullmatch(text)
+        if match is not None:
+            rest = match["rest"]
+            if match["mark"] == "|":
+                rest = _NUMBER.sub("", rest, count=1)
+            yield where, match["name"].strip(), [_unquoted(rest.strip())]
+        elif text.strip() and number > 1:
+            reason = f"expected a picture's name, a tab and a caption, found {show(text, 60)}"
+            yield where, BadItem(where, reason), []
+
+
+def _unquoted(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return text[1:-1].replace('""', '"')
+    return text
+
+
+def _is_piped(path: str) -> bool:
+    """The Flickr30k ``results.csv``, whose columns are parted by ``|``."""
+    return "|" in next(lines(path, "a captions file"), "")
+
+
+def _table(path: str, separator: str, options: Options) -> _Entries:
+    read = table.rows(path, separator)
+    names = [name.strip() for name in next(read, [])]
+    name_key = _pick(path, names, options.img_key, _PATH_KEYS)
+    caption_key = _pick(path, names, options.caption_key, _CAPTION_KEYS)
+    for number, row in enumerate(read, 1):
+        if not row:
+            continue
+        where = f"{path} row {number}"
+        if len(row) != len(names):
+            reason = f"expected {len(names)} columns as in the header, found {len(row)}"
+            yield where, BadItem(where, reason), []
+        else:
+            yield where, row[names.index(name_key)], [row[names.index(caption_key)]]
+
+
+def _json_lines(path: str, options: Options) -> _Entries:
+    for number, line in enumerate(lines(path, "a captions file"), 1):
+        if not line.strip():
+            continue
+        where = f"{path} line {number}"
+        try:
+            record = parse_json(line)
+        except (ValueError, RecursionError) as error:
+            yield where, BadItem(where, f"expected a JSON object: {json_reason(error)}"), []
+            continue
+        if not isinstance(record, dict):
+            yield where, BadItem(where, f"expected a JSON object, found {show(record, 40)}"), []
+            continue
+        try:
+            name = record[_pick(where, list(record), options.img_key, _PATH_KEYS)]
+            caption = record[_pick(where, list(record), options.caption_key, _CAPTION_KEYS)]
+        except DataError as error:
+            yield where, BadItem(where, str(error).partition(": ")[2]), []
+            continue
+        yield where, name, caption if isinstance(caption, list) else [caption]
+
+
+def _pick(where: str, names: list[str], given: str | None, known: tuple[str, ...]) -> str:
+    """The column to read: the one given, else the first known name that is there."""
+    for name in (given,) if given else known:
+        if name in names:
+            return name
+    there = ", ".join(show(name, 40) for name in names[:12]) or "none"
+    wanted = repr(given) if given else " or ".join(known)
+    raise DataError(f"{where}: expected a column {wanted}, found {there}")

@@ -1,0 +1,301 @@
+"""The sections of the demo's page: each a function from the result to HTML text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+
+from csparc.demo.page.loss_text import curves_of, has_both
+from csparc.demo.page.result import DemoResult
+from csparc.demo.page.svg import line_chart
+from csparc.viz.curves import curve, smooth
+from csparc.viz.wording import (
+    PARTS_OF_SPEECH,
+    duration,
+    figure,
+    grounding_verdict,
+    per_cent,
+    placement_verdict,
+    places_verdict,
+    sentence_verdict,
+    words_alike_verdict,
+)
+
+
+def section(name: str, title: str, lead: str, body: str) -> str:
+    """A titled section with a sentence or two of lead (HTML) before its body (HTML)."""
+    return (
+        f'<section id="{name}"><h2>{escape(title)}</h2><p class="lead">{lead}</p>{body}</section>'
+    )
+
+
+def headline(result: DemoResult) -> str:
+    """The title, the conditions every claim stands under, and four figures."""
+    trained, before = result.retrieval, result.untrained_retrieval
+    tiles = []
+    for key, name in (
+        ("text_to_image_R@1", "sentence finds its picture first"),
+        ("image_to_text_R@1", "picture finds a sentence of its own first"),
+    ):
+        tiles.append(
+            (
+                per_cent(trained[key]),
+                name,
+                f"chance {per_cent(trained['chance'][key])}, untrained {per_cent(before[key])}",
+            )
+        )
+    tiles += _alignment_tile(result)
+    tiles.append(
+        (
+            duration(result.seconds),
+            "training time",
+            f"{result.pairs:,} pairs, {result.pairs / max(result.seconds, 1e-9):,.0f} a second "
+            f"on {result.threads} thread{'s' * (result.threads != 1)}",
+        )
+    )
+    cards = "".join(
+        f"<li><b>{value}</b><span>{escape(name)}</span><em>{escape(note)}</em></li>"
+        for value, name, note in tiles
+    )
+    return (
+        f'<header><p class="brand">csparc <span>SPARC image-text alignment in C, for NumPy</span>'
+        f'</p><h1>{escape(result.title)}</h1><p class="lead">{escape(result.conditions)}</p>'
+        f'<ul class="tiles">{cards}</ul></header>'
+    )
+
+
+def _alignment_tile(result: DemoResult) -> list[tuple[str, str, str]]:
+    """SPARC's control; of another loss whether words point at their objects, where that is known.
+
+    (figure, name, note), or nothing.
+    """
+    local = result.grounding
+    if result.loss == "sparc":
+        return [
+            (
+                f"{figure(local['matched']['local_loss'])} <small>vs</small> "
+                f"{figure(local['swapped']['local_loss'])}",
+                "local loss: own patches vs another picture’s",
+                f"telling nothing apart would be {figure(local['chance_local_loss'])}",
+            )
+        ]
+    if not result.placement:
+        return []
+
+    def areas(found: Mapping) -> list[str]:
+        return [per_cent(found[kind]["auc"]) for kind in result.placement if kind in found]
+
+    now = [found["auc"] for found in result.placement.values()]
+    names = " and ".join(PARTS_OF_SPEECH.get(kind, kind) for kind in result.placement)
+    before = " and ".join(areas(result.untrained_placement or {}))
+    return [
+        (
+            " <small>and</small> ".join(map("{:.0f}".format, now)) + "\N{NO-BREAK SPACE}%",
+            f"{names}: a patch of their object above another object’s",
+            f"chance {per_cent(50.0)}" + (f", untrained {before}" if before else ""),
+        )
+    ]
+
+
+def retrieval_section(result: DemoResult) -> str:
+    """Every retrieval figure beside the untrained model and chance, as a table with bars."""
+    trained, before, chance = (
+        result.retrieval,
+        result.untrained_retrieval,
+        result.retrieval["chance"],
+    )
+    rows = []
+    for direction, name in (
+        ("text_to_image", "Sentence → picture"),
+        ("image_to_text", "Picture → sentence"),
+    ):
+        rows.append(f'<tr class="group"><th colspan="4" scope="rowgroup">{name}</th></tr>')
+        for k in (1, 5, 10):
+            key = f"{direction}_R@{k}"
+            rows.append(
+                f'<tr><th scope="row">among the first {k}</th>'
+                if k > 1
+                else '<tr><th scope="row">first</th>'
+            )
+            rows.append(
+                f'<td class="now">{_bar(trained[key])}</td><td class="before">{_bar(before[key])}'
+                f'</td><td class="chance">{_bar(chance[key])}</td></tr>'
+            )
+        key = f"{direction}_median_rank"
+        rows.append(
+            f'<tr><th scope="row">median place</th><td>{trained[key]:g}</td>'
+            f"<td>{before[key]:g}</td><td>{chance[key]:g}</td></tr>"
+        )
+        if result.semantic is not None:
+            rows.append(
+                f'<tr><th scope="row">first is right by meaning</th>'
+                f'<td class="now">{_bar(result.semantic[direction])}</td>'
+                f'<td class="before">{_bar(result.untrained_semantic[direction])}</td>'
+                f'<td class="chance">{_bar(result.semantic["chance"])}</td></tr>'
+            )
+    ties = max(trained["image_to_text_tie_share"], trained["text_to_image_tie_share"])
+    lead = (
+        f"{trained['n_images']:,} held-out pictures and their {trained['n_texts']:,} sentences. "
+        "Recall in per cent: how often a right answer is among the first places. "
+        + (
+            "No right answer tied with a wrong one."
+            if ties == 0
+            else f"Up to {per_cent(ties)} of the right answers tied with a wrong one (one sentence "
+            "may be written for several pictures); of equals the first in order goes first."
+        )
+    )
+    if result.semantic is not None:
+        lead += (
+            " Many sentences are true of several pictures; “right by meaning” counts every "
+            "true one."
+        )
+    table = (
+        '<table class="retrieval"><thead><tr><td></td><th scope="col">trained</th>'
+        '<th scope="col">untrained</th><th scope="col">chance</th></tr></thead><tbody>'
+        f"{''.join(rows)}</tbody></table>"
+    )
+    return section("retrieval", "Does it find the right one?", lead, table)
+
+
+def curves_section(result: DemoResult) -> str:
+    """The losses and the scale, step by step."""
+    charts = []
+    for key, title, note in curves_of(result.loss):
+        steps, values = curve(result.log, key)
+        if len(values):
+            drawn = line_chart(title, steps, values, smooth(values))
+            charts.append(f"<figure><figcaption><b>{title}</b> {note}</figcaption>{drawn}</figure>")
+    lead = (
+        f"{result.steps:,} steps. Faint: each step. Bold: a running average. "
+        "The horizontal axis counts steps."
+    )
+    body = f'<div class="charts">{"".join(charts)}</div>'
+    return section("curves", "How it got there", lead, body)
+
+
+def grounding_section(result: DemoResult) -> str:
+    """What the words select on a pair's own patches and on another picture's, and what follows."""
+    found, sparc = result.grounding, result.loss == "sparc"
+    weights = found["weights"]
+    one = "sentence" if weights["of"] == "captions" else "word"
+    table = _control_table(found, one, sparc)
+    verdict = f'<p class="verdict">{escape(grounding_verdict(found))}</p>' if sparc else ""
+    if found["place_correlation"] == found["place_correlation"]:
+        text = places_verdict(found["place_correlation"], one)
+        verdict += f'<p class="verdict">{escape(text)}</p>'
+    if not sparc and result.words_alike is not None and result.words_alike == result.words_alike:
+        verdict += f'<p class="verdict">{escape(words_alike_verdict(result.words_alike))}</p>'
+    if result.placement is not None:
+        verdict += _placement(result)
+    swapped = f"with the patches of another picture, {found['n']:,} held-out pairs."
+    if sparc:
+        title = "Does the local loss look at the picture?"
+        lead = (
+            "SPARC’s local loss asks each word to recognise the mix of patches it selected among "
+            "the mixes of the sentence’s other words. A word takes part in choosing its own "
+            "patches, so the loss can fall without any look at the picture. The control: the same "
+            f"sentences {swapped}"
+        )
+    else:
+        title = f"Does what a {one} selects depend on the picture?"
+        about = escape(" ".join([f"{weights['title']}.", *weights["notes"]]))
+        lead = f"{about} The control: the same sentences {swapped}"
+    return section("control", title, lead, table + verdict)
+
+
+def _control_table(found: Mapping, one: str, sparc: bool) -> str:
+    """The figures beside the control's: SPARC's loss and its zeros are those of SPARC alone."""
+    kinds = [
+        ("effective_patches", f"patches a {one} spreads over", figure, f"of {found['patches']}")
+    ]
+    if sparc:
+        accuracy = f"chance {per_cent(found['chance_token_accuracy'])}"
+        kinds = [
+            ("local_loss", "local loss", figure, f"chance {figure(found['chance_local_loss'])}"),
+            ("token_accuracy", "words told apart", per_cent, accuracy),
+            *kinds,
+            ("zeroed", "weights set to zero", per_cent, ""),
+        ]
+    rows = "".join(
+        f'<tr><th scope="row">{name}</th><td>{show(found["matched"][key])}</td>'
+        f"<td>{show(found['swapped'][key])}</td><td>{reference}</td></tr>"
+        for key, name, show, reference in kinds
+        if key != "zeroed" or found["matched"][key] > 0
+    )
+    return (
+        '<table><thead><tr><td></td><th scope="col">own picture</th><th scope="col">another’s</th>'
+        f'<th scope="col">reference</th></tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _placement(result: DemoResult) -> str:
+    """Where the words' selected patches lie, against the known places of the objects."""
+    rows = []
+    groups = [
+        (
+            f"{PARTS_OF_SPEECH.get(kind, kind)} ({found['n_pointing']:,} words)",
+            found,
+            (result.untrained_placement or {}).get(kind),
+        )
+        for kind, found in result.placement.items()
+    ]
+    if result.sentence_placement is not None:
+        found = result.sentence_placement
+        groups.append(
+            (
+                f"whole sentences about one object ({found['n_pointing']:,})",
+                found,
+                result.untrained_sentence_placement,
+            )
+        )
+    for name, found, before in groups:
+        rows.append(f'<tr class="group"><th colspan="4" scope="rowgroup">{name}</th></tr>')
+        for key, what, chance in (
+            ("auc", "its patch outweighs another object’s", 50.0),
+            ("pointing", "heaviest patch is its own", found["pointing_chance"]),
+        ):
+            untrained = per_cent(before[key]) if before else ""
+            rows.append(
+                f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
+                f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>"
+            )
+    asked = "Do words select the object they name?"
+    if "CAPTION" in result.placement:
+        asked = "Do sentences select the object they speak of?"
+    sentence = ""
+    if result.sentence_placement is not None:
+        text = sentence_verdict(result.sentence_placement, has_both(result.loss))
+        sentence = f'<p class="verdict">{escape(text)}</p>'
+    return (
+        f'<h3 class="later">{asked}</h3><p class="lead">The generator '
+        "knows where every object is, so it can be measured.</p>"
+        '<table><thead><tr><td></td><th scope="col">trained</th><th scope="col">untrained</th>'
+        f'<th scope="col">chance</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+        f'<p class="verdict">{escape(placement_verdict(result.placement))}</p>' + sentence
+    )
+
+
+def configuration_section(result: DemoResult) -> str:
+    """The run's settings, and the command that repeats it."""
+    groups = "".join(
+        f"<div><h3>{escape(name)}</h3><dl>{_definitions(values.items())}</dl></div>"
+        for name, values in result.configuration.items()
+    )
+    return section(
+        "configuration",
+        "The run",
+        f"Repeat it with <code>{escape(result.command)}</code>.",
+        f'<div class="configuration">{groups}</div>',
+    )
+
+
+def _definitions(items: Iterable[tuple[str, object]]) -> str:
+    return "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in items)
+
+
+def _bar(value: float) -> str:
+    share = min(max(value, 0.0), 100.0)
+    return (
+        f'{per_cent(value)}<span class="bar" aria-hidden="true">'
+        f'<i style="width:{share:.2f}%"></i></span>'
+    )

@@ -1,0 +1,76 @@
+"""A training run that takes a second: also a script, so that it can be killed.
+
+``python small_training.py OUT [NAME=JSON ...]`` trains in OUT with these settings; ``slow=true``
+delays every picture.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from csparc.data.scenes import Scenes
+from csparc.data.tokenizer import Tokenizer, train
+from csparc.losses.registry import make_loss, suited_model
+from csparc.models import TwoTower, create_model
+from csparc.trainer import Trainer
+
+TOWER = {"width": 16, "layers": 1, "heads": 2}
+SETTINGS = {"batch_size": 8, "steps": 12, "lr": 3e-3, "save_frequency": 2, "val_frequency": 5,
+            "threads": 1, "progress": "none"}  # fmt: skip
+
+
+class SlowScenes(Scenes):
+    """The same scenes, slow enough that a signal sent in the first steps arrives in the run."""
+
+    def load(self, index: int) -> np.ndarray:
+        time.sleep(0.01)
+        return super().load(index)
+
+
+def scenes(size: int = 40, split: str = "train") -> Scenes:
+    return Scenes(tier="S", size=size, split=split)
+
+
+def tokenizer() -> Tokenizer:
+    return train(scenes().all_captions(), vocab_size=300, context_length=32)
+
+
+def model(**overrides: Any) -> TwoTower:
+    options = {"image_size": 32, "shared_width": 16, "context_length": 32, **overrides}
+    return create_model(
+        "nano", vocab_size=tokenizer().vocab_size, image=TOWER, text=TOWER, **options
+    )
+
+
+def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any) -> Trainer:
+    given = {"val_data": scenes(8, "val"), **SETTINGS, **settings}
+    data = given.pop("data", None) or scenes()
+    given.setdefault("tokenizer", tokenizer())
+    loss = make_loss(loss) if isinstance(loss, str) else loss
+    suited = model(**suited_model(loss))
+    return Trainer(suited, loss, data, out=out, **given)
+
+
+def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:
+    """The records of a log without the clock's part."""
+    records = [json.loads(line) for line in (out / name).read_text().splitlines()]
+    return [{k: v for k, v in r.items() if k != "pairs_per_second"} for r in records]
+
+
+if __name__ == "__main__":
+    pairs = (setting.split("=", 1) for setting in sys.argv[2:])
+    settings = {key: json.loads(value) for key, value in pairs}
+    if settings.pop("slow", False):
+        settings["data"] = SlowScenes(tier="S", size=40, split="train")
+    trainer(sys.argv[1], **settings).run()
+
+
+def weights(trainer) -> dict[str, np.ndarray]:
+    """A copy of a trainer's weights."""
+    return {name: array.copy() for name, array in trainer.model.state_dict().items()}

@@ -1,0 +1,79 @@
+"""Settings of a run and of its loss: what is refused, and what stands where nothing is said."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from csparc.losses.registry import LOSSES, make_loss
+from csparc.trainer import TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "expected one of steps and epochs, found neither"),
+        ({"steps": 1, "epochs": 1}, "found both"),
+        ({"steps": 0}, "steps: expected at least 1, found 0"),
+        ({"steps": 1.5}, "steps: expected a whole number, found 1.5"),
+        ({"steps": True}, "steps: expected a whole number, found True"),
+        ({"steps": 1, "batch_size": 0}, "batch_size: expected at least 1"),
+        ({"steps": 1, "lr": -1e-3}, "lr: expected at least 0, found -0.001"),
+        ({"steps": 1, "lr": math.nan}, "lr: expected at least 0, found nan"),
+        ({"steps": 1, "beta2": 1.0}, "beta2: expected at least 0 and less than 1"),
+        ({"steps": 1, "eps": 0.0}, "eps: expected more than 0"),
+        ({"steps": 1, "grad_clip_norm": 0}, "grad_clip_norm: expected more than 0"),
+        ({"steps": 1, "scale_min": 5, "scale_max": 2}, "scale_max: expected at least 5"),
+        ({"steps": 1, "progress": "loud"}, "progress: expected one of auto, bar"),
+        ({"steps": 1, "duplicates": "no"}, "duplicates: expected one of allow, avoid"),
+        ({"steps": 1, "resume": "latest"}, "resume: expected out"),
+        ({"steps": 1, "out": 3}, "out: expected a path, found 3"),
+    ],
+)
+def test_settings_that_are_refused(settings, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        TrainConfig(**settings)
+
+
+def test_epochs_count_whole_batches():
+    assert TrainConfig(epochs=3, batch_size=8).total_steps(43) == 15
+    assert TrainConfig(epochs=3, batch_size=8, accum_freq=2).total_steps(43) == 7
+    assert TrainConfig(epochs=1, batch_size=8, accum_freq=9).total_steps(43) == 1
+    with pytest.raises(ValueError, match="batch_size: expected at most the 7 pictures"):
+        TrainConfig(epochs=1, batch_size=8).total_steps(7)
+
+
+def test_warmup_defaults_to_a_tenth():
+    assert TrainConfig(steps=1).warmup_steps(1000) == 100
+    assert TrainConfig(steps=1).warmup_steps(10**6) == 2500
+    assert TrainConfig(steps=1, warmup=7).warmup_steps(1000) == 7
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["sgima=1"], "expected key=value with one of .*sigma.*, found 'sgima=1'"),
+        (["sigma"], "expected key=value"),
+        (["sigma=wide"], "loss-opt sigma: expected none or float, found 'wide'"),
+        (["detach_weights=maybe"], "loss-opt detach_weights: expected bool"),
+        (["normalizer=max"], "normalizer"),
+    ],
+)
+def test_loss_settings_that_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make_loss("sparc", settings)
+
+
+def test_loss_settings_have_the_declared_types():
+    loss = make_loss("sparc", ["sigma=0.25", "detach_weights=true", "normalizer=minmax"])
+    found = loss.config()
+    assert (found["sigma"], found["detach_weights"], found["normalizer"]) == (0.25, True, "minmax")
+    assert make_loss("sparc", ["sigma=none"]).config()["sigma"] is None
+    with pytest.raises(ValueError, match=r"loss: expected one of sparc, clip, .* found 'spark'"):
+        make_loss("spark")
+
+
+def test_every_loss_is_recorded_under_its_own_name():
+    for name in LOSSES:
+        assert make_loss(name).config()["loss"] == name
