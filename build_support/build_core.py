@@ -28,8 +28,8 @@ ISAS = {
         "-mprefer-vector-width=512",
     ],
 }
-# What products of bfloat16 pairs are compiled for as well (csparc/la/bf16_lanes.h).
-PAIR_ISAS = {"avx512bf16": [*ISAS["avx512"], "-mavx512bf16"]}
+# What products of bfloat16 are compiled for as well (csparc/la/bf16_lanes.h).
+BF16_ISAS = {"avx512bf16": [*ISAS["avx512"], "-mavx512bf16"]}
 # Functions with vector arguments are inlined: how the ABI passes them does not matter.
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Wno-psabi"]
 
@@ -144,7 +144,7 @@ class BuildCore(build_ext):
         for real, macro in reals[:1] if simd_source else reals:
             isas = (self.isas() or {"portable": []}) if isa_source else {None: []}
             if '#include "la/bf16_lanes.h"' in text and self.isas():
-                isas = {**isas, **PAIR_ISAS}
+                isas = {**isas, **BF16_ISAS}
             for isa, isa_flags in isas.items():
                 define = [f"-DCS_ISA={isa}"] if isa else []
                 jobs.append((source, f"{real}-{isa or 'any'}", [*macro, *define, *isa_flags]))

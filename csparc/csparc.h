@@ -1,7 +1,8 @@
-/* csparc: SPARC (SPARse Fine-grained Contrastive Alignment, arXiv 2401.09865) in C11.
+/* csparc: SPARC (SPARse Fine-grained Contrastive Alignment, arXiv 2401.09865) and rival losses of
+ * image-text training in C11.
  *
  * The page to read first. The core is a set of pure functions on buffers. It knows nothing of
- * Python (only py/ does) and nothing of BLIS (only la/gemm.c does).
+ * Python (only py/ does) and nothing of BLIS (only la/gemm.c and la/blis_context.c do).
  *
  * Letters for dimensions, the same everywhere and in the signatures of py/ops.def:
  *   B  pairs of image and caption in a batch     N  rows of a matrix, when rows are just rows
@@ -12,14 +13,41 @@
  *   H  attention heads                           K  terms of a sum: the inner size of a product
  * Local letters (image height, caption count, ...) are declared by the header that uses them.
  *
+ * Words, each with one meaning:
+ *   pair       an image and a caption. The pairs (i,i) of a batch match; a loss over all pairs
+ *   scores
+ *              every image i with every caption j.
+ *   sample     one of the B images with its caption, where no other enters.
+ *   group      the pairs of a batch with the same id: duplicates (loss/entropy/same_group.h).
+ *   drop group the consecutive samples of a batch among which FILIP chooses keys
+ *   (loss/filip/filip.h). grouped vector  c_k = sum_p a_pk v_p of token k over the patches:
+ *   equation 5.
+ *   objective  the weighted sum of a global and a local loss (loss/sparc/objective.h).
+ *   block      consecutive rows, samples or tokens that one unit of work takes. In base/rng.h
+ *   alone,
+ *              the numbers drawn at once.
+ *   owner      the part of a batch's captions, or samples, whose sums one thread forms at a time
+ *              (loss/entropy/tiling.h).
+ *   dead       a vector too short to have a direction: its unit vector and its gradient are 0
+ *              (la/norm.h).
+ *   along, radial  What the length of x takes out of a gradient g by x / |x|: along = <g, x> / |x|
+ *   is
+ *              the sum of g times cosines, radial = -along / |x|^2 the coefficient with which x is
+ *              added: dx = g / |x| + radial x.
+ *   scratch    memory of the caller's that holds nothing before or after a call.
+ *
  * Conventions
  *   - Arrays are row-major and contiguous; a view inside the core is a pointer and its strides.
  *   - Arguments come in one order: dimensions, inputs, outputs, scratch. X_backward sits under
  *     X_forward and takes the same names, gradients prefixed with d.
  *   - Parameter gradients are added to (+=), activation gradients are written (=).
- *   - Nothing allocates, prints, exits or keeps globals: the caller owns every buffer. A function
- *     that needs scratch has a size function beside it.
- *   - Functions visible outside their file return cs_status. Input is validated once, at the edge
+ *   - Nothing allocates, prints or exits: the caller owns every buffer. A function that needs
+ *     scratch has a size function beside it.
+ *   - What is chosen once, when the module is loaded, is the only state kept: the instruction set
+ *     (base/cpu.h), BLIS's context (la/blis_context.h), the products of bfloat16
+ *     (la/bf16_product.h); besides, the number of threads (base/threads.h) and the count of
+ *     arithmetic (base/count.h), which change no result.
+ *   - What Python calls returns cs_status where it can fail. Input is validated once, at the edge
  *     (py/bind.c), against the signature; the core trusts it.
  *   - Loops are parallel over outputs, never over a reduction, and work is cut into blocks by the
  *     shape alone: the same bits for any number of threads.
@@ -27,8 +55,19 @@
  *     one that includes base/isa.h is compiled once per instruction set (CS_KERNEL marks names);
  *     one that includes la/simd.h likewise, but for float only (CS_SIMD marks names).
  *
- * Reading order: base (status, threads, rng, cpu), la (gemm, rows, tiles, pairs), op (one layer
- * each), loss (contrastive, align, sparc, objective), optim, data, py.
+ * Reading order, each knowing only those before it:
+ *   base/          status, arena, blocks, threads, rng, cpu
+ *   la/            rows, norm, unit_vector, gemm, tiles, multiply, bf16_product
+ *   op/            one layer a file
+ *   loss/kernels/  widths, alignment, logits, pairs: loops for every instruction set
+ *   loss/entropy/  logsumexp, same_group, tiling, then diagonal, one_row, rows_and_columns
+ *   loss/clip/     infonce, siglip
+ *   loss/sparc/    rows_in, products, sample, token_contrast, local_loss, objective
+ *   loss/gram/     packed_images, then pacl and gloria
+ *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys
+ *   loss/mgca/     cross_attention, tokens, prototypes
+ *   optim/, data/  beside the losses, on base/ and la/
+ *   py/            the edge to Python
  */
 #ifndef CSPARC_H
 #define CSPARC_H

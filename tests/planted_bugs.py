@@ -47,13 +47,13 @@ BUGS = [
     Bug(
         "the local loss forgets one direction in the gradient of matching pairs",
         "csparc/loss/sparc/token_contrast.c",
-        "-weight * (square->row_share[j] + square->column_share[j])",
-        "-weight * (square->row_share[j] + square->row_share[j])",
+        "-weight * (square->rows.share[j] + square->columns.share[j])",
+        "-weight * (square->rows.share[j] + square->rows.share[j])",
         "losses/test_sparc.py::test_against_reference",
     ),
     Bug(
         "log-sums of tiles are merged without their shift",
-        "csparc/loss/clip/infonce.h",
+        "csparc/loss/entropy/logsumexp.h",
         "*sum = *sum * exp(*top - other_top) + other_sum;",
         "*sum = *sum + other_sum;",
         "losses/test_clip.py::test_against_reference",
@@ -67,7 +67,7 @@ BUGS = [
     ),
     Bug(
         "ties for the lowest patch go to the last one",
-        "csparc/loss/kernels/alignment.h",
+        "csparc/loss/kernels/alignment.c",
         "first[w] = cs_lower(cs_select(x == low[w], here, first[w]), first[w]);",
         "first[w] = cs_select(x == low[w], here, first[w]);",
         "losses/test_sparc.py::test_exact_ties",
@@ -82,8 +82,8 @@ BUGS = [
     Bug(
         "the gradient of a mean of valid rows is not divided by their number",
         "csparc/loss/sparc/objective.c",
-        "s->dmean[i * D + d] /= (cs_real)count;",
-        "s->dmean[i * D + d] /= (cs_real)s->rows;",
+        "m->dmean[i * D + d] /= (cs_real)count;",
+        "m->dmean[i * D + d] /= (cs_real)m->rows;",
         "losses/test_sparc.py::test_options_against_reference",
     ),
     Bug(
@@ -116,7 +116,7 @@ BUGS = [
     ),
     Bug(
         "a unit vector's gradient forgets the projection",
-        "csparc/op/l2norm.c",
+        "csparc/la/unit_vector.h",
         "scale_add(D, -inverse * along,",
         "scale_add(D, 0 * along,",
         "core/test_ops.py::test_gradient",

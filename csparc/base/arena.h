@@ -1,5 +1,5 @@
-/* Cutting one block of scratch into arrays. The same code lays the arrays out and, on an arena
- * without memory, measures them: a size function cannot disagree with its user. */
+/* Cutting scratch into arrays. The same code lays the arrays out and, on an arena without memory,
+ * measures them: a size function cannot disagree with its user. */
 #ifndef CS_ARENA_H
 #define CS_ARENA_H
 

@@ -1,5 +1,10 @@
-/* Threads. The only place that knows OpenMP: ops write CS_PARALLEL_FOR before a for loop whose
- * iterations write disjoint outputs. Without OpenMP everything runs serially. */
+/* Threads. The only place that knows OpenMP; without it everything runs on the calling thread.
+ *
+ * Two loops, CS_EACH and CS_EACH_DYNAMIC, run an expression for every index below a count. Their
+ * iterations write disjoint outputs, so no result depends on the number of threads or on which of
+ * them ran an iteration. The caller says how many threads to use: cs_threads_for() and the two
+ * functions beside it decide whether the work is worth more than one.
+ */
 #ifndef CS_THREADS_H
 #define CS_THREADS_H
 
@@ -20,32 +25,16 @@ int cs_thread_id(void); /* 0 .. cs_thread_count() - 1 inside a parallel loop, 0 
 int cs_processor_count(void);
 
 #define CS_PRAGMA(text) _Pragma(#text)
-#define CS_PARALLEL_FOR CS_PRAGMA(omp parallel for schedule(static) num_threads(cs_thread_count()))
-/* On this thread alone unless it is worth waking the others (about 10 microseconds of work). */
-#define CS_PARALLEL_FOR_IF(worth) \
-    CS_PRAGMA(omp parallel for schedule(static) num_threads(cs_thread_count()) if (worth))
-/* For iterations of unequal cost. Which thread runs which is luck; results must not
- * depend on it. */
-#define CS_PARALLEL_FOR_DYNAMIC \
-    CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads(cs_thread_count()))
-/* The same on at most `count` threads: for loops whose scratch was measured for that many. */
-#define CS_PARALLEL_FOR_DYNAMIC_ON(count) \
-    CS_PRAGMA(omp parallel for schedule(dynamic, 1) num_threads((int)(count)))
 #define CS_ON_THREADS(kind, count) \
     CS_PRAGMA(omp parallel for schedule(kind) num_threads((int)(count)))
 #else
 #define cs_thread_id() 0
 #define cs_processor_count() 1
-#define CS_PARALLEL_FOR
-#define CS_PARALLEL_FOR_IF(worth) (void)(worth);
-#define CS_PARALLEL_FOR_DYNAMIC
-#define CS_PARALLEL_FOR_DYNAMIC_ON(count) (void)(count);
 #define CS_ON_THREADS(kind, count)
 #endif
 
-/* For loops that small calls run, too: `call`, an expression of `index`, for every index below
- * `count`. On one thread nothing of OpenMP is entered, whose teams cost a quarter of a microsecond
- * even then. Results must not depend on `threads`. */
+/* Indices of equal cost. On one thread nothing of OpenMP is entered, whose teams cost a quarter of
+ * a microsecond even then: small calls run these loops, too. */
 #define CS_EACH(index, count, threads, call)                                           \
     do {                                                                               \
         if ((threads) > 1) {                                                           \
@@ -57,7 +46,9 @@ int cs_processor_count(void);
                 call;                                                                  \
         }                                                                              \
     } while (0)
-/* The same for indices of unequal cost; `call` may find scratch by `thread`, below `threads`. */
+
+/* Indices of unequal cost, taken one by one by whichever thread is free. `call` may use `thread`,
+ * below `threads`, to find scratch of its own. */
 #define CS_EACH_DYNAMIC(index, thread, count, threads, call)                           \
     do {                                                                               \
         if ((threads) > 1) {                                                           \
@@ -74,20 +65,41 @@ int cs_processor_count(void);
         }                                                                              \
     } while (0)
 
-/* Of `threads`, how many to use for `pieces` of work, `terms` multiply-adds in all: one where
- * waking the others would take as long as the work (about 10 microseconds). */
-static inline size_t
-cs_threads_for(size_t threads, size_t pieces, size_t terms)
-{
-    enum { WORTH = 400000 };
-    return pieces > 1 && terms > WORTH ? threads : 1;
-}
+/* Work worth waking threads for, by its kind. Waking them takes about 10 microseconds, in which one
+ * thread does about this much. */
+enum {
+    CS_ENTRIES_WORTH_THREADS = 65536, /* numbers read or written, a few operations on each */
+    CS_TERMS_WORTH_THREADS = 400000,  /* multiply-adds of a product */
+    CS_EXPS_WORTH_THREADS = 4096      /* exp or log of a number, by the C library */
+};
 
-/* Threads for a loop: all of them where the work is worth waking them (10 microseconds). */
+/* All threads if `worth`, else the calling one alone. */
 static inline size_t
 cs_threads_if(int worth)
 {
     return worth ? (size_t)cs_thread_count() : 1;
+}
+
+/* The same for a loop of `pieces` iterations that pass over so many entries, or take so many exps,
+ * in all. */
+static inline size_t
+cs_threads_for_entries(size_t pieces, size_t entries)
+{
+    return cs_threads_if(pieces > 1 && entries > CS_ENTRIES_WORTH_THREADS);
+}
+
+static inline size_t
+cs_threads_for_exps(size_t pieces, size_t exps)
+{
+    return cs_threads_if(pieces > 1 && exps > CS_EXPS_WORTH_THREADS);
+}
+
+/* `threads`, for which scratch was measured, if `pieces` of work of so many multiply-adds in all
+ * are worth them, else 1. */
+static inline size_t
+cs_threads_for(size_t threads, size_t pieces, size_t terms)
+{
+    return pieces > 1 && terms > CS_TERMS_WORTH_THREADS ? threads : 1;
 }
 
 #endif

@@ -209,14 +209,11 @@ cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, u
             return CS_EINDEX;
     size_t bytes = cs_scene_scratch((size_t)table->side, (size_t)table->side);
     cs_scene_object *all = (cs_scene_object *)objects;
-    if (N == 1) { /* callers that take scenes singly bring their own threads */
-        draw_scene(table, K, M, seed, stream, (uint64_t)index[0], pairs, all, background, scratch);
-        return all->shape < 0 ? CS_EVALUE : CS_OK;
-    }
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t i = 0; i < N; i++)
-        draw_scene(table, K, M, seed, stream, (uint64_t)index[i], pairs, &all[K * i],
-                   &background[i], scratch + (size_t)cs_thread_id() * bytes);
+    if (N == 1) /* callers that take scenes singly bring their own threads */
+        threads = 1;
+    CS_EACH_DYNAMIC(i, thread, N, threads,
+                    draw_scene(table, K, M, seed, stream, (uint64_t)index[i], pairs, &all[K * i],
+                               &background[i], scratch + thread * bytes));
     for (size_t i = 0; i < N; i++)
         if (all[K * i].shape < 0)
             return CS_EVALUE;

@@ -75,13 +75,11 @@ cs_scene_render(size_t N, size_t K, size_t F, size_t C, size_t H, size_t W, cons
     const cs_scene_object *all = (const cs_scene_object *)objects;
     CS_TRY(check(N, K, C, all));
     size_t bytes = cs_scene_scratch(H, W);
-    if (N == 1) { /* callers that take scenes singly bring their own threads */
-        render_scene(K, H, W, palette, all, background[0], pixels, instance, scratch);
-        return CS_OK;
-    }
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t i = 0; i < N; i++)
-        render_scene(K, H, W, palette, &all[K * i], background[i], pixels + 3 * H * W * i,
-                     instance + H * W * i, scratch + (size_t)cs_thread_id() * bytes);
+    if (N == 1) /* callers that take scenes singly bring their own threads */
+        threads = 1;
+    CS_EACH_DYNAMIC(i, thread, N, threads,
+                    render_scene(K, H, W, palette, &all[K * i], background[i],
+                                 pixels + 3 * H * W * i, instance + H * W * i,
+                                 scratch + thread * bytes));
     return CS_OK;
 }

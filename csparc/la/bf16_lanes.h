@@ -1,7 +1,9 @@
-/* Multiplication of pairs of bfloat16 held in float lanes: c + a_low b_low + a_high b_high.
+/* Products of bfloat16 held in float lanes, two to a lane: c + a_low b_low + a_high b_high, `fuse`.
  *
  * A .c file that includes this header itself is compiled once more than la/simd.h has it: for
- * AVX-512 with bfloat16 products, where CS_ISA is avx512bf16 (build_support/build_core.py).
+ * AVX-512 with bfloat16 products, where CS_ISA is avx512bf16 (build_support/build_core.py). There
+ * an instruction does it; elsewhere its plain twin widens each half to a float and multiplies
+ * those.
  */
 #ifndef CS_BF16_LANES_H
 #define CS_BF16_LANES_H

@@ -1,16 +1,17 @@
+/* The two forms of a matrix of bfloat16, from floats and from bfloat16, and the way back. */
 #include "la/bf16_product.h"
 #include "la/simd.h"
 
-enum { GROUP = LANES, VECS = 8 };
-typedef uint32_t words __attribute__((vector_size(4 * GROUP)));
-typedef uint16_t shorts __attribute__((vector_size(2 * GROUP)));
+enum { VECS = 8 };
+typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t shorts __attribute__((vector_size(2 * LANES)));
 
 /* The first `count` words of p, zeros after them. */
 INLINE words
 load_words(const void *p, size_t count)
 {
     words x = {0};
-    if (count >= GROUP)
+    if (count >= LANES)
         memcpy(&x, p, sizeof x);
     else
         memcpy(&x, p, 4 * count);
@@ -21,18 +22,18 @@ INLINE words
 load_shorts(const uint16_t *p, size_t count)
 {
     shorts x = {0};
-    if (count >= GROUP)
+    if (count >= LANES)
         memcpy(&x, p, sizeof x);
     else
         memcpy(&x, p, 2 * count);
     return __builtin_convertvector(x, words);
 }
 
-/* The `count` first words of x; the last GROUP of a row may have fewer. */
+/* The first `count` words of x, at most LANES. */
 INLINE void
 store_words(void *p, words x, size_t count)
 {
-    if (count >= GROUP)
+    if (count >= LANES)
         memcpy(p, &x, sizeof x);
     else
         memcpy(p, &x, 4 * count);
@@ -51,23 +52,23 @@ INLINE void
 store_rounded_row(words rounded, size_t count, uint16_t *row)
 {
     shorts x = __builtin_convertvector(rounded >> 16, shorts);
-    if (count >= GROUP)
+    if (count >= LANES)
         memcpy(row, &x, sizeof x);
     else
         memcpy(row, &x, 4 * cs_bf16x2_count(count));
 }
 
 void CS_SIMD(cs_bf16_of_floats)(size_t N, size_t D, const float *x, size_t x_row, cs_bf16x2 *rows,
-                                 cs_bf16x2 *stack);
+                                cs_bf16x2 *stack);
 void
 CS_SIMD(cs_bf16_of_floats)(size_t N, size_t D, const float *x, size_t x_row, cs_bf16x2 *rows,
-                            cs_bf16x2 *stack)
+                           cs_bf16x2 *stack)
 {
     const size_t row = 2 * cs_bf16x2_count(D);
     uint16_t *halves = (uint16_t *)rows;
     for (size_t n = 0; n < N; n += 2) {
         const int two = n + 1 < N;
-        for (size_t d = 0; d < D; d += GROUP) {
+        for (size_t d = 0; d < D; d += LANES) {
             const float *first = x + n * x_row + d;
             if (n + 3 < N) { /* the next two rows, which often come from memory */
                 __builtin_prefetch(first + 2 * x_row, 0, 2);
@@ -89,17 +90,17 @@ CS_SIMD(cs_bf16_of_floats)(size_t N, size_t D, const float *x, size_t x_row, cs_
 INLINE void
 stack_two(size_t D, const uint16_t *low, const uint16_t *high, cs_bf16x2 *stack)
 {
-    for (size_t d = 0; d < D; d += GROUP) {
+    for (size_t d = 0; d < D; d += LANES) {
         words second = high == NULL ? (words){0} : load_shorts(high + d, D - d);
         store_words(stack + d, load_shorts(low + d, D - d) | (second << 16), D - d);
     }
 }
 
 void CS_SIMD(cs_bf16_of_bits)(size_t N, size_t D, const uint16_t *x, const uint8_t *valid,
-                               cs_bf16x2 *rows, cs_bf16x2 *stack);
+                              cs_bf16x2 *rows, cs_bf16x2 *stack);
 void
 CS_SIMD(cs_bf16_of_bits)(size_t N, size_t D, const uint16_t *x, const uint8_t *valid,
-                          cs_bf16x2 *rows, cs_bf16x2 *stack)
+                         cs_bf16x2 *rows, cs_bf16x2 *stack)
 {
     const uint16_t *low = NULL; /* a row that waits for the next */
     size_t taken = 0;
@@ -125,29 +126,29 @@ void CS_SIMD(cs_floats_of_bf16)(size_t N, const uint16_t *x, float *y);
 void
 CS_SIMD(cs_floats_of_bf16)(size_t N, const uint16_t *x, float *y)
 {
-    for (size_t n = 0; n < N; n += GROUP)
+    for (size_t n = 0; n < N; n += LANES)
         store_words(y + n, load_shorts(x + n, N - n) << 16, N - n);
 }
 
-/* Columns that stay in registers from the first row to the last: VECS vectors, or as many as cover
- * the `left` last ones. */
+/* `vecs` vectors of columns, which stay in registers from the first row to the last; `left` columns
+ * of the row are left. */
 INLINE void
 add_columns(size_t vecs, size_t left, size_t N, size_t D, float a, const uint16_t *x, float *y)
 {
     vec sum[VECS];
     UNROLL
     for (size_t v = 0; v < vecs; v++)
-        sum[v] = (vec)load_words(y + v * GROUP, left - v * GROUP);
+        sum[v] = (vec)load_words(y + v * LANES, left - v * LANES);
     for (size_t n = 0; n < N; n++, x += D) {
         UNROLL
         for (size_t v = 0; v < vecs; v++) {
-            const vec wide = (vec)(load_shorts(x + v * GROUP, left - v * GROUP) << 16);
+            const vec wide = (vec)(load_shorts(x + v * LANES, left - v * LANES) << 16);
             sum[v] = madd(splat(a), wide, sum[v]);
         }
     }
     UNROLL
     for (size_t v = 0; v < vecs; v++)
-        store_words(y + v * GROUP, (words)sum[v], left - v * GROUP);
+        store_words(y + v * LANES, (words)sum[v], left - v * LANES);
 }
 
 void CS_SIMD(cs_bf16_add)(size_t N, size_t D, float a, const uint16_t *x, float *y);
@@ -155,8 +156,8 @@ void
 CS_SIMD(cs_bf16_add)(size_t N, size_t D, float a, const uint16_t *x, float *y)
 {
     size_t d = 0;
-    for (; d + VECS * GROUP <= D; d += VECS * GROUP)
-        add_columns(VECS, VECS * GROUP, N, D, a, x + d, y + d);
-    for (; d < D; d += GROUP)
+    for (; d + VECS * LANES <= D; d += VECS * LANES)
+        add_columns(VECS, VECS * LANES, N, D, a, x + d, y + d);
+    for (; d < D; d += LANES)
         add_columns(1, D - d, N, D, a, x + d, y + d);
 }

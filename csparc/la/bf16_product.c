@@ -1,11 +1,11 @@
 #include "la/bf16_product.h"
 
-#include "la/chains.h"
 #include "la/bf16_lanes.h"
+#include "la/chains.h"
 #include "la/simd.h"
 
 #if !defined(__AVX512BF16__)
-/* The widened halves of b and of the broadcast need registers as well: fewer rows. */
+/* The widened halves of b and of the broadcast element need registers, too: fewer rows. */
 #if defined(__AVX512F__)
 #define TILES ROWS_12(1) ROWS_12(2) ROWS_12(3) ROWS_12(4) ROWS_7(5) ROWS_7(6) ROWS_4(7) ROWS_4(8)
 enum { WIDEST = 8, TALLEST = 12, PANEL = 4, BLOCK = 12 };
@@ -39,7 +39,7 @@ double CS_SIMD(cs_bf16_peak)(size_t rounds);
 double
 CS_SIMD(cs_bf16_peak)(size_t rounds)
 {
-    /* Pairs whose low half is 0. */
+    /* As bits these are bfloat16 numbers, whose low half is 0. */
     run_chains(rounds, step, splat(0.75f), splat(0.0625f));
     return 4.0 * CHAINS * LANES * (double)rounds;
 }

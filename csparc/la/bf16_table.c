@@ -1,4 +1,4 @@
-/* Which copy of the pair kernels runs. */
+/* Which copy of the bfloat16 kernels runs. */
 #include <string.h>
 
 #include "base/count.h"
@@ -24,9 +24,10 @@ typedef struct {
     double cs_bf16_peak_##isa(size_t);
 #define DECLARE(isa)                                                                               \
     DECLARE_PRODUCTS(isa)                                                                          \
-    void cs_bf16_of_floats_##isa(size_t, size_t, const float *, size_t, cs_bf16x2 *, cs_bf16x2 *);    \
-    void cs_bf16_of_bits_##isa(size_t, size_t, const uint16_t *, const uint8_t *, cs_bf16x2 *,      \
-                                cs_bf16x2 *);                                                        \
+    void cs_bf16_of_floats_##isa(size_t, size_t, const float *, size_t, cs_bf16x2 *,               \
+                                 cs_bf16x2 *);                                                     \
+    void cs_bf16_of_bits_##isa(size_t, size_t, const uint16_t *, const uint8_t *, cs_bf16x2 *,     \
+                               cs_bf16x2 *);                                                       \
     void cs_floats_of_bf16_##isa(size_t, const uint16_t *, float *);                               \
     void cs_bf16_add_##isa(size_t, size_t, float, const uint16_t *, float *);
 #define PRODUCTS(isa) {cs_bf16_product_##isa, cs_bf16_peak_##isa}
@@ -90,14 +91,15 @@ cs_bf16_product(size_t M, size_t N, size_t terms, const cs_bf16_term *term,
 }
 
 void
-cs_bf16_of_floats(size_t N, size_t D, const float *x, size_t x_row, cs_bf16x2 *rows, cs_bf16x2 *stack)
+cs_bf16_of_floats(size_t N, size_t D, const float *x, size_t x_row, cs_bf16x2 *rows,
+                  cs_bf16x2 *stack)
 {
     forms_by_isa[cs_isa()].of_floats(N, D, x, x_row, rows, stack);
 }
 
 void
 cs_bf16_of_bits(size_t N, size_t D, const uint16_t *x, const uint8_t *valid, cs_bf16x2 *rows,
-                 cs_bf16x2 *stack)
+                cs_bf16x2 *stack)
 {
     forms_by_isa[cs_isa()].of_bits(N, D, x, valid, rows, stack);
 }
@@ -114,18 +116,17 @@ cs_bf16_add(size_t N, size_t D, float a, const uint16_t *x, float *y)
     forms_by_isa[cs_isa()].add(N, D, a, x, y);
 }
 
-/* Lanes are only moved. */
+/* Words of 32 bits are only moved: those of floats serve. */
 void
 cs_bf16_transpose(size_t N, size_t D, size_t M, const cs_bf16x2 *rows, cs_bf16x2 *transposed)
 {
-    cs_transpose_f32(N, cs_bf16x2_count(D), M, (const float *)(const void *)rows, cs_bf16x2_count(D),
+    const size_t row = cs_bf16x2_count(D);
+    cs_transpose_f32(N, row, M, (const float *)(const void *)rows, row,
                      (float *)(void *)transposed);
 }
 
 void
 cs_bf16_peak(size_t N, size_t rounds, double *flop)
 {
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < N; i++)
-        flop[i] = in_use()->peak(rounds);
+    CS_EACH(i, N, cs_threads_if(1), flop[i] = in_use()->peak(rounds));
 }

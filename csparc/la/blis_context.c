@@ -9,8 +9,8 @@
 static void *context = NULL;
 static const char *context_name = "";
 
-/* The look-up changed its name between BLIS versions and is hidden in some shared builds; setup.py
- * finds out which one links. */
+/* BLIS's look-up of a context changed its name between versions and is hidden in some shared
+ * builds; the build finds out which name links, if any (build_support/build_core.py). */
 static void *
 look_up(const char *name)
 {

@@ -1,6 +1,6 @@
-/* Which of BLIS's kernel sets ("contexts") runs. BLIS guesses by processor model and falls back to
- * scalar code on models it does not know, five times slower; so the choice is made here, by
- * features and model, and handed to every call. */
+/* Which of BLIS's kernel sets, its "contexts", runs. BLIS chooses by processor model and falls back
+ * to scalar code, five times slower, on models it does not know; so the choice is made here, by
+ * features and model, and handed to every call. Beside la/gemm.c the only code that knows BLIS. */
 #ifndef CS_BLIS_CONTEXT_H
 #define CS_BLIS_CONTEXT_H
 

@@ -1,5 +1,5 @@
-/* What a processor does in nothing but independent multiply-adds: the loop behind the peaks.
- * Included by sources that are compiled per instruction set.
+/* The loop that measures the peak of a processor: nothing but independent multiply-adds. Included
+ * by sources that are compiled per instruction set.
  */
 #ifndef CS_CHAINS_H
 #define CS_CHAINS_H

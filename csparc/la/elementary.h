@@ -1,6 +1,6 @@
-/* exp and the normal distribution as polynomials, for loops that shall vectorise. Included by
- * sources that are compiled per instruction set (base/isa.h). Float: own polynomials, no branch and
- * no call, about 1 ulp; double: the C library.
+/* exp and the normal distribution for loops that the compiler is to vectorise. Included by sources
+ * that are compiled per instruction set (base/isa.h). Float: polynomials without branch or call,
+ * about 1 ulp; double: the C library.
  */
 #ifndef CS_ELEMENTARY_H
 #define CS_ELEMENTARY_H
@@ -10,6 +10,23 @@
 #include <string.h>
 
 #include "base/isa.h"
+
+/* exp(x) = 2^n exp(r), |r| <= ln(2)/2, in float: the steps, for one number or for a vector of them.
+ * `type` is the type of y, which lies between CS_EXP_LOWEST and CS_EXP_HIGHEST; number(c) is the
+ * constant c in that type, madd(a, b, c) is a b + c. n is rounded by adding 1.5 * 2^23, which
+ * leaves it in the low bits of `shifted`: adding those to the exponent of exp(r) multiplies by 2^n.
+ * Declares `shifted`, `r` and p, with exp(r) = p r^2 + r + 1; the caller forms that sum. */
+#define CS_EXP_STEPS(type, number, madd, y)                                                        \
+    const type shifted = madd(y, number(1.44269504f), number(12582912.0f));                        \
+    const type n = shifted - number(12582912.0f);                                                  \
+    const type r = madd(n, number(2.12194440e-4f), madd(n, number(-0.693359375f), y));             \
+    type p = madd(number(1.98756915e-4f), r, number(1.39819995e-3f));                              \
+    p = madd(p, r, number(8.33345191e-3f));                                                        \
+    p = madd(p, r, number(4.16657959e-2f));                                                        \
+    p = madd(p, r, number(1.66666655e-1f));                                                        \
+    p = madd(p, r, number(5.00000012e-1f))
+#define CS_EXP_LOWEST -87.336540f /* below, exp(x) is less than the smallest normal number: 0 */
+#define CS_EXP_HIGHEST 88.722835f
 
 #define CS_SQRT_HALF ((cs_real)0.70710678118654752440)
 #define CS_SQRT_HALF_OVER_PI ((cs_real)0.39894228040143267794) /* 1 / sqrt(2 pi) */
@@ -32,35 +49,28 @@ cs_normal(double x, double *density)
 
 #else
 
-/* exp(x) = 2^n exp(r), |r| <= ln(2)/2. n is rounded by adding 1.5 * 2^23, which leaves it in the
- * low bits of the sum; 2^n is multiplied in by adding n to the exponent. exp(x) below the smallest
- * normal number is 0. NaN stays NaN: its n is 0. */
+#define CS_EXP_NUMBER(c) (c)
+#define CS_EXP_MADD(a, b, c) ((a) * (b) + (c))
+
+/* NaN stays NaN: its n is 0. */
 static inline float
 cs_exp(float x)
 {
-    const float shift = 12582912.0f, lowest = -87.336540f, highest = 88.722835f;
-    float y = x < lowest ? lowest : x;
-    y = y > highest ? highest : y;
-    float shifted = y * 1.44269504f + shift, n = shifted - shift;
-    float r = y - n * 0.693359375f + n * 2.12194440e-4f;
-    float p = 1.98756915e-4f;
-    p = p * r + 1.39819995e-3f;
-    p = p * r + 8.33345191e-3f;
-    p = p * r + 4.16657959e-2f;
-    p = p * r + 1.66666655e-1f;
-    p = p * r + 5.00000012e-1f;
+    float y = x < CS_EXP_LOWEST ? CS_EXP_LOWEST : x;
+    y = y > CS_EXP_HIGHEST ? CS_EXP_HIGHEST : y;
+    CS_EXP_STEPS(float, CS_EXP_NUMBER, CS_EXP_MADD, y);
     p = p * r * r + r + 1.0f;
     uint32_t bits, power;
     memcpy(&bits, &p, sizeof bits);
     memcpy(&power, &shifted, sizeof power);
     bits += power << 23;
     memcpy(&p, &bits, sizeof p);
-    p = x < lowest ? 0.0f : p;
-    return x > highest ? INFINITY : p;
+    p = x < CS_EXP_LOWEST ? 0.0f : p;
+    return x > CS_EXP_HIGHEST ? INFINITY : p;
 }
 
-/* Phi(x) from the tail Phi(-|x|) = t q(t) exp(-x^2 / 2), t = 1 / (1 + 0.3 |x| / sqrt(2)), so that
- * it keeps its relative accuracy (3e-7) as it falls; q is a minimax fit (2e-8) on |x| <= 13. */
+/* Phi(x) from the tail Phi(-|x|) = t q(t) exp(-x^2 / 2), t = 1 / (1 + 0.3 |x| / sqrt(2)), which has
+ * relative accuracy 3e-7 however small it is; q is a minimax fit (2e-8) on |x| <= 13. */
 static inline float
 cs_normal(float x, float *density)
 {

@@ -2,6 +2,7 @@
 
 #include <blis.h>
 
+#include "base/blocks.h"
 #include "base/count.h"
 #include "base/real.h"
 #include "base/threads.h"
@@ -12,12 +13,6 @@
 #else
 #define BLIS_GEMM bli_sgemm_ex
 #endif
-
-static size_t
-min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
 
 void
 CS_TYPED(cs_gemm)(size_t M, size_t N, size_t K, cs_real alpha,
@@ -44,8 +39,29 @@ static size_t
 block_length(size_t extent)
 {
     enum { BLOCKS = 8, TILE = 48, SHORTEST = 48, LONGEST = 288 };
-    size_t length = (extent / BLOCKS + TILE - 1) / TILE * TILE;
+    size_t length = cs_ceil_divide(extent / BLOCKS, TILE) * TILE;
     return length < SHORTEST ? SHORTEST : length > LONGEST ? LONGEST : length;
+}
+
+/* A product whose result is cut into blocks of m rows by n columns, `across` of them side by side.
+ * */
+typedef struct {
+    size_t M, N, K, m, n, across;
+    cs_real alpha, beta;
+    const cs_real *a, *b;
+    size_t a_row, a_col, b_row, b_col;
+    cs_real *c;
+    size_t c_row, c_col;
+} cut_product;
+
+static void
+one_block(const cut_product *p, size_t block)
+{
+    size_t i = block / p->across * p->m, j = block % p->across * p->n;
+    CS_TYPED(cs_gemm)(cs_block_length(i, p->m, p->M), cs_block_length(j, p->n, p->N), p->K,
+                      p->alpha, p->a + i * p->a_row, p->a_row, p->a_col, p->b + j * p->b_col,
+                      p->b_row, p->b_col, p->beta, p->c + i * p->c_row + j * p->c_col, p->c_row,
+                      p->c_col);
 }
 
 void
@@ -55,18 +71,13 @@ CS_TYPED(cs_gemm_parallel)(size_t M, size_t N, size_t K, cs_real alpha,
                            cs_real *c, size_t c_row, size_t c_col)
 {
     enum { WIDEST = 1024 };
-    size_t m_block = M >= N ? block_length(M) : min_size(M, WIDEST);
-    size_t n_block = M >= N ? min_size(N, WIDEST) : block_length(N);
+    size_t m = M >= N ? block_length(M) : cs_least(M, WIDEST);
+    size_t n = M >= N ? cs_least(N, WIDEST) : block_length(N);
     if (M == 0 || N == 0)
         return;
-    size_t m_blocks = (M + m_block - 1) / m_block, n_blocks = (N + n_block - 1) / n_block;
-    const size_t threads =
-        cs_threads_for((size_t)cs_thread_count(), m_blocks * n_blocks, M * N * K);
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t i = 0; i < m_blocks * n_blocks; i++) {
-        size_t m = i / n_blocks * m_block, n = i % n_blocks * n_block;
-        CS_TYPED(cs_gemm)(min_size(M - m, m_block), min_size(N - n, n_block), K, alpha,
-                          a + m * a_row, a_row, a_col, b + n * b_col, b_row, b_col, beta,
-                          c + m * c_row + n * c_col, c_row, c_col);
-    }
+    const cut_product p = {M, N, K, m, n, cs_ceil_divide(N, n), alpha, beta, a, b,
+                           a_row, a_col, b_row, b_col, c, c_row, c_col};
+    size_t blocks = cs_ceil_divide(M, m) * p.across;
+    const size_t threads = cs_threads_for((size_t)cs_thread_count(), blocks, M * N * K);
+    CS_EACH_DYNAMIC(block, thread, blocks, threads, one_block(&p, block));
 }

@@ -1,5 +1,5 @@
-/* Loops over one row of numbers, compiled for every instruction set and reached through a table,
- * so that each can be forced and tested. rows.c holds them as plain loops the compiler vectorises.
+/* Loops over one row of numbers, compiled for every instruction set and reached through a table, so
+ * that each set can be forced and tested. Plain loops, which the compiler vectorises.
  *
  * Sums run over fixed lanes in a fixed order: the same bits on the same instruction set, whatever
  * the number of threads; between instruction sets the last bits may differ.

@@ -1,9 +1,10 @@
 /* Vectors of float32 for hand-written kernels: one source, compiled per instruction set.
  *
  * A .c file that includes this header itself is compiled once per instruction set, for float only
- * (setup.py); its external names are written CS_SIMD(name) and become name_avx2 and so on. Kernels
- * are written with the operators + - * / on `vec` (GCC and clang vector extensions) and the few
- * functions below, which exist for what has no operator or must be one instruction.
+ * (build_support/build_core.py); its external names are written CS_SIMD(name) and become name_avx2
+ * and so on. Kernels are written with the operators + - * / on `vec` (GCC and clang vector
+ * extensions) and the few functions below, which exist for what has no operator or must be one
+ * instruction.
  *
  *             vec        half        UNIT   registers
  *   avx512    16 floats  8 floats    8      32
@@ -45,7 +46,6 @@
 
 typedef __m512 vec;
 typedef __m256 half;
-typedef __mmask16 lanes; /* one truth value per lane */
 enum { LANES = 16, UNIT = 8 };
 
 INLINE vec splat(float x) { return _mm512_set1_ps(x); }
@@ -53,14 +53,7 @@ INLINE vec load(const float *p) { return _mm512_loadu_ps(p); }
 INLINE void store(float *p, vec x) { _mm512_storeu_ps(p, x); }
 INLINE void stream(float *p, vec x) { _mm512_stream_ps(p, x); }
 INLINE vec madd(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
-INLINE vec lower(vec a, vec b) { return _mm512_min_ps(a, b); }
-INLINE vec upper(vec a, vec b) { return _mm512_max_ps(a, b); }
-INLINE lanes equal(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
-INLINE lanes at_least(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
-INLINE vec choose(lanes m, vec yes, vec no) { return _mm512_mask_mov_ps(no, m, yes); }
-INLINE vec only(lanes m, vec x) { return _mm512_maskz_mov_ps(m, x); }
 INLINE float sum_lanes(vec x) { return _mm512_reduce_add_ps(x); }
-INLINE float upper_lane(vec x) { return _mm512_reduce_max_ps(x); }
 
 INLINE half half_of(vec x) { return _mm512_castps512_ps256(x); }
 INLINE half half_splat(float x) { return _mm256_set1_ps(x); }
@@ -72,7 +65,6 @@ INLINE half half_madd(half a, half b, half c) { return _mm256_fmadd_ps(a, b, c);
 
 typedef __m256 vec;
 typedef __m256 half;
-typedef __m256 lanes;
 enum { LANES = 8, UNIT = 8 };
 
 INLINE vec splat(float x) { return _mm256_set1_ps(x); }
@@ -80,28 +72,17 @@ INLINE vec load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void store(float *p, vec x) { _mm256_storeu_ps(p, x); }
 INLINE void stream(float *p, vec x) { _mm256_stream_ps(p, x); }
 INLINE vec madd(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
-INLINE vec lower(vec a, vec b) { return _mm256_min_ps(a, b); }
-INLINE vec upper(vec a, vec b) { return _mm256_max_ps(a, b); }
-INLINE lanes equal(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
-INLINE lanes at_least(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
-INLINE vec choose(lanes m, vec yes, vec no) { return _mm256_blendv_ps(no, yes, m); }
-INLINE vec only(lanes m, vec x) { return _mm256_and_ps(m, x); }
 
 #else
 
 typedef float vec __attribute__((vector_size(16)));
 typedef vec half;
-typedef int32_t lanes __attribute__((vector_size(16)));
 enum { LANES = 4, UNIT = 4 };
 
 INLINE vec splat(float x) { return (vec){x, x, x, x}; }
 INLINE vec load(const float *p) { vec x; memcpy(&x, p, sizeof x); return x; }
 INLINE void store(float *p, vec x) { memcpy(p, &x, sizeof x); }
 INLINE void stream(float *p, vec x) { store(p, x); }
-INLINE lanes equal(vec a, vec b) { return a == b; }
-INLINE lanes at_least(vec a, vec b) { return a >= b; }
-INLINE vec choose(lanes m, vec yes, vec no) { return (vec)((m & (lanes)yes) | (~m & (lanes)no)); }
-INLINE vec only(lanes m, vec x) { return (vec)(m & (lanes)x); }
 #if defined(__aarch64__)
 INLINE vec
 madd(vec a, vec b, vec c)
@@ -111,9 +92,6 @@ madd(vec a, vec b, vec c)
 #else
 INLINE vec madd(vec a, vec b, vec c) { return a * b + c; }
 #endif
-/* As the x86 instructions: where either is NaN, the second. */
-INLINE vec lower(vec a, vec b) { return choose(a < b, a, b); }
-INLINE vec upper(vec a, vec b) { return choose(a > b, a, b); }
 
 #endif
 
@@ -131,15 +109,6 @@ sum_lanes(vec x)
     for (int i = 1; i < LANES; i++)
         sum += x[i];
     return sum;
-}
-
-INLINE float
-upper_lane(vec x)
-{
-    float top = x[0];
-    for (int i = 1; i < LANES; i++)
-        top = x[i] > top ? x[i] : top;
-    return top;
 }
 #endif
 

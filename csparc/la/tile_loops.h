@@ -1,12 +1,12 @@
-/* The loops of a product held in registers (la/tiles.h, la/bf16_product.h), for operands whose elements
- * are 32 bits: floats, or pairs of bfloat16.
+/* The loops of a product held in registers (la/tiles.h, la/bf16_product.h), for operands whose
+ * elements are 32 bits: floats, or two bfloat16.
  *
  * Included last, by a source that is compiled once per instruction set and has said:
- *   ITEM, TERM       type of an element of a and b, of a term over such elements
- *   RESULT, PRODUCT  where a product goes, as in la/tiles.h; name of the function
+ *   ITEM, TERM       types of an element of a and b, and of a term over such elements
+ *   RESULT, PRODUCT  type of where a product goes, as in la/tiles.h; name of the function
  *   fuse(a, b, c)    c + the product of a and b in every lane of a vec; half_fuse for halves
- *   TILES            only where those of la/tile_shapes.h do not suit fuse: every TILE(width, rows)
- *                    that is compiled, and the enum and the table that go with it
+ *   TILES            only where the tiles of la/tile_shapes.h do not suit fuse: what that header
+ *                    defines in its place
  */
 
 #include "la/tile_shapes.h"
@@ -125,8 +125,9 @@ panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t N, size_t terms
 }
 
 /* The same of columns j to j + count alone, which begin or end a row and are no whole units: the
- * panel reaches over its neighbour, whose columns come out the same. They are dropped where sums
- * start from c, and where the neighbour's lines must not come back to the caches. */
+ * panel is widened over columns of its neighbour and computes them, too. They come out the same and
+ * may be written twice, but not where sums start from c, nor where the neighbour was written past
+ * the caches: there `beyond` takes the panel, and only its own columns are copied. */
 static void
 edge(size_t i, size_t end, size_t j, size_t count, size_t M, size_t terms, const TERM *term,
      const RESULT *result)
@@ -137,21 +138,21 @@ edge(size_t i, size_t end, size_t j, size_t count, size_t M, size_t terms, const
         return;
     }
     while (i < end) {
-        float room[TALLEST * 2 * UNIT];
+        float beyond[TALLEST * 2 * UNIT];
         const size_t H = next_piece(end - i, tallest[U]);
-        table[U][H](terms, term, result, i, j - before, NULL, room, U * UNIT, 0);
+        table[U][H](terms, term, result, i, j - before, NULL, beyond, U * UNIT, 0);
         for (size_t h = 0; h < H; h++) {
             float *to = result->c + (i + h) * result->c_row + j;
             for (size_t k = 0; k < count; k++)
-                to[k] = room[h * U * UNIT + before + k];
+                to[k] = beyond[h * U * UNIT + before + k];
         }
         i += H;
     }
 }
 
-/* How many of many columns come before the first that starts a cache line, in what is streamed or
- * else read: panels from there on touch no line twice. NumPy's large arrays start 16 bytes behind
- * a line. */
+/* How many columns come before the first that starts a cache line, in c where it is streamed, else
+ * in b: panels from there on touch no line twice. NumPy's large arrays start 16 bytes behind the
+ * start of a line. 0 for narrow products. */
 static size_t
 before_line(size_t N, const TERM *term, const RESULT *result)
 {

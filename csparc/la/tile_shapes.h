@@ -5,7 +5,13 @@
 #define CS_TILE_SHAPES_H
 
 /* Rows of a tile by its width in UNITs, bounded by the accumulators that fit the registers beside
- * one row of b and one broadcast. TILES lists every (width, rows) that is compiled. */
+ * one row of b and one broadcast element.
+ *   TILES            every (width, rows) that is compiled
+ *   WIDEST, TALLEST  the largest width and the most rows among them
+ *   tallest          the most rows by width
+ *   PANEL            width of the panels that many columns are cut into
+ *   BLOCK            rows that all panels take before the next rows
+ */
 #define ROWS_4(U) TILE(U, 1) TILE(U, 2) TILE(U, 3) TILE(U, 4)
 #define ROWS_6(U) ROWS_4(U) TILE(U, 5) TILE(U, 6)
 #define ROWS_7(U) ROWS_6(U) TILE(U, 7)

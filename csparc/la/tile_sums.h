@@ -1,5 +1,5 @@
 /* The sums of one tile, in registers: where they start, what a step adds, where they are written.
- * Part of la/tile_loops.h, which includes it and says what ITEM, RESULT, fuse and PER_VEC are.
+ * Included by la/tile_loops.h alone, after ITEM, RESULT, fuse and PER_VEC are defined.
  */
 
 /* Element i of a column of a: byte strides s, 3s, 5s from two bases reach 14 rows with the
@@ -9,8 +9,9 @@ typedef struct {
     size_t s, s3, s5;
 } column;
 
-/* A value the compiler must take as it is, in a register. Used on the strides in every step, it
- * keeps multiples of them inside the addressing modes instead of in registers of their own. */
+/* Hides where the value of x comes from, so that the compiler cannot compute with it in advance.
+ * Used on the strides in every step, it keeps multiples of them in the addressing modes instead of
+ * in registers of their own. */
 #define OPAQUE(x) __asm__("" : "+r"(x))
 
 /* The bits of an element, as a lane carries them. */

@@ -1,18 +1,17 @@
-/* Products of small matrices that stay in cache, for the fused losses: operands are read where they
- * lie and results are finished in registers. The general product is la/gemm.h.
+/* Products of matrices that stay in cache, for losses and layers: operands are read where they lie
+ * and results are finished in registers. The general product is la/gemm.h.
  *
  *   c[M,N] = (e_i rows[i,:] +) sum over terms q of a_q[M,K_q] b_q[K_q,N]
  *
  * float: a tile of c, a few rows by a few vectors, is held in registers while k runs; each step
- * reads one row of b and broadcasts one element per row of a, whose strides are free. So neither
- * operand is copied, a transposed a is only another pair of strides, and what must be copied is the
- * operand whose columns are not contiguous: cs_transpose. Which tile runs follows from N and the
- * instruction set (la/tiles.c; docs/kernels.md has the table). Rows and columns are cut evenly, so
- * a size one above a tile does not cost a tile more. Every sum starts from the rows and runs over k
- * in order, whatever the tile, so a product added to the one before it gives the bits of one with
- * both terms: bits depend on the instruction set alone. Nothing outside the operands is read or
- * written.
- * double: the same through la/gemm.h.
+ * reads one row of b and broadcasts one element of every row of a, whose strides may be any. So
+ * neither operand is copied: a transposed a has other strides, and only a b whose columns are not
+ * contiguous must be transposed first (cs_transpose). Which tile runs follows from N and the
+ * instruction set (la/tile_shapes.h; docs/kernels.md has the table). Rows and columns are cut
+ * evenly, so that a size one above a tile does not cost a tile more. Every sum starts from `rows`
+ * and runs over k in order, whatever the tile, so that a product added to the one before it gives
+ * the bits of one product with both terms: bits depend on the instruction set alone. Nothing
+ * outside the operands is read or written. double: the same through la/gemm.h.
  *
  * On the calling thread. 2MNK FLOP a term.
  */
@@ -33,12 +32,13 @@ typedef struct {
 } CS_TYPED(cs_term);
 
 enum {
-    CS_STREAM = 1, /* c is not read again soon: write past the caches where alignment allows */
-    CS_FETCH = 2,  /* the first a comes from memory: fetch its next rows ahead */
+    CS_STREAM = 1,    /* c is not read again soon: write past the caches where alignment allows */
+    CS_FETCH = 2,     /* the first a comes from memory: fetch its next rows ahead */
     CS_FETCH_SUMS = 4 /* sums start from c, which has left the near caches: fetch it ahead */
 };
 
-/* Where a product goes. rows = NULL: sums start at 0; e = NULL: ones. `rows` may be c itself. */
+/* Where a product goes. rows = NULL: sums start at 0; e = NULL: ones. `rows` may be c itself, or
+ * one row for all with rows_row = 0. */
 typedef struct {
     cs_real *c;
     size_t c_row;
@@ -54,8 +54,8 @@ void CS_TYPED(cs_product)(size_t M, size_t N, size_t terms, const CS_TYPED(cs_te
 void CS_TYPED(cs_transpose)(size_t N, size_t D, size_t M, const cs_real *x, size_t x_row,
                             cs_real *xt);
 
-/* What the processor can do in float at most: N times `rounds` independent vector multiply-adds,
- * spread over the threads. flop[N] is what was done; the caller takes the time. */
+/* For measuring the float peak of the processor: N times `rounds` rounds of independent vector
+ * multiply-adds, spread over the threads. flop [N] is what was done; the caller takes the time. */
 void cs_fma_peak(size_t N, size_t rounds, double *flop);
 
 #endif

@@ -86,9 +86,7 @@ cs_transpose_f32(size_t N, size_t D, size_t M, const float *x, size_t x_row, flo
 void
 cs_fma_peak(size_t N, size_t rounds, double *flop)
 {
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < N; i++)
-        flop[i] = in_use()->peak(rounds);
+    CS_EACH(i, N, cs_threads_if(1), flop[i] = in_use()->peak(rounds));
 }
 
 #endif

@@ -1,12 +1,12 @@
 #include "la/simd.h"
 
-/* SIDE rows by SIDE columns at a time; columns in groups of GROUP, one cache line, so that a line
- * is read whole even where rows fall into the same cache set. */
+/* SIDE rows by SIDE columns at a time, within COLUMNS columns, one cache line, so that a line is
+ * read whole even where rows fall into the same cache set. */
 #define SHUFFLE __builtin_shufflevector
 
 #if defined(__AVX2__)
 
-enum { SIDE = 8, GROUP = 16 };
+enum { SIDE = 8, COLUMNS = 16 };
 typedef float side __attribute__((vector_size(32)));
 
 INLINE void
@@ -35,7 +35,7 @@ turn(side r[SIDE])
 
 #else
 
-enum { SIDE = 4, GROUP = 16 };
+enum { SIDE = 4, COLUMNS = 16 };
 typedef vec side;
 
 INLINE void
@@ -76,19 +76,19 @@ void CS_SIMD(cs_transpose)(size_t N, size_t D, size_t M, const float *x, size_t 
 void
 CS_SIMD(cs_transpose)(size_t N, size_t D, size_t M, const float *x, size_t x_row, float *xt)
 {
-    const size_t whole = N / SIDE * SIDE, groups = D / GROUP * GROUP;
+    const size_t whole = N / SIDE * SIDE, whole_columns = D / COLUMNS * COLUMNS;
     /* Columns that squares fill: a last one with fewer rows of x fits where M is padded. */
     const size_t filled = N > whole && whole + SIDE <= M ? whole + SIDE : whole;
-    for (size_t d = 0; d < groups; d += GROUP) {
+    for (size_t d = 0; d < whole_columns; d += COLUMNS) {
         for (size_t n = 0; n < whole; n += SIDE) {
-            for (size_t i = d; i < d + GROUP; i += SIDE)
+            for (size_t i = d; i < d + COLUMNS; i += SIDE)
                 square(SIDE, x + n * x_row + i, x_row, xt + i * M + n, M);
         }
-        for (size_t i = d; filled > whole && i < d + GROUP; i += SIDE)
+        for (size_t i = d; filled > whole && i < d + COLUMNS; i += SIDE)
             square(N - whole, x + whole * x_row + i, x_row, xt + i * M + whole, M);
     }
     for (size_t d = 0; d < D; d++) {
-        for (size_t n = d < groups ? filled : 0; n < M; n++)
+        for (size_t n = d < whole_columns ? filled : 0; n < M; n++)
             xt[d * M + n] = n < N ? x[n * x_row + d] : 0;
     }
 }

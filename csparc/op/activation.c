@@ -1,15 +1,10 @@
 #include "op/activation.h"
 
+#include "base/blocks.h"
 #include "base/real.h"
 #include "op/layer_kernels.h"
 
 enum { BLOCK = 16384 };
-
-static size_t
-entries_from(size_t begin, size_t N)
-{
-    return N - begin < BLOCK ? N - begin : BLOCK;
-}
 
 typedef void forward_kernel(size_t n, const cs_real *x, cs_real *y);
 typedef void backward_kernel(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx);
@@ -17,18 +12,19 @@ typedef void backward_kernel(size_t n, const cs_real *x, const cs_real *dy, cs_r
 static cs_status
 run_forward(forward_kernel *kernel, size_t N, const cs_real *x, cs_real *y)
 {
-    CS_PARALLEL_FOR_IF(N > BLOCK)
-    for (size_t n = 0; n < N; n += BLOCK)
-        kernel(entries_from(n, N), x + n, y + n);
+    const size_t blocks = cs_ceil_divide(N, BLOCK);
+    CS_EACH(b, blocks, cs_threads_if(blocks > 1),
+            kernel(cs_block_length(b * BLOCK, BLOCK, N), x + b * BLOCK, y + b * BLOCK));
     return CS_OK;
 }
 
 static cs_status
 run_backward(backward_kernel *kernel, size_t N, const cs_real *x, const cs_real *dy, cs_real *dx)
 {
-    CS_PARALLEL_FOR_IF(N > BLOCK)
-    for (size_t n = 0; n < N; n += BLOCK)
-        kernel(entries_from(n, N), x + n, dy + n, dx + n);
+    const size_t blocks = cs_ceil_divide(N, BLOCK);
+    CS_EACH(b, blocks, cs_threads_if(blocks > 1),
+            kernel(cs_block_length(b * BLOCK, BLOCK, N), x + b * BLOCK, dy + b * BLOCK,
+                   dx + b * BLOCK));
     return CS_OK;
 }
 

@@ -1,25 +1,25 @@
 #include "op/add.h"
 
+#include "base/blocks.h"
 #include "base/real.h"
 #include "la/rows.h"
 
 enum { BLOCK = 16384 };
 
-static size_t
-entries_from(size_t begin, size_t N)
+static void
+add_block(size_t n, const cs_real *x, const cs_real *y, cs_real *z)
 {
-    return N - begin < BLOCK ? N - begin : BLOCK;
+    for (size_t i = 0; i < n; i++)
+        z[i] = x[i] + y[i];
 }
 
 cs_status
 CS_TYPED(cs_add)(size_t N, const cs_real *x, const cs_real *y, cs_real *z)
 {
-    CS_PARALLEL_FOR_IF(N > BLOCK)
-    for (size_t block = 0; block < N; block += BLOCK) {
-        size_t end = block + entries_from(block, N);
-        for (size_t n = block; n < end; n++)
-            z[n] = x[n] + y[n];
-    }
+    const size_t blocks = cs_ceil_divide(N, BLOCK);
+    CS_EACH(b, blocks, cs_threads_if(blocks > 1),
+            add_block(cs_block_length(b * BLOCK, BLOCK, N), x + b * BLOCK, y + b * BLOCK,
+                      z + b * BLOCK));
     return CS_OK;
 }
 
@@ -27,8 +27,9 @@ cs_status
 CS_TYPED(cs_accumulate)(size_t N, const cs_real *x, cs_real *y)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    CS_PARALLEL_FOR_IF(N > BLOCK)
-    for (size_t n = 0; n < N; n += BLOCK)
-        rows->scale_add(entries_from(n, N), 1, x + n, 1, y + n);
+    const size_t blocks = cs_ceil_divide(N, BLOCK);
+    CS_EACH(b, blocks, cs_threads_if(blocks > 1),
+            rows->scale_add(cs_block_length(b * BLOCK, BLOCK, N), 1, x + b * BLOCK, 1,
+                            y + b * BLOCK));
     return CS_OK;
 }

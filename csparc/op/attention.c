@@ -2,10 +2,11 @@
 
 #include <string.h>
 
+#include "base/blocks.h"
 #include "base/real.h"
-#include "op/layer_kernels.h"
+#include "la/multiply.h"
 #include "la/rows.h"
-#include "la/tiles.h"
+#include "op/layer_kernels.h"
 
 /* Scores are held with keys along rows and queries along lanes: sums over keys then are sums of
  * whole vectors, and a key's mask is a row's. QUERIES at most are in hand at once, padded to lanes.
@@ -15,15 +16,15 @@ enum { QUERIES = 64, LANES = 16 };
 static size_t
 lanes_of(size_t n)
 {
-    return (n + LANES - 1) / LANES * LANES;
+    return cs_ceil_divide(n, LANES) * LANES;
 }
 
 /* Elements of one thread's scratch: scores and their gradients; transposed queries and dy; three
- * numbers a query; ones for sums that go on from block to block. */
+ * numbers a query. */
 static size_t
 thread_elements(size_t T, size_t d)
 {
-    return 2 * T * QUERIES + 2 * d * QUERIES + 3 * QUERIES + lanes_of(T);
+    return 2 * T * QUERIES + 2 * d * QUERIES + 3 * QUERIES;
 }
 
 size_t
@@ -59,15 +60,15 @@ check(size_t N, size_t B, size_t C, size_t H, const int32_t *offsets)
 
 /* One head of one sequence. Keys beyond the last valid one are never touched. */
 typedef struct {
-    size_t first, T, column; /* row of the sequence, its rows, column of the head */
+    size_t first, T, column;   /* row of the sequence, its rows, column of the head */
     size_t C, d, stride, keys; /* stride between rows of qkv */
     int causal;
     const uint8_t *valid;
     const cs_real *q, *k, *v;
     cs_real scale;
-    cs_real *s, *dp;             /* [keys, W] */
-    cs_real *turned_q, *turned_dy; /* [d, W] */
-    cs_real *inverse, *along, *spare, *ones;
+    cs_real *s, *dp;                 /* [keys, W] */
+    cs_real *q_columns, *dy_columns; /* [d, W] transposes */
+    cs_real *inverse, *along, *lse;  /* [W] 1 / sum of exp; dy . y; log sum exp */
 } head_view;
 
 /* What all heads share. */
@@ -81,11 +82,10 @@ typedef struct {
 } batch;
 
 static head_view
-view_head(const batch *all, size_t index)
+view_head(const batch *all, size_t index, size_t thread)
 {
     size_t b = index / all->H, C = all->C, d = C / all->H, first = (size_t)all->offsets[b];
-    cs_real *mine = (cs_real *)all->scratch +
-                    (size_t)cs_thread_id() * thread_elements(all->longest, d);
+    cs_real *mine = (cs_real *)all->scratch + thread * thread_elements(all->longest, d);
     head_view head = {.first = first, .T = (size_t)all->offsets[b + 1] - first,
                       .column = index % all->H * d, .C = C, .d = d, .stride = 3 * C,
                       .causal = all->causal, .scale = 1 / sqrt((cs_real)d)};
@@ -99,33 +99,19 @@ view_head(const batch *all, size_t index)
     head.v = head.k + C;
     head.s = mine;
     head.dp = head.s + T * QUERIES;
-    head.turned_q = head.dp + T * QUERIES;
-    head.turned_dy = head.turned_q + d * QUERIES;
-    head.inverse = head.turned_dy + d * QUERIES;
+    head.q_columns = head.dp + T * QUERIES;
+    head.dy_columns = head.q_columns + d * QUERIES;
+    head.inverse = head.dy_columns + d * QUERIES;
     head.along = head.inverse + QUERIES;
-    head.spare = head.along + QUERIES;
-    head.ones = head.spare + QUERIES;
-    for (size_t t = 0; t < T; t++)
-        head.ones[t] = 1;
+    head.lse = head.along + QUERIES;
     return head;
-}
-
-/* c[M,N] = a b, or c += a b. */
-static void
-product(size_t M, size_t N, size_t K, const cs_real *a, size_t a_row, size_t a_col,
-        const cs_real *b, size_t b_row, cs_real *c, size_t c_row, const cs_real *ones)
-{
-    CS_TYPED(cs_product)(M, N, 1, &(CS_TYPED(cs_term)){K, a, a_row, a_col, b, b_row},
-                         &(CS_TYPED(cs_result)){.c = c, .c_row = c_row, .e = ones,
-                                                .rows = ones != NULL ? c : NULL,
-                                                .rows_row = c_row});
 }
 
 /* Where block `i` of queries begins, T cut evenly into blocks of at most QUERIES. */
 static size_t
 block_start(size_t T, size_t i)
 {
-    size_t blocks = (T + QUERIES - 1) / QUERIES;
+    size_t blocks = cs_ceil_divide(T, QUERIES);
     return blocks > 0 ? i * T / blocks : 0;
 }
 
@@ -135,8 +121,9 @@ scores(const head_view *head, size_t t, size_t queries)
 {
     size_t W = lanes_of(queries);
     CS_TYPED(cs_transpose)(queries, head->d, W, head->q + t * head->stride, head->stride,
-                           head->turned_q);
-    product(head->keys, W, head->d, head->k, head->stride, 1, head->turned_q, W, head->s, W, NULL);
+                           head->q_columns);
+    cs_multiply(head->keys, W, head->d, head->k, head->stride, 1, head->q_columns, W, 0, head->s,
+                W);
 }
 
 static void
@@ -145,13 +132,25 @@ forward_block(const head_view *head, size_t t, size_t queries, cs_real *y, cs_re
     size_t W = lanes_of(queries);
     scores(head, t, queries);
     CS_TYPED(cs_layer_rows)()->weights(head->keys, W, t, head->causal, head->valid, head->scale,
-                                       head->s, head->spare, head->inverse);
-    memcpy(lse + t, head->spare, queries * sizeof *lse);
-    product(queries, head->d, head->keys, head->s, 1, W, head->v, head->stride, y + t * head->C,
-            head->C, NULL);
+                                       head->s, head->lse, head->inverse);
+    memcpy(lse + t, head->lse, queries * sizeof *lse);
+    cs_multiply(queries, head->d, head->keys, head->s, 1, W, head->v, head->stride, 0,
+                y + t * head->C, head->C);
     for (size_t l = 0; l < queries; l++) {
         for (size_t i = 0; i < head->d; i++)
             y[(t + l) * head->C + i] *= head->inverse[l];
+    }
+}
+
+static void
+forward_head(const batch *all, size_t index, size_t thread, cs_real *y, cs_real *lse)
+{
+    head_view head = view_head(all, index, thread);
+    for (size_t i = 0; block_start(head.T, i) < head.T; i++) {
+        size_t t = block_start(head.T, i);
+        forward_block(&head, t, block_start(head.T, i + 1) - t,
+                      y + head.first * all->C + head.column,
+                      lse + index % all->H * all->N + head.first);
     }
 }
 
@@ -163,15 +162,7 @@ CS_TYPED(cs_attention_forward)(size_t N, size_t B, size_t C, size_t H, int causa
     CS_TRY(check(N, B, C, H, offsets));
     const batch all = {N, B, C, H, cs_longest_sequence(B, offsets), causal, offsets, qkv, valid,
                        scratch};
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t index = 0; index < B * H; index++) {
-        head_view head = view_head(&all, index);
-        for (size_t i = 0; block_start(head.T, i) < head.T; i++) {
-            size_t t = block_start(head.T, i);
-            forward_block(&head, t, block_start(head.T, i + 1) - t,
-                          y + head.first * C + head.column, lse + index % H * N + head.first);
-        }
-    }
+    CS_EACH_DYNAMIC(index, thread, B * H, threads, forward_head(&all, index, thread, y, lse));
     return CS_OK;
 }
 
@@ -182,21 +173,39 @@ backward_block(const head_view *head, size_t t, size_t queries, const cs_real *y
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     const size_t W = lanes_of(queries), stride = head->stride, C = head->C, d = head->d;
-    const cs_real *sum_up = t > 0 ? head->ones : NULL;
     scores(head, t, queries);
-    CS_TYPED(cs_transpose)(queries, d, W, dy + t * C, C, head->turned_dy);
-    product(head->keys, W, d, head->v, stride, 1, head->turned_dy, W, head->dp, W, NULL);
+    CS_TYPED(cs_transpose)(queries, d, W, dy + t * C, C, head->dy_columns);
+    cs_multiply(head->keys, W, d, head->v, stride, 1, head->dy_columns, W, 0, head->dp, W);
     for (size_t l = 0; l < W; l++) {
         head->along[l] = l < queries ? rows->dot(d, dy + (t + l) * C, y + (t + l) * C) : 0;
-        head->spare[l] = l < queries ? lse[t + l] : 0;
+        head->lse[l] = l < queries ? lse[t + l] : 0;
     }
     CS_TYPED(cs_layer_rows)()->weights_backward(head->keys, W, t, head->causal, head->valid,
-                                                head->scale, head->spare, head->along, head->s,
+                                                head->scale, head->lse, head->along, head->s,
                                                 head->dp);
-    product(queries, d, head->keys, head->dp, 1, W, head->k, stride, dq + t * stride, stride, NULL);
-    product(head->keys, d, queries, head->dp, W, 1, head->q + t * stride, stride, dq + C, stride,
-            sum_up);
-    product(head->keys, d, queries, head->s, W, 1, dy + t * C, C, dq + 2 * C, stride, sum_up);
+    cs_multiply(queries, d, head->keys, head->dp, 1, W, head->k, stride, 0, dq + t * stride,
+                stride);
+    cs_multiply(head->keys, d, queries, head->dp, W, 1, head->q + t * stride, stride, t > 0,
+                dq + C, stride);
+    cs_multiply(head->keys, d, queries, head->s, W, 1, dy + t * C, C, t > 0, dq + 2 * C, stride);
+}
+
+static void
+backward_head(const batch *all, size_t index, size_t thread, const cs_real *y, const cs_real *lse,
+              const cs_real *dy, cs_real *dqkv)
+{
+    head_view head = view_head(all, index, thread);
+    size_t C = all->C, at = head.first * C + head.column;
+    cs_real *dq = dqkv + head.first * 3 * C + head.column;
+    for (size_t i = 0; block_start(head.T, i) < head.T; i++) {
+        size_t t = block_start(head.T, i);
+        backward_block(&head, t, block_start(head.T, i + 1) - t, y + at,
+                       lse + index % all->H * all->N + head.first, dy + at, dq);
+    }
+    for (size_t s = head.keys; s < head.T; s++) {
+        memset(dq + s * 3 * C + C, 0, head.d * sizeof *dq);
+        memset(dq + s * 3 * C + 2 * C, 0, head.d * sizeof *dq);
+    }
 }
 
 cs_status
@@ -208,20 +217,7 @@ CS_TYPED(cs_attention_backward)(size_t N, size_t B, size_t C, size_t H, int caus
     CS_TRY(check(N, B, C, H, offsets));
     const batch all = {N, B, C, H, cs_longest_sequence(B, offsets), causal, offsets, qkv, valid,
                        scratch};
-    CS_PARALLEL_FOR_DYNAMIC_ON(threads)
-    for (size_t index = 0; index < B * H; index++) {
-        head_view head = view_head(&all, index);
-        size_t at = head.first * C + head.column;
-        cs_real *dq = dqkv + head.first * 3 * C + head.column;
-        for (size_t i = 0; block_start(head.T, i) < head.T; i++) {
-            size_t t = block_start(head.T, i);
-            backward_block(&head, t, block_start(head.T, i + 1) - t, y + at,
-                           lse + index % H * N + head.first, dy + at, dq);
-        }
-        for (size_t s = head.keys; s < head.T; s++) {
-            memset(dq + s * 3 * C + C, 0, head.d * sizeof *dq);
-            memset(dq + s * 3 * C + 2 * C, 0, head.d * sizeof *dq);
-        }
-    }
+    CS_EACH_DYNAMIC(index, thread, B * H, threads,
+                    backward_head(&all, index, thread, y, lse, dy, dqkv));
     return CS_OK;
 }

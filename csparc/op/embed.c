@@ -20,27 +20,32 @@ CS_TYPED(cs_embed_forward)(size_t V, size_t C, size_t N, const cs_real *weight, 
                            cs_real *y)
 {
     CS_TRY(check_ids(V, N, ids));
-    CS_PARALLEL_FOR_IF(N * C > 65536)
-    for (size_t n = 0; n < N; n++)
-        memcpy(y + n * C, weight + (size_t)ids[n] * C, C * sizeof *y);
+    CS_EACH(n, N, cs_threads_for_entries(N, N * C),
+            memcpy(y + n * C, weight + (size_t)ids[n] * C, C * sizeof *y));
     return CS_OK;
 }
 
-/* The table is dealt out in residue classes, so that frequent neighbours fall to different threads;
- * each class reads all of ids. */
+/* Rows of the table are dealt to threads by their index modulo CLASSES, so that frequent tokens,
+ * which often have neighbouring indices, go to different threads; every class reads all of ids. */
+enum { CLASSES = 16 };
+
+static void
+backward_class(size_t class, size_t C, size_t N, const int32_t *ids, const cs_real *dy,
+               cs_real *dweight)
+{
+    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    for (size_t n = 0; n < N; n++) {
+        if ((size_t)ids[n] % CLASSES == class)
+            rows->scale_add(C, 1, dy + n * C, 1, dweight + (size_t)ids[n] * C);
+    }
+}
+
 cs_status
 CS_TYPED(cs_embed_backward)(size_t V, size_t C, size_t N, const int32_t *ids, const cs_real *dy,
                             cs_real *dweight)
 {
-    enum { CLASSES = 16 };
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     CS_TRY(check_ids(V, N, ids));
-    CS_PARALLEL_FOR_DYNAMIC
-    for (int class = 0; class < CLASSES; class++) {
-        for (size_t n = 0; n < N; n++) {
-            if (ids[n] % CLASSES == class)
-                rows->scale_add(C, 1, dy + n * C, 1, dweight + (size_t)ids[n] * C);
-        }
-    }
+    CS_EACH_DYNAMIC(class, thread, CLASSES, cs_threads_for_entries(CLASSES, N * C),
+                    backward_class(class, C, N, ids, dy, dweight));
     return CS_OK;
 }

@@ -2,29 +2,31 @@
 
 #include <string.h>
 
+#include "base/blocks.h"
 #include "base/real.h"
-#include "op/layer_kernels.h"
 #include "la/rows.h"
+#include "op/layer_kernels.h"
 
 enum { FORWARD_BLOCK = 64, MOST_BLOCKS = 32, SHORTEST_BLOCK = 64 };
 
 static size_t
-block_length(size_t N)
+backward_block(size_t N)
 {
-    size_t length = (N + MOST_BLOCKS - 1) / MOST_BLOCKS;
+    size_t length = cs_ceil_divide(N, MOST_BLOCKS);
     return length < SHORTEST_BLOCK ? SHORTEST_BLOCK : length;
 }
 
 static size_t
 block_count(size_t N)
 {
-    return (N + block_length(N) - 1) / block_length(N);
+    return cs_ceil_divide(N, backward_block(N));
 }
 
+/* Every entry of x is read and one of y, or of dx, written. */
 static size_t
-rows_from(size_t begin, size_t length, size_t N)
+threads_for(size_t blocks, size_t N, size_t C)
 {
-    return N - begin < length ? N - begin : length;
+    return cs_threads_for_entries(blocks, 2 * N * C);
 }
 
 cs_status
@@ -33,10 +35,11 @@ CS_TYPED(cs_layernorm_forward)(size_t N, size_t C, const cs_real *x, const cs_re
                                cs_real *rstd)
 {
     const CS_TYPED(cs_layer_kernels) *layer = CS_TYPED(cs_layer_rows)();
-    CS_PARALLEL_FOR_IF(N * C > 32768)
-    for (size_t n = 0; n < N; n += FORWARD_BLOCK)
-        layer->layernorm_forward(rows_from(n, FORWARD_BLOCK, N), C, eps, x + n * C, weight, bias,
-                                 y + n * C, mean + n, rstd + n);
+    const size_t blocks = cs_ceil_divide(N, FORWARD_BLOCK), step = FORWARD_BLOCK;
+    CS_EACH(b, blocks, threads_for(blocks, N, C),
+            layer->layernorm_forward(cs_block_length(b * step, step, N), C, eps, x + b * step * C,
+                                     weight, bias, y + b * step * C, mean + b * step,
+                                     rstd + b * step));
     return CS_OK;
 }
 
@@ -55,17 +58,15 @@ CS_TYPED(cs_layernorm_backward)(size_t N, size_t C, const cs_real *x, const cs_r
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     if (N == 0)
         return CS_OK;
-    size_t G = block_count(N), length = block_length(N);
+    size_t G = block_count(N), step = backward_block(N);
     cs_real *part = scratch; /* G rows of [dweight, dbias] */
     memset(part, 0, 2 * G * C * sizeof *part);
-    CS_PARALLEL_FOR_IF(N * C > 32768)
-    for (size_t g = 0; g < G; g++) {
-        size_t n = g * length;
-        cs_real *mine = dweight != NULL ? part + 2 * g * C : NULL;
-        layer->layernorm_backward(rows_from(n, length, N), C, x + n * C, weight, mean + n, rstd + n,
-                                  dy + n * C, dx != NULL ? dx + n * C : NULL, mine,
-                                  mine != NULL ? mine + C : NULL);
-    }
+    CS_EACH(g, G, threads_for(G, N, C),
+            layer->layernorm_backward(cs_block_length(g * step, step, N), C, x + g * step * C,
+                                      weight, mean + g * step, rstd + g * step, dy + g * step * C,
+                                      dx != NULL ? dx + g * step * C : NULL,
+                                      dweight != NULL ? part + 2 * g * C : NULL,
+                                      dweight != NULL ? part + (2 * g + 1) * C : NULL));
     for (size_t g = 0; g < G && dweight != NULL; g++) {
         rows->scale_add(C, 1, part + 2 * g * C, 1, dweight);
         rows->scale_add(C, 1, part + (2 * g + 1) * C, 1, dbias);

@@ -21,19 +21,33 @@ run_offset(size_t Y, size_t X, size_t p, size_t row, size_t j)
     return ((y / p) * (X / p) + j) * 3 * p * p + (c * p + y % p) * p;
 }
 
+static void
+forward_image(size_t Y, size_t X, size_t p, const cs_real *image, cs_real *patches)
+{
+    for (size_t row = 0; row < 3 * Y; row++) {
+        for (size_t j = 0; j < X / p; j++)
+            memcpy(patches + run_offset(Y, X, p, row, j), image + row * X + j * p,
+                   p * sizeof *patches);
+    }
+}
+
+static void
+backward_image(size_t Y, size_t X, size_t p, const cs_real *dpatches, cs_real *dimage)
+{
+    for (size_t row = 0; row < 3 * Y; row++) {
+        for (size_t j = 0; j < X / p; j++)
+            memcpy(dimage + row * X + j * p, dpatches + run_offset(Y, X, p, row, j),
+                   p * sizeof *dimage);
+    }
+}
+
 cs_status
 CS_TYPED(cs_patchify_forward)(size_t B, size_t Y, size_t X, size_t P, size_t E, size_t p,
                               const cs_real *images, cs_real *patches)
 {
     CS_TRY(check(Y, X, P, E, p));
-    CS_PARALLEL_FOR_IF(B * P * E > 65536)
-    for (size_t b = 0; b < B; b++) {
-        for (size_t row = 0; row < 3 * Y; row++) {
-            for (size_t j = 0; j < X / p; j++)
-                memcpy(patches + b * P * E + run_offset(Y, X, p, row, j),
-                       images + (b * 3 * Y + row) * X + j * p, p * sizeof *patches);
-        }
-    }
+    CS_EACH(b, B, cs_threads_for_entries(B, B * P * E),
+            forward_image(Y, X, p, images + b * P * E, patches + b * P * E));
     return CS_OK;
 }
 
@@ -42,13 +56,7 @@ CS_TYPED(cs_patchify_backward)(size_t B, size_t Y, size_t X, size_t P, size_t E,
                                const cs_real *dpatches, cs_real *dimages)
 {
     CS_TRY(check(Y, X, P, E, p));
-    CS_PARALLEL_FOR_IF(B * P * E > 65536)
-    for (size_t b = 0; b < B; b++) {
-        for (size_t row = 0; row < 3 * Y; row++) {
-            for (size_t j = 0; j < X / p; j++)
-                memcpy(dimages + (b * 3 * Y + row) * X + j * p,
-                       dpatches + b * P * E + run_offset(Y, X, p, row, j), p * sizeof *dimages);
-        }
-    }
+    CS_EACH(b, B, cs_threads_for_entries(B, B * P * E),
+            backward_image(Y, X, p, dpatches + b * P * E, dimages + b * P * E));
     return CS_OK;
 }

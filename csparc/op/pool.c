@@ -59,7 +59,7 @@ cs_status
 CS_TYPED(cs_pool_forward)(size_t B, size_t T, size_t C, const cs_real *x, const uint8_t *valid,
                           cs_real *y)
 {
-    CS_EACH(b, B, cs_threads_if(B * T * C > 65536),
+    CS_EACH(b, B, cs_threads_for_entries(B, B * T * C),
             forward_sample(T, C, x + b * T * C, of_sample(b, T, valid), y + b * C));
     return CS_OK;
 }
@@ -81,7 +81,7 @@ bits_sample(size_t T, size_t C, const uint16_t *x, const uint8_t *valid, float *
 cs_status
 cs_pool_bits(size_t B, size_t T, size_t C, const uint16_t *x, const uint8_t *valid, float *y)
 {
-    CS_EACH(b, B, cs_threads_if(B * T * C > 65536),
+    CS_EACH(b, B, cs_threads_for_entries(B, B * T * C),
             bits_sample(T, C, x + b * T * C, of_sample(b, T, valid), y + b * C));
     return CS_OK;
 }
@@ -91,7 +91,7 @@ cs_status
 CS_TYPED(cs_pool_backward)(size_t B, size_t T, size_t C, const uint8_t *valid, const cs_real *dy,
                            cs_real *dx)
 {
-    CS_EACH(b, B, cs_threads_if(B * T * C > 65536),
+    CS_EACH(b, B, cs_threads_for_entries(B, B * T * C),
             backward_sample(T, C, of_sample(b, T, valid), dy + b * C, dx + b * T * C));
     return CS_OK;
 }

@@ -3,7 +3,7 @@
 #include "base/real.h"
 #include "optim/blocks.h"
 
-/* Entries begin ... begin + n; returns the sums of squares of updates and of new weights. */
+/* The n entries of a block; sums [2] takes the sums of squares of updates and of new weights. */
 static void
 update(size_t n, const cs_adamw_settings *s, const cs_real *restrict grad,
        cs_real *restrict weight, cs_real *restrict m, cs_real *restrict v, double *sums)
@@ -33,7 +33,7 @@ update(size_t n, const cs_adamw_settings *s, const cs_real *restrict grad,
 size_t
 cs_adamw_scratch(size_t N)
 {
-    return 2 * cs_block_count(N) * sizeof(double);
+    return 2 * cs_optim_block_count(N) * sizeof(double);
 }
 #endif
 
@@ -41,14 +41,13 @@ cs_status
 CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, const cs_real *grad,
                    cs_real *weight, cs_real *m, cs_real *v, double *sums, void *scratch)
 {
+    const size_t blocks = cs_optim_block_count(N), step = CS_OPTIM_BLOCK;
     double *part = scratch;
-    CS_PARALLEL_FOR_IF(N > 2 * CS_BLOCK)
-    for (size_t b = 0; b < cs_block_count(N); b++) {
-        size_t i = b * CS_BLOCK;
-        update(cs_block_length(N, b), settings, grad + i, weight + i, m + i, v + i, part + 2 * b);
-    }
+    CS_EACH(b, blocks, cs_optim_threads(N),
+            update(cs_block_length(b * step, step, N), settings, grad + b * step,
+                   weight + b * step, m + b * step, v + b * step, part + 2 * b));
     sums[0] = sums[1] = 0;
-    for (size_t b = 0; b < cs_block_count(N); b++) {
+    for (size_t b = 0; b < blocks; b++) {
         sums[0] += part[2 * b];
         sums[1] += part[2 * b + 1];
     }

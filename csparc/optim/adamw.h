@@ -10,7 +10,7 @@
  *   sums (2) out: sum of squares of u, and of the new weights
  *
  * 16 FLOP an entry; bandwidth bound: 7 words an entry. sums are taken in double over blocks of
- * fixed length and over the blocks in order: scratch of one pair of doubles a block.
+ * fixed length and over the blocks in order: scratch of two doubles a block.
  */
 #ifndef CS_ADAMW_H
 #define CS_ADAMW_H

@@ -7,7 +7,7 @@
 size_t
 cs_sum_of_squares_scratch(size_t N)
 {
-    return cs_block_count(N) * sizeof(double);
+    return cs_optim_block_count(N) * sizeof(double);
 }
 #endif
 
@@ -24,12 +24,12 @@ sum_block(size_t n, const cs_real *x)
 cs_status
 CS_TYPED(cs_sum_of_squares)(size_t N, const cs_real *x, double *sum, void *scratch)
 {
+    const size_t blocks = cs_optim_block_count(N), step = CS_OPTIM_BLOCK;
     double *part = scratch;
-    CS_PARALLEL_FOR_IF(N > 2 * CS_BLOCK)
-    for (size_t b = 0; b < cs_block_count(N); b++)
-        part[b] = sum_block(cs_block_length(N, b), x + b * CS_BLOCK);
+    CS_EACH(b, blocks, cs_optim_threads(N),
+            part[b] = sum_block(cs_block_length(b * step, step, N), x + b * step));
     *sum = 0;
-    for (size_t b = 0; b < cs_block_count(N); b++)
+    for (size_t b = 0; b < blocks; b++)
         *sum += part[b];
     return CS_OK;
 }

@@ -5,8 +5,8 @@
  * In double, over blocks of fixed length and over the blocks in order, so squares of float never
  * overflow and bits do not depend on threads. 2N FLOP; scratch of one double a block.
  */
-#ifndef CS_NORM_H
-#define CS_NORM_H
+#ifndef CS_OPTIM_NORM_H
+#define CS_OPTIM_NORM_H
 
 #include "base/real.h"
 #include "csparc.h"

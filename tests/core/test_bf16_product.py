@@ -1,4 +1,4 @@
-"""Products of bfloat16 pairs: the instruction and its twin against plain NumPy at sizes around
+"""Products of bfloat16: the instruction and its twin against plain NumPy at sizes around
 every tile, against each other, and no access outside the operands."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pytest
 from guarded import guarded
 from half_numbers import bits, rounded
 from other_isa import run_again, run_code
-from tolerances import OP, PAIR_TWIN, assert_close
+from tolerances import BF16_TWIN, OP, assert_close
 
 from csparc import _core
 
@@ -28,14 +28,14 @@ def draw(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 def rows_of(x: np.ndarray) -> np.ndarray:
-    """[N, D] -> pairs [N, (D + 1) / 2] along D."""
+    """[N, D] -> [N, (D + 1) / 2], two numbers along D to a word."""
     rows = np.full((x.shape[0], (x.shape[1] + 1) // 2), 0xDEADBEEF, np.uint32)
     _core.bf16_of_floats(x, rows, None)
     return rows
 
 
 def stack_of(x: np.ndarray) -> np.ndarray:
-    """[N, D] -> pairs [(N + 1) / 2, D] along N."""
+    """[N, D] -> [(N + 1) / 2, D], two numbers along N to a word."""
     stack = np.full(((x.shape[0] + 1) // 2, x.shape[1]), 0xDEADBEEF, np.uint32)
     _core.bf16_of_floats(x, None, stack)
     return stack
@@ -200,7 +200,7 @@ def test_twin_agrees_with_the_instruction(tmp_path: Path) -> None:
     code = f"import test_bf16_product; test_bf16_product.one_product({str(twin)!r})"
     run_code(code, __file__, plain_environment())
     assert not (np.load(ours) == np.load(twin)).all()
-    assert_close(np.load(ours), np.load(twin), PAIR_TWIN)
+    assert_close(np.load(ours), np.load(twin), BF16_TWIN)
 
 
 @pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])

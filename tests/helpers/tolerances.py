@@ -34,9 +34,9 @@ SCALAR_FLOOR = 1e-2
 # about sqrt(K) units in the last place.
 OP = {np.dtype(np.float32): 3e-6, np.dtype(np.float64): 1e-13}
 
-# The same product of bfloat16 pairs by the instruction and by its plain twin, whose sums round
+# The same product of bfloat16 by the instruction and by its plain twin, whose sums round
 # differently: float32 sums of a few hundred terms.
-PAIR_TWIN = 2e-6
+BF16_TWIN = 2e-6
 
 # Products on operands rounded to bfloat16 (8 binary digits, an error of up to 2e-3 each, of random
 # sign), against float64 on the same inputs: gradients, the loss, and scales, whose sums cancel.

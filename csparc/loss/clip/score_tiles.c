@@ -15,7 +15,7 @@ CS_TYPED(cs_score_tiling)(size_t B, long long asked_rows, long long asked_column
 
 void
 CS_TYPED(cs_score_tiles_layout)(size_t B, size_t D, const cs_tiling *tiling,
-                                  cs_arena *arena, CS_TYPED(cs_score_tiles) *p)
+                                cs_arena *arena, CS_TYPED(cs_score_tiles) *p)
 {
     size_t tiles = cs_ceil_divide(B, tiling->columns);
     p->B = B;
@@ -44,7 +44,7 @@ CS_TYPED(cs_score_tiles_open)(CS_TYPED(cs_score_tiles) *p, cs_real factor)
 
 void
 CS_TYPED(cs_score_tile)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R, size_t c0,
-                         size_t C, cs_real *scores)
+                        size_t C, cs_real *scores)
 {
     CS_TYPED(cs_term) term = {p->D, p->image + r0 * p->D, p->D, 1, p->columns + c0 * p->D,
                               p->tiling.columns};
@@ -53,8 +53,8 @@ CS_TYPED(cs_score_tile)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R, 
 }
 
 void
-CS_TYPED(cs_score_tile_gradients)(const CS_TYPED(cs_score_tiles) *p, size_t owner, size_t r0, size_t R,
-                            size_t c0, size_t C, const cs_real *g, cs_real *dtext)
+CS_TYPED(cs_score_tile_gradients)(const CS_TYPED(cs_score_tiles) *p, size_t owner, size_t r0,
+                                  size_t R, size_t c0, size_t C, const cs_real *g, cs_real *dtext)
 {
     size_t D = p->D;
     CS_TYPED(cs_term) to_text = {R, g, 1, C, p->image + r0 * D, D};
@@ -77,8 +77,9 @@ sum_row(const CS_TYPED(cs_score_tiles) *p, size_t r, cs_real *dimage)
 }
 
 void
-CS_TYPED(cs_score_tiles_sum)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R, cs_real *dimage)
+CS_TYPED(cs_score_tiles_sum)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R,
+                             cs_real *dimage)
 {
-    CS_EACH(r, R, cs_threads_if(p->tiling.owners * R * p->D > 65536),
+    CS_EACH(r, R, cs_threads_for_entries(R, p->tiling.owners * R * p->D),
             sum_row(p, r, dimage + (r0 + r) * p->D));
 }

@@ -5,9 +5,9 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "la/rows.h"
-#include "loss/kernels/pairs.h"
 #include "loss/clip/score_tiles.h"
 #include "loss/entropy/tiling.h"
+#include "loss/kernels/pairs.h"
 #include "op/l2norm.h"
 
 enum { SUMS = 3 };
@@ -17,11 +17,11 @@ typedef struct {
     cs_real *image, *image_norm, *text, *text_norm; /* unit vectors [B,D] and lengths [B] */
     double *sums;                                   /* [owners, SUMS] */
     const cs_groups *groups;
-    cs_real *tiles; /* per thread: cosines and g [rows, columns], cosines of matching pairs */
+    cs_real *tiles; /* per thread: cosines [rows, columns], g alike, cosines of matching pairs */
 } workspace;
 
 static size_t
-room_of_thread(const cs_tiling *t, int positive)
+thread_elements(const cs_tiling *t, int positive)
 {
     size_t tile = t->rows * t->columns;
     return 2 * tile + (positive ? tile : cs_least(t->rows, t->columns));
@@ -41,7 +41,7 @@ layout(size_t B, size_t D, int positive, long long asked_rows, long long asked_c
     w.products.image = w.image;
     w.products.text = w.text;
     w.sums = cs_arena_take(arena, t.owners * SUMS * sizeof(double));
-    w.tiles = cs_arena_take(arena, threads * room_of_thread(&t, positive) * sizeof(cs_real));
+    w.tiles = cs_arena_take(arena, threads * thread_elements(&t, positive) * sizeof(cs_real));
     return w;
 }
 
@@ -54,7 +54,7 @@ CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, int positive, long long asked_ro
     return counter.used;
 }
 
-/* The matching pair of a row: its part of the sums; returns its g. */
+/* Adds the part of a matching pair to the sums; returns its g. */
 static cs_real
 matching_pair(cs_real scale, cs_real bias, cs_real cosine, double *sums)
 {
@@ -66,8 +66,8 @@ matching_pair(cs_real scale, cs_real bias, cs_real cosine, double *sums)
     return g;
 }
 
-/* Matching pairs, and those that take no part, go through a tile as impossible ones, which add
- * nothing: out goes the cosine of each matching pair, in order. */
+/* Matching and excluded pairs are given a cosine so low that the kernel adds nothing for them; own
+ * takes the cosines of the matching ones, in order. */
 static void
 take_out(size_t R, size_t C, size_t r0, size_t c0, const cs_groups *groups, cs_real never,
          cs_real *cosine, cs_real *own)
@@ -111,10 +111,10 @@ form_tile(size_t R, size_t C, size_t r0, size_t c0, const workspace *w, cs_real 
  * block's. */
 static void
 work_of_owner(size_t B, size_t owner, size_t r0, size_t R, const workspace *w, cs_real scale,
-              cs_real bias, cs_real *dtext, cs_real *room)
+              cs_real bias, cs_real *dtext, cs_real *tiles)
 {
     const cs_tiling *t = &w->products.tiling;
-    cs_real *cosine = room, *g = cosine + t->rows * t->columns, *own = g + t->rows * t->columns;
+    cs_real *cosine = tiles, *g = cosine + t->rows * t->columns, *own = g + t->rows * t->columns;
     size_t begin = cs_first_caption(t, owner), end = cs_end_caption(t, owner, B);
     for (size_t c0 = begin; c0 < end; c0 += t->columns) {
         size_t C = cs_least(t->columns, end - c0);
@@ -149,7 +149,7 @@ CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *tex
         size_t R = cs_least(t->rows, B - r0);
         CS_EACH_DYNAMIC(owner, thread, t->owners, cs_threads_for(threads, t->owners, R * B * D),
                         work_of_owner(B, owner, r0, R, &w, logit_scale, logit_bias, dtext,
-                                      w.tiles + thread * room_of_thread(t, positive)));
+                                      w.tiles + thread * thread_elements(t, positive)));
         if (dimage != NULL)
             CS_TYPED(cs_score_tiles_sum)(&w.products, r0, R, dimage);
     }

@@ -1,19 +1,20 @@
-/* SigLIP: every pair of the batch is a yes-or-no decision of its own.
+/* SigLIP: for every image and every caption of the batch a decision of its own, whether they match.
  *
  *   u[i,j] = logit_scale vh_i . th_j + logit_bias         vh, th unit vectors (op/l2norm.h)
  *   loss   = 1/B sum_ij softplus(-z_ij u_ij)              z = 1 on the diagonal, -1 elsewhere
  *   g = dloss/du = (sigmoid(u) - I) / B,  dvh = logit_scale g th,  dth = logit_scale g^T vh
  *
  * No normaliser couples the pairs, so value and gradient come from one pass over tiles
- * (loss/entropy/tiling.h; asked_rows, asked_columns: 0 for the usual tile). Equal bits on any number of
- * threads.
+ * (loss/entropy/tiling.h; asked_rows, asked_columns: 0 for the usual tile). Equal bits on any
+ * number of threads.
  *
  *   image, text (B,D) in    logit_scale > 0
- *   groups (loss/entropy/same_group.h): other pairs of a group have z = 1 where they match, else no term
+ *   groups: duplicates, with z = 1 or without a term (loss/entropy/same_group.h)
  *   out[0] loss, out[1] dloss/dlogit_scale, out[2] dloss/dlogit_bias
  *   dimage, dtext (B,D) written, or both NULL
  *
- * Cost 2 BBD FLOP, 6 BBD with gradients. Scratch 3 BD + 16 x 256 D numbers and two tiles a thread.
+ * Cost 2 BBD FLOP, 6 BBD with gradients. Scratch 3 BD + 16 x 256 D numbers and two tiles a thread,
+ * three where duplicates match (`positive`).
  * Numbers: a confident decision keeps its digits (softplus and sigmoid of the signed logit). A zero
  * vector has cosine 0 with everything and gradient 0.
  */

@@ -1,9 +1,10 @@
-/* Cross-entropy of one row of scores X [B] that is there as a whole, and its gradient.
+/* Cross-entropy of one row of scores X [B] that is at hand as a whole, and its gradient.
  *
- *   loss = 1/(2B) [ lse_j scale X_j - scale X_i ]   or as loss/entropy/same_group.h has it for pairs of a group
+ *   loss = 1/(2B) [ lse_j scale X_j - scale X_i ]
  *
- * j runs over the samples whose key_count is above 0, i among them. score: X in, factor / scale
- * dloss/dX out; out[0] loss, out[1] dloss/dscale, both added to.
+ * or, where pair i has duplicates, as loss/entropy/same_group.h has it. j runs over the samples
+ * whose key_count is above 0, of which i must be one. score: X in, factor / scale dloss/dX out;
+ * out[0] loss, out[1] dloss/dscale, both added to.
  */
 #ifndef CS_ENTROPY_ONE_ROW_H
 #define CS_ENTROPY_ONE_ROW_H

@@ -1,32 +1,29 @@
 #include "loss/entropy/same_group.h"
 
 #include "base/real.h"
-#include "loss/clip/infonce.h"
-#include "loss/kernels/sparc.h"
 
 void
 CS_TYPED(cs_matches_layout)(size_t rows, cs_arena *arena, CS_TYPED(cs_matches) *matches)
 {
-    cs_real **arrays[] = {&matches->top, &matches->sum, &matches->total, &matches->count};
-    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
-        *arrays[i] = cs_arena_take(arena, rows * sizeof(cs_real));
+    CS_TYPED(cs_log_sums_layout)(rows, arena, &matches->sums);
+    matches->total = cs_arena_take(arena, rows * sizeof(cs_real));
+    matches->count = cs_arena_take(arena, rows * sizeof(cs_real));
 }
 
 CS_TYPED(cs_matches)
 CS_TYPED(cs_matches_from)(const CS_TYPED(cs_matches) *m, size_t first)
 {
     CS_TYPED(cs_matches)
-    rest = {m->top + first, m->sum + first, m->total + first, m->count + first};
+    rest = {CS_TYPED(cs_log_sums_from)(&m->sums, first), m->total + first, m->count + first};
     return rest;
 }
 
 void
 CS_TYPED(cs_matches_clear)(size_t rows, const CS_TYPED(cs_matches) *m)
 {
-    for (size_t i = 0; i < rows; i++) {
-        m->top[i] = CS_MASKED;
-        m->sum[i] = m->total[i] = m->count[i] = 0;
-    }
+    CS_TYPED(cs_log_sums_clear)(rows, &m->sums);
+    for (size_t i = 0; i < rows; i++)
+        m->total[i] = m->count[i] = 0;
 }
 
 void
@@ -36,7 +33,7 @@ CS_TYPED(cs_matches_merge)(size_t rows, const CS_TYPED(cs_matches) *m,
     for (size_t i = 0; i < rows; i++) {
         if (other->count[i] == 0)
             continue;
-        cs_merge_states(&m->top[i], &m->sum[i], other->top[i], other->sum[i]);
+        cs_merge_states(&m->sums.top[i], &m->sums.sum[i], other->sums.top[i], other->sums.sum[i]);
         m->total[i] += other->total[i];
         m->count[i] += other->count[i];
     }
@@ -58,7 +55,7 @@ CS_TYPED(cs_groups_exclude)(const cs_groups *groups, size_t r0, size_t R, size_t
     }
 }
 
-/* Whether a tile holds any pair of one group. */
+/* Whether a tile holds any matching pair. */
 static int
 holds_any(const cs_groups *groups, size_t r0, size_t R, size_t c0, size_t C)
 {
@@ -73,7 +70,7 @@ holds_any(const cs_groups *groups, size_t r0, size_t R, size_t c0, size_t C)
 
 void
 CS_TYPED(cs_groups_absorb)(const cs_groups *groups, size_t r0, size_t R, size_t c0, size_t C,
-                           cs_real *scores, cs_real *room, const CS_TYPED(cs_matches) *rows,
+                           cs_real *scores, cs_real *scratch, const CS_TYPED(cs_matches) *rows,
                            const CS_TYPED(cs_matches) *columns)
 {
     CS_TYPED(cs_matches_clear)(R, rows);
@@ -83,28 +80,27 @@ CS_TYPED(cs_groups_absorb)(const cs_groups *groups, size_t r0, size_t R, size_t 
     for (size_t r = 0; r < R; r++)
         for (size_t k = 0; k < C; k++) {
             cs_real *score = scores + r * C + k;
-            room[r * C + k] = CS_MASKED;
+            scratch[r * C + k] = CS_MASKED;
             if (!cs_same_group(groups, r0 + r, c0 + k) || *score == CS_MASKED)
                 continue;
             rows->total[r] += *score;
             columns->total[k] += *score;
             rows->count[r] += 1;
             columns->count[k] += 1;
-            room[r * C + k] = *score;
+            scratch[r * C + k] = *score;
             *score = CS_MASKED;
         }
-    CS_TYPED(cs_loss_kernels_in_use)()->tile_states(R, C, room, rows->top, rows->sum, columns->top,
-                                                    columns->sum);
+    CS_TYPED(cs_log_sums_of_tile)(R, C, scratch, &rows->sums, &columns->sums);
 }
 
 cs_real
-CS_TYPED(cs_matches_close)(const CS_TYPED(cs_matches) *m, size_t i, cs_real top, cs_real sum,
-                           cs_real *share, cs_real *lse)
+CS_TYPED(cs_matches_close)(const CS_TYPED(cs_matches) *m,
+                           const CS_TYPED(cs_cross_entropies) *rows, size_t i)
 {
-    cs_real own = m->top[i] + log(m->sum[i]), excess = cs_excess(top, sum, own, share);
-    m->top[i] = own;
-    *lse = own + excess;
-    return own - m->total[i] / m->count[i] + excess;
+    cs_real log_sum = m->sums.top[i] + log(m->sums.sum[i]);
+    cs_real missed = CS_TYPED(cs_cross_entropies_close)(rows, i, log_sum);
+    m->sums.top[i] = log_sum;
+    return log_sum - m->total[i] / m->count[i] + missed;
 }
 
 void
@@ -117,7 +113,7 @@ cs_real
 CS_TYPED(cs_matches_gradient)(const CS_TYPED(cs_matches) *m, size_t i, cs_real share,
                               cs_real score)
 {
-    cs_real x = score - m->top[i], n = m->count[i];
+    cs_real x = score - m->sums.top[i], n = m->count[i];
     return n == 0 ? 0 : expm1(x + log(n)) / n - share * exp(x);
 }
 

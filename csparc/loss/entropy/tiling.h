@@ -1,11 +1,11 @@
-/* How a loss over all pairs cuts its B x B pairs of image and caption.
+/* How a loss over all B x B pairs is cut into work.
  *
  * Images are taken in blocks of `rows`, one block after another. Captions are dealt to owners, each
  * `owned` consecutive ones (the last fewer), and an owner works through its captions in tiles of
- * `columns`. What belongs to a caption is added to by its owner alone, image block by image block;
- * what belongs to an image is summed by each owner for itself and then over owners in order. So
- * every sum has one order, whichever thread does the work, and memory is one block of images plus
- * at most CS_MOST_OWNERS partial sums of it.
+ * `columns`. A thread takes one owner at a time. Gradients of a caption are added to by its owner
+ * alone, block of images by block; those of an image are summed by each owner for itself and then
+ * over owners in order. So every sum has one order, whichever thread does the work, and memory is
+ * one block of images plus at most CS_MOST_OWNERS partial sums of it.
  *
  * Sizes follow from the shape alone; a caller may ask for others (tests do), 0 meaning the usual.
  */
@@ -14,24 +14,14 @@
 
 #include <stddef.h>
 
+#include "base/blocks.h"
+
 enum { CS_MOST_OWNERS = 16 };
 
 typedef struct {
     size_t rows, columns; /* images in a block, captions in a tile */
     size_t owned, owners; /* captions of an owner (a multiple of columns), number of owners */
 } cs_tiling;
-
-static inline size_t
-cs_least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline size_t
-cs_ceil_divide(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* `rows` and `columns` are the usual sizes, `asked_*` what the caller wants instead, if above 0. */
 static inline cs_tiling

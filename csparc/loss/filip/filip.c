@@ -4,8 +4,8 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/norm.h"
 #include "la/rows.h"
+#include "la/unit_vector.h"
 #include "loss/filip/max_similarity.h"
 
 typedef struct {
@@ -41,22 +41,21 @@ length_of(size_t n, size_t D, const cs_real *x, const uint8_t *query, const uint
 {
     if (query != NULL && key != NULL && !query[n] && !key[n])
         return 0;
-    cs_real length = cs_norm(CS_TYPED(cs_rows)(), D, x + n * D);
-    return length <= CS_DEAD_NORM ? 0 : length;
+    return cs_live_norm(CS_TYPED(cs_rows)(), D, x + n * D);
 }
 
 static void
 measure(size_t N, size_t D, const cs_real *x, const uint8_t *query, const uint8_t *key,
         cs_real *norm)
 {
-    CS_EACH(n, N, cs_threads_if(N * D > 65536), norm[n] = length_of(n, D, x, query, key));
+    CS_EACH(n, N, cs_threads_for_entries(N, N * D), norm[n] = length_of(n, D, x, query, key));
 }
 
-/* From the gradient by a row's unit vector to that by the row itself, in place. */
+/* From the gradient by a row's unit vector to that by the row itself, in place. The unit vector is
+ * not at hand and formed entry by entry. */
 static void
-leave_unit_vector(size_t D, const cs_real *x, cs_real norm, cs_real *dx)
+unit_vector_backward(size_t D, const cs_real *x, cs_real norm, cs_real *dx)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     if (norm == 0) {
         memset(dx, 0, D * sizeof(cs_real));
         return;
@@ -65,15 +64,14 @@ leave_unit_vector(size_t D, const cs_real *x, cs_real norm, cs_real *dx)
 #pragma omp simd reduction(+ : along)
     for (size_t d = 0; d < D; d++)
         along += x[d] * inverse * dx[d];
-    rows->scale_add(D, -along * inverse, x, 1, dx);
-    rows->scale_add(D, inverse, dx, 0, dx);
+    cs_unit_backward_along(D, inverse, along * inverse, x, dx, dx);
 }
 
 static void
-leave_unit_vectors(size_t N, size_t D, const cs_real *x, const cs_real *norm, cs_real *dx)
+unit_vectors_backward(size_t N, size_t D, const cs_real *x, const cs_real *norm, cs_real *dx)
 {
-    CS_EACH(n, N, cs_threads_if(N * D > 65536),
-            leave_unit_vector(D, x + n * D, norm[n], dx + n * D));
+    CS_EACH(n, N, cs_threads_for_entries(N, N * D),
+            unit_vector_backward(D, x + n * D, norm[n], dx + n * D));
 }
 
 cs_status
@@ -101,8 +99,8 @@ CS_TYPED(cs_filip)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_fil
     CS_TRY(CS_TYPED(cs_late)(B, D, &token, &patch, &in->groups, logit_scale, asked_rows,
                              asked_columns, out, threads, w.direction));
     if (gradients) {
-        leave_unit_vectors(B * P, D, in->patches, w.patch_norm, dpatches);
-        leave_unit_vectors(B * L, D, in->tokens, w.token_norm, dtokens);
+        unit_vectors_backward(B * P, D, in->patches, w.patch_norm, dpatches);
+        unit_vectors_backward(B * L, D, in->tokens, w.token_norm, dtokens);
     }
     return CS_OK;
 }

@@ -2,25 +2,25 @@
 
 #include <string.h>
 
+#include "base/blocks.h"
 #include "base/real.h"
 #include "loss/kernels/pairs.h"
-#include "loss/entropy/tiling.h"
 
-/* What one thread works with: a few columns of everything. */
+/* What one thread works with: CS_CHUNK columns of everything. */
 typedef struct {
     cs_real *queries, *dqueries; /* [queries, CS_CHUNK] */
     cs_real *keys, *dkeys;       /* [keys, CS_CHUNK] */
-} room;
+} columns;
 
 static size_t
-layout_room(size_t queries, size_t keys, cs_arena *arena, room *r)
+layout_columns(size_t queries, size_t keys, cs_arena *arena, columns *c)
 {
     size_t before = arena->used;
     keys = keys > CS_KEYS ? keys : CS_KEYS;
-    r->queries = cs_arena_take(arena, queries * CS_CHUNK * sizeof(cs_real));
-    r->dqueries = cs_arena_take(arena, queries * CS_CHUNK * sizeof(cs_real));
-    r->keys = cs_arena_take(arena, keys * CS_CHUNK * sizeof(cs_real));
-    r->dkeys = cs_arena_take(arena, keys * CS_CHUNK * sizeof(cs_real));
+    c->queries = cs_arena_take(arena, queries * CS_CHUNK * sizeof(cs_real));
+    c->dqueries = cs_arena_take(arena, queries * CS_CHUNK * sizeof(cs_real));
+    c->keys = cs_arena_take(arena, keys * CS_CHUNK * sizeof(cs_real));
+    c->dkeys = cs_arena_take(arena, keys * CS_CHUNK * sizeof(cs_real));
     return arena->used - before;
 }
 
@@ -28,24 +28,24 @@ size_t
 CS_TYPED(cs_winners_scratch)(size_t queries, size_t keys)
 {
     cs_arena counter = {NULL, 0};
-    room measured;
-    return layout_room(queries, keys, &counter, &measured);
+    columns measured;
+    return layout_columns(queries, keys, &counter, &measured);
 }
 
 size_t
 CS_TYPED(cs_next_samples)(const CS_TYPED(cs_taken_rows) *keys, size_t first, size_t end,
-                          size_t most, size_t room_for)
+                          size_t most, size_t most_keys)
 {
     size_t samples = 1;
     while (first + samples < end && samples < most &&
-           keys->start[first + samples + 1] - keys->start[first] <= room_for)
+           keys->start[first + samples + 1] - keys->start[first] <= most_keys)
         samples++;
     return samples;
 }
 
-/* One query sample and the keys of samples j0 .. end, which lie in the room from the first on. */
+/* Query sample r of the block and the keys of samples j0 .. end, which are what `own` holds. */
 static void
-exchange(const CS_TYPED(cs_winners) *w, size_t r, size_t j0, size_t end, const room *own)
+exchange(const CS_TYPED(cs_winners) *w, size_t r, size_t j0, size_t end, const columns *own)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const size_t *start = w->key->start;
@@ -77,8 +77,8 @@ backward_of_columns(const CS_TYPED(cs_winners) *w, size_t d0, size_t queries, vo
 {
     const CS_TYPED(cs_taken_rows) *query = w->query, *key = w->key;
     cs_arena arena = {scratch, 0};
-    room space, *own = &space;
-    (void)layout_room(queries, key->N, &arena, own);
+    columns space, *own = &space;
+    (void)layout_columns(queries, key->N, &arena, own);
     size_t first = query->start[w->first], count = query->start[w->first + w->samples] - first;
     CS_TYPED(cs_taken_rows_chunk)(query, first, count, d0, own->queries);
     memset(own->dqueries, 0, count * CS_CHUNK * sizeof(cs_real));

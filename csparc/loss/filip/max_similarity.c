@@ -4,16 +4,15 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "loss/entropy/one_row.h"
-#include "loss/kernels/sparc.h"
 #include "la/multiply.h"
-#include "loss/kernels/pairs.h"
-#include "loss/filip/valid_rows.h"
+#include "loss/entropy/one_row.h"
 #include "loss/entropy/tiling.h"
 #include "loss/filip/max_backward.h"
+#include "loss/filip/valid_rows.h"
+#include "loss/kernels/pairs.h"
 
-/* Queries of a block: what gradients gather from and into shall lie in the second cache, a few
- * columns of it at a time. Samples of a block, and of a tile; bytes that grow with B. */
+/* At most, of a block: queries, of which CS_CHUNK columns, that gradients gather from and into, fit
+ * the second cache; samples; and bytes of winners, which grow with B. Samples of a tile. */
 enum { QUERIES = 1568, MOST_ROWS = 64, MOST_SAMPLES = 32, BLOCK_BYTES = 48 << 20 };
 
 /* Keys of a few samples: what one thread works with. */
@@ -35,8 +34,8 @@ typedef struct {
     size_t first, samples, queries;    /* the block: its samples and their queries */
     cs_real *columns;                  /* [panels, D, width] queries of the block */
     uint16_t *winner;                  /* [B, most_queries] */
-    cs_real *score;                    /* [rows, B] X, then dloss/dX times 1 / number of queries */
-    cs_real *room;                     /* [threads, CS_PANEL, D] */
+    cs_real *score;                    /* [rows, B] X, then dloss/dX / number of queries */
+    cs_real *packed;                   /* [threads, CS_PANEL, D] */
     char *tiles, *chunks;
     size_t tile_bytes;
 } workspace;
@@ -77,7 +76,7 @@ layout(size_t B, size_t Q, size_t key_rows, size_t D, long long asked_rows,
     w.columns = cs_arena_take(arena, w.most_queries * D * sizeof(cs_real));
     w.winner = cs_arena_take(arena, B * w.most_queries * sizeof(uint16_t));
     w.score = cs_arena_take(arena, rows * B * sizeof(cs_real));
-    w.room = cs_arena_take(arena, threads * CS_PANEL * D * sizeof(cs_real));
+    w.packed = cs_arena_take(arena, threads * CS_PANEL * D * sizeof(cs_real));
     w.tile_bytes = layout_tile(key_rows, D, w.most_samples, w.most_queries, &counter, &measured);
     w.tiles = cs_arena_take(arena, threads * w.tile_bytes);
     w.chunks = cs_arena_take(arena, threads * CS_TYPED(cs_winners_scratch)(rows * Q, key_rows));
@@ -93,7 +92,7 @@ CS_TYPED(cs_late_scratch)(size_t B, size_t query_rows, size_t key_rows, size_t D
     return counter.used;
 }
 
-/* Means of what each sample of the block scored against sample j. */
+/* X_ij of every sample i of the block and sample j, from the best similarities of its queries. */
 static void
 average(const workspace *w, size_t j, const cs_real *best)
 {
@@ -144,7 +143,8 @@ score_owner(const workspace *w, size_t owner, size_t thread)
     }
 }
 
-/* One row of X contrasted; it becomes the gradient by the similarity of each winner. */
+/* The cross-entropy of one row of X, which becomes the gradient by the similarity of each winner.
+ * */
 static void
 contrast_row(const workspace *w, size_t r, double *out)
 {
@@ -199,7 +199,7 @@ CS_TYPED(cs_late)(size_t B, size_t D, const CS_TYPED(cs_late_side) *queries,
         w.samples = cs_least(w.tiling.rows, B - w.first);
         w.queries = w.query.start[w.first + w.samples] - w.query.start[w.first];
         CS_TYPED(cs_taken_rows_panels)(&w.query, w.query.start[w.first], w.queries, threads,
-                                       w.room, w.columns);
+                                       w.packed, w.columns);
         size_t terms = w.queries * w.key.start[B] * D;
         CS_EACH_DYNAMIC(owner, thread, w.tiling.owners,
                         cs_threads_for(threads, w.tiling.owners, terms),

@@ -1,16 +1,17 @@
-/* Late interaction, one direction: every query meets its best key, in every pair of samples.
+/* Late interaction, one direction: the score of two samples averages, over the queries of one, the
+ * similarity of each with the most similar key of the other.
  *
  *   X_ij = mean over queries q of sample i of max over keys k of sample j of  qh . kh
  *   loss = 1/(2B) sum_i [ lse_j scale X_ij - scale X_ii ]
  *
  * qh, kh unit vectors. i runs over samples that have queries and keys of their own, j over samples
- * that have keys; ties of the maximum go to the lowest key. X is normalised over its rows only, so
- * a block of samples (loss/entropy/tiling.h) is finished at once: scores against all B samples, with the
- * winners noted; the block's log-sums; then, for every query and its winners, with
- * h = dloss/dX_ij / (number of queries of i):  dqh += h kh*,  dkh* += h qh.
+ * that have keys; ties of the maximum go to the lowest key. The softmaxes are over rows only, so a
+ * block of samples (loss/entropy/tiling.h) is finished at once: scores against all B samples,
+ * noting the winners, the keys that attain the maxima; the block's cross-entropies; then, with h =
+ * dloss/dX_ij / (number of queries of i) and kh* the winner:  dqh += h kh*,  dkh* += h qh.
  *
  *   x (B,N,D), norm (B,N) lengths with 0 for dead rows, mask (B,N) or NULL: rows that take part
- *   groups: pairs that match too, or take no part (loss/entropy/same_group.h)
+ *   groups: duplicates, which match too or are left out (loss/entropy/same_group.h)
  *   dx (B,N,D): gradient by unit vectors, added to; NULL on both sides for the loss alone
  *   out[0] loss, out[1] dloss/dscale, both added to
  *

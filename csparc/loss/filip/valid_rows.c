@@ -1,11 +1,11 @@
 #include "loss/filip/valid_rows.h"
 
+#include "base/blocks.h"
 #include "base/real.h"
+#include "la/norm.h"
 #include "la/rows.h"
 #include "la/tiles.h"
-#include "loss/kernels/sparc.h"
 #include "loss/kernels/pairs.h"
-#include "loss/entropy/tiling.h"
 
 void
 CS_TYPED(cs_taken_rows_layout)(size_t B, size_t N, size_t D, cs_arena *arena,
@@ -33,12 +33,6 @@ CS_TYPED(cs_taken_rows_list)(size_t B, const cs_real *x, const cs_real *norm, co
     taken->start[B] = at;
 }
 
-static cs_real
-inverse_norm(const CS_TYPED(cs_taken_rows) *taken, size_t n)
-{
-    return taken->norm[n] == 0 ? 0 : 1 / taken->norm[n];
-}
-
 void
 CS_TYPED(cs_taken_rows_pack)(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t count,
                              cs_real *out)
@@ -47,7 +41,7 @@ CS_TYPED(cs_taken_rows_pack)(const CS_TYPED(cs_taken_rows) *taken, size_t first,
     size_t D = taken->D;
     for (size_t k = 0; k < count; k++) {
         size_t n = taken->index[first + k];
-        rows->scale_add(D, inverse_norm(taken, n), taken->x + n * D, 0, out + k * D);
+        rows->scale_add(D, cs_inverse_norm(taken->norm[n]), taken->x + n * D, 0, out + k * D);
     }
 }
 
@@ -64,8 +58,9 @@ CS_TYPED(cs_taken_rows_chunk)(const CS_TYPED(cs_taken_rows) *taken, size_t first
     }
     for (size_t k = 0; k < count; k++)
         for (size_t d = 0; d < CS_CHUNK; d++)
-            out[k * CS_CHUNK + d] =
-                d0 + d < D ? inverse_norm(taken, index[k]) * taken->x[index[k] * D + d0 + d] : 0;
+            out[k * CS_CHUNK + d] = d0 + d < D ? cs_inverse_norm(taken->norm[index[k]]) *
+                                                     taken->x[index[k] * D + d0 + d]
+                                               : 0;
 }
 
 void
@@ -108,10 +103,11 @@ fill_panel(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t rows, size
 
 void
 CS_TYPED(cs_taken_rows_panels)(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t rows,
-                               size_t threads, cs_real *room, cs_real *columns)
+                               size_t threads, cs_real *packed, cs_real *columns)
 {
     size_t panels = CS_TYPED(cs_panel_count)(rows);
-    CS_EACH_DYNAMIC(panel, thread, panels, rows * taken->D > 65536 ? threads : 1,
-                    fill_panel(taken, first, rows, panel, room + thread * CS_PANEL * taken->D,
+    CS_EACH_DYNAMIC(panel, thread, panels,
+                    cs_least(threads, cs_threads_for_entries(panels, rows * taken->D)),
+                    fill_panel(taken, first, rows, panel, packed + thread * CS_PANEL * taken->D,
                                columns));
 }

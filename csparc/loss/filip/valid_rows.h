@@ -1,5 +1,5 @@
-/* The rows of a batch that take part in a loss, sample after sample, as unit vectors: what a loss
- * over all pairs packs into the operands of its products.
+/* The rows of a batch that take part, sample after sample, as unit vectors packed into the operands
+ * of products.
  *
  *   x (B,N,D), norm (B,N) lengths, 0 for dead rows, whose unit vector is 0
  *   index: numbers of the rows that take part; those of sample i are index[start_i .. start_i+1]
@@ -34,23 +34,24 @@ CS_TYPED(cs_taken_of)(const CS_TYPED(cs_taken_rows) *taken, size_t sample)
 void CS_TYPED(cs_taken_rows_pack)(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t count,
                                   cs_real *out);
 
-/* out [count,CS_CHUNK]: the same of their entries d0 .., zeros where the vectors have ended; and
- * dx (B,N,D) += d [count,CS_CHUNK] at these places. */
+/* out [count,CS_CHUNK]: the same, but of entries d0 .. of each row only, zeros past entry D; and
+ * the way back, dx (B,N,D) += d [count,CS_CHUNK] in these places. */
 void CS_TYPED(cs_taken_rows_chunk)(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t count,
                                    size_t d0, cs_real *out);
 void CS_TYPED(cs_taken_rows_add)(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t count,
                                  size_t d0, const cs_real *d, cs_real *dx);
 
-/* Rows cut into panels as wide as the tiles of products like best, and as even as can be. */
+/* Rows are cut into panels as wide as suits the tiles of products (la/tile_shapes.h), and as even
+ * as can be. */
 enum { CS_PANEL = 56 };
 
-/* Width of a panel, a multiple of CS_LANES, the last may be narrower; and their number. */
+/* Rows of a panel, a multiple of CS_LANES, the last may have fewer; and the number of panels. */
 size_t CS_TYPED(cs_panel_width)(size_t rows);
 size_t CS_TYPED(cs_panel_count)(size_t rows);
 
 /* columns [panels,D,width]: `rows` unit vectors from `first` on, transposed, zeros beyond the last.
- * room [threads, CS_PANEL D]. Parallel. */
+ * packed [threads, CS_PANEL D] is scratch. Parallel. */
 void CS_TYPED(cs_taken_rows_panels)(const CS_TYPED(cs_taken_rows) *taken, size_t first, size_t rows,
-                                    size_t threads, cs_real *room, cs_real *columns);
+                                    size_t threads, cs_real *packed, cs_real *columns);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/norm.h"
 #include "la/rows.h"
 #include "la/tiles.h"
-#include "loss/gram/packed_images.h"
-#include "loss/kernels/sparc.h"
+#include "la/unit_vector.h"
 #include "loss/entropy/rows_and_columns.h"
+#include "loss/gram/word_attention.h"
+#include "loss/kernels/widths.h"
 
 enum { WORDS = 128, CAPTIONS = 8, SCALES = 3 };
 
@@ -95,10 +95,8 @@ pack_captions(const workspace *w, size_t c0, size_t end, CS_TYPED(cs_word_tile) 
             const cs_real *word = w->in.tokens + n * w->D;
             if (!is_word(w, n))
                 continue;
-            cs_real length = cs_norm(rows, w->D, word);
-            t->length[at] = length <= CS_DEAD_NORM ? 0 : length;
-            rows->scale_add(w->D, length <= CS_DEAD_NORM ? 0 : 1 / length, word, 0,
-                            t->words + at++ * w->D);
+            t->length[at] = cs_unit_forward(rows, w->D, word, t->words + at * w->D);
+            at++;
         }
         t->start[++t->samples] = at;
     }
@@ -124,11 +122,11 @@ absorb_owner(workspace *w, size_t owner, size_t thread)
                 scores[r * t.samples + s] = scale * t.z[s];
         }
         CS_TYPED(cs_rows_and_columns_absorb)(&w->states, owner, w->block.first, R, c0, t.samples,
-                                        scores);
+                                             scores);
     }
 }
 
-/* The tile's words give their gradients back to the captions they came from. */
+/* Add the gradients of the tile's words to those of the tokens they came from. */
 static void
 store_words(const workspace *w, size_t c0, const CS_TYPED(cs_word_tile) *t, cs_real *dtokens)
 {
@@ -139,7 +137,7 @@ store_words(const workspace *w, size_t c0, const CS_TYPED(cs_word_tile) *t, cs_r
             continue;
         cs_real inverse = t->length[at] == 0 ? 1 : 1 / t->length[at];
         rows->scale_add(w->D, inverse, t->dwords + at * w->D, 1, dtokens + n * w->D);
-        rows->scale_add(w->D, -inverse * t->pull[at], t->words + at * w->D, 1, dtokens + n * w->D);
+        rows->scale_add(w->D, -inverse * t->along[at], t->words + at * w->D, 1, dtokens + n * w->D);
         at++;
     }
 }
@@ -158,7 +156,7 @@ gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtokens)
     for (size_t c0 = begin; c0 < end; c0 += t.samples) {
         pack_captions(w, c0, end, &t);
         memset(t.dwords, 0, t.start[t.samples] * w->D * sizeof(cs_real));
-        memset(t.pull, 0, t.start[t.samples] * sizeof(cs_real));
+        memset(t.along, 0, t.start[t.samples] * sizeof(cs_real));
         t.dattention = t.dpool = 0;
         t.origin = w->states.matching[0] / scale;
         for (size_t r = 0; r < w->block.images; r++) {
@@ -166,7 +164,7 @@ gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtokens)
             for (size_t s = 0; s < t.samples; s++)
                 scores[s] = scale * t.z[s];
             CS_TYPED(cs_rows_and_columns_gradient)(&w->states, w->block.first + r, c0, t.samples,
-                                              (cs_real)w->options->weight, scores, t.dz);
+                                                   (cs_real)w->options->weight, scores, t.dz);
             for (size_t s = 0; s < t.samples; s++) {
                 dscales[2] += (double)(t.dz[s] * (t.z[s] - t.origin));
                 t.dz[s] *= scale;

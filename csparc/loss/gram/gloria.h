@@ -18,9 +18,9 @@
  *
  * Cost per pair 2 LPD + 2 LPP FLOP for the loss, 8 LPD + 5 LPP with gradients, of valid rows
  * (half of the symmetric dG).
- * Scratch: a few images with their partial gradients (loss/gram/packed_images.h), one tile of at most
- * max(128, L) words a thread; nothing of size B x B. Numbers: attention multiplies differences of
- * similarities only, so no scale overflows it; images are scaled by a power of two.
+ * Scratch: a few images with their partial gradients (loss/gram/packed_images.h), one tile of at
+ * most max(128, L) words a thread; nothing of size B x B. Numbers: attention multiplies differences
+ * of similarities only, so no scale overflows it; images are scaled by a power of two.
  */
 #ifndef CS_GRAM_GLORIA_H
 #define CS_GRAM_GLORIA_H

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/norm.h"
-#include "la/rows.h"
-#include "loss/kernels/sparc.h"
 #include "la/multiply.h"
+#include "la/rows.h"
+#include "la/unit_vector.h"
 #include "loss/entropy/tiling.h"
+#include "loss/kernels/widths.h"
 
 #ifdef CS_FLOAT64
 #define LEAST_LENGTH 1e-140
@@ -18,7 +18,7 @@
 /* Columns of a Gram matrix, rows of a gradient formed at a time. */
 enum { STRIP = 32, MOST_IMAGES = 16, PARTIAL_BYTES = 48 << 20 };
 
-/* Every tile of captions passes over all images of a block, which shall still be near. */
+/* Every tile of captions passes over all images of a block, which should then still be in cache. */
 enum { NEAR_BYTES = 3 << 20 };
 
 size_t
@@ -50,7 +50,7 @@ CS_TYPED(cs_image_block_layout)(size_t most, size_t P, size_t D, size_t owners, 
     block->gram = cs_arena_take(arena, most * P * block->gram_row * sizeof(cs_real));
     block->drows = cs_arena_take(arena, partials * P * D * sizeof(cs_real));
     block->dgram = cs_arena_take(arena, partials * P * block->gram_row * sizeof(cs_real));
-    block->pull = cs_arena_take(arena, partials * P * sizeof(cs_real));
+    block->along = cs_arena_take(arena, partials * P * sizeof(cs_real));
 }
 
 static int
@@ -116,7 +116,7 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
                                block->columns + r * D * block->gram_row);
 }
 
-/* Rows `begin` .. `end` of image r of the block. */
+/* What is done to rows begin .. end of image r of the block. */
 typedef void strip_work(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *block);
 
 static void
@@ -159,7 +159,7 @@ CS_TYPED(cs_image_block_pack)(size_t first, size_t images, const cs_real *patche
     size_t P = block->P, D = block->D;
     block->first = first;
     block->images = images;
-    CS_EACH(r, images, cs_threads_if(images > 1 && images * P * D > 65536),
+    CS_EACH(r, images, cs_threads_for_entries(images, images * P * D),
             pack_image(r, patches + (first + r) * P * D, block));
     if (block->use_gram)
         each_strip(images * P * P * D, gram_strip, block);
@@ -178,15 +178,15 @@ dgram_of(const CS_TYPED(cs_image_block) *block, size_t owner, size_t r)
 }
 
 cs_real *
-CS_TYPED(cs_image_block_pull)(const CS_TYPED(cs_image_block) *block, size_t owner, size_t r)
+CS_TYPED(cs_image_block_along)(const CS_TYPED(cs_image_block) *block, size_t owner, size_t r)
 {
-    return block->pull + (owner * block->most + r) * block->P;
+    return block->along + (owner * block->most + r) * block->P;
 }
 
 void
 CS_TYPED(cs_image_block_clear)(const CS_TYPED(cs_image_block) *block, size_t owner)
 {
-    memset(CS_TYPED(cs_image_block_pull)(block, owner, 0), 0,
+    memset(CS_TYPED(cs_image_block_along)(block, owner, 0), 0,
            block->images * block->P * sizeof(cs_real));
 }
 
@@ -203,7 +203,8 @@ CS_TYPED(cs_image_block_add_gram)(const CS_TYPED(cs_image_block) *block, size_t 
                     dgram + begin * row + begin, row);
 }
 
-/* Packed rows begin .. end of image r: the first owner's drows, dgram and pull take all owners'. */
+/* Packed rows begin .. end of image r: the first owner's drows, dgram and along take in all
+ * others'. */
 static void
 sum_owners(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *block)
 {
@@ -211,19 +212,20 @@ sum_owners(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *b
     size_t D = block->D, row = block->gram_row, formed = cs_whole_lanes(end);
     cs_real *drows = CS_TYPED(cs_image_block_drows)(block, 0, r) + begin * D;
     cs_real *dgram = dgram_of(block, 0, r);
-    cs_real *pull = CS_TYPED(cs_image_block_pull)(block, 0, r) + begin;
+    cs_real *along = CS_TYPED(cs_image_block_along)(block, 0, r) + begin;
     for (size_t owner = 1; owner < block->owners; owner++) {
         const cs_real *other = dgram_of(block, owner, r);
         kernels->scale_add((end - begin) * D, 1,
                            CS_TYPED(cs_image_block_drows)(block, owner, r) + begin * D, 1, drows);
         kernels->scale_add(end - begin, 1,
-                           CS_TYPED(cs_image_block_pull)(block, owner, r) + begin, 1, pull);
+                           CS_TYPED(cs_image_block_along)(block, owner, r) + begin, 1, along);
         for (size_t k = begin; block->use_gram && k < end; k++)
             kernels->scale_add(formed, 1, other + k * row, 1, dgram + k * row);
     }
 }
 
-/* drows += dgram rows, the same rows: what lies right of the formed half is read below it. */
+/* drows += dgram rows, for the same rows: of the upper half of dgram, which is not formed, the
+ * transpose is read. */
 static void
 add_from_gram(size_t r, size_t begin, size_t end, const CS_TYPED(cs_image_block) *block)
 {
@@ -247,18 +249,17 @@ store_row(size_t r, size_t k, const CS_TYPED(cs_image_block) *block, cs_real *ou
     const cs_real *drow = CS_TYPED(cs_image_block_drows)(block, 0, r) + k * D;
     cs_real norm = block->norm[r * P + k], inverse = block->inverse[r * P + k];
     if (block->unit) {
-        cs_real scale = norm == 0 ? 0 : 1 / norm;
-        cs_real along = kernels->dot(D, row, drow);
-        for (size_t d = 0; d < D; d++)
-            out[d] = scale * (drow[d] - along * row[d]);
+        cs_unit_backward_along(D, cs_inverse_norm(norm), kernels->dot(D, row, drow), row, drow,
+                               out);
         return;
     }
-    cs_real along = CS_TYPED(cs_image_block_pull)(block, 0, r)[k] * inverse * inverse;
+    cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k] * inverse * inverse;
     int exponent = -block->exponent[r];
     cs_real half = ldexp((cs_real)1, exponent / 2);
     cs_real rest = ldexp((cs_real)1, exponent - exponent / 2);
+    cs_unit_backward_along(D, half, along, row, drow, out);
     for (size_t d = 0; d < D; d++)
-        out[d] = (drow[d] - along * row[d]) * half * rest;
+        out[d] *= rest;
 }
 
 static void
@@ -281,6 +282,6 @@ CS_TYPED(cs_image_block_finish)(const CS_TYPED(cs_image_block) *block, cs_real *
     each_strip(images * block->owners * P * (P + D), sum_owners, block);
     if (block->use_gram)
         each_strip(images * P * P * D, add_from_gram, block);
-    CS_EACH(r, images, cs_threads_if(images > 1 && images * P * D > 65536),
+    CS_EACH(r, images, cs_threads_for_entries(images, images * P * D),
             store_image(r, block, dpatches));
 }

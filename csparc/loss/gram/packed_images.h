@@ -1,14 +1,18 @@
-/* A few images at a time, as the losses over all pairs hold them (loss/entropy/tiling.h): valid patches
- * packed, their Gram matrix, and room for what each owner of captions adds to their gradient.
+/* A block of images as the losses over all pairs read them (loss/entropy/tiling.h): valid patches
+ * packed, their Gram matrix, and the partial gradients that the owners of captions add up.
  *
  *   v_k = 2^exponent rows_k      entries of rows at most 1 in size, so no product leaves the range
  *   gram = rows rows^T           |a rows|^2 = a gram a^T without forming a rows
  *
- * Gram matrices have rows of gram_row numbers, P rounded up to whole lanes.
- * With `unit`, rows are unit vectors instead. An image's gradient is
+ * With `unit`, rows are unit vectors instead. Rows of a Gram matrix are gram_row numbers apart, P
+ * rounded up to whole lanes. An image's gradient is
+ *
  *   drows + dgram rows           summed over owners in order; dgram = dloss/dgram + its transpose
- * less, for each row k of what is not `unit`, pull_k rows_k / |rows_k|^2: the part of a cosine's
- * gradient along its own vector. Of the symmetric dgram only the lower half is formed, in panels.
+ *
+ * and, unless `unit`, less along_k rows_k / |rows_k|^2 for each row k: the losses differentiate by
+ * cosines, whose gradients times the cosines sum to along_k, the part of the gradient that lies
+ * along row k and that the length takes out (csparc.h). Of the symmetric dgram only the lower half
+ * is formed.
  */
 #ifndef CS_GRAM_PACKED_IMAGES_H
 #define CS_GRAM_PACKED_IMAGES_H
@@ -19,7 +23,7 @@
 
 typedef struct {
     size_t most, P, D, owners; /* images a block may hold, patches of an image, width, owners */
-    int unit, use_gram;
+    int unit, use_gram;   /* set by the caller; without use_gram there is no Gram matrix */
     size_t first, images; /* what it holds now */
     const uint8_t *valid; /* (B,P) of the caller, or NULL: all */
     size_t *count;        /* [most] valid patches */
@@ -32,11 +36,11 @@ typedef struct {
     cs_real *gram;        /* [most,P,gram_row] */
     cs_real *drows;       /* [owners,most,P,D] */
     cs_real *dgram;       /* [owners,most,P,gram_row] */
-    cs_real *pull;        /* [owners,most,P] */
+    cs_real *along;       /* [owners,most,P] */
 } CS_TYPED(cs_image_block);
 
-/* Length of a weighted sum of image r's rows up to which it counts as zero: 1e-12 in the patches'
- * own scale, and never so little that its square is lost beside rows of about 1. */
+/* The length up to which a weighted sum of image r's rows counts as zero: 1e-12 in the patches' own
+ * scale, and never so little that its square is lost beside rows of about 1. */
 cs_real CS_TYPED(cs_image_block_dead)(const CS_TYPED(cs_image_block) *block, size_t r);
 
 /* Images of a block, at least one: they stay in cache, their partial sums within 48 MB. */
@@ -50,20 +54,22 @@ void CS_TYPED(cs_image_block_layout)(size_t most, size_t P, size_t D, size_t own
 void CS_TYPED(cs_image_block_pack)(size_t first, size_t images, const cs_real *patches,
                                    CS_TYPED(cs_image_block) *block);
 
-/* What one owner adds to. An owner's first tile starts drows and dgram; pull starts at 0. */
+/* One owner's part of image r's gradient. `clear` comes first and sets along to 0; drows and dgram
+ * are overwritten by the owner's first tile and added to by the others. */
+void CS_TYPED(cs_image_block_clear)(const CS_TYPED(cs_image_block) *block, size_t owner);
 cs_real *CS_TYPED(cs_image_block_drows)(const CS_TYPED(cs_image_block) *block, size_t owner,
                                         size_t r);
-cs_real *CS_TYPED(cs_image_block_pull)(const CS_TYPED(cs_image_block) *block, size_t owner,
-                                       size_t r);
-void CS_TYPED(cs_image_block_clear)(const CS_TYPED(cs_image_block) *block, size_t owner);
+cs_real *CS_TYPED(cs_image_block_along)(const CS_TYPED(cs_image_block) *block, size_t owner,
+                                        size_t r);
 
-/* dgram of image r, `begins` or added to: x across, symmetric, x [count,C] with row stride x_row,
- * across [C,gram_row]. */
+/* The owner's dgram of image r: x across, which must be symmetric, written if `begins`, else added.
+ * x [count,C] with row stride x_row, across [C,gram_row]. */
 void CS_TYPED(cs_image_block_add_gram)(const CS_TYPED(cs_image_block) *block, size_t owner,
                                        size_t r, int begins, size_t C, const cs_real *x,
                                        size_t x_row, const cs_real *across);
 
-/* The gradient of the block's images, written to dpatches (B,P,D); 0 where not valid. Parallel. */
+/* After all owners: the gradient of the block's images, written to dpatches (B,P,D); 0 where not
+ * valid. Parallel. */
 void CS_TYPED(cs_image_block_finish)(const CS_TYPED(cs_image_block) *block, cs_real *dpatches);
 
 #endif

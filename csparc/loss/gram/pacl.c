@@ -4,12 +4,11 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/norm.h"
-#include "loss/gram/packed_images.h"
-#include "loss/kernels/sparc.h"
 #include "la/multiply.h"
-#include "loss/kernels/pairs.h"
 #include "loss/entropy/rows_and_columns.h"
+#include "loss/gram/packed_images.h"
+#include "loss/kernels/pairs.h"
+#include "loss/kernels/widths.h"
 #include "op/l2norm.h"
 
 /* Captions of a tile: many read an image less often, but few tiles would leave threads idle. */
@@ -18,10 +17,11 @@ enum { COLUMNS = 64, COLUMNS_OF_MANY = 128, MANY = 512, LANE_ARRAYS = 8 };
 /* One image against one tile of captions, and what its lanes hold. */
 typedef struct {
     size_t P, captions, C; /* valid patches, captions, lanes: captions rounded up */
-    cs_real *x, *a, *ga;                            /* [P,C] */
+    cs_real *x, *a, *ga;   /* [P,C] */
     cs_real *y, *q, *phi, *e, *twice_f, *mean, *top, *g; /* [C] */
-    cs_real *row;                                   /* [P] weight_scale / |v| */
-    cs_real *columns, *across; /* [D,C] captions and [C,gram_row] a, transposed */
+    cs_real *row;          /* [P] weight_scale / |v| */
+    cs_real *columns;      /* [D,C] captions, transposed */
+    cs_real *across;       /* [C,gram_row] a, transposed */
 } tile;
 
 typedef struct {
@@ -108,14 +108,15 @@ take_captions(const workspace *w, size_t c0, size_t captions, tile *t)
     CS_TYPED(cs_transpose)(captions, w->D, t->C, w->text + c0 * w->D, w->D, t->columns);
 }
 
-/* phi of image r of the block with the tile's captions, and all it was made of. */
+/* phi of image r of the block with the tile's captions, and what the gradient needs of its making.
+ * */
 static void
 form_tile(const workspace *w, size_t r, tile *t)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const CS_TYPED(cs_image_block) *block = &w->block;
     size_t P = t->P = block->count[r], D = w->D, C = t->C;
-    cs_real lift = ldexp((cs_real)1, block->exponent[r]);
+    cs_real power = ldexp((cs_real)1, block->exponent[r]);
     cs_real dead = CS_TYPED(cs_image_block_dead)(block, r);
     for (size_t p = 0; p < P; p++)
         t->row[p] = (cs_real)w->options->weight_scale * block->inverse[r * w->P + p];
@@ -125,7 +126,7 @@ form_tile(const workspace *w, size_t r, tile *t)
     if (!w->options->renormalize) {
         memset(t->ga, 0, P * C * sizeof(cs_real));
         for (size_t k = 0; k < C; k++)
-            t->phi[k] = t->y[k] * lift;
+            t->phi[k] = t->y[k] * power;
         return;
     }
     cs_multiply(P, C, P, block->gram + r * w->P * block->gram_row, block->gram_row, 1, t->a, C, 0,
@@ -168,12 +169,12 @@ static void
 lane_gradients(const workspace *w, size_t r, size_t c0, tile *t, double *dscale)
 {
     cs_real scale = (cs_real)w->options->logit_scale;
-    cs_real lift = ldexp((cs_real)1, w->block.exponent[r]);
+    cs_real power = ldexp((cs_real)1, w->block.exponent[r]);
     double total = 0;
     for (size_t k = 0; k < t->captions; k++)
         t->e[k] = scale * t->phi[k];
-    CS_TYPED(cs_rows_and_columns_gradient)(&w->states, w->block.first + r, c0, t->captions, 1, t->e,
-                                      t->g);
+    CS_TYPED(cs_rows_and_columns_gradient)(&w->states, w->block.first + r, c0, t->captions, 1,
+                                           t->e, t->g);
     for (size_t k = 0; k < t->C; k++) {
         if (k >= t->captions) {
             t->e[k] = t->twice_f[k] = t->mean[k] = 0;
@@ -186,7 +187,7 @@ lane_gradients(const workspace *w, size_t r, size_t c0, tile *t, double *dscale)
             t->twice_f[k] = length == 0 ? 0 : -h * t->phi[k] / (length * length);
             t->mean[k] = 0;
         } else {
-            t->e[k] = h * lift;
+            t->e[k] = h * power;
             t->twice_f[k] = 0;
             t->mean[k] = w->options->sigmoid ? 0 : t->e[k] * t->y[k];
         }
@@ -213,7 +214,7 @@ gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtext)
             lane_gradients(w, r, c0, &t, &w->dscale[owner]);
             kernels->patch_weights_backward(t.P, t.C, w->options->sigmoid, t.row, t.e, t.twice_f,
                                             t.mean, t.a, t.x, t.ga,
-                                            CS_TYPED(cs_image_block_pull)(&w->block, owner, r));
+                                            CS_TYPED(cs_image_block_along)(&w->block, owner, r));
             CS_TYPED(cs_term) to_text = {t.P, t.ga, 1, t.C, rows, D};
             cs_add_far(captions, D, 1, &to_text, dtext + c0 * D);
             cs_multiply(t.P, D, captions, t.ga, t.C, 1, w->text + c0 * D, D, c0 > begin,
@@ -227,7 +228,7 @@ gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtext)
     }
     for (size_t r = 0; r < w->block.images; r++)
         for (size_t p = 0; p < w->block.count[r]; p++)
-            w->dweight[owner] += (double)CS_TYPED(cs_image_block_pull)(&w->block, owner, r)[p];
+            w->dweight[owner] += (double)CS_TYPED(cs_image_block_along)(&w->block, owner, r)[p];
 }
 
 static void

@@ -7,20 +7,21 @@
  * `unit_pool`: w of unit patches instead.
  *
  * w is never formed: with G = V V^T of the image, |w|^2 = q = a^T G a, w . th = y = sum a x. For
- * h = dloss/dphi: e = h / sqrt(q), f = -h phi / 2q, da = e x + 2 f G a, du = a da (du = dloss by
+ * h = dloss/dphi: e = h / sqrt(q), f = -h phi / 2q, da = e x + 2 f G a, du = a da (the gradient by
  * weight_scale cos; sums to 0 over k), and the matrix W = e a + weight_scale du / |v| carries both
- * dth = W^T V and dV = W th; besides dG += f a a^T and the part along v_k (loss/gram/packed_images.h).
+ * dth = W^T V and dV = W th; besides, dG += f a a^T, and the gradient along v_k is taken out
+ * (loss/gram/packed_images.h).
  *
  *   patches (B,P,D), text (B,D) in; patch_valid (B,P) or NULL; groups: loss/entropy/same_group.h
  *   out[0] loss, out[1] dloss/dlogit_scale, out[2] dloss/dweight_scale
- *   dpatches (B,P,D), dtext (B,D) written, or both NULL; asked_*: 0 for the usual tile (tiling.h)
+ *   dpatches (B,P,D), dtext (B,D) written, or both NULL; asked_*: 0 for the usual tile
  *
  * An image without valid patches is no positive and no negative; its caption remains a negative.
  * |w| <= 1e-12: phi = 0 and no gradient.
  *
  * Cost 2 BBPD + 2 BBPP FLOP for the loss, 8 BBPD + 5 BBPP with gradients (half of the
  * symmetric dG), and about BPPD for the Gram matrices each pass. Scratch: a few images with their
- * partial gradients (image_block.h), one tile [P, 128] x 4 a thread, BD numbers for th.
+ * partial gradients (loss/gram/packed_images.h), one tile [P, 128] x 4 a thread, BD numbers for th.
  * Numbers: an image is scaled by a power of two to entries of at most 1; q is kept at or above y^2.
  */
 #ifndef CS_GRAM_PACL_H

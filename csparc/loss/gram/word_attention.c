@@ -1,10 +1,9 @@
 #include "loss/gram/word_attention.h"
 
 #include "base/real.h"
-#include "la/norm.h"
-#include "loss/kernels/sparc.h"
 #include "la/multiply.h"
 #include "loss/kernels/pairs.h"
+#include "loss/kernels/widths.h"
 
 enum { MATRICES = 4, WORD_ARRAYS = 9 };
 
@@ -14,8 +13,8 @@ CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_
 {
     size_t before = arena->used;
     cs_real **matrices[MATRICES] = {&t->x, &t->first, &t->a, &t->ga};
-    cs_real **arrays[WORD_ARRAYS] = {&t->length, &t->factor, &t->y,     &t->norm, &t->cosine,
-                                     &t->e,      &t->twice_f, &t->along, &t->pull};
+    cs_real **arrays[WORD_ARRAYS] = {&t->length, &t->factor,  &t->y,     &t->norm, &t->cosine,
+                                     &t->e,      &t->twice_f, &t->along, &t->lane};
     most_words = cs_whole_lanes(most_words);
     t->D = D;
     t->start = cs_arena_take(arena, (most_samples + 1) * sizeof(size_t));
@@ -32,8 +31,9 @@ CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_
     return arena->used - before;
 }
 
-/* The length a word's x is multiplied by. A dead word has x = 0; that of 1 keeps the way back open:
- * with words_first its similarities, all 0, pull on those of the other words. */
+/* The length a word's x is multiplied by. A dead word has x = 0 whatever its length; with 1 it
+ * still receives a gradient, because with words_first its similarities, all 0, take their share of
+ * the softmax over the words. */
 static cs_real
 length_of(const CS_TYPED(cs_word_tile) *t, size_t r)
 {
@@ -46,8 +46,9 @@ attend(int exponent, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     size_t words = t->start[t->samples], lanes = cs_whole_lanes(words);
-    cs_real scale = (cs_real)options->attention_scale, *factor = t->along;
-    /* So large that every softmax is one-hot, and products with x stay finite. */
+    cs_real scale = (cs_real)options->attention_scale, *lane_scale = t->lane;
+    /* Larger factors make every softmax one-hot already; with this one products with x are finite.
+     * */
     cs_real most = CS_REAL_MAX / (4 * (cs_real)t->D * fmax(scale, 1));
     for (size_t r = 0; r < words; r++)
         t->factor[r] = fmin(ldexp(length_of(t, r) / sqrt((cs_real)t->D), exponent), most);
@@ -56,9 +57,9 @@ attend(int exponent, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
     if (options->words_first)
         kernels->segment_softmax(t->P, lanes, t->samples, t->start, t->factor, t->x, t->first);
     for (size_t r = 0; r < lanes; r++)
-        factor[r] = options->words_first ? scale : scale * t->factor[r];
-    kernels->lane_softmax(t->P, lanes, factor, options->words_first ? t->first : t->x, t->a, t->e,
-                          t->twice_f);
+        lane_scale[r] = options->words_first ? scale : scale * t->factor[r];
+    kernels->lane_softmax(t->P, lanes, lane_scale, options->words_first ? t->first : t->x, t->a,
+                          t->e, t->twice_f);
 }
 
 /* z of one caption from its words' cosines. */
@@ -117,7 +118,7 @@ pool_words_backward(size_t s, const cs_word_options *options, CS_TYPED(cs_word_t
         mean += share * t->cosine[r];
         t->e[r] = norm == 0 || t->length[r] == 0 ? 0 : dcosine / norm;
         t->twice_f[r] = norm == 0 ? 0 : -dcosine * t->cosine[r] / (norm * norm);
-        t->pull[r] += dcosine * t->cosine[r];
+        t->along[r] += dcosine * t->cosine[r];
     }
     if (options->divide)
         mean = (mean - (t->z[s] - t->origin)) / scale;
@@ -138,9 +139,9 @@ CS_TYPED(cs_word_tile_backward)(const CS_TYPED(cs_image_block) *block, size_t r,
     for (size_t k = words; k < lanes; k++)
         t->e[k] = t->twice_f[k] = 0;
     kernels->lane_softmax_backward(P, lanes, t->e, t->twice_f, t->x, t->a, t->ga);
-    kernels->lane_dots(P, lanes, t->ga, options->words_first ? t->first : t->x, t->along);
+    kernels->lane_dots(P, lanes, t->ga, options->words_first ? t->first : t->x, t->lane);
     for (size_t k = 0; k < words; k++)
-        dattention += (double)(t->along[k] * (options->words_first ? 1 : t->factor[k]));
+        dattention += (double)(t->lane[k] * (options->words_first ? 1 : t->factor[k]));
     t->dattention += dattention;
     if (options->words_first)
         kernels->segment_softmax_backward(P, lanes, t->samples, t->start, t->first, t->ga);

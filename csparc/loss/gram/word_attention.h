@@ -1,4 +1,4 @@
-/* One image against the packed words of a few captions: GLoRIA's attention, forward and back.
+/* One image against the words of a few captions: the attention of GLoRIA, forward and back.
  *
  * Image: rows V [P,D] and Gram matrix G of loss/gram/packed_images.h, v = 2^exponent V. Words: unit
  * vectors th and lengths |t|, caption s holding words start[s] .. start[s+1]. Everything is
@@ -10,9 +10,9 @@
  *   z_s = ln sum_r exp(pool_scale cos_r)  (less ln of the number of words with `mean`; divided by
  *       pool_scale with `divide`)
  * From dz: dcos, e = dcos / sqrt(q), 2f = -dcos cos / q, da = e x + 2f G a, du = a da,
- *   W = e a + factor dm, which carries dV += W th and dth += W^T V; dG += f a a^T; and the part
- *   dcos cos of the words along themselves: dt = (dth - th sum dcos cos) / |t|, with 1 for the
- *   length of a dead word.
+ *   W = e a + factor dm, which carries dV += W th and dth += W^T V; dG += f a a^T.
+ * Through the length of a word: dt = (dth - th along) / |t| with along = sum dcos cos; a dead word
+ * is given the length 1.
  */
 #ifndef CS_GRAM_WORD_ATTENTION_H
 #define CS_GRAM_WORD_ATTENTION_H
@@ -37,14 +37,18 @@ typedef struct {
     cs_real *length;  /* [words] |t|, 0 for a dead one */
     cs_real *x, *first, *a, *ga; /* [P, lanes]; first: softmax over words */
     cs_real *across;  /* [lanes, gram_row] a transposed */
-    cs_real *factor, *y, *norm, *cosine, *e, *twice_f, *along, *pull; /* [lanes] */
+    cs_real *factor, *y, *norm, *cosine, *e, *twice_f; /* [lanes] */
+    cs_real *along;   /* [lanes] */
+    cs_real *lane;    /* [lanes] scratch of a step: attention's factors, then dattention by words */
     cs_real *z, *dz;  /* [samples] */
-    cs_real origin;   /* some z: the dz of all pairs sum to 0, so sums may be taken from here */
+    /* The z of pair (0,0), set by the caller and subtracted in sum dz z: exact, since all dz sum to
+     * 0, and it keeps the sum from cancelling. */
+    cs_real origin;
     double dattention, dpool; /* added to by the backward */
 } CS_TYPED(cs_word_tile);
 
-/* Room for `most_words` words of `most_samples` captions, against images of `patches` patches.
- * Returns its bytes. */
+/* Cut the arrays for `most_words` words of `most_samples` captions, against images of `patches`
+ * patches, out of `arena`. Returns their bytes. */
 size_t CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words,
                                      size_t most_samples, cs_arena *arena,
                                      CS_TYPED(cs_word_tile) *tile);
@@ -53,8 +57,9 @@ size_t CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words
 void CS_TYPED(cs_word_tile_forward)(const CS_TYPED(cs_image_block) *block, size_t r,
                                     const cs_word_options *options, CS_TYPED(cs_word_tile) *tile);
 
-/* After the forward of image r of the block, with dz set: `begins` or adds to what the owner holds
- * of the image's gradient; adds to dwords, pull (sum of dcos cos), dattention and dpool. */
+/* Directly after the forward of image r of the block, with dz set: the owner's part of the image's
+ * gradient, written if `begins`, else added to; and what dwords, along, dattention and dpool are
+ * added to. */
 void CS_TYPED(cs_word_tile_backward)(const CS_TYPED(cs_image_block) *block, size_t r, size_t owner,
                                      int begins, const cs_word_options *options,
                                      CS_TYPED(cs_word_tile) *tile);

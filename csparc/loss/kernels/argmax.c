@@ -2,7 +2,6 @@
 
 #include "base/isa.h"
 #include "loss/kernels/lanes.h"
-#include "loss/kernels/pairs.h"
 
 /* Lanes of `yes` where m is true, of `no` elsewhere, as whole numbers. */
 CS_INLINE cs_truth

@@ -2,15 +2,16 @@
  * is written with operators; here is what has none. Included by sources that are compiled per
  * instruction set (base/isa.h); the compiler splits a vector where registers are shorter.
  */
-#ifndef CS_LOSS_LANES_H
-#define CS_LOSS_LANES_H
+#ifndef CS_KERNEL_LANES_H
+#define CS_KERNEL_LANES_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/isa.h"
-#include "loss/kernels/sparc.h"
+#include "la/elementary.h"
+#include "loss/kernels/widths.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -99,7 +100,7 @@ cs_largest_lane(cs_lanes x)
     return largest;
 }
 
-/* exp(x) for x <= 0, as la/elementary.h computes it. */
+/* exp(x) for x <= 0. */
 CS_INLINE cs_lanes
 cs_exp_lanes(cs_lanes x)
 {
@@ -108,16 +109,8 @@ cs_exp_lanes(cs_lanes x)
         x[i] = exp(x[i]);
     return x;
 #else
-    const cs_lanes shift = cs_splat(12582912.0f), lowest = cs_splat(-87.336540f);
-    cs_lanes y = cs_upper(lowest, x);
-    cs_lanes shifted = cs_madd(y, cs_splat(1.44269504f), shift), n = shifted - shift;
-    cs_lanes r = cs_madd(n, cs_splat(-0.693359375f), y);
-    r = cs_madd(n, cs_splat(2.12194440e-4f), r);
-    cs_lanes p = cs_madd(cs_splat(1.98756915e-4f), r, cs_splat(1.39819995e-3f));
-    p = cs_madd(p, r, cs_splat(8.33345191e-3f));
-    p = cs_madd(p, r, cs_splat(4.16657959e-2f));
-    p = cs_madd(p, r, cs_splat(1.66666655e-1f));
-    p = cs_madd(p, r, cs_splat(5.00000012e-1f));
+    const cs_lanes lowest = cs_splat(CS_EXP_LOWEST), y = cs_upper(lowest, x);
+    CS_EXP_STEPS(cs_lanes, cs_splat, cs_madd, y);
     p = cs_madd(p * r, r, r + cs_splat(1.0f));
     p = (cs_lanes)((cs_bits)p + ((cs_bits)shifted << 23));
     return cs_select(x < lowest, cs_splat(0), p);

@@ -2,8 +2,8 @@
 
 #include "base/isa.h"
 #include "la/elementary.h"
-#include "loss/kernels/softmax.h"
 #include "loss/kernels/argmax.h"
+#include "loss/kernels/softmax.h"
 
 /* ln(1 + e) for 0 <= e <= 1, to relative precision down to the smallest e. */
 static inline cs_real
@@ -117,21 +117,21 @@ lane_dots(size_t P, size_t lanes, const cs_real *x, const cs_real *y, cs_real *r
 static void
 patch_weights_backward(size_t P, size_t lanes, int sigmoid, const cs_real *row, const cs_real *e,
                        const cs_real *twice_f, const cs_real *mean, const cs_real *a, cs_real *x,
-                       cs_real *ga, cs_real *pull)
+                       cs_real *ga, cs_real *along)
 {
     for (size_t p = 0; p < P; p++) {
         const cs_real *restrict weight = a + p * lanes;
         cs_real *restrict similarity = x + p * lanes, *restrict gathered = ga + p * lanes;
-        cs_real along = 0, factor = row[p];
-#pragma omp simd reduction(+ : along)
+        cs_real sum = 0, factor = row[p];
+#pragma omp simd reduction(+ : sum)
         for (size_t k = 0; k < lanes; k++) {
             cs_real da = e[k] * similarity[k] + twice_f[k] * gathered[k] - mean[k];
             cs_real du = weight[k] * da * (sigmoid ? 1 - weight[k] : 1);
-            along += du * factor * similarity[k];
+            sum += du * factor * similarity[k];
             gathered[k] = e[k] * weight[k] + factor * du;
             similarity[k] = weight[k] * twice_f[k];
         }
-        pull[p] += along;
+        along[p] += sum;
     }
 }
 

@@ -4,15 +4,14 @@
  * Matrices [P, lanes] hold one image's patches as rows and captions (or their tokens) as lanes, so
  * that sums over patches run down the rows, all lanes at once.
  */
-#ifndef CS_KERNELS_PAIRS_H
-#define CS_KERNELS_PAIRS_H
+#ifndef CS_KERNEL_PAIRS_H
+#define CS_KERNEL_PAIRS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/real.h"
-
-enum { CS_CHUNK = 32, CS_GATHERED = 4 };
+#include "loss/kernels/widths.h"
 
 typedef struct {
     /* Pairs that do not match: u = scale cosine + bias over [R,C], g = sigmoid(u). Added to sums:
@@ -26,11 +25,11 @@ typedef struct {
     /* sum_k = sum_p x_pk y_pk */
     void (*lane_dots)(size_t P, size_t lanes, const cs_real *x, const cs_real *y, cs_real *sum);
     /* From da = e x + twice_f ga (less its weighted mean) to du = a da, or a (1 - a) da with
-     * `sigmoid`: x becomes a twice_f, ga becomes e a + row du, pull_p += sum_k du row x.
-     * e, twice_f, mean [lanes], row, pull [P]. */
+     * `sigmoid`: x becomes a twice_f, ga becomes e a + row du, along_p += sum_k du row x.
+     * e, twice_f, mean [lanes], row, along [P]. */
     void (*patch_weights_backward)(size_t P, size_t lanes, int sigmoid, const cs_real *row,
                                    const cs_real *e, const cs_real *twice_f, const cs_real *mean,
-                                   const cs_real *a, cs_real *x, cs_real *ga, cs_real *pull);
+                                   const cs_real *a, cs_real *x, cs_real *ga, cs_real *along);
     /* a = softmax over rows of factor_k x_pk, factor >= 0; x, a [P,lanes], the rest [lanes], top
      * and total scratch. Only differences are multiplied: a factor of any size is safe. */
     void (*lane_softmax)(size_t P, size_t lanes, const cs_real *factor, const cs_real *x,

@@ -1,8 +1,7 @@
-#include "loss/kernels/pairs.h"
+#include "loss/kernels/softmax.h"
 
 #include "base/isa.h"
 #include "la/elementary.h"
-#include "loss/kernels/softmax.h"
 
 void
 CS_KERNEL(cs_lane_softmax)(size_t P, size_t lanes, const cs_real *factor, const cs_real *x,

@@ -1,31 +1,32 @@
 #include "loss/mgca/cross_attention.h"
 
 #include "base/real.h"
-#include "la/norm.h"
-#include "la/rows.h"
-#include "loss/kernels/sparc.h"
 #include "la/multiply.h"
+#include "la/rows.h"
+#include "la/unit_vector.h"
+#include "loss/kernels/logits.h"
 #include "loss/kernels/pairs.h"
+#include "loss/kernels/widths.h"
 
 enum { NARROW = 8, VECTORS = 3 };
 
 void
-CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, size_t heads,
-                                   cs_arena *arena, CS_TYPED(cs_attention_room) *r)
+CS_TYPED(cs_attention_arrays_layout)(size_t P, size_t L, size_t D, size_t H, size_t heads,
+                                     cs_arena *arena, CS_TYPED(cs_attention_arrays) *r)
 {
     cs_real **narrow[NARROW] = {&r->q, &r->k, &r->u, &r->mixed, &r->dq, &r->dk, &r->du, &r->dmixed};
     cs_real **vectors[VECTORS] = {&r->norm, &r->top, &r->sum};
     size_t most = P > L ? P : L, lanes = cs_whole_lanes(most), tall = D > H ? D : H;
     size_t words = P * cs_whole_lanes(L), regions = L * cs_whole_lanes(P);
-    size_t pairs = words > regions ? words : regions;
+    size_t logits = words > regions ? words : regions;
     for (size_t i = 0; i < NARROW; i++)
         *narrow[i] = cs_arena_take(arena, most * H * sizeof(cs_real));
     r->o = cs_arena_take(arena, most * D * sizeof(cs_real));
     r->d_o = cs_arena_take(arena, most * D * sizeof(cs_real));
     r->columns = cs_arena_take(arena, tall * lanes * sizeof(cs_real));
-    r->a = cs_arena_take(arena, heads * pairs * sizeof(cs_real));
-    r->logits = cs_arena_take(arena, pairs * sizeof(cs_real));
-    r->d = cs_arena_take(arena, pairs * sizeof(cs_real));
+    r->a = cs_arena_take(arena, heads * logits * sizeof(cs_real));
+    r->logits = cs_arena_take(arena, logits * sizeof(cs_real));
+    r->d = cs_arena_take(arena, logits * sizeof(cs_real));
     r->e = cs_arena_take(arena, most * lanes * sizeof(cs_real));
     r->g = cs_arena_take(arena, most * lanes * sizeof(cs_real));
     for (size_t i = 0; i < VECTORS; i++)
@@ -36,7 +37,7 @@ CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, size_
 /* c [M,lanes] = a [M,K] x^T, x [N,K] (row strides a_row, x_row). */
 static void
 multiply_across(size_t M, size_t N, size_t K, const cs_real *a, size_t a_row, const cs_real *x,
-                size_t x_row, CS_TYPED(cs_attention_room) *r, cs_real *c)
+                size_t x_row, CS_TYPED(cs_attention_arrays) *r, cs_real *c)
 {
     size_t lanes = cs_whole_lanes(N);
     CS_TYPED(cs_transpose)(N, K, lanes, x, x_row, r->columns);
@@ -53,8 +54,8 @@ project(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *columns, 
     CS_TYPED(cs_product)(N, H, 1, &term, &result);
 }
 
-/* dW [H,D] += dy^T x; db += column sums of dy. The weights' gradients of both directions, 2 MB, are
- * added to once a sample. */
+/* dW [H,D] += dy^T x; db += column sums of dy. The gradients of the weights of both directions, 2
+ * MB, are added to once a sample and have left the near caches in between. */
 static void
 weights_backward(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *dy,
                  cs_real *dweight, cs_real *dbias)
@@ -66,10 +67,10 @@ weights_backward(size_t N, size_t D, size_t H, const cs_real *x, const cs_real *
             dbias[h] += dy[n * H + h];
 }
 
-/* a [M,lanes] = softmax over keys of factor logits, every query alike. */
+/* a [M,lanes] = softmax over keys of factor logits, a query a lane. */
 static void
 attend(size_t N, size_t M, cs_real factor, const cs_real *logits, cs_real *a,
-       CS_TYPED(cs_attention_room) *r)
+       CS_TYPED(cs_attention_arrays) *r)
 {
     size_t lanes = cs_whole_lanes(N);
     for (size_t n = 0; n < lanes; n++)
@@ -81,7 +82,7 @@ attend(size_t N, size_t M, cs_real factor, const cs_real *logits, cs_real *a,
 /* d [M,lanes], the gradient by a, becomes that by the logits, times factor. */
 static void
 attend_backward(size_t N, size_t M, cs_real factor, const cs_real *a, cs_real *d,
-                CS_TYPED(cs_attention_room) *r)
+                CS_TYPED(cs_attention_arrays) *r)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     kernels->lane_dots(M, cs_whole_lanes(N), a, d, r->sum);
@@ -90,7 +91,7 @@ attend_backward(size_t N, size_t M, cs_real factor, const cs_real *a, cs_real *d
 
 static void
 output(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y,
-       const CS_TYPED(cs_attention_weights) *w, cs_real scale, CS_TYPED(cs_attention_room) *r)
+       const CS_TYPED(cs_attention_weights) *w, cs_real scale, CS_TYPED(cs_attention_arrays) *r)
 {
     size_t H = w->H, lanes = cs_whole_lanes(N);
     if (w->inner == NULL) {
@@ -116,7 +117,7 @@ output(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y,
 /* From d_o to dx, dy and the gradients of the weights. */
 static void
 output_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y,
-                const CS_TYPED(cs_attention_weights) *w, CS_TYPED(cs_attention_room) *r,
+                const CS_TYPED(cs_attention_weights) *w, CS_TYPED(cs_attention_arrays) *r,
                 cs_real *dx, cs_real *dy)
 {
     size_t H = w->H, width = H / w->heads, lanes = cs_whole_lanes(N);
@@ -145,7 +146,7 @@ output_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y
 /* The same without weights; returns its part of dscale. */
 static double
 free_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y, cs_real scale,
-              CS_TYPED(cs_attention_room) *r, cs_real *dx, cs_real *dy)
+              CS_TYPED(cs_attention_arrays) *r, cs_real *dx, cs_real *dy)
 {
     size_t lanes = cs_whole_lanes(N);
     double total = 0;
@@ -162,10 +163,10 @@ free_backward(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y, 
     return total / (double)scale;
 }
 
-/* e [N,lanes] = scale x oh^T with its diagonal moved to `matching`, masked where there is no
- * column; the loss and what follows from it. */
+/* e [N,lanes] = scale x oh^T with its diagonal moved to square.matching, and its cross-entropies.
+ * Returns the loss. */
 static double
-contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attention_room) *r)
+contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attention_arrays) *r)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t lanes = cs_whole_lanes(N);
@@ -177,18 +178,18 @@ contrast(size_t N, size_t D, const cs_real *x, cs_real scale, CS_TYPED(cs_attent
 
 /* g = weight dloss/de; returns sum of g e. */
 static double
-contrast_backward(size_t N, cs_real weight, CS_TYPED(cs_attention_room) *r)
+contrast_backward(size_t N, cs_real weight, CS_TYPED(cs_attention_arrays) *r)
 {
     size_t lanes = cs_whole_lanes(N);
     const CS_TYPED(cs_square) *square = &r->square;
     double total = 0;
     weight /= (cs_real)(2 * N);
-    CS_TYPED(cs_loss_kernels_in_use)()->tile_gradient(N, lanes, weight, r->e, square->row_lse,
-                                                      square->column_lse, r->g);
+    CS_TYPED(cs_logit_kernels_in_use)()->tile_gradient(N, lanes, weight, r->e, square->rows.lse,
+                                                       square->columns.lse, r->g);
     for (size_t n = 0; n < N; n++) {
         cs_real *e = r->e + n * lanes, *g = r->g + n * lanes;
         e[n] = square->matching[n];
-        g[n] = -weight * (square->row_share[n] + square->column_share[n]);
+        g[n] = -weight * (square->rows.share[n] + square->columns.share[n]);
         total += (double)CS_TYPED(cs_rows)()->dot(N, g, e);
     }
     return total;
@@ -197,17 +198,14 @@ contrast_backward(size_t N, cs_real weight, CS_TYPED(cs_attention_room) *r)
 double
 CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x, const cs_real *y,
                              const CS_TYPED(cs_attention_weights) *weights, cs_real scale,
-                             cs_real weight, CS_TYPED(cs_attention_room) *r, double *dscale,
+                             cs_real weight, CS_TYPED(cs_attention_arrays) *r, double *dscale,
                              cs_real *dx, cs_real *dy)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t lanes = cs_whole_lanes(N);
     output(N, M, D, x, y, weights, scale, r);
-    for (size_t n = 0; n < N; n++) {
-        cs_real norm = cs_norm(rows, D, r->o + n * D);
-        r->norm[n] = norm <= CS_DEAD_NORM ? 0 : norm;
-        rows->scale_add(D, r->norm[n] == 0 ? 0 : 1 / norm, r->o + n * D, 0, r->o + n * D);
-    }
+    for (size_t n = 0; n < N; n++)
+        r->norm[n] = cs_unit_forward(rows, D, r->o + n * D, r->o + n * D);
     double loss = contrast(N, D, x, scale, r);
     if (dx == NULL || dy == NULL)
         return loss;
@@ -216,11 +214,8 @@ CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x, con
     CS_TYPED(cs_term) to_x = {N, r->g, lanes, 1, r->o, D};
     cs_add_far(N, D, 1, &to_x, dx);
     cs_multiply(N, D, N, r->g, 1, lanes, x, D, 0, r->d_o, D);
-    for (size_t n = 0; n < N; n++) {
-        cs_real *row = r->d_o + n * D, inverse = r->norm[n] == 0 ? 0 : 1 / r->norm[n];
-        cs_real along = rows->dot(D, r->o + n * D, row);
-        rows->scale_add(D, -along * inverse, r->o + n * D, inverse, row);
-    }
+    for (size_t n = 0; n < N; n++)
+        cs_unit_backward(rows, D, r->o + n * D, r->norm[n], r->d_o + n * D, r->d_o + n * D);
     if (weights->inner == NULL)
         *dscale += free_backward(N, M, D, x, y, scale, r, dx, dy);
     else

@@ -1,16 +1,17 @@
-/* One direction of MGCA's token alignment, for one sample, forward and backward: rows x ask rows y,
- * and what each receives must tell it from the others.
+/* One direction of MGCA's token alignment, for one sample, forward and backward: x, the words or
+ * the patches, attend to y, the others, and each x is to be told from the rest by what it received.
  *
  *   o = cross-attention of x [N,D] over y [M,D], both unit vectors; oh its unit vectors
- *   E = scale x oh^T [N,N],  loss = 1/(2N) [ CE(E) + CE(E^T) ]
+ *   E = scale x oh^T [N,N],  loss = 1/(2N) [ CE(E) + CE(E^T) ]     (loss/entropy/diagonal.h)
  *
  * With weights: q = x Wq^T + bq, k = y Wk^T + bk, u = y Wv^T + bv, each [.,H] and cut into heads of
  * H / heads; A = softmax(q k^T / sqrt(H / heads)); o = (A u) Wo^T + bo. Without: A = softmax(scale
- * x y^T), o = A y. A shift of all keys leaves A alone, so the gradient of bk is exactly 0.
+ * x y^T), o = A y. Adding one vector to all keys leaves A as it is, so the gradient of bk is
+ * exactly 0.
  *
- * Cost 4 DH (N + M) + 4 NMH + 2 NND FLOP, three times that with gradients. Room: 8 arrays [n, H],
- * 3 [n, D], 2 [n, n] and (heads + 2) [N, M], n the larger of N and M; where N counts columns it is
- * rounded up to whole lanes. On the calling thread.
+ * Cost 4 DH (N + M) + 4 NMH + 2 NND FLOP, three times that with gradients. Scratch: 8 arrays [n,
+ * H], 3 [n, D], 2 [n, n] and (heads + 2) [N, M], n the larger of N and M; where N counts columns it
+ * is rounded up to whole lanes. On the calling thread.
  */
 #ifndef CS_MGCA_CROSS_ATTENTION_H
 #define CS_MGCA_CROSS_ATTENTION_H
@@ -27,7 +28,7 @@ typedef struct {
     const cs_real *inner, *out;           /* NULL: without weights */
     const cs_real *inner_bias, *out_bias; /* or NULL */
     cs_real *dinner, *dout, *dinner_bias, *dout_bias; /* added to */
-    const cs_real *inner_columns, *out_columns; /* [D,3H], [H,D]: transposes, made by loss/mgca/tokens.h */
+    const cs_real *inner_columns, *out_columns; /* [D,3H], [H,D] transposes, made by tokens.c */
 } CS_TYPED(cs_attention_weights);
 
 typedef struct {
@@ -37,20 +38,20 @@ typedef struct {
     cs_real *a;                                         /* [heads,M,lanes] keys by queries */
     cs_real *logits, *d;                                /* [M,lanes] */
     cs_real *e, *g;                                     /* [N,lanes] */
-    cs_real *norm, *top, *sum;  /* [n] */
+    cs_real *norm, *top, *sum;                          /* [n] */
     CS_TYPED(cs_square) square; /* of e */
-} CS_TYPED(cs_attention_room);
+} CS_TYPED(cs_attention_arrays);
 
 /* At most P rows on one side and L on the other. */
-void CS_TYPED(cs_attention_room_layout)(size_t P, size_t L, size_t D, size_t H, size_t heads,
-                                        cs_arena *arena, CS_TYPED(cs_attention_room) *room);
+void CS_TYPED(cs_attention_arrays_layout)(size_t P, size_t L, size_t D, size_t H, size_t heads,
+                                          cs_arena *arena, CS_TYPED(cs_attention_arrays) *arrays);
 
-/* Returns the loss. With dx, dy (both or neither NULL) adds `weight` times the gradients to dx
+/* Returns the loss. With dx and dy (both or neither NULL) adds `weight` times the gradients to dx
  * [N,D], dy [M,D], *dscale and those of the weights. N, M >= 1. */
 double CS_TYPED(cs_cross_attention)(size_t N, size_t M, size_t D, const cs_real *x,
                                     const cs_real *y,
                                     const CS_TYPED(cs_attention_weights) *weights, cs_real scale,
-                                    cs_real weight, CS_TYPED(cs_attention_room) *room,
+                                    cs_real weight, CS_TYPED(cs_attention_arrays) *arrays,
                                     double *dscale, cs_real *dx, cs_real *dy);
 
 #endif

@@ -11,8 +11,7 @@
 
 enum {
     ROUNDS = 3,
-    PROTOTYPES = 64, /* whose sums one thread forms at a time */
-    ENTRIES = 4096   /* of B x K, above which a loop over them is worth waking threads */
+    PROTOTYPES = 64 /* whose sums one thread forms at a time */
 };
 
 typedef struct {
@@ -105,7 +104,7 @@ powers(size_t K, const cs_real *z, cs_real *q)
 static void
 sinkhorn_of_factors(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
 {
-    const size_t threads = cs_threads_if(B * K > ENTRIES);
+    const size_t threads = cs_threads_for_exps(B, B * K);
     CS_EACH(i, B, threads, w->of_sample[i] = (double)powers(K, z + i * K, q + i * K));
     double highest = w->of_sample[0];
     for (size_t i = 1; i < B; i++)
@@ -113,8 +112,8 @@ sinkhorn_of_factors(size_t B, size_t K, const cs_real *z, const workspace *w, cs
     for (size_t i = 0; i < B; i++)
         w->of_sample[i] = exp((w->of_sample[i] - highest) / (double)SMOOTHING);
     for (int round = 0; round < ROUNDS; round++) {
-        CS_EACH(some, cs_ceil_divide(K, PROTOTYPES), threads,
-                balance_prototypes(B, K, some * PROTOTYPES, q, w));
+        CS_EACH(block, cs_ceil_divide(K, PROTOTYPES), threads,
+                balance_prototypes(B, K, block * PROTOTYPES, q, w));
         CS_EACH(i, B, threads,
                 w->of_sample[i] = 1 / ((double)B * share_of_sample(K, q + i * K, w)));
     }
@@ -160,25 +159,26 @@ log_share_of_sample(size_t K, const cs_real *z, const workspace *w)
 }
 
 static void
+give_shares_of_logarithms(size_t K, const cs_real *z, const workspace *w, cs_real *q)
+{
+    double share = log_share_of_sample(K, z, w);
+    for (size_t k = 0; k < K; k++)
+        q[k] = (cs_real)exp((double)z[k] / (double)SMOOTHING + w->of_prototype[k] - share);
+}
+
+static void
 sinkhorn_of_logarithms(size_t B, size_t K, const cs_real *z, const workspace *w, cs_real *q)
 {
+    const size_t threads = cs_threads_for_exps(B, B * K);
     for (size_t i = 0; i < B; i++)
         w->of_sample[i] = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        CS_PARALLEL_FOR
-        for (size_t k0 = 0; k0 < K; k0 += PROTOTYPES)
-            balance_prototypes_by_logarithms(B, K, k0, z, w);
-        CS_PARALLEL_FOR
-        for (size_t i = 0; i < B; i++)
-            w->of_sample[i] = -(log((double)B) + log_share_of_sample(K, z + i * K, w));
+        CS_EACH(block, cs_ceil_divide(K, PROTOTYPES), threads,
+                balance_prototypes_by_logarithms(B, K, block * PROTOTYPES, z, w));
+        CS_EACH(i, B, threads,
+                w->of_sample[i] = -(log((double)B) + log_share_of_sample(K, z + i * K, w)));
     }
-    CS_PARALLEL_FOR
-    for (size_t i = 0; i < B; i++) {
-        double share = log_share_of_sample(K, z + i * K, w);
-        for (size_t k = 0; k < K; k++)
-            q[i * K + k] = (cs_real)exp((double)z[i * K + k] / (double)SMOOTHING +
-                                        w->of_prototype[k] - share);
-    }
+    CS_EACH(i, B, threads, give_shares_of_logarithms(K, z + i * K, w, q + i * K));
 }
 
 /* q [B,K] from scores z [B,K]. */
@@ -255,7 +255,7 @@ CS_TYPED(cs_prototypes)(size_t B, size_t K, size_t D, const CS_TYPED(cs_prototyp
                                    sides[i]->z, K, 1);
         sinkhorn(B, K, sides[i]->z, &w, targets[i]);
     }
-    CS_EACH(i, B, cs_threads_if(B * K > ENTRIES), predict_both(i, K, in->scale, factor, to, &w));
+    CS_EACH(i, B, cs_threads_for_exps(B, B * K), predict_both(i, K, in->scale, factor, to, &w));
     for (size_t i = 0; i < B; i++) {
         out[0] += w.loss[i] / (2 * (double)B);
         out[1] += w.dscale[i];

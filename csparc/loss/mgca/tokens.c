@@ -4,12 +4,12 @@
 
 #include "base/arena.h"
 #include "base/real.h"
-#include "la/norm.h"
 #include "la/rows.h"
 #include "la/tiles.h"
+#include "la/unit_vector.h"
 #include "loss/entropy/tiling.h"
 
-/* Valid rows of one side of a sample. */
+/* The valid patches, or the valid tokens, of a sample. */
 typedef struct {
     size_t count;
     cs_real *unit, *dunit, *norm; /* [count,D], [count,D], [count] */
@@ -17,8 +17,8 @@ typedef struct {
 
 typedef struct {
     side patch, token;
-    CS_TYPED(cs_attention_room) room;
-} desk; /* what one thread works at */
+    CS_TYPED(cs_attention_arrays) arrays;
+} thread_scratch;
 
 typedef struct {
     size_t B, P, L, D;
@@ -26,8 +26,8 @@ typedef struct {
     cs_real *word_partial, *patch_partial; /* [owners, parameters] */
     cs_real *word_columns, *patch_columns; /* [D,3H] and [H,D]: weights, transposed */
     double *loss, *dscale;     /* [B] */
-    char *desks;
-    size_t desk_bytes;
+    char *threads;             /* scratch of each */
+    size_t thread_bytes;
 } workspace;
 
 static void
@@ -39,12 +39,13 @@ layout_side(size_t rows, size_t D, cs_arena *arena, side *s)
 }
 
 static size_t
-layout_desk(size_t P, size_t L, size_t D, size_t width, size_t heads, cs_arena *arena, desk *d)
+layout_thread(size_t P, size_t L, size_t D, size_t width, size_t heads, cs_arena *arena,
+              thread_scratch *d)
 {
     size_t before = arena->used;
     layout_side(P, D, arena, &d->patch);
     layout_side(L, D, arena, &d->token);
-    CS_TYPED(cs_attention_room_layout)(P, L, D, width, heads, arena, &d->room);
+    CS_TYPED(cs_attention_arrays_layout)(P, L, D, width, heads, arena, &d->arrays);
     return arena->used - before;
 }
 
@@ -62,15 +63,15 @@ layout(size_t B, size_t P, size_t L, size_t D, size_t H, size_t K, size_t heads,
     workspace w = {.B = B, .P = P, .L = L, .D = D, .tiling = cs_tiling_of(B, 1, 1, 0, 0)};
     size_t owners = w.tiling.owners;
     cs_arena counter = {NULL, 0};
-    desk measured;
+    thread_scratch measured;
     w.word_partial = cs_arena_take(arena, owners * parameters(H, D) * sizeof(cs_real));
     w.patch_partial = cs_arena_take(arena, owners * parameters(K, D) * sizeof(cs_real));
     w.word_columns = cs_arena_take(arena, 4 * H * D * sizeof(cs_real));
     w.patch_columns = cs_arena_take(arena, 4 * K * D * sizeof(cs_real));
     w.loss = cs_arena_take(arena, B * sizeof(double));
     w.dscale = cs_arena_take(arena, B * sizeof(double));
-    w.desk_bytes = layout_desk(P, L, D, H > K ? H : K, heads, &counter, &measured);
-    w.desks = cs_arena_take(arena, threads * w.desk_bytes);
+    w.thread_bytes = layout_thread(P, L, D, H > K ? H : K, heads, &counter, &measured);
+    w.threads = cs_arena_take(arena, threads * w.thread_bytes);
     return w;
 }
 
@@ -119,15 +120,13 @@ pack_side(size_t N, size_t D, const cs_real *x, const uint8_t *valid, side *s)
     for (size_t n = 0; n < N; n++) {
         if (valid != NULL && !valid[n])
             continue;
-        cs_real norm = cs_norm(rows, D, x + n * D);
-        s->norm[s->count] = norm <= CS_DEAD_NORM ? 0 : norm;
-        rows->scale_add(D, norm <= CS_DEAD_NORM ? 0 : 1 / norm, x + n * D, 0,
-                        s->unit + s->count++ * D);
+        s->norm[s->count] = cs_unit_forward(rows, D, x + n * D, s->unit + s->count * D);
+        s->count++;
     }
     memset(s->dunit, 0, s->count * D * sizeof(cs_real));
 }
 
-/* The gradient of one side's rows; 0 where not valid, and everywhere unless `live`. */
+/* The gradient of the rows of one side; 0 where not valid, and everywhere unless `live`. */
 static void
 store_side(size_t N, size_t D, const uint8_t *valid, int live, const side *s, cs_real *dx)
 {
@@ -140,10 +139,8 @@ store_side(size_t N, size_t D, const uint8_t *valid, int live, const side *s, cs
             continue;
         }
         const cs_real *unit = s->unit + at * D, *dunit = s->dunit + at * D;
-        cs_real inverse = s->norm[at] == 0 ? 0 : 1 / s->norm[at];
-        cs_real along = rows->dot(D, unit, dunit);
-        for (size_t d = 0; d < D; d++)
-            out[d] = inverse * (dunit[d] - along * unit[d]);
+        cs_unit_backward_along(D, cs_inverse_norm(s->norm[at]), rows->dot(D, unit, dunit), unit,
+                               dunit, out);
         at++;
     }
 }
@@ -151,8 +148,8 @@ store_side(size_t N, size_t D, const uint8_t *valid, int live, const side *s, cs
 static void
 align_sample(const workspace *w, size_t i, const CS_TYPED(cs_mgca_input) *in,
              const CS_TYPED(cs_attention_weights) *word,
-             const CS_TYPED(cs_attention_weights) *patch, desk *d, cs_real *dpatches,
-             cs_real *dtokens)
+             const CS_TYPED(cs_attention_weights) *patch, thread_scratch *d,
+             cs_real *dpatches, cs_real *dtokens)
 {
     size_t P = w->P, L = w->L, D = w->D;
     const uint8_t *patch_valid = in->patch_valid == NULL ? NULL : in->patch_valid + i * P;
@@ -167,10 +164,10 @@ align_sample(const workspace *w, size_t i, const CS_TYPED(cs_mgca_input) *in,
     if (live) {
         cs_real *dv = gradients ? v->dunit : NULL, *dt = gradients ? t->dunit : NULL;
         double loss = CS_TYPED(cs_cross_attention)(t->count, v->count, D, t->unit, v->unit, word,
-                                                   in->scale, weight, &d->room, &w->dscale[i], dt,
+                                                   in->scale, weight, &d->arrays, &w->dscale[i], dt,
                                                    dv);
         loss += CS_TYPED(cs_cross_attention)(v->count, t->count, D, v->unit, t->unit, patch,
-                                             in->scale, weight, &d->room, &w->dscale[i], dv, dt);
+                                             in->scale, weight, &d->arrays, &w->dscale[i], dv, dt);
         w->loss[i] = loss / (2 * (double)w->B);
     }
     if (gradients) {
@@ -185,10 +182,10 @@ work_of_owner(const workspace *w, size_t owner, const CS_TYPED(cs_mgca_input) *i
               const CS_TYPED(cs_attention_weights) *patch, void *scratch, cs_real *dpatches,
               cs_real *dtokens)
 {
-    desk d;
+    thread_scratch d;
     cs_arena arena = {scratch, 0};
     size_t owned = w->tiling.owned, width = word->H > patch->H ? word->H : patch->H;
-    (void)layout_desk(w->P, w->L, w->D, width, word->heads, &arena, &d);
+    (void)layout_thread(w->P, w->L, w->D, width, word->heads, &arena, &d);
     CS_TYPED(cs_attention_weights)
     words = weights_of_owner(word, w->D, owner, w->word_partial),
     regions = weights_of_owner(patch, w->D, owner, w->patch_partial);
@@ -231,7 +228,7 @@ CS_TYPED(cs_mgca)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_mgca
     size_t terms = B * (P + L) * D * (width + L);
     CS_EACH_DYNAMIC(owner, thread, owners, cs_threads_for(threads, owners, terms),
                     work_of_owner(&w, owner, in, &word_weights, &patch_weights,
-                                  w.desks + thread * w.desk_bytes, dpatches, dtokens));
+                                  w.threads + thread * w.thread_bytes, dpatches, dtokens));
     out[0] = out[1] = 0;
     for (size_t i = 0; i < B; i++) {
         out[0] += w.loss[i];

@@ -1,5 +1,5 @@
-/* Token alignment of MGCA: within each sample words ask patches and patches ask words
- * (loss/mgca/cross_attention.h), and each must recognise what it received.
+/* Token alignment of MGCA: within each sample words attend to patches and patches to words, and
+ * each is told from the others of its sample by what it received (loss/mgca/cross_attention.h).
  *
  *   loss = 1/(2B) sum_i [ words of i over patches of i  +  patches of i over words of i ]
  *
@@ -10,9 +10,10 @@
  *   scale: of E; weight: factor of the gradients, not of the loss
  *   out[0] loss, out[1] dloss/dscale; dpatches, dtokens written, or both NULL
  *
- * Cost: twice loss/mgca/cross_attention.h a sample. Samples are dealt to at most 16 owners, each with
- * its own sum of the gradients of the weights, added in order. Scratch a thread: unit rows and
- * their gradients, 2 (P + L) D, and the room of cross_attention.h; nothing crosses samples.
+ * Cost: twice loss/mgca/cross_attention.h a sample. Samples are dealt to at most 16 owners
+ * (loss/entropy/tiling.h), each with its own sum of the gradients of the weights, added in order.
+ * Scratch a thread: unit rows and their gradients, 2 (P + L) D, and that of
+ * loss/mgca/cross_attention.h; nothing crosses samples.
  */
 #ifndef CS_MGCA_TOKENS_H
 #define CS_MGCA_TOKENS_H

@@ -5,15 +5,15 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "la/bf16_product.h"
+#include "loss/sparc/rows_out.h"
 #include "loss/sparc/token_contrast.h"
-#include "loss/sparc/products.h"
 
 /* What a thread works on. */
 typedef struct {
     CS_TYPED(cs_sample) sample;
     CS_TYPED(cs_grouped) grouped;
-    struct cs_rounded rounded;
-    cs_real *wide_tokens; /* [L,D] tokens that came in bfloat16 */
+    cs_bf16_operands bf16;
+    cs_real *wide_tokens; /* [L,D] tokens that came in bfloat16, as numbers of the type */
 } workspace;
 
 /* One sample as it was given. */
@@ -26,31 +26,31 @@ typedef struct {
 } given_sample;
 
 static void
-layout(size_t P, size_t L, size_t D, cs_sparc_room room, cs_arena *arena, workspace *w)
+layout(size_t P, size_t L, size_t D, cs_sparc_needs needs, cs_arena *arena, workspace *w)
 {
-    CS_TYPED(cs_sample_layout)(P, L, D, !room.gradients, arena, &w->sample);
+    CS_TYPED(cs_sample_layout)(P, L, D, !needs.gradients, arena, &w->sample);
     CS_TYPED(cs_grouped_layout)(L, D, arena, &w->grouped);
-    if (room.token_bits)
+    if (needs.token_bits)
         w->wide_tokens = cs_arena_take(arena, L * D * sizeof(cs_real));
 #ifndef CS_FLOAT64
-    if (room.rounded) {
-        cs_rounded_layout(P, L, D, arena, &w->rounded);
-        w->sample.rounded = &w->rounded;
-        w->sample.products = &cs_rounded_products_f32;
+    if (needs.rounded) {
+        cs_bf16_operands_layout(P, L, D, arena, &w->bf16);
+        w->sample.operands.bf16 = &w->bf16;
+        w->sample.products = &cs_sample_products_bf16;
     }
 #endif
 }
 
 size_t
-CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, cs_sparc_room room, size_t threads)
+CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, cs_sparc_needs needs, size_t threads)
 {
     cs_arena counter = {NULL, 0};
     workspace w;
-    layout(P, L, D, room, &counter, &w);
+    layout(P, L, D, needs, &counter, &w);
     return threads * counter.used;
 }
 
-/* x = bits. There are none in double. */
+/* x = bits, in float; double takes none. */
 static void
 widen(size_t count, const uint16_t *bits, cs_real *x)
 {
@@ -61,70 +61,81 @@ widen(size_t count, const uint16_t *bits, cs_real *x)
 #endif
 }
 
-/* Through the weights: dL/da = V dc^T, then ds, and dT += ds^T V + pull t. Returns
- * dL/d softmax_scale. */
+/* Through the weights: dL/da = V dc^T, then ds, and dT += ds^T V + radial t. Returns
+ * dL/dsoftmax_scale. */
 static double
 weights_gradient(workspace *w, cs_real *dtokens)
 {
-    CS_TYPED(cs_sample) *x = &w->sample;
+    CS_TYPED(cs_sample) *sample = &w->sample;
+    const CS_TYPED(cs_sample_operands) *x = &sample->operands;
     double dsoftmax_scale = 0;
-    CS_FOR_BLOCKS(first, x) {
-        CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
-        x->products->transpose_grouped(x, &block, w->grouped.rows);
-        x->products->project(x, block.lanes, block.ds);
-        dsoftmax_scale += CS_TYPED(cs_sample_backward)(x, &block);
-        CS_TYPED(cs_sample_token_gradient)(x, &block, 1, dtokens);
+    CS_FOR_BLOCKS(first, &x->rows) {
+        CS_TYPED(cs_token_block) block = CS_TYPED(cs_sample_block)(x, first);
+        sample->products->project_grouped(x, &block, w->grouped.rows);
+        dsoftmax_scale += CS_TYPED(cs_sample_backward)(sample, &block);
+        CS_TYPED(cs_sample_token_gradient)(sample, &block, 1, dtokens);
     }
     return dsoftmax_scale;
 }
 
-/* dV = a dc + ds T + pull v: V may lie where dV goes. With `bias`, which excludes pulls, dV is
- * finished by it and nobody reads it again soon. */
-static void
-patch_gradient(const workspace *w, int through_weights, const cs_real *bias, cs_real *dpatches)
+/* Whether dV has a radial part: there is a gradient through similarities of unit vectors. */
+static int
+has_radial_part(const cs_sparc_options *options)
 {
-    const CS_TYPED(cs_sample) *x = &w->sample;
-    size_t D = x->D;
-    int pulled = through_weights && x->options->cosine;
-    /* Patches that were widened where dV goes are in the caches. */
-    int past = x->patches_in_place && !pulled &&
-               (x->patch_bits != NULL || x->patches != dpatches);
-    CS_TYPED(cs_result) result = {dpatches, D, pulled ? x->patch_pull : NULL,
-                                  pulled ? x->patches : bias, pulled ? D : 0,
-                                  past ? CS_STREAM : 0};
-    x->products->dpatches(x, through_weights, w->grouped.rows, result);
+    return options->align.cosine && !options->detach_weights;
 }
 
-/* Whether patch_gradient adds patch_bias itself: where it writes the caller's rows, and the vector
- * it can add to each of them is not needed for the pull of unit vectors. */
+/* dV = a dc + ds T + radial v, or in place of the last, which excludes it, + bias. V may lie where
+ * dV goes. */
+static void
+patch_gradient(const workspace *w, const cs_sparc_options *options, const cs_real *bias,
+               cs_real *dpatches)
+{
+    const CS_TYPED(cs_sample) *sample = &w->sample;
+    const CS_TYPED(cs_sample_rows) *rows = &sample->operands.rows;
+    size_t D = rows->D;
+    int radial = has_radial_part(options);
+    /* Nobody reads dV again soon. Patches that were widened where it goes are in the caches. */
+    int past = rows->patches_in_place && !radial &&
+               (rows->patch_bits != NULL || rows->patches != dpatches);
+    CS_TYPED(cs_result) result = {dpatches, D, radial ? sample->patch_radial : NULL,
+                                  radial ? rows->patches : bias, radial ? D : 0,
+                                  past ? CS_STREAM : 0};
+    sample->products->patch_gradient(&sample->operands, !options->detach_weights, w->grouped.rows,
+                                     result);
+}
+
+/* Whether patch_gradient adds patch_bias itself: where it writes the caller's rows, and the one
+ * vector it can add to each of them is not the radial part. */
 static int
 adds_bias(const workspace *w, const cs_sparc_options *options)
 {
-    return w->sample.patches_in_place && !(options->align.cosine && !options->detach_weights);
+    return w->sample.operands.rows.patches_in_place && !has_radial_part(options);
 }
 
-/* Open the sample and group its patches, widening what came in bfloat16 and is read as numbers. */
+/* Open the sample and gather its patches, widening what came in bfloat16 and is read as numbers. */
 static int
 open_sample(size_t D, const given_sample *given, const cs_sparc_options *options, int rescale,
             workspace *w)
 {
-    CS_TYPED(cs_sample) *x = &w->sample;
+    CS_TYPED(cs_sample) *sample = &w->sample;
+    CS_TYPED(cs_sample_rows) *rows = &sample->operands.rows;
     const cs_real *patches = given->patches, *tokens = given->tokens;
-    x->patch_bits = NULL;
+    rows->patch_bits = NULL;
     if (given->patch_bits != NULL) {
-        patches = x->packed_patches;
+        patches = rows->packed_patches;
         if (options->rounded && !options->align.cosine && !rescale)
-            x->patch_bits = given->patch_bits;
+            rows->patch_bits = given->patch_bits;
         else
-            widen(given->patch_rows.count * D, given->patch_bits, x->packed_patches);
+            widen(given->patch_rows.count * D, given->patch_bits, rows->packed_patches);
     }
     if (given->token_bits != NULL) {
         tokens = w->wide_tokens;
         widen(given->token_rows.count * D, given->token_bits, w->wide_tokens);
     }
     int fits = CS_TYPED(cs_sample_open)(D, &options->align, given->patch_rows, patches,
-                                        given->token_rows, tokens, rescale, x);
-    return fits & CS_TYPED(cs_group)(x, &w->grouped);
+                                        given->token_rows, tokens, rescale, sample);
+    return fits & CS_TYPED(cs_gather_patches)(sample, &w->grouped);
 }
 
 /* One sample with at least one valid patch and token. Index i is already in every pointer of `out`
@@ -133,27 +144,28 @@ static void
 sample_loss(size_t D, size_t i, const given_sample *given, const cs_sparc_options *options,
             const CS_TYPED(cs_sparc_output) *out, workspace *w)
 {
+    CS_TYPED(cs_sample_operands) *x = &w->sample.operands;
     cs_real share = given->share;
     if (out->dpatches != NULL)
-        w->sample.packed_patches = out->dpatches;
+        x->rows.packed_patches = out->dpatches;
     if (!open_sample(D, given, options, 0, w))
         (void)open_sample(D, given, options, 1, w);
-    out->loss[i] = (double)share * CS_TYPED(cs_matching_loss)(
+    out->loss[i] = (double)share * CS_TYPED(cs_token_contrast)(
                                        &w->sample, (cs_real)options->logit_scale, &w->grouped);
     out->kept[i] = CS_TYPED(cs_sample_kept)(&w->sample);
     if (out->weights != NULL)
-        CS_TYPED(cs_sample_store_weights)(&w->sample, out->weights);
+        CS_TYPED(cs_store_weights)(x, out->weights);
     if (out->dpatches == NULL || options->weight == 0)
         return;
-    cs_real *dpatches = CS_TYPED(cs_sample_patch_target)(&w->sample, out->dpatches);
-    cs_real *dtokens = CS_TYPED(cs_sample_token_target)(&w->sample, out->dtokens);
+    cs_real *dpatches = CS_TYPED(cs_patch_target)(&x->rows, out->dpatches);
+    cs_real *dtokens = CS_TYPED(cs_token_target)(&x->rows, out->dtokens);
     cs_real weight = (cs_real)(options->weight * (double)share);
-    out->dscale[i] = CS_TYPED(cs_matching_backward)(&w->sample, weight, dtokens, &w->grouped) /
-                     options->logit_scale;
+    out->dscale[i] =
+        CS_TYPED(cs_token_contrast_backward)(&w->sample, weight, dtokens, &w->grouped) /
+        options->logit_scale;
     if (!options->detach_weights)
         out->dsoftmax_scale[i] = weights_gradient(w, dtokens);
-    patch_gradient(w, !options->detach_weights, adds_bias(w, options) ? given->patch_bias : NULL,
-                   dpatches);
+    patch_gradient(w, options, adds_bias(w, options) ? given->patch_bias : NULL, dpatches);
 }
 
 static cs_real *
@@ -162,9 +174,9 @@ at(cs_real *x, size_t offset)
     return x == NULL ? NULL : x + offset;
 }
 
-/* Tokens of sample i, patches of sample `source`. */
+/* Sample i of the batch: its tokens, and the patches of sample `source`. */
 static given_sample
-give(size_t i, size_t source, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input) *in)
+sample_of(size_t i, size_t source, size_t P, size_t L, size_t D, const CS_TYPED(cs_sparc_input) *in)
 {
     size_t patch = source * P * D, token = i * L * D;
     given_sample given = {
@@ -180,17 +192,18 @@ give(size_t i, size_t source, size_t P, size_t L, size_t D, const CS_TYPED(cs_sp
     return given;
 }
 
-/* No other sample reads the patches of `source`: their gradient is this one's alone. */
+/* Sample i with the patches of `source`, which no other sample reads: their gradient is this one's
+ * alone. */
 static void
 one_sample(size_t i, size_t source, size_t P, size_t L, size_t D,
            const CS_TYPED(cs_sparc_input) *in, const cs_sparc_options *options,
            const CS_TYPED(cs_sparc_output) *all, void *memory)
 {
-    cs_sparc_room room = {all->dpatches != NULL, options->rounded, in->token_bits != NULL};
+    cs_sparc_needs needs = {all->dpatches != NULL, options->rounded, in->token_bits != NULL};
     cs_arena arena = {memory, 0};
     workspace space, *w = &space;
-    layout(P, L, D, room, &arena, w);
-    given_sample given = give(i, source, P, L, D, in);
+    layout(P, L, D, needs, &arena, w);
+    given_sample given = sample_of(i, source, P, L, D, in);
     CS_TYPED(cs_sparc_output) out = *all;
     const cs_real *token_bias = in->token_bias == NULL ? NULL : in->token_bias + i * D;
     out.weights = at(all->weights, i * L * P);
@@ -206,14 +219,14 @@ one_sample(size_t i, size_t source, size_t P, size_t L, size_t D,
     if (out.dpatches == NULL)
         return;
     if (skipped || options->weight == 0) {
-        CS_TYPED(cs_sample_store_bias)(D, given.patch_rows, given.patch_bias, 0, out.dpatches);
-        CS_TYPED(cs_sample_store_bias)(D, given.token_rows, token_bias,
-                                       options->token_bias_everywhere, out.dtokens);
+        CS_TYPED(cs_store_bias)(D, given.patch_rows, given.patch_bias, 0, out.dpatches);
+        CS_TYPED(cs_store_bias)(D, given.token_rows, token_bias, options->token_bias_everywhere,
+                                out.dtokens);
     } else {
         const cs_real *patch_bias = adds_bias(w, options) ? NULL : given.patch_bias;
-        CS_TYPED(cs_sample_store_patches)(&w->sample, patch_bias, out.dpatches);
-        CS_TYPED(cs_sample_store_tokens)(&w->sample, token_bias, options->token_bias_everywhere,
-                                         out.dtokens);
+        CS_TYPED(cs_store_patches)(&w->sample.operands.rows, patch_bias, out.dpatches);
+        CS_TYPED(cs_store_tokens)(&w->sample.operands.rows, token_bias,
+                                  options->token_bias_everywhere, out.dtokens);
     }
 }
 
@@ -222,10 +235,9 @@ CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_spa
                    const cs_sparc_options *options, const CS_TYPED(cs_sparc_output) *out,
                    size_t threads, void *scratch)
 {
-    cs_sparc_room room = {out->dpatches != NULL, options->rounded, in->token_bits != NULL};
-    size_t bytes = CS_TYPED(cs_sparc_scratch)(P, L, D, room, 1);
-    if (B == 1 || B * P * L * D < 65536)
-        threads = 1; /* too little to wake the others */
+    cs_sparc_needs needs = {out->dpatches != NULL, options->rounded, in->token_bits != NULL};
+    size_t bytes = CS_TYPED(cs_sparc_scratch)(P, L, D, needs, 1);
+    threads = cs_threads_for(threads, B, 6 * B * P * L * D);
     CS_EACH_DYNAMIC(i, thread, B, threads,
                     one_sample(i, (i + options->patch_shift) % B, P, L, D, in, options, out,
                                (char *)scratch + thread * bytes));

@@ -1,13 +1,13 @@
 /* The local loss of SPARC, forward and backward in one pass over the samples (equations 2 to 6).
  *
  * Per sample, over its valid patches V [P,D] and valid tokens T [L,D]; no other sample enters:
- *   s = T V^T, weights a [L,P] from s (loss/sparc/sample.h)     c = a V        grouped patches, raw
+ *   s = V T^T, weights a [P,L] from s (loss/sparc/sample.h)     c = a^T V      grouped vectors, raw
  *   U[j,k] = logit_scale ch_j . th_k                      unit vectors
  *   loss   = share [ CE(U) + CE(U^T) ]                    share = w_i, given by the caller
  * Backward, with G = weight share (R + C - 2I):
- *   dc_j = (logit_scale sum_k G_jk th_k - ch_j sum_k G_jk U_jk) / |c_j|,   g = dc V^T
+ *   dc_j = (logit_scale sum_k G_jk th_k - ch_j sum_k G_jk U_jk) / |c_j|,   g = V dc^T
  *   ds = keep g / Z' - [p = argmin] sum_q keep g / Z'     (the maximum needs no term)
- *   dV = a^T dc + ds^T T                                  dT = G^T-term + ds V
+ *   dV = a dc + ds T                                      dT = G^T-term + ds^T V
  *
  *   patches (B,P,D) tokens (B,L,D) in, or in their place patch_bits, token_bits in bfloat16 (float
  *     only), which are read one sample at a time; patch_valid (B,P) text_valid (B,L) or NULL:
@@ -19,10 +19,11 @@
  *   weights (B,L,P), dpatches (B,P,D), dtokens (B,L,D): written, or NULL to save the work
  *
  * Cost per sample 4 LPD + 2 LLD FLOP, with gradients 12 LPD + 6 LLD, of valid rows only. One sample
- * per thread at a time; state per thread 2 LP + LL + LD + 64 (P + 2 D) numbers. Patches are packed
- * or widened, where they must be, into dpatches; without gradients there is room of P D for them.
- * Tokens are widened into LD numbers. Rounded operands take PD + 2 LD + LP more (loss/sparc/products.h).
- * Numbers: loss/kernels/sparc.h and loss/sparc/sample.h.
+ * per thread at a time; scratch per thread 2 LP + LL + LD + 64 (P + 2 D) numbers. Patches are
+ * packed or widened, where they must be, into dpatches; without gradients, into P D numbers of
+ * scratch. Tokens are widened into LD numbers. Products on bfloat16 take PD + 2 LD + LP more
+ * (loss/sparc/products.h). Numbers: loss/kernels/alignment.h and loss/entropy/logsumexp.h; rows out
+ * of range are scaled (loss/sparc/rows_in.h), at no cost to samples that stay in range.
  */
 #ifndef CS_SPARC_LOCAL_LOSS_H
 #define CS_SPARC_LOCAL_LOSS_H
@@ -53,14 +54,14 @@ typedef struct {
     cs_real *weights, *dpatches, *dtokens;
 } CS_TYPED(cs_sparc_output);
 
-/* What a call needs room for. */
+/* What scratch depends on beside the sizes. */
 typedef struct {
     int gradients;  /* dpatches and dtokens are asked for */
     int rounded;    /* as in the options */
     int token_bits; /* tokens come in bfloat16 */
-} cs_sparc_room;
+} cs_sparc_needs;
 
-size_t CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, cs_sparc_room room,
+size_t CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, cs_sparc_needs needs,
                                   size_t threads);
 
 cs_status CS_TYPED(cs_sparc)(size_t B, size_t P, size_t L, size_t D,

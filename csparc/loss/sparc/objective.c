@@ -7,7 +7,7 @@
 #include "loss/sparc/local_loss.h"
 #include "op/pool.h"
 
-/* One side of the pairs: its rows, and the vector that stands for each sample. */
+/* Images or captions: their rows, and the vector that stands for each sample. */
 typedef struct {
     size_t rows;          /* P or L */
     const uint8_t *valid; /* [B,rows] over which a mean is taken, or NULL */
@@ -15,10 +15,10 @@ typedef struct {
     cs_real *dvector;      /* [B,D] */
     int pooled;
     cs_real *mean, *dmean; /* [B,D] scratch, where the caller gave no array */
-} side;
+} modality;
 
 typedef struct {
-    side image, text;
+    modality image, text;
     cs_real *share;                         /* [B] */
     double *loss, *dscale, *dsoftmax_scale; /* [B] */
     int64_t *kept;                          /* [B] */
@@ -26,21 +26,21 @@ typedef struct {
 } workspace;
 
 static void
-layout_side(size_t B, size_t D, int given, int dgiven, cs_arena *arena, side *s)
+layout_modality(size_t B, size_t D, int given, int dgiven, cs_arena *arena, modality *m)
 {
-    s->mean = cs_arena_take(arena, given ? 0 : B * D * sizeof(cs_real));
-    s->dmean = cs_arena_take(arena, given && dgiven ? 0 : B * D * sizeof(cs_real));
+    m->mean = cs_arena_take(arena, given ? 0 : B * D * sizeof(cs_real));
+    m->dmean = cs_arena_take(arena, given && dgiven ? 0 : B * D * sizeof(cs_real));
 }
 
 static workspace
-layout(size_t B, size_t P, size_t L, size_t D, cs_objective_room room, size_t threads,
+layout(size_t B, size_t P, size_t L, size_t D, cs_objective_needs needs, size_t threads,
        cs_arena *arena)
 {
     workspace w = {0};
-    size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, room.positive, threads);
-    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, room.local, threads);
-    layout_side(B, D, room.image_given, room.dimage_given, arena, &w.image);
-    layout_side(B, D, room.text_given, room.dtext_given, arena, &w.text);
+    size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, needs.positive, threads);
+    size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, needs.local, threads);
+    layout_modality(B, D, needs.image_given, needs.dimage_given, arena, &w.image);
+    layout_modality(B, D, needs.text_given, needs.dtext_given, arena, &w.text);
     w.share = cs_arena_take(arena, B * sizeof(cs_real));
     w.loss = cs_arena_take(arena, B * sizeof(double));
     w.dscale = cs_arena_take(arena, B * sizeof(double));
@@ -51,70 +51,71 @@ layout(size_t B, size_t P, size_t L, size_t D, cs_objective_room room, size_t th
 }
 
 size_t
-CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, cs_objective_room room,
+CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D, cs_objective_needs needs,
                                size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, P, L, D, room, threads, &counter);
+    (void)layout(B, P, L, D, needs, threads, &counter);
     return counter.used;
 }
 
-/* Settle the vectors of a side and where their gradient goes. */
+/* Settle the vectors of one modality and where their gradient goes. */
 static cs_status
-open_side(size_t B, size_t D, size_t rows, const cs_real *x, const uint16_t *bits,
-          const uint8_t *valid, const cs_real *given, cs_real *dgiven, side *s)
+open_modality(size_t B, size_t D, size_t rows, const cs_real *x, const uint16_t *bits,
+              const uint8_t *valid, const cs_real *given, cs_real *dgiven, modality *m)
 {
-    s->rows = rows;
-    s->valid = valid;
-    s->pooled = given == NULL;
-    s->vector = s->pooled ? s->mean : given;
-    s->dvector = s->pooled || dgiven == NULL ? s->dmean : dgiven;
-    if (!s->pooled)
+    m->rows = rows;
+    m->valid = valid;
+    m->pooled = given == NULL;
+    m->vector = m->pooled ? m->mean : given;
+    m->dvector = m->pooled || dgiven == NULL ? m->dmean : dgiven;
+    if (!m->pooled)
         return CS_OK;
 #ifndef CS_FLOAT64
     if (x == NULL)
-        return cs_pool_bits(B, rows, D, bits, valid, s->mean);
+        return cs_pool_bits(B, rows, D, bits, valid, m->mean);
 #else
     (void)bits;
 #endif
-    return CS_TYPED(cs_pool_forward)(B, rows, D, x, valid, s->mean);
+    return CS_TYPED(cs_pool_forward)(B, rows, D, x, valid, m->mean);
 }
 
-/* What every row of the mean receives, in place of the mean's own gradient; NULL: there is none. */
+/* What every row that a mean was taken over receives: the mean's gradient, divided by their number
+ * in place. NULL where no mean was taken. */
 static const cs_real *
-bias_of(size_t B, size_t D, const side *s)
+bias_of(size_t B, size_t D, const modality *m)
 {
-    for (size_t i = 0; s->pooled && i < B; i++) {
-        size_t count = cs_valid_rows(cs_rows_of_sample(i, s->rows, s->valid));
+    for (size_t i = 0; m->pooled && i < B; i++) {
+        size_t count = cs_valid_rows(cs_rows_of_sample(i, m->rows, m->valid));
         for (size_t d = 0; count > 1 && d < D; d++)
-            s->dmean[i * D + d] /= (cs_real)count;
+            m->dmean[i * D + d] /= (cs_real)count;
     }
-    return s->pooled ? s->dmean : NULL;
+    return m->pooled ? m->dmean : NULL;
 }
 
-/* What each sample's cross-entropies are multiplied by. Returns the number of pairs of a valid
- * token and a valid patch. */
+/* What each sample's cross-entropies are multiplied by. Returns the number of weights of a valid
+ * token on a valid patch. */
 static double
 set_shares(size_t B, size_t P, size_t L, const CS_TYPED(cs_objective_input) *in, int per_token,
            size_t patch_shift, workspace *w)
 {
-    double pairs = 0, tokens = 0;
+    double weights = 0, tokens = 0;
     for (size_t i = 0; i < B; i++) {
         size_t source = (i + patch_shift) % B;
         size_t patches = cs_valid_rows(cs_rows_of_sample(source, P, in->patch_valid));
         size_t count = cs_valid_rows(cs_rows_of_sample(i, L, in->text_valid));
         if (patches == 0)
             count = 0;
-        pairs += (double)patches * (double)count;
+        weights += (double)patches * (double)count;
         tokens += (double)count;
         w->share[i] = count == 0 ? 0 : (cs_real)(0.5 / ((double)B * (double)count));
     }
     for (size_t i = 0; per_token && i < B; i++)
         w->share[i] = w->share[i] == 0 ? 0 : (cs_real)(0.5 / tokens);
-    return pairs;
+    return weights;
 }
 
-/* Neumaier's compensated sum; what is not finite stays what a plain sum makes of it. */
+/* Neumaier's compensated sum; one that is not finite is what a plain sum would be. */
 static double
 sum(size_t n, const double *x)
 {
@@ -128,18 +129,18 @@ sum(size_t n, const double *x)
 }
 
 static void
-sum_samples(size_t B, double pairs, const workspace *w, double *sums)
+sum_samples(size_t B, double weights, const workspace *w, double *sums)
 {
     double kept = 0;
     for (size_t i = 0; i < B; i++)
         kept += (double)w->kept[i];
     sums[CS_LOCAL_LOSS] = sum(B, w->loss);
-    sums[CS_KEPT_FRACTION] = pairs > 0 ? kept / pairs : 1;
+    sums[CS_KEPT_FRACTION] = weights > 0 ? kept / weights : 1;
     sums[CS_DLOCAL_SCALE] = sum(B, w->dscale);
     sums[CS_DSOFTMAX_SCALE] = sum(B, w->dsoftmax_scale);
 }
 
-/* Whether patches and tokens are given once each, and nothing is asked of double that it lacks. */
+/* Whether patches and tokens are given once each, and bfloat16 is asked for in float only. */
 static int
 is_whole(const CS_TYPED(cs_objective_input) *in, const cs_objective_options *options)
 {
@@ -156,19 +157,23 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
 {
     cs_arena arena = {scratch, 0};
     int backward = out->dpatches != NULL && out->dtokens != NULL;
-    cs_objective_room room = {{backward, options->rounded, in->token_bits != NULL},
-                              cs_groups_match(&in->groups),
-                              in->image_global != NULL, in->text_global != NULL,
-                              out->dimage != NULL, out->dtext != NULL};
-    workspace w = layout(B, P, L, D, room, threads, &arena);
+    cs_objective_needs needs = {
+        .local = {backward, options->rounded, in->token_bits != NULL},
+        .positive = cs_groups_match(&in->groups),
+        .image_given = in->image_global != NULL,
+        .text_given = in->text_global != NULL,
+        .dimage_given = out->dimage != NULL,
+        .dtext_given = out->dtext != NULL,
+    };
+    workspace w = layout(B, P, L, D, needs, threads, &arena);
     double global[2];
     if (!is_whole(in, options))
         return CS_EVALUE;
-    CS_TRY(open_side(B, D, P, in->patches, in->patch_bits, in->patch_valid, in->image_global,
-                     out->dimage, &w.image));
-    CS_TRY(open_side(B, D, L, in->tokens, in->token_bits,
-                     options->pool_all_text ? NULL : in->text_valid, in->text_global, out->dtext,
-                     &w.text));
+    CS_TRY(open_modality(B, D, P, in->patches, in->patch_bits, in->patch_valid, in->image_global,
+                         out->dimage, &w.image));
+    CS_TRY(open_modality(B, D, L, in->tokens, in->token_bits,
+                         options->pool_all_text ? NULL : in->text_valid, in->text_global,
+                         out->dtext, &w.text));
     CS_TRY(CS_TYPED(cs_contrastive)(B, D, w.image.vector, w.text.vector, &in->groups,
                                     (cs_real)options->logit_scale,
                                     (cs_real)options->global_weight, global,
@@ -177,7 +182,7 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
     out->sums[CS_GLOBAL_LOSS] = global[0];
     out->sums[CS_DSCALE] = global[1];
 
-    double pairs = set_shares(B, P, L, in, options->per_token, options->patch_shift, &w);
+    double weights = set_shares(B, P, L, in, options->per_token, options->patch_shift, &w);
     CS_TYPED(cs_sparc_input) samples = {in->patches, in->tokens, in->patch_bits, in->token_bits,
                                         in->patch_valid, in->text_valid, w.share, NULL, NULL};
     CS_TYPED(cs_sparc_output) results = {w.loss, w.dscale, w.dsoftmax_scale, w.kept, out->weights,
@@ -192,6 +197,6 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
         results.dtokens = out->dtokens;
     }
     CS_TRY(CS_TYPED(cs_sparc)(B, P, L, D, &samples, &local, &results, threads, w.part));
-    sum_samples(B, pairs, &w, out->sums);
+    sum_samples(B, weights, &w, out->sums);
     return CS_OK;
 }

@@ -1,26 +1,25 @@
-/* The whole SPARC objective of a batch: global loss, local loss, their gradients, their sums.
+/* The SPARC objective of a batch: global_weight global + local_weight local.
  *
  *   image_i = image_global[i], or the mean of the valid patches of i        text_i likewise
- *   global  = contrastive(image, text)                         (loss/clip/infonce.h, equation 1)
- *   local   = sum_i share_i (CE(U_i) + CE(U_i^T))              (loss/sparc/local_loss.h, equations 2 to 6)
+ *   global  = InfoNCE(image, text)                  (equation 1: loss/clip/infonce.h)
+ *   local   = sum_i share_i (CE(U_i) + CE(U_i^T))   (equations 2 to 6: loss/sparc/local_loss.h)
  *   share_i = 1/(2 B L_i), or with per_token 1/(2 sum_j L_j);  L_i valid tokens, 0 without a patch
- * Gradients are of global_weight global + local_weight local. That of a mean goes to every row it
- * was taken over, divided by their number.
+ * The gradient of a mean goes to every row it was taken over, divided by their number.
  *
  *   patches (B,P,D) tokens (B,L,D), or in the place of either, in float, its bfloat16 bits
  *   image_global, text_global (B,D) or NULL: the means
  *   patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
- *   groups: of the global loss (loss/entropy/same_group.h)
- *   sums [CS_OBJECTIVE_SUMS] written: the two losses unweighted, the share of valid pairs whose
- *     weight the threshold kept (1 where there is none), and by the two scales and softmax_scale
- *     the weighted gradients
+ *   groups: duplicates in the global loss (loss/entropy/same_group.h)
+ *   sums [CS_OBJECTIVE_SUMS] written: the two losses, unweighted; the fraction of the weights of
+ *     valid tokens on valid patches that the threshold kept (1 where there are none); the gradients
+ *     of the objective by the two logit scales and softmax_scale
  *   weights (B,L,P), dpatches (B,P,D), dtokens (B,L,D): written, or NULL to save the work; dpatches
  *     and dtokens both or neither
  *   dimage, dtext (B,D) written where given; not looked at without dpatches
  *
  * Cost: the two parts and BPD + BLD FLOP for the means. Scratch: BD numbers for every mean and
- * every gradient of a vector that has no array given, 5 B numbers, and that of the part that takes
- * more. Sums over samples run in their order, compensated.
+ * for every gradient of a global vector without an array of the caller's, 5 B numbers, and that of
+ * the part that takes more. Sums over samples run in their order, compensated.
  */
 #ifndef CS_SPARC_OBJECTIVE_H
 #define CS_SPARC_OBJECTIVE_H
@@ -28,8 +27,8 @@
 #include "base/real.h"
 #include "csparc.h"
 #include "loss/entropy/same_group.h"
-#include "loss/sparc/sample.h"
 #include "loss/sparc/local_loss.h"
+#include "loss/sparc/sample.h"
 
 enum {
     CS_GLOBAL_LOSS, CS_LOCAL_LOSS, CS_KEPT_FRACTION, CS_DSCALE, CS_DLOCAL_SCALE, CS_DSOFTMAX_SCALE,
@@ -61,13 +60,13 @@ typedef struct {
 
 /* What scratch depends on beside the sizes. */
 typedef struct {
-    cs_sparc_room local;
-    int positive; /* pairs of a group match */
+    cs_sparc_needs local;
+    int positive; /* duplicates match in the global loss */
     int image_given, text_given, dimage_given, dtext_given;
-} cs_objective_room;
+} cs_objective_needs;
 
 size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D,
-                                      cs_objective_room room, size_t threads);
+                                      cs_objective_needs needs, size_t threads);
 
 cs_status CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                                  const CS_TYPED(cs_objective_input) *in,

@@ -4,11 +4,11 @@
  *   minmax_sparse  shat = (s - min)/(max - min), zero where shat < sigma, divided by the row's sum
  *   minmax         the same without the threshold
  *   softmax        softmax over patches of softmax_scale s
- * Backward, for any dweights (loss/kernels/sparc.h): the row's weighted mean is taken out, the minimum
- * receives minus the row's sum, the maximum and the threshold receive nothing.
+ * Backward, for any dweights (loss/kernels/alignment.h): the row's weighted mean is taken out, the
+ * minimum receives minus the row's sum, the maximum and the threshold receive nothing.
  *
  *   patches (B,P,D) tokens (B,L,D) in; patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
- *   weights (B,L,P) out, 0 where either is not valid    kept (B) out: pairs kept
+ *   weights (B,L,P) out, 0 where either is not valid    kept (B) out: entries of weights kept
  *   dweights (B,L,P) in    dpatches, dtokens written    dsoftmax_scale (B) written
  * Cost per sample 2 LPD FLOP forward, 6 LPD backward (which forms s again), of valid rows only.
  *

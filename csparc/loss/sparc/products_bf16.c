@@ -1,4 +1,5 @@
 /* The products of a sample on operands rounded to bfloat16. */
+#include "base/blocks.h"
 #include "loss/sparc/products.h"
 
 static cs_bf16x2 *
@@ -8,10 +9,9 @@ take(cs_arena *arena, size_t count)
 }
 
 void
-cs_rounded_layout(size_t P, size_t L, size_t D, cs_arena *arena, struct cs_rounded *r)
+cs_bf16_operands_layout(size_t P, size_t L, size_t D, cs_arena *arena, cs_bf16_operands *r)
 {
-    size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
-    size_t widest = lanes < CS_BLOCK ? lanes : CS_BLOCK;
+    size_t lanes = cs_whole_lanes(L), widest = cs_least(lanes, CS_TOKEN_BLOCK);
     size_t tall = cs_bf16x2_count(P) * widest, flat = cs_bf16x2_count(L) * lanes;
     r->patch_rows = take(arena, P * cs_bf16x2_count(D));
     r->patch_stack = take(arena, cs_bf16x2_count(P) * D);
@@ -28,167 +28,181 @@ cs_rounded_layout(size_t P, size_t L, size_t D, cs_arena *arena, struct cs_round
 
 /* Where the rows of a block start in a matrix [P,lanes] of all of them. */
 static cs_bf16x2 *
-rows_of_block(const cs_sample_f32 *x, const cs_block_f32 *block, cs_bf16x2 *all)
+rows_of_block(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block, cs_bf16x2 *all)
 {
-    return all + x->P * block->first / 2;
+    return all + x->rows.P * block->first / 2;
 }
 
-/* The caller's bfloat16 rows serve as they are if they follow each other in whole pairs. */
+/* The caller's bfloat16 rows serve as they are if each starts a cs_bf16x2. */
 static int
-in_pairs(const cs_sample_f32 *x)
+serve_as_they_are(const cs_sample_rows_f32 *rows)
 {
-    return x->patches_in_place && x->D % 2 == 0 && (uintptr_t)x->patch_bits % sizeof(cs_bf16x2) == 0;
+    return rows->patches_in_place && rows->D % 2 == 0 &&
+           (uintptr_t)rows->patch_bits % sizeof(cs_bf16x2) == 0;
 }
 
 static void
-open(const cs_sample_f32 *x)
+open(const cs_sample_operands_f32 *x)
 {
-    struct cs_rounded *r = x->rounded;
+    const cs_sample_rows_f32 *rows = &x->rows;
+    cs_bf16_operands *r = x->bf16;
     r->patches = r->patch_rows;
-    if (x->patch_bits == NULL) {
-        cs_bf16_of_floats(x->P, x->D, x->patches, x->D, r->patch_rows, r->patch_stack);
+    if (rows->patch_bits == NULL) {
+        cs_bf16_of_floats(rows->P, rows->D, rows->patches, rows->D, r->patch_rows, r->patch_stack);
         return;
     }
-    const int serve = in_pairs(x);
-    const uint16_t *start = x->patch_bits + x->first_patch * x->D;
+    const int serve = serve_as_they_are(rows);
+    const uint16_t *start = rows->patch_bits + rows->first_patch * rows->D;
     if (serve)
         r->patches = (const cs_bf16x2 *)(const void *)start;
-    cs_bf16_of_bits(x->patch_rows.count, x->D, x->patch_bits, x->patch_rows.valid,
-                     serve ? NULL : r->patch_rows, r->patch_stack);
+    cs_bf16_of_bits(rows->patch_rows.count, rows->D, rows->patch_bits, rows->patch_rows.valid,
+                    serve ? NULL : r->patch_rows, r->patch_stack);
 }
 
-/* Rows [count,D] both transposed and stacked, for sums over D and for sums over tokens. */
+/* Rows [count,D] of a block both transposed, for sums over D, and stacked, for sums over tokens. */
 static void
-transpose(const cs_sample_f32 *x, const cs_block_f32 *block, const float *rows, cs_bf16x2 *stack)
+transpose(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block, const float *rows,
+          cs_bf16x2 *stack)
 {
-    const struct cs_rounded *r = x->rounded;
-    cs_bf16_of_floats(block->count, x->D, rows, x->D, r->block_rows,
-                       stack + block->first / 2 * x->D);
-    cs_bf16_transpose(block->count, x->D, block->lanes, r->block_rows, r->transposed);
-}
-
-static void
-transpose_tokens(const cs_sample_f32 *x, const cs_block_f32 *block)
-{
-    transpose(x, block, cs_sample_tokens_f32(x, block->first, block->count),
-              x->rounded->token_stack);
+    const cs_bf16_operands *r = x->bf16;
+    const size_t D = x->rows.D;
+    cs_bf16_of_floats(block->count, D, rows, D, r->block_rows, stack + block->first / 2 * D);
+    cs_bf16_transpose(block->count, D, block->lanes, r->block_rows, r->transposed);
 }
 
 static void
-transpose_grouped(const cs_sample_f32 *x, const cs_block_f32 *block, const float *dc)
+transpose_tokens(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block)
 {
-    transpose(x, block, dc + block->first * x->D, x->rounded->grouped_stack);
+    transpose(x, block, cs_sample_tokens_f32(&x->rows, block->first, block->count),
+              x->bf16->token_stack);
 }
 
+/* out [P,lanes] = V times what is transposed. */
 static void
-project(const cs_sample_f32 *x, size_t lanes, float *out)
+project(const cs_sample_operands_f32 *x, size_t lanes, float *out)
 {
-    const size_t K = cs_bf16x2_count(x->D);
-    cs_bf16_term term = {K, x->rounded->patches, K, 1, x->rounded->transposed, lanes};
+    const size_t K = cs_bf16x2_count(x->rows.D);
+    cs_bf16_term term = {K, x->bf16->patches, K, 1, x->bf16->transposed, lanes};
     cs_bf16_result result = {.c = out, .c_row = lanes, .hints = CS_FETCH};
-    cs_bf16_product(x->P, lanes, 1, &term, &result);
-}
-
-/* c [count,D] = (rows +) m' V for m [P,lanes]; m's rows are kept. */
-static void
-times_patches(const cs_sample_f32 *x, const cs_block_f32 *block, const float *m, cs_bf16x2 *kept,
-              const float *rows, float *c)
-{
-    const struct cs_rounded *r = x->rounded;
-    cs_bf16_of_floats(x->P, block->lanes, m, block->lanes, rows_of_block(x, block, kept),
-                       r->stack);
-    cs_bf16_term term = {cs_bf16x2_count(x->P), r->stack, 1, block->lanes, r->patch_stack, x->D};
-    cs_bf16_result result = {c, x->D, NULL, rows, x->D, 0};
-    cs_bf16_product(block->count, x->D, 1, &term, &result);
+    cs_bf16_product(x->rows.P, lanes, 1, &term, &result);
 }
 
 static void
-gather(const cs_sample_f32 *x, const cs_block_f32 *block, float *c)
+project_tokens(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block)
 {
-    times_patches(x, block, block->weights, x->rounded->weights, NULL, c);
+    transpose_tokens(x, block);
+    project(x, block->lanes, block->s);
 }
 
 static void
-match(const cs_sample_f32 *x, const cs_block_f32 *block, const float *c, float *logits)
+project_grouped(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block, const float *dc)
 {
-    const struct cs_rounded *r = x->rounded;
-    const size_t K = cs_bf16x2_count(x->D);
-    if (block->first == 0)
-        cs_bf16_of_floats(x->L, x->D, c, x->D, r->grouped_rows, r->grouped_stack);
-    cs_bf16_term term = {K, r->grouped_rows, K, 1, r->transposed, block->lanes};
-    cs_bf16_result result = {.c = logits + block->first, .c_row = x->lanes};
-    cs_bf16_product(x->L, block->lanes, 1, &term, &result);
+    transpose(x, block, dc + block->first * x->rows.D, x->bf16->grouped_stack);
+    project(x, block->lanes, block->ds);
+}
+
+/* c [count,D] = (rows +) m^T V for m [P,lanes]; m's rows are kept. */
+static void
+times_patches(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block, const float *m,
+              cs_bf16x2 *kept, const float *rows, float *c)
+{
+    const cs_bf16_operands *r = x->bf16;
+    const size_t P = x->rows.P, D = x->rows.D;
+    cs_bf16_of_floats(P, block->lanes, m, block->lanes, rows_of_block(x, block, kept), r->stack);
+    cs_bf16_term term = {cs_bf16x2_count(P), r->stack, 1, block->lanes, r->patch_stack, D};
+    cs_bf16_result result = {c, D, NULL, rows, D, 0};
+    cs_bf16_product(block->count, D, 1, &term, &result);
 }
 
 static void
-dtokens(const cs_sample_f32 *x, const float *dlogits, const float *c, const float *pull, float *out)
+gather(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block, float *c)
 {
-    const struct cs_rounded *r = x->rounded;
-    const size_t L = x->L, D = x->D, reach = cs_sample_reach_f32(x);
-    (void)c; /* match has rounded it */
-    cs_bf16_of_floats(L, x->lanes, dlogits, x->lanes, r->dlogits, r->stack);
-    for (size_t k = 0; k < L; k += reach) {
-        const size_t count = L - k < reach ? L - k : reach;
-        cs_bf16_term term = {cs_bf16x2_count(L), r->stack + k, 1, x->lanes, r->grouped_stack, D};
-        cs_bf16_result result = {out + k * D, D, pull + k, cs_sample_tokens_f32(x, k, count), D, 0};
-        cs_bf16_product(count, D, 1, &term, &result);
+    times_patches(x, block, block->weights, x->bf16->weights, NULL, c);
+}
+
+static void
+match(const cs_sample_operands_f32 *x, const float *c, float *logits)
+{
+    const cs_bf16_operands *r = x->bf16;
+    const cs_sample_rows_f32 *rows = &x->rows;
+    const size_t K = cs_bf16x2_count(rows->D);
+    cs_bf16_of_floats(rows->L, rows->D, c, rows->D, r->grouped_rows, r->grouped_stack);
+    CS_FOR_BLOCKS(first, rows) {
+        const cs_token_block_f32 block = cs_sample_block_f32(x, first);
+        if (rows->width < rows->L) /* the tokens of a single block are still transposed */
+            transpose_tokens(x, &block);
+        cs_bf16_term term = {K, r->grouped_rows, K, 1, r->transposed, block.lanes};
+        cs_bf16_result result = {.c = logits + first, .c_row = rows->lanes};
+        cs_bf16_product(rows->L, block.lanes, 1, &term, &result);
     }
 }
 
+/* c is still in grouped_stack, T in token_stack. */
 static void
-dgrouped(const cs_sample_f32 *x, const float *dlogits, const float *pull, float *c)
+contrast_backward(const cs_sample_operands_f32 *x, const float *dlogits, const float *token_radial,
+                  const float *radial, float *dtokens, float *c)
 {
-    const struct cs_rounded *r = x->rounded;
-    (void)dlogits; /* dtokens has rounded them */
-    cs_bf16_term term = {cs_bf16x2_count(x->L), r->dlogits, x->lanes / 2, 1, r->token_stack, x->D};
-    cs_bf16_result result = {c, x->D, pull, c, x->D, 0};
-    cs_bf16_product(x->L, x->D, 1, &term, &result);
+    const cs_bf16_operands *r = x->bf16;
+    const cs_sample_rows_f32 *rows = &x->rows;
+    const size_t L = rows->L, D = rows->D, lanes = rows->lanes, reach = cs_sample_reach_f32(rows);
+    cs_bf16_of_floats(L, lanes, dlogits, lanes, r->dlogits, r->stack);
+    for (size_t k = 0; k < L; k += reach) {
+        const size_t count = cs_block_length(k, reach, L);
+        const float *tokens = cs_sample_tokens_f32(rows, k, count);
+        cs_bf16_term term = {cs_bf16x2_count(L), r->stack + k, 1, lanes, r->grouped_stack, D};
+        cs_bf16_result result = {dtokens + k * D, D, token_radial + k, tokens, D, 0};
+        cs_bf16_product(count, D, 1, &term, &result);
+    }
+    cs_bf16_term term = {cs_bf16x2_count(L), r->dlogits, lanes / 2, 1, r->token_stack, D};
+    cs_bf16_result result = {c, D, radial, c, D, 0};
+    cs_bf16_product(L, D, 1, &term, &result);
 }
 
 static void
-dtokens_through_weights(const cs_sample_f32 *x, const cs_block_f32 *block, int add, float *out)
+add_token_gradient(const cs_sample_operands_f32 *x, const cs_token_block_f32 *block, int add,
+                   float *dtokens)
 {
-    times_patches(x, block, block->ds, x->rounded->ds, add ? out : NULL, out);
+    times_patches(x, block, block->ds, x->bf16->ds, add ? dtokens : NULL, dtokens);
 }
 
 static void
-dpatches(const cs_sample_f32 *x, int through_weights, const float *dc, cs_result_f32 exact)
+patch_gradient(const cs_sample_operands_f32 *x, int through_weights, const float *dc,
+               cs_result_f32 exact)
 {
-    const struct cs_rounded *r = x->rounded;
-    const size_t D = x->D;
+    const cs_bf16_operands *r = x->bf16;
+    const cs_sample_rows_f32 *rows = &x->rows;
+    const size_t D = rows->D;
     cs_bf16_result result = {exact.c, exact.c_row, exact.e, exact.rows, exact.rows_row,
                              exact.hints};
-    if (!through_weights) /* else transpose_grouped has stacked it */
-        cs_bf16_of_floats(x->L, D, dc, D, NULL, r->grouped_stack);
-    for (size_t first = 0; first < x->L;) {
+    if (!through_weights) /* else project_grouped has stacked it */
+        cs_bf16_of_floats(rows->L, D, dc, D, NULL, r->grouped_stack);
+    for (size_t first = 0; first < rows->L;) {
         cs_bf16_term term[CS_MOST_TERMS];
         size_t terms = 0;
         do {
-            const cs_block_f32 block = cs_sample_block_f32(x, first);
-            const size_t K = cs_bf16x2_count(block.count), a_row = block.lanes / 2, at = first / 2 * D;
-            term[terms++] = (cs_bf16_term){K, rows_of_block(x, &block, r->weights), a_row, 1,
-                                           r->grouped_stack + at, D};
+            const cs_token_block_f32 block = cs_sample_block_f32(x, first);
+            const size_t K = cs_bf16x2_count(block.count), row = block.lanes / 2;
+            term[terms++] = (cs_bf16_term){K, rows_of_block(x, &block, r->weights), row, 1,
+                                           r->grouped_stack + first / 2 * D, D};
             if (through_weights)
-                term[terms++] = (cs_bf16_term){K, rows_of_block(x, &block, r->ds), a_row, 1,
-                                               r->token_stack + at, D};
-            first += x->width;
-        } while (first < x->L && terms + 2 <= CS_MOST_TERMS);
-        cs_bf16_product(x->P, D, terms, term, &result);
+                term[terms++] = (cs_bf16_term){K, rows_of_block(x, &block, r->ds), row, 1,
+                                               r->token_stack + first / 2 * D, D};
+            first += rows->width;
+        } while (first < rows->L && terms + 2 <= CS_MOST_TERMS);
+        cs_bf16_product(rows->P, D, terms, term, &result);
         result.e = NULL;
         result.rows = result.c;
         result.rows_row = D;
     }
 }
 
-const struct cs_sample_products_f32 cs_rounded_products_f32 = {
+const cs_sample_products_f32 cs_sample_products_bf16 = {
     .open = open,
-    .transpose_tokens = transpose_tokens,
-    .transpose_grouped = transpose_grouped,
-    .project = project,
+    .project_tokens = project_tokens,
     .gather = gather,
     .match = match,
-    .dtokens = dtokens,
-    .dgrouped = dgrouped,
-    .dtokens_through_weights = dtokens_through_weights,
-    .dpatches = dpatches,
+    .contrast_backward = contrast_backward,
+    .project_grouped = project_grouped,
+    .add_token_gradient = add_token_gradient,
+    .patch_gradient = patch_gradient,
 };

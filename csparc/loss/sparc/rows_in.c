@@ -1,18 +1,37 @@
-/* The way into a sample: lengths, and rows that cannot be read where they lie. */
+#include "loss/sparc/rows_in.h"
+
+#include "base/blocks.h"
 #include "base/real.h"
 #include "la/norm.h"
 #include "la/rows.h"
-#include "loss/sparc/sample.h"
 
-/* Lengths above this leave too little of a float's range for products of two of them. */
-#define LARGE_NORM sqrt(sqrt(CS_REAL_MAX))
+static cs_real *
+take(cs_arena *arena, size_t count)
+{
+    return cs_arena_take(arena, count * sizeof(cs_real));
+}
+
+void
+CS_TYPED(cs_sample_rows_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
+                                CS_TYPED(cs_sample_rows) *rows)
+{
+    size_t lanes = cs_whole_lanes(L);
+    rows->token_scale = take(arena, lanes);
+    rows->patch_inverse = take(arena, P);
+    rows->token_inverse = take(arena, lanes);
+    rows->packed_tokens = take(arena, cs_least(lanes, CS_TOKEN_BLOCK) * D);
+    rows->patch_bits = NULL;
+    if (packs_patches)
+        rows->packed_patches = take(arena, P * D);
+}
+
 /* The power of two that brings a large x to at most 1; 1 for what is not large, or not finite. */
 static cs_real
 shrink(cs_real x)
 {
-    const cs_real margin = 1024; /* entries below this part of LARGE_NORM make no large vector */
+    const cs_real margin = 1024; /* no D entries below CS_LARGE_NORM / margin make a large vector */
     int exponent = 0;
-    if (!(x > LARGE_NORM / margin && x <= CS_REAL_MAX))
+    if (!(x > CS_LARGE_NORM / margin && x <= CS_REAL_MAX))
         return 1;
     (void)frexp(x, &exponent);
     return ldexp((cs_real)1, -exponent);
@@ -32,9 +51,9 @@ is_run(cs_row_set rows, size_t valid, size_t *first)
     return 1;
 }
 
-/* Lengths of the valid tokens. Returns whether they leave room for products. */
+/* Lengths of the valid tokens. Returns whether products of two of them stay in range. */
 static int
-measure_tokens(CS_TYPED(cs_sample) *sample, const cs_real *tokens, int rescale)
+measure_tokens(CS_TYPED(cs_sample_rows) *sample, const cs_real *tokens, int rescale)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = sample->D, k = 0;
@@ -46,7 +65,7 @@ measure_tokens(CS_TYPED(cs_sample) *sample, const cs_real *tokens, int rescale)
         if (!cs_row_is_valid(sample->token_rows, row))
             continue;
         cs_real length = cs_norm(rows, D, tokens + row * D), scale = rescale ? shrink(length) : 1;
-        fits &= length <= LARGE_NORM;
+        fits &= length <= CS_LARGE_NORM;
         sample->token_scale[k] = scale;
         sample->token_inverse[k] = length <= CS_DEAD_NORM ? 0 : 1 / (length * scale);
         k++;
@@ -59,7 +78,7 @@ measure_tokens(CS_TYPED(cs_sample) *sample, const cs_real *tokens, int rescale)
 }
 
 const cs_real *
-CS_TYPED(cs_sample_tokens)(const CS_TYPED(cs_sample) *sample, size_t first, size_t count)
+CS_TYPED(cs_sample_tokens)(const CS_TYPED(cs_sample_rows) *sample, size_t first, size_t count)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = sample->D, row = sample->first_token;
@@ -87,11 +106,11 @@ largest_entry(size_t D, cs_row_set set, const cs_real *x)
 }
 
 static void
-pack_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches, int rescale)
+pack_patches(CS_TYPED(cs_sample_rows) *sample, const cs_real *patches, int rescale)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = sample->D, p = 0;
-    /* Patches that were widened lie where they are packed: rows only move up. */
+    /* `patches` may be packed_patches itself, widened there from bfloat16: rows only move up. */
     sample->patch_scale = rescale ? shrink(largest_entry(D, sample->patch_rows, patches)) : 1;
     int run = is_run(sample->patch_rows, sample->P, &sample->first_patch);
     sample->patches_in_place = run && sample->patch_scale == 1;
@@ -107,25 +126,41 @@ pack_patches(CS_TYPED(cs_sample) *sample, const cs_real *patches, int rescale)
 
 /* 1/|v| of every patch as scaled: where patches are packed, the caller's may be gone. */
 static int
-measure_patches(CS_TYPED(cs_sample) *sample)
+measure_patches(CS_TYPED(cs_sample_rows) *sample)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     int fits = 1;
     for (size_t p = 0; p < sample->P; p++) {
         cs_real length = cs_norm(rows, sample->D, sample->patches + p * sample->D);
-        fits &= length <= LARGE_NORM;
+        fits &= length <= CS_LARGE_NORM;
         sample->patch_inverse[p] = length <= CS_DEAD_NORM ? 0 : 1 / length;
     }
     return fits;
 }
 
-int
-CS_TYPED(cs_sample_pack)(CS_TYPED(cs_sample) *sample, const cs_real *patches,
-                         const cs_real *tokens, int rescale)
+static void
+set_sizes(size_t D, cs_row_set patch_rows, cs_row_set token_rows,
+          CS_TYPED(cs_sample_rows) *sample)
 {
+    sample->patch_rows = patch_rows;
+    sample->token_rows = token_rows;
+    sample->P = cs_valid_rows(patch_rows);
+    sample->L = cs_valid_rows(token_rows);
+    sample->D = D;
+    sample->lanes = cs_whole_lanes(sample->L);
+    size_t blocks = cs_ceil_divide(sample->lanes, CS_TOKEN_BLOCK);
+    sample->width = cs_ceil_divide(sample->lanes / CS_LANES, blocks) * CS_LANES;
+}
+
+int
+CS_TYPED(cs_sample_rows_open)(size_t D, int unit, cs_row_set patch_rows, const cs_real *patches,
+                              cs_row_set token_rows, const cs_real *tokens, int rescale,
+                              CS_TYPED(cs_sample_rows) *sample)
+{
+    set_sizes(D, patch_rows, token_rows, sample);
     int fits = measure_tokens(sample, tokens, rescale);
     pack_patches(sample, patches, rescale);
-    if (sample->options->cosine)
+    if (unit)
         fits &= measure_patches(sample);
     return fits;
 }

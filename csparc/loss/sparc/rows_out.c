@@ -1,22 +1,23 @@
-/* The way out of a sample: packed rows back to the caller's. */
+#include "loss/sparc/rows_out.h"
+
 #include <string.h>
 
 #include "base/real.h"
 #include "la/rows.h"
-#include "loss/sparc/sample.h"
 
 void
-CS_TYPED(cs_sample_store_weights)(const CS_TYPED(cs_sample) *sample, cs_real *weights)
+CS_TYPED(cs_store_weights)(const CS_TYPED(cs_sample_operands) *x, cs_real *weights)
 {
-    size_t P = sample->patch_rows.count, L = sample->token_rows.count, k = 0;
+    const CS_TYPED(cs_sample_rows) *rows = &x->rows;
+    size_t P = rows->patch_rows.count, L = rows->token_rows.count, k = 0;
     memset(weights, 0, L * P * sizeof(cs_real));
     for (size_t token = 0; token < L; token++) {
-        if (!cs_row_is_valid(sample->token_rows, token))
+        if (!cs_row_is_valid(rows->token_rows, token))
             continue;
-        CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(sample, k - k % sample->width);
+        CS_TYPED(cs_token_block) block = CS_TYPED(cs_sample_block)(x, k - k % rows->width);
         const cs_real *from = block.weights + (k - block.first);
         for (size_t patch = 0; patch < P; patch++) {
-            if (!cs_row_is_valid(sample->patch_rows, patch))
+            if (!cs_row_is_valid(rows->patch_rows, patch))
                 continue;
             weights[token * P + patch] = *from;
             from += block.lanes;
@@ -26,18 +27,18 @@ CS_TYPED(cs_sample_store_weights)(const CS_TYPED(cs_sample) *sample, cs_real *we
 }
 
 cs_real *
-CS_TYPED(cs_sample_patch_target)(const CS_TYPED(cs_sample) *sample, cs_real *dpatches)
+CS_TYPED(cs_patch_target)(const CS_TYPED(cs_sample_rows) *rows, cs_real *dpatches)
 {
-    return dpatches + (sample->patches_in_place ? sample->first_patch * sample->D : 0);
+    return dpatches + (rows->patches_in_place ? rows->first_patch * rows->D : 0);
 }
 
 cs_real *
-CS_TYPED(cs_sample_token_target)(const CS_TYPED(cs_sample) *sample, cs_real *dtokens)
+CS_TYPED(cs_token_target)(const CS_TYPED(cs_sample_rows) *rows, cs_real *dtokens)
 {
-    return dtokens + (sample->tokens_in_place ? sample->first_token * sample->D : 0);
+    return dtokens + (rows->tokens_in_place ? rows->first_token * rows->D : 0);
 }
 
-/* One row that takes no part, or a part that is only the bias. */
+/* A row without a gradient but the bias, if any. */
 static void
 store_bias_row(size_t D, const cs_real *bias, cs_real *row)
 {
@@ -48,7 +49,8 @@ store_bias_row(size_t D, const cs_real *bias, cs_real *row)
 }
 
 /* dx rows from packed rows x scale; `scale` has one entry a packed row, or is one number for all
- * (scale_step 0). The `valid` packed rows lie in dx, none behind its place: the last goes first. */
+ * (scale_step 0). The `valid` packed rows lie in dx itself, each at its place or before it: going
+ * from the last to the first, none is overwritten before it is moved. */
 static void
 store_rows(size_t D, cs_row_set rows, size_t valid, const cs_real *packed, const cs_real *scale,
            size_t scale_step, const cs_real *bias, int bias_everywhere, cs_real *dx)
@@ -71,26 +73,24 @@ store_rows(size_t D, cs_row_set rows, size_t valid, const cs_real *packed, const
 }
 
 void
-CS_TYPED(cs_sample_store_patches)(const CS_TYPED(cs_sample) *sample, const cs_real *bias,
-                                  cs_real *dpatches)
+CS_TYPED(cs_store_patches)(const CS_TYPED(cs_sample_rows) *rows, const cs_real *bias,
+                           cs_real *dpatches)
 {
-    store_rows(sample->D, sample->patch_rows, sample->P,
-               CS_TYPED(cs_sample_patch_target)(sample, dpatches), &sample->patch_scale, 0, bias, 0,
-               dpatches);
+    store_rows(rows->D, rows->patch_rows, rows->P, CS_TYPED(cs_patch_target)(rows, dpatches),
+               &rows->patch_scale, 0, bias, 0, dpatches);
 }
 
 void
-CS_TYPED(cs_sample_store_tokens)(const CS_TYPED(cs_sample) *sample, const cs_real *bias,
-                                 int bias_everywhere, cs_real *dtokens)
+CS_TYPED(cs_store_tokens)(const CS_TYPED(cs_sample_rows) *rows, const cs_real *bias,
+                          int bias_everywhere, cs_real *dtokens)
 {
-    store_rows(sample->D, sample->token_rows, sample->L,
-               CS_TYPED(cs_sample_token_target)(sample, dtokens), sample->token_scale, 1, bias,
-               bias_everywhere, dtokens);
+    store_rows(rows->D, rows->token_rows, rows->L, CS_TYPED(cs_token_target)(rows, dtokens),
+               rows->token_scale, 1, bias, bias_everywhere, dtokens);
 }
 
 void
-CS_TYPED(cs_sample_store_bias)(size_t D, cs_row_set rows, const cs_real *bias,
-                               int bias_everywhere, cs_real *dx)
+CS_TYPED(cs_store_bias)(size_t D, cs_row_set rows, const cs_real *bias, int bias_everywhere,
+                        cs_real *dx)
 {
     for (size_t row = 0; row < rows.count; row++)
         store_bias_row(D, bias_everywhere || cs_row_is_valid(rows, row) ? bias : NULL,

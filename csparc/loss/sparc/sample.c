@@ -4,9 +4,10 @@
 
 #include "base/real.h"
 #include "la/rows.h"
-#include "loss/sparc/products.h"
+#include "loss/kernels/logits.h"
 
-/* Sums of similarities above this likewise. */
+/* The largest sum of similarities, factor of them or gradient by them with which further products
+ * stay in the type's range. */
 #define LARGE_SUM pow(CS_REAL_MAX, (cs_real)0.75)
 
 static cs_real *
@@ -19,16 +20,11 @@ void
 CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
                            CS_TYPED(cs_sample) *sample)
 {
-    size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
-    size_t widest = lanes < CS_BLOCK ? lanes : CS_BLOCK;
-    sample->token_scale = take(arena, lanes);
-    sample->patch_inverse = take(arena, P);
-    sample->token_inverse = take(arena, lanes);
-    sample->transposed = take(arena, D * widest);
-    sample->weights = take(arena, P * lanes);
-    sample->ds = take(arena, P * (widest + lanes));
-    sample->patch_pull = take(arena, P);
-    sample->token_pull = take(arena, lanes);
+    size_t lanes = cs_whole_lanes(L);
+    CS_TYPED(cs_sample_operands_layout)(P, L, D, packs_patches, arena, &sample->operands);
+    sample->products = &CS_TYPED(cs_sample_products_exact);
+    sample->patch_radial = take(arena, P);
+    sample->token_radial = take(arena, lanes);
     sample->state.low = take(arena, lanes);
     sample->state.cut = take(arena, lanes);
     sample->state.divisor = take(arena, lanes);
@@ -37,22 +33,19 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_a
     sample->state.factor = take(arena, lanes);
     sample->state.total = take(arena, lanes);
     sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
-    sample->packed_tokens = take(arena, widest * D);
-    sample->products = &CS_TYPED(cs_exact_products);
-    sample->patch_bits = NULL;
-    if (packs_patches)
-        sample->packed_patches = take(arena, P * D);
 }
 
-/* softmax: the logit of token k is softmax_scale s, with s measured in the caller's units. */
+/* softmax: the logit of token k is softmax_scale s, with s of the vectors as the caller gave them.
+ * */
 static void
 set_factors(CS_TYPED(cs_sample) *sample)
 {
+    const CS_TYPED(cs_sample_rows) *rows = &sample->operands.rows;
     double beta = sample->options->softmax_scale, most = LARGE_SUM;
-    for (size_t k = 0; k < sample->lanes; k++) {
+    for (size_t k = 0; k < rows->lanes; k++) {
         double factor = beta;
         if (!sample->options->cosine)
-            factor = beta / sample->token_scale[k] / sample->patch_scale;
+            factor = beta / rows->token_scale[k] / rows->patch_scale;
         sample->state.factor[k] = (cs_real)fmax(-most, fmin(most, factor));
     }
 }
@@ -72,15 +65,16 @@ state_from(const CS_TYPED(cs_sample) *sample, size_t first)
 
 /* From s of a block to its weights. */
 static void
-normalize(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_block) *block)
+normalize(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_token_block) *block)
 {
-    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
+    const CS_TYPED(cs_alignment_kernels) *kernels = CS_TYPED(cs_alignment_kernels_in_use)();
+    const CS_TYPED(cs_sample_rows) *rows = &sample->operands.rows;
     const cs_align_options *options = sample->options;
     CS_TYPED(cs_lane_state) state = state_from(sample, block->first);
-    size_t P = sample->P;
+    size_t P = rows->P;
     if (options->cosine)
-        kernels->scale_outer(P, block->lanes, sample->patch_inverse,
-                             sample->token_inverse + block->first, block->s);
+        CS_TYPED(cs_logit_kernels_in_use)()->scale_outer(
+            P, block->lanes, rows->patch_inverse, rows->token_inverse + block->first, block->s);
     if (options->normalizer == CS_SOFTMAX) {
         kernels->softmax_forward(P, block->lanes, block->s, state, block->weights);
         return;
@@ -92,64 +86,49 @@ normalize(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_block) *block)
     kernels->minmax_forward(P, block->lanes, (cs_real)sigma, fill, block->s, state, block->weights);
 }
 
-/* The sizes of one sample, and how its tokens are cut into blocks. */
-static void
-set_sizes(size_t D, cs_row_set patch_rows, cs_row_set token_rows, CS_TYPED(cs_sample) *sample)
-{
-    sample->patch_rows = patch_rows;
-    sample->token_rows = token_rows;
-    sample->P = cs_valid_rows(patch_rows);
-    sample->L = cs_valid_rows(token_rows);
-    sample->D = D;
-    size_t units = (sample->L + CS_LANES - 1) / CS_LANES;
-    size_t blocks = (units * CS_LANES + CS_BLOCK - 1) / CS_BLOCK;
-    sample->lanes = units * CS_LANES;
-    sample->width = (units + blocks - 1) / blocks * CS_LANES;
-    sample->s = sample->ds + sample->P * sample->width;
-}
-
 int
 CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set patch_rows,
                          const cs_real *patches, cs_row_set token_rows, const cs_real *tokens,
                          int rescale, CS_TYPED(cs_sample) *sample)
 {
-    set_sizes(D, patch_rows, token_rows, sample);
+    CS_TYPED(cs_sample_operands) *x = &sample->operands;
     sample->options = options;
     sample->rescaled = rescale;
-    int fits = CS_TYPED(cs_sample_pack)(sample, patches, tokens, rescale);
-    sample->products->open(sample);
+    int fits = CS_TYPED(cs_sample_rows_open)(D, options->cosine, patch_rows, patches, token_rows,
+                                             tokens, rescale, &x->rows);
+    x->s = x->ds + x->rows.P * x->rows.width;
+    sample->products->open(x);
     if (options->normalizer == CS_SOFTMAX)
         set_factors(sample);
-    CS_FOR_BLOCKS(first, sample) {
-        CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(sample, first);
-        sample->products->transpose_tokens(sample, &block);
-        sample->products->project(sample, block.lanes, block.s);
+    CS_FOR_BLOCKS(first, &x->rows) {
+        CS_TYPED(cs_token_block) block = CS_TYPED(cs_sample_block)(x, first);
+        sample->products->project_tokens(x, &block);
         normalize(sample, &block);
     }
-    for (size_t k = 0; k < sample->L; k++)
+    for (size_t k = 0; k < x->rows.L; k++)
         fits &= sample->state.divisor[k] <= LARGE_SUM;
     return fits;
 }
 
-/* ds arrives as dL/ds of the cosines; leave it as dL/d(v . t), and in the pulls what the lengths
- * take back. */
+/* ds arrives as dL/ds of the cosines; leave it as dL/d(v . t), and set the radial coefficients. */
 static void
-through_unit_vectors(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_block) *block)
+through_unit_vectors(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_token_block) *block)
 {
-    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
+    const CS_TYPED(cs_logit_kernels) *kernels = CS_TYPED(cs_logit_kernels_in_use)();
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t P = sample->P, lanes = block->lanes;
-    const cs_real *token_inverse = sample->token_inverse + block->first;
-    cs_real *token_pull = sample->token_pull + block->first;
+    const CS_TYPED(cs_sample_rows) *of = &sample->operands.rows;
+    size_t P = of->P, lanes = block->lanes;
+    const cs_real *token_inverse = of->token_inverse + block->first;
+    cs_real *token_radial = sample->token_radial + block->first;
     for (size_t p = 0; p < P; p++) {
-        cs_real inverse = sample->patch_inverse[p];
-        sample->patch_pull[p] -= inverse * inverse * rows->dot(lanes, block->ds + p * lanes,
-                                                               block->s + p * lanes);
+        cs_real inverse = of->patch_inverse[p];
+        cs_real along = rows->dot(lanes, block->ds + p * lanes, block->s + p * lanes);
+        sample->patch_radial[p] -= inverse * inverse * along;
     }
-    kernels->column_dot(P, lanes, block->ds, block->s, token_pull);
-    kernels->scale_outer(P, lanes, sample->patch_inverse, token_inverse, block->ds);
+    kernels->column_dot(P, lanes, block->ds, block->s, token_radial);
+    kernels->scale_outer(P, lanes, of->patch_inverse, token_inverse, block->ds);
     for (size_t k = 0; k < lanes; k++)
-        token_pull[k] *= -token_inverse[k] * token_inverse[k];
+        token_radial[k] *= -token_inverse[k] * token_inverse[k];
 }
 
 /* A softmax of huge logits has huge derivatives where two of them tie. */
@@ -164,21 +143,22 @@ keep_in_range(size_t count, cs_real *ds)
 }
 
 double
-CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_block) *block)
+CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_token_block) *block)
 {
-    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
+    const CS_TYPED(cs_alignment_kernels) *kernels = CS_TYPED(cs_alignment_kernels_in_use)();
+    const CS_TYPED(cs_sample_rows) *rows = &sample->operands.rows;
     const cs_align_options *options = sample->options;
     CS_TYPED(cs_lane_state) state = state_from(sample, block->first);
-    size_t P = sample->P, lanes = block->lanes;
+    size_t P = rows->P, lanes = block->lanes;
     double dsoftmax_scale = 0;
     if (block->first == 0) {
-        memset(sample->patch_pull, 0, P * sizeof(cs_real));
-        memset(sample->token_pull, 0, sample->lanes * sizeof(cs_real));
+        memset(sample->patch_radial, 0, P * sizeof(cs_real));
+        memset(sample->token_radial, 0, rows->lanes * sizeof(cs_real));
     }
     if (options->normalizer == CS_SOFTMAX) {
         kernels->softmax_backward(P, lanes, block->s, state, block->weights, block->ds, block->ds);
         for (size_t k = 0; k < block->count; k++) {
-            double scale = (double)sample->token_scale[block->first + k] * sample->patch_scale;
+            double scale = (double)rows->token_scale[block->first + k] * rows->patch_scale;
             dsoftmax_scale += (double)state.total[k] / (options->cosine ? 1 : scale);
         }
     } else {
@@ -193,24 +173,27 @@ CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_bloc
 
 void
 CS_TYPED(cs_sample_token_gradient)(const CS_TYPED(cs_sample) *sample,
-                                   const CS_TYPED(cs_block) *block, int add, cs_real *dtokens)
+                                   const CS_TYPED(cs_token_block) *block, int add,
+                                   cs_real *dtokens)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    size_t D = sample->D;
+    const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
+    const CS_TYPED(cs_sample_rows) *rows = &sample->operands.rows;
+    size_t D = rows->D;
     cs_real *to = dtokens + block->first * D;
-    sample->products->dtokens_through_weights(sample, block, add, to);
+    sample->products->add_token_gradient(&sample->operands, block, add, to);
     if (!sample->options->cosine)
         return;
-    const cs_real *tokens = CS_TYPED(cs_sample_tokens)(sample, block->first, block->count);
+    const cs_real *tokens = CS_TYPED(cs_sample_tokens)(rows, block->first, block->count);
     for (size_t k = 0; k < block->count; k++)
-        rows->scale_add(D, sample->token_pull[block->first + k], tokens + k * D, 1, to + k * D);
+        kernels->scale_add(D, sample->token_radial[block->first + k], tokens + k * D, 1,
+                           to + k * D);
 }
 
 int64_t
 CS_TYPED(cs_sample_kept)(const CS_TYPED(cs_sample) *sample)
 {
     int64_t kept = 0;
-    for (size_t k = 0; k < sample->L; k++)
+    for (size_t k = 0; k < sample->operands.rows.L; k++)
         kept += (int64_t)sample->state.kept[k];
     return kept;
 }

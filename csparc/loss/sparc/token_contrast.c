@@ -3,99 +3,92 @@
 #include "base/real.h"
 #include "la/norm.h"
 #include "la/rows.h"
-#include "loss/sparc/products.h"
-
-/* Lengths above this: see cs_sample_open's rescale. */
-#define LARGE_NORM sqrt(sqrt(CS_REAL_MAX))
 
 enum { LINE = 64 / sizeof(cs_real) };
 
 void
 CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena, CS_TYPED(cs_grouped) *w)
 {
-    size_t lanes = (L + CS_LANES - 1) / CS_LANES * CS_LANES;
-    cs_real **vectors[] = {&w->inverse, &w->pull, &w->token_pull,
-                           &w->row_factor, &w->dmatching};
-    w->room = cs_arena_take(arena, (L * D + LINE) * sizeof(cs_real));
+    size_t lanes = cs_whole_lanes(L);
+    cs_real **vectors[] = {&w->inverse, &w->radial, &w->token_radial, &w->row_factor,
+                           &w->dmatching};
+    w->memory = cs_arena_take(arena, (L * D + LINE) * sizeof(cs_real));
     w->logits = cs_arena_take(arena, L * lanes * sizeof(cs_real));
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
         *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
     CS_TYPED(cs_square_layout)(lanes, arena, &w->square);
 }
 
-/* c = a V and 1/|c|. Returns whether the lengths leave room for products. */
 int
-CS_TYPED(cs_group)(const CS_TYPED(cs_sample) *x, CS_TYPED(cs_grouped) *w)
+CS_TYPED(cs_gather_patches)(const CS_TYPED(cs_sample) *sample, CS_TYPED(cs_grouped) *w)
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
-    size_t D = x->D;
+    const CS_TYPED(cs_sample_operands) *x = &sample->operands;
+    size_t D = x->rows.D;
     int fits = 1;
-    /* In step with the tokens, whose rows enter the same products (la/tile_loops.h). */
-    w->rows = w->room + (uintptr_t)x->caller_tokens / sizeof(cs_real) % LINE;
-    CS_FOR_BLOCKS(first, x) {
-        CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
-        x->products->gather(x, &block, w->rows + first * D);
+    /* As far from the start of a cache line as the tokens, whose rows enter the same products. */
+    w->rows = w->memory + (uintptr_t)x->rows.caller_tokens / sizeof(cs_real) % LINE;
+    CS_FOR_BLOCKS(first, &x->rows) {
+        CS_TYPED(cs_token_block) block = CS_TYPED(cs_sample_block)(x, first);
+        sample->products->gather(x, &block, w->rows + first * D);
     }
-    for (size_t j = 0; j < x->L; j++) {
+    for (size_t j = 0; j < x->rows.L; j++) {
         cs_real length = cs_norm(kernels, D, w->rows + j * D);
-        fits &= length <= LARGE_NORM;
+        fits &= length <= CS_LARGE_NORM;
         w->inverse[j] = length <= CS_DEAD_NORM ? 0 : 1 / length;
     }
     return fits;
 }
 
-/* U, of unit vectors. */
-static void
-form_logits(const CS_TYPED(cs_sample) *x, cs_real logit_scale, CS_TYPED(cs_grouped) *w)
-{
-    const CS_TYPED(cs_loss_kernels) *kernels = CS_TYPED(cs_loss_kernels_in_use)();
-    CS_FOR_BLOCKS(first, x) {
-        CS_TYPED(cs_block) block = CS_TYPED(cs_sample_block)(x, first);
-        if (x->width < x->L) /* a single block is still transposed */
-            x->products->transpose_tokens(x, &block);
-        x->products->match(x, &block, w->rows, w->logits);
-    }
-    for (size_t j = 0; j < x->L; j++)
-        w->row_factor[j] = logit_scale * w->inverse[j];
-    kernels->scale_outer(x->L, x->lanes, w->row_factor, x->token_inverse, w->logits);
-}
-
 double
-CS_TYPED(cs_matching_loss)(const CS_TYPED(cs_sample) *x, cs_real logit_scale,
-                           CS_TYPED(cs_grouped) *w)
+CS_TYPED(cs_token_contrast)(const CS_TYPED(cs_sample) *sample, cs_real logit_scale,
+                            CS_TYPED(cs_grouped) *w)
 {
-    form_logits(x, logit_scale, w);
-    return CS_TYPED(cs_square_loss)(x->L, x->lanes, w->logits, &w->square);
+    const CS_TYPED(cs_sample_rows) *rows = &sample->operands.rows;
+    sample->products->match(&sample->operands, w->rows, w->logits);
+    for (size_t j = 0; j < rows->L; j++)
+        w->row_factor[j] = logit_scale * w->inverse[j];
+    CS_TYPED(cs_logit_kernels_in_use)()->scale_outer(rows->L, rows->lanes, w->row_factor,
+                                                     rows->token_inverse, w->logits);
+    return CS_TYPED(cs_square_loss)(rows->L, rows->lanes, w->logits, &w->square);
 }
 
-/* logits = G logit_scale / (|c_j| |t_k|), the pulls of c and t, and as result sum G o U, which is
- * logit_scale dL/dlogit_scale. */
+/* logits = G logit_scale / (|c_j| |t_k|), the radial coefficients of c and t, and as result
+ * sum G o U, which is logit_scale dL/dlogit_scale. */
 static double
-logits_gradient(const CS_TYPED(cs_sample) *x, cs_real weight, CS_TYPED(cs_grouped) *w)
+logits_gradient(const CS_TYPED(cs_sample_rows) *rows, cs_real weight, CS_TYPED(cs_grouped) *w)
 {
     const CS_TYPED(cs_square) *square = &w->square;
     double total = 0;
-    for (size_t j = 0; j < x->L; j++)
-        w->dmatching[j] = -weight * (square->row_share[j] + square->column_share[j]);
-    CS_TYPED(cs_matching) matching = {square->matching,   w->dmatching,  square->row_lse,
-                                      square->column_lse, w->row_factor, x->token_inverse,
-                                      w->logits,          w->pull,       w->token_pull};
-    CS_TYPED(cs_loss_kernels_in_use)()->matching_gradient(x->L, x->lanes, weight, &matching);
-    for (size_t j = 0; j < x->L; j++) {
-        total += (double)w->pull[j];
-        w->pull[j] *= -w->inverse[j] * w->inverse[j];
+    for (size_t j = 0; j < rows->L; j++)
+        w->dmatching[j] = -weight * (square->rows.share[j] + square->columns.share[j]);
+    CS_TYPED(cs_matching) matching = {
+        .matching = square->matching,
+        .dmatching = w->dmatching,
+        .row_lse = square->rows.lse,
+        .column_lse = square->columns.lse,
+        .row_factor = w->row_factor,
+        .column_factor = rows->token_inverse,
+        .u = w->logits,
+        .row_along = w->radial, /* until they are scaled below */
+        .column_along = w->token_radial,
+    };
+    CS_TYPED(cs_logit_kernels_in_use)()->matching_gradient(rows->L, rows->lanes, weight, &matching);
+    for (size_t j = 0; j < rows->L; j++) {
+        total += (double)w->radial[j];
+        w->radial[j] *= -w->inverse[j] * w->inverse[j];
     }
-    for (size_t k = 0; k < x->lanes; k++)
-        w->token_pull[k] *= -x->token_inverse[k] * x->token_inverse[k];
+    for (size_t k = 0; k < rows->lanes; k++)
+        w->token_radial[k] *= -rows->token_inverse[k] * rows->token_inverse[k];
     return total;
 }
 
 double
-CS_TYPED(cs_matching_backward)(const CS_TYPED(cs_sample) *x, cs_real weight, cs_real *dtokens,
-                               CS_TYPED(cs_grouped) *w)
+CS_TYPED(cs_token_contrast_backward)(const CS_TYPED(cs_sample) *sample, cs_real weight,
+                                     cs_real *dtokens, CS_TYPED(cs_grouped) *w)
 {
-    double total = logits_gradient(x, weight, w);
-    x->products->dtokens(x, w->logits, w->rows, w->token_pull, dtokens);
-    x->products->dgrouped(x, w->logits, w->pull, w->rows);
+    double total = logits_gradient(&sample->operands.rows, weight, w);
+    sample->products->contrast_backward(&sample->operands, w->logits, w->token_radial, w->radial,
+                                        dtokens, w->rows);
     return total;
 }

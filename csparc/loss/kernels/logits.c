@@ -1,7 +1,6 @@
-#include "loss/kernels/sparc.h"
+#include "loss/kernels/logits.h"
 
 #include "base/isa.h"
-#include "loss/kernels/alignment.h"
 #include "loss/kernels/lanes.h"
 
 /* Entries of a row, CS_LANES at a time. */
@@ -95,12 +94,8 @@ column_dot(size_t R, size_t C, const cs_real *x, const cs_real *y, cs_real *sum)
     }
 }
 
-extern const CS_TYPED(cs_loss_kernels) CS_KERNEL(cs_loss_kernels_of);
-const CS_TYPED(cs_loss_kernels) CS_KERNEL(cs_loss_kernels_of) = {
-    .minmax_forward = minmax_forward,
-    .minmax_backward = minmax_backward,
-    .softmax_forward = softmax_forward,
-    .softmax_backward = softmax_backward,
+extern const CS_TYPED(cs_logit_kernels) CS_KERNEL(cs_logit_kernels_of);
+const CS_TYPED(cs_logit_kernels) CS_KERNEL(cs_logit_kernels_of) = {
     .tile_states = tile_states,
     .tile_gradient = tile_gradient,
     .matching_gradient = matching_gradient,

@@ -1,0 +1,43 @@
+/* Unit vectors and the way back through them.
+ *
+ *   u = x / |x|        dx = (du - <u, du> u) / |x|
+ *
+ * The Jacobian of x / |x| takes out of a gradient what lies along x. A dead vector (la/norm.h) has
+ * u = 0 and dx = 0; its length is handed on as 0.
+ */
+#ifndef CS_UNIT_VECTOR_H
+#define CS_UNIT_VECTOR_H
+
+#include "base/real.h"
+#include "la/norm.h"
+
+/* u [D], which may be x itself. Returns |x|, 0 for a dead vector. 3D FLOP. */
+static inline cs_real
+cs_unit_forward(const CS_TYPED(cs_row_kernels) *rows, size_t D, const cs_real *x, cs_real *u)
+{
+    cs_real norm = cs_live_norm(rows, D, x);
+    rows->scale_add(D, cs_inverse_norm(norm), x, 0, u);
+    return norm;
+}
+
+/* dx [D], which may be du itself. 5D FLOP. */
+static inline void
+cs_unit_backward(const CS_TYPED(cs_row_kernels) *rows, size_t D, const cs_real *u, cs_real norm,
+                 const cs_real *du, cs_real *dx)
+{
+    cs_real inverse = cs_inverse_norm(norm), along = rows->dot(D, u, du);
+    rows->scale_add(D, inverse, du, 0, dx);
+    rows->scale_add(D, -inverse * along, u, 1, dx);
+}
+
+/* dx = factor (d - along v): the same where the caller has formed <u, du> itself. v is u and along
+ * <u, du>, or v is x and along <u, du> / |x|. dx may be d. 3D FLOP. */
+static inline void
+cs_unit_backward_along(size_t D, cs_real factor, cs_real along, const cs_real *v, const cs_real *d,
+                       cs_real *dx)
+{
+    for (size_t i = 0; i < D; i++)
+        dx[i] = factor * (d[i] - along * v[i]);
+}
+
+#endif

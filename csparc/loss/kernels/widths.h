@@ -1,0 +1,22 @@
+/* The widths that the kernels of the losses are compiled for, which say how their arrays are padded
+ * and cut. */
+#ifndef CS_KERNEL_WIDTHS_H
+#define CS_KERNEL_WIDTHS_H
+
+#include <stddef.h>
+
+/* Lanes of the vectors (loss/kernels/lanes.h), to whose whole number rows of matrices are padded.
+ * */
+enum { CS_LANES = 8 };
+
+static inline size_t
+cs_whole_lanes(size_t n)
+{
+    return (n + CS_LANES - 1) / CS_LANES * CS_LANES;
+}
+
+/* Columns that rows are gathered and scattered by, and the most samples gathered from at once
+ * (loss/kernels/argmax.h). */
+enum { CS_CHUNK = 32, CS_GATHERED = 4 };
+
+#endif
