@@ -14,27 +14,23 @@
  * Local letters (image height, caption count, ...) are declared by the header that uses them.
  *
  * Words, each with one meaning:
- *   pair       an image and a caption. The pairs (i,i) of a batch match; a loss over all pairs
- *   scores
- *              every image i with every caption j.
- *   sample     one of the B images with its caption, where no other enters.
- *   group      the pairs of a batch with the same id: duplicates (loss/entropy/same_group.h).
- *   drop group the consecutive samples of a batch among which FILIP chooses keys
- *   (loss/filip/filip.h). grouped vector  c_k = sum_p a_pk v_p of token k over the patches:
- *   equation 5.
+ *   pair     an image and a caption. The pairs (i,i) of a batch match; a loss over all pairs scores
+ *            every image i with every caption j.
+ *   sample   one of the B images with its caption, where no other enters.
+ *   group    the pairs of a batch with the same id: duplicates (loss/entropy/same_group.h).
+ *   drop group       consecutive samples, among which FILIP chooses keys (loss/filip/filip.h).
+ *   grouped vector   sum_p a_pk v_p of token k over the patches: equation 5 and nothing else.
  *   objective  the weighted sum of a global and a local loss (loss/sparc/objective.h).
- *   block      consecutive rows, samples or tokens that one unit of work takes. In base/rng.h
- *   alone,
- *              the numbers drawn at once.
- *   owner      the part of a batch's captions, or samples, whose sums one thread forms at a time
- *              (loss/entropy/tiling.h).
- *   dead       a vector too short to have a direction: its unit vector and its gradient are 0
- *              (la/norm.h).
- *   along, radial  What the length of x takes out of a gradient g by x / |x|: along = <g, x> / |x|
- *   is
- *              the sum of g times cosines, radial = -along / |x|^2 the coefficient with which x is
- *              added: dx = g / |x| + radial x.
- *   scratch    memory of the caller's that holds nothing before or after a call.
+ *   block    consecutive rows, samples or tokens that one unit of work takes. Only in base/rng.h it
+ *            is what one evaluation of the generator gives, as the literature has it.
+ *   owner    the captions, or samples, of a batch whose sums one thread forms at a time
+ *            (loss/entropy/tiling.h).
+ *   dead     a vector too short to have a direction: its unit vector and its gradient are 0
+ *            (la/norm.h).
+ *   along, radial   For a loss that sees x only as x / |x|, with g its gradient by x / |x|:
+ *            dx = g / |x| + radial x,  radial = -along / |x|^2,  along = <g, x / |x|>. Where the
+ *            loss sees cosines, along is the sum of their gradients times the cosines.
+ *   scratch  memory of the caller's that holds nothing before a call and nothing after it.
  *
  * Conventions
  *   - Arrays are row-major and contiguous; a view inside the core is a pointer and its strides.
@@ -43,11 +39,11 @@
  *   - Parameter gradients are added to (+=), activation gradients are written (=).
  *   - Nothing allocates, prints or exits: the caller owns every buffer. A function that needs
  *     scratch has a size function beside it.
- *   - What is chosen once, when the module is loaded, is the only state kept: the instruction set
- *     (base/cpu.h), BLIS's context (la/blis_context.h), the products of bfloat16
- *     (la/bf16_product.h); besides, the number of threads (base/threads.h) and the count of
- *     arithmetic (base/count.h), which change no result.
- *   - What Python calls returns cs_status where it can fail. Input is validated once, at the edge
+ *   - The only state is what is chosen when the module is loaded, the instruction set (base/cpu.h),
+ *     BLIS's context (la/blis_context.h) and what multiplies bfloat16 (la/bf16_product.h), and what
+ *     changes no result, the number of threads (base/threads.h) and the count of arithmetic
+ *     (base/count.h).
+ *   - What Python calls, and can fail, returns cs_status. Input is validated once, at the edge
  *     (py/bind.c), against the signature; the core trusts it.
  *   - Loops are parallel over outputs, never over a reduction, and work is cut into blocks by the
  *     shape alone: the same bits for any number of threads.

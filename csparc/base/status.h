@@ -1,5 +1,5 @@
-/* What every external function returns. CS_OK is 0; the texts and the exceptions they become live
- * in status.def. */
+/* What a function that can fail returns. CS_OK is 0; status.def has the texts and the exceptions of
+ * Python that the others become. */
 #ifndef CS_STATUS_H
 #define CS_STATUS_H
 

@@ -65,9 +65,9 @@ most_taps(size_t inputs, size_t outputs)
     return (size_t)ceil(WIDEST * (scale < 1 ? 1 : scale)) * 2 + 1;
 }
 
-/* `room` holds doubles for one list of taps. */
+/* The weights of one axis before they are rounded go, one output at a time, to `tap` [most]. */
 static void
-fill_axis(size_t inputs, size_t outputs, int bilinear, axis *out, double *room)
+fill_axis(size_t inputs, size_t outputs, int bilinear, axis *out, double *tap)
 {
     double scale = (double)inputs / (double)outputs, stretch = scale < 1 ? 1 : scale;
     double support = (bilinear ? 1 : WIDEST) * stretch, inverse = 1 / stretch;
@@ -78,11 +78,11 @@ fill_axis(size_t inputs, size_t outputs, int bilinear, axis *out, double *room)
         size_t last = (size_t)high > inputs ? inputs : (size_t)high;
         for (size_t i = first; i < last; i++) {
             double place = ((double)i - centre + 0.5) * inverse;
-            room[i - first] = bilinear ? linear(place) : bicubic(place);
-            sum += room[i - first];
+            tap[i - first] = bilinear ? linear(place) : bicubic(place);
+            sum += tap[i - first];
         }
         for (size_t i = 0; i < last - first; i++) {
-            double weight = (sum != 0 ? room[i] / sum : room[i]) * (1 << CS_WEIGHT_BITS);
+            double weight = (sum != 0 ? tap[i] / sum : tap[i]) * (1 << CS_WEIGHT_BITS);
             out->weights[o * out->most + i] = (int32_t)(weight < 0 ? weight - 0.5 : weight + 0.5);
         }
         out->first[o] = first;
@@ -194,11 +194,11 @@ cs_resize(size_t Y, size_t X, size_t H, size_t W, const uint8_t *x, cs_crop crop
     size_t width = (size_t)crop.width, height = (size_t)crop.height;
     char *free = scratch;
     axis across = carve_axis(&free, width, W), down = carve_axis(&free, height, H);
-    double *room = carve(&free, (across.most + down.most) * sizeof(double));
+    double *tap = carve(&free, (across.most + down.most) * sizeof(double));
     uint8_t *columns = carve(&free, 3 * width * BLOCK), *weighed = carve(&free, 3 * W * BLOCK);
     uint8_t *narrow = carve(&free, 3 * W * height);
-    fill_axis(width, W, bilinear, &across, room);
-    fill_axis(height, H, bilinear, &down, room);
+    fill_axis(width, W, bilinear, &across, tap);
+    fill_axis(height, H, bilinear, &down, tap);
 
     cs_weigh_rows *weigh = weigh_rows();
     const uint8_t *corner = x + 3 * ((size_t)crop.top * X + (size_t)crop.left);

@@ -6,7 +6,7 @@
  *
  * Letters here: N scenes, K objects a scene at most, F columns of an object's record
  * (CS_SCENE_COLUMNS), R entries of the rules (CS_SCENE_RULES), C colours of the palette, M allowed
- * pairs, H x W pixels.
+ * combinations of colour and shape, H x W pixels.
  * Units: lengths 1/64 pixel, angles 1/65536 radian, gain 1/256; x to the right, y down, pixel
  * (row, column) has its centre at ((column + 1/2) 64, (row + 1/2) 64). */
 #ifndef CS_SCENE_H
@@ -60,15 +60,15 @@ typedef struct {
  * a hash of it names the scene's class. Streams with disjoint classes cannot share a key. */
 #define CS_SCENE_CLASSES 16
 
-/* Draw the objects. pairs [M,2]: the (colour, shape) pairs that may occur, equally often. A draw is
- * rejected and made again while its class is not the stream's, an object shows fewer than 12 pixels
- * or less than half of its own, or shapes are too few.
+/* Draw the objects. allowed [M,2]: the combinations (colour, shape) that may occur, equally often.
+ * A draw is rejected and made again while its class is not the stream's, an object shows fewer than
+ * 12 pixels or less than half of its own, or shapes are too few.
  * out: objects [N,K,F], background [N] (grey level). scratch: cs_scene_scratch bytes a thread.
- * CS_EVALUE: rules out of range or never met; CS_EINDEX: no such pair or index < 0; CS_ESHAPE: R, F
- * or K. */
+ * CS_EVALUE: rules out of range or never met; CS_EINDEX: no such shape or index < 0; CS_ESHAPE: R,
+ * F or K. */
 cs_status cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed,
                         uint64_t stream, const int64_t *index, const int32_t *rules,
-                        const uint8_t *pairs, int32_t *objects, uint8_t *background,
+                        const uint8_t *allowed, int32_t *objects, uint8_t *background,
                         size_t threads, uint8_t *scratch);
 
 /* Paint the objects, the first one lowest: opacity clip(1/2 - signed distance in pixels, 0, 1).

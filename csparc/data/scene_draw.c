@@ -37,7 +37,7 @@ place(cs_rng *rng, const cs_scene_rules *rules, uint32_t cell, int32_t radius)
 }
 
 static size_t
-draw_objects(cs_rng *rng, const cs_scene_rules *rules, size_t M, const uint8_t *pairs,
+draw_objects(cs_rng *rng, const cs_scene_rules *rules, size_t M, const uint8_t *allowed,
              cs_scene_object *objects)
 {
     uint8_t taken[MOST_CELLS] = {0};
@@ -45,8 +45,8 @@ draw_objects(cs_rng *rng, const cs_scene_rules *rules, size_t M, const uint8_t *
     size_t count = (size_t)between(rng, rules->min_objects, rules->max_objects);
     for (size_t k = 0; k < count; k++) {
         cs_scene_object *object = &objects[k];
-        const uint8_t *pair = &pairs[2 * cs_rng_below(rng, (uint32_t)M)];
-        *object = (cs_scene_object){.colour = pair[0], .shape = pair[1]};
+        const uint8_t *drawn = &allowed[2 * cs_rng_below(rng, (uint32_t)M)];
+        *object = (cs_scene_object){.colour = drawn[0], .shape = drawn[1]};
         object->size = between(rng, 0, rules->sizes - 1);
         object->texture = between(rng, 0, rules->textures - 1);
         object->radius =
@@ -146,14 +146,14 @@ visible(const cs_scene_rules *rules, cs_scene_object *objects, size_t count, uin
 /* Objects beyond the scene's count are absent; all are when no attempt met the rules. */
 static void
 draw_scene(const cs_scene_rules *rules, size_t K, size_t M, uint64_t seed, uint64_t stream,
-           uint64_t index, const uint8_t *pairs, cs_scene_object *objects, uint8_t *background,
+           uint64_t index, const uint8_t *allowed, cs_scene_object *objects, uint8_t *background,
            uint8_t *scratch)
 {
     size_t count = 0;
     for (uint64_t attempt = 0; count == 0 && attempt < ATTEMPTS; attempt++) {
         cs_rng rng;
         cs_rng_start(&rng, seed, stream, (index * ATTEMPTS + attempt) * BLOCKS_PER_ATTEMPT);
-        count = draw_objects(&rng, rules, M, pairs, objects);
+        count = draw_objects(&rng, rules, M, allowed, objects);
         int32_t class = key_class(rules, objects, count);
         *background = (uint8_t)between(&rng, 24, 88);
         if (class < rules->class_low || class >= rules->class_high ||
@@ -194,7 +194,7 @@ check_rules(const cs_scene_rules *rules, size_t K)
 
 cs_status
 cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, uint64_t stream,
-              const int64_t *index, const int32_t *rules, const uint8_t *pairs, int32_t *objects,
+              const int64_t *index, const int32_t *rules, const uint8_t *allowed, int32_t *objects,
               uint8_t *background, size_t threads, uint8_t *scratch)
 {
     if (F != CS_SCENE_COLUMNS || R != CS_SCENE_RULES || M < 1)
@@ -202,7 +202,7 @@ cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, u
     const cs_scene_rules *table = (const cs_scene_rules *)rules;
     CS_TRY(check_rules(table, K));
     for (size_t m = 0; m < M; m++)
-        if (pairs[2 * m + 1] >= CS_SHAPE_COUNT)
+        if (allowed[2 * m + 1] >= CS_SHAPE_COUNT)
             return CS_EINDEX;
     for (size_t i = 0; i < N; i++)
         if (index[i] < 0)
@@ -212,7 +212,7 @@ cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, u
     if (N == 1) /* callers that take scenes singly bring their own threads */
         threads = 1;
     CS_EACH_DYNAMIC(i, thread, N, threads,
-                    draw_scene(table, K, M, seed, stream, (uint64_t)index[i], pairs, &all[K * i],
+                    draw_scene(table, K, M, seed, stream, (uint64_t)index[i], allowed, &all[K * i],
                                &background[i], scratch + thread * bytes));
     for (size_t i = 0; i < N; i++)
         if (all[K * i].shape < 0)

@@ -1,4 +1,4 @@
-/* Coverage of one object over the pixels of an image; shared by the scene's draw and render. */
+/* How much of each pixel one object covers; what drawing and rendering of scenes share. */
 #ifndef CS_SCENE_SHAPE_H
 #define CS_SCENE_SHAPE_H
 
@@ -12,7 +12,8 @@ typedef struct {
     int32_t x0, y0, x1, y1;
 } cs_scene_bounds;
 
-/* Whether the record can be drawn: shape, size and place in the ranges the arithmetic holds for. */
+/* Whether the record can be drawn: its shape is known, and size and place are in the ranges in
+ * which the arithmetic does not overflow. */
 int cs_scene_object_valid(const cs_scene_object *object);
 
 /* The distance from the centre beyond which no shape of this radius reaches. */

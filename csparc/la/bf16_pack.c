@@ -130,8 +130,8 @@ CS_SIMD(cs_floats_of_bf16)(size_t N, const uint16_t *x, float *y)
         store_words(y + n, load_shorts(x + n, N - n) << 16, N - n);
 }
 
-/* `vecs` vectors of columns, which stay in registers from the first row to the last; `left` columns
- * of the row are left. */
+/* `vecs` vectors of columns, which stay in registers from the first row to the last. `left` columns
+ * remain of the row, maybe fewer than the vectors hold. */
 INLINE void
 add_columns(size_t vecs, size_t left, size_t N, size_t D, float a, const uint16_t *x, float *y)
 {

@@ -34,7 +34,7 @@ CS_TYPED(cs_gemm)(size_t M, size_t N, size_t K, cs_real alpha,
 }
 
 /* Rows (or columns) of a block: eight blocks when there is that much, each long enough for BLIS's
- * register tiles and no longer than its cache blocks like. */
+ * register tiles and no longer than suits its cache blocks. */
 static size_t
 block_length(size_t extent)
 {
@@ -43,8 +43,7 @@ block_length(size_t extent)
     return length < SHORTEST ? SHORTEST : length > LONGEST ? LONGEST : length;
 }
 
-/* A product whose result is cut into blocks of m rows by n columns, `across` of them side by side.
- * */
+/* A product whose result is cut into blocks of m rows by n columns, `across` of them in a row. */
 typedef struct {
     size_t M, N, K, m, n, across;
     cs_real alpha, beta;

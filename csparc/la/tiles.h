@@ -11,7 +11,8 @@
  * evenly, so that a size one above a tile does not cost a tile more. Every sum starts from `rows`
  * and runs over k in order, whatever the tile, so that a product added to the one before it gives
  * the bits of one product with both terms: bits depend on the instruction set alone. Nothing
- * outside the operands is read or written. double: the same through la/gemm.h.
+ * outside the operands is read or written.
+ * double: the same through la/gemm.h.
  *
  * On the calling thread. 2MNK FLOP a term.
  */

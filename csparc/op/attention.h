@@ -9,8 +9,8 @@
  *   dq_t = sum_s ds[t,s] k_s      dk_s = sum_t ds[t,s] q_t
  *
  * Row t sees the rows s of its sequence with valid[s] != 0 (all if NULL) and, if causal, s <= t. A
- * row that sees none gives y = 0, lse = -infinity, and no gradient. What nobody sees gets gradient
- * 0 in k and v; what it holds must be finite.
+ * row that sees none gives y = 0, lse = -infinity, and no gradient. A row that no row sees gets
+ * gradient 0 in k and v; what it holds must be finite all the same.
  *
  *   qkv (N,3C) in, kept    offsets (B+1) in, kept: from 0 to N, not falling
  *   valid (N) in or NULL, kept    y (N,C) out, kept

@@ -12,7 +12,8 @@
 /* Rows a thread takes at a time: eight tiles, whose inputs and outputs stay in cache. */
 enum { ROW_BLOCK = 112 };
 
-/* The tile kernels read the weight in place: it must stay in a core's second-level cache. */
+/* Entries of the largest weight that runs on the tile kernels, which read it in place: it must stay
+ * in a core's second-level cache. */
 enum { LARGEST_TILED = 768 * 192 };
 
 static int
@@ -85,7 +86,7 @@ typedef struct {
     size_t G, length;
 } row_cut;
 
-/* A large weight gives every thread work by itself and is not cut. */
+/* A large weight has work for all threads in one product, without such a cut. */
 static row_cut
 cut_rows(size_t N, size_t area)
 {

@@ -12,8 +12,8 @@ check(size_t Y, size_t X, size_t P, size_t E, size_t p)
     return CS_OK;
 }
 
-/* Where, among the patches, the p entries of image row `row` (of 3Y) lie that fall in grid column
- * j. */
+/* Offset, among the patches of an image, of the p entries that its row `row`, of 3Y over all
+ * channels, has in column j of the grid of patches. */
 static size_t
 run_offset(size_t Y, size_t X, size_t p, size_t row, size_t j)
 {

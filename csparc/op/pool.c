@@ -16,8 +16,9 @@ share(size_t T, const uint8_t *valid)
     return count > 0 ? 1 / (cs_real)count : 0;
 }
 
-/* Up to here rows of a run are added together, in registers. Longer ones go one by one: the CPU
- * fetches memory ahead only as it is read in order (35 GB/s a core instead of 11). */
+/* Rows up to this width are added several at a time, with the sums in registers. Wider ones are
+ * added one by one: the processor fetches ahead only memory that is read in order (35 GB/s a core
+ * instead of 11). */
 enum { SHORT = 64 };
 
 static void

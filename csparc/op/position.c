@@ -21,7 +21,7 @@ CS_TYPED(cs_position_forward)(size_t B, size_t T, size_t C, const cs_real *x,
     return CS_OK;
 }
 
-/* Position t, whose gradients in the samples are T rows apart. */
+/* One position, whose gradients in the samples are T rows apart. */
 static void
 backward_position(size_t B, size_t T, size_t C, const cs_real *dy, cs_real *dposition)
 {

@@ -1,5 +1,5 @@
-/* One side of a contrast of all pairs of a batch: the cross-entropies of the images over the
- * captions, or of the captions over the images, from states formed tile by tile. */
+/* One side of a contrast of all pairs of a batch: the cross-entropies of the images over all
+ * captions, or of the captions over all images, from states formed tile by tile. */
 #ifndef CS_ENTROPY_CONTRAST_SIDE_H
 #define CS_ENTROPY_CONTRAST_SIDE_H
 

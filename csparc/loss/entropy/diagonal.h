@@ -1,6 +1,6 @@
-/* Cross-entropies over the rows and over the columns of a square of logits U whose diagonal
- * matches: within one caption, tokens against their grouped vectors or against what attends to
- * them.
+/* Cross-entropies over the rows and over the columns of a square matrix of logits U whose diagonal
+ * matches: the tokens of one caption with their grouped vectors, words or patches with what they
+ * attend to.
  *
  *   CE(U) + CE(U^T) = sum_n [ lse_k U_nk - U_nn ] + [ lse_k U_kn - U_nn ]
  */

@@ -5,9 +5,11 @@
  *
  * i runs over pairs whose image has valid patches and whose caption has valid tokens, j over the
  * captions with tokens, respectively the images with patches; duplicates of a pair match too, or
- * are left out (loss/entropy/same_group.h). The denominator stays B. Two passes over all tiles,
- * each in this order: for every block of images `begin`, `absorb` of every tile, `merge`; then
- * `close` once; then `gradient` of every row of every tile, formed again.
+ * are left out (loss/entropy/same_group.h). The denominator stays B.
+ *
+ * Order of calls: `open`; for every block of images, `begin` by every owner, `absorb` of each of
+ * its tiles, `merge` once all owners are done; `close`; then `gradient` of every row of every tile,
+ * whose scores are formed again.
  */
 #ifndef CS_ENTROPY_ROWS_AND_COLUMNS_H
 #define CS_ENTROPY_ROWS_AND_COLUMNS_H
@@ -25,11 +27,10 @@ typedef struct {
     const cs_groups *groups;
     CS_TYPED(cs_contrast_side) image, caption;
     cs_real *matching; /* [B] S_ii */
-    /* Of the rows of one block of images, an owner's captions only: what does not match, matches.
-     * */
+    /* States of the rows of one block over an owner's captions: what does not match, what does. */
     CS_TYPED(cs_log_sums) owner_others;  /* [owners, rows] */
     CS_TYPED(cs_matches) owner_matches;  /* [owners, rows] */
-    /* Of one tile of every owner: its rows, then its columns; and its matching scores. */
+    /* States of the rows, then the columns, of one tile of each owner; and its matching scores. */
     CS_TYPED(cs_log_sums) tile_others;   /* [owners, rows + columns] */
     CS_TYPED(cs_matches) tile_matches;   /* [owners, rows + columns] */
     cs_real *tile_scratch;               /* [owners, rows, columns] */

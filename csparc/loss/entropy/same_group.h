@@ -9,8 +9,8 @@
  *   positive   loss_i = lse_j S_ij - 1/n sum_{j in G_i} S_ij
  *                     = (m - mean) + softplus(o - m),  m = lse_{G_i} S_ij, o that of all others
  *
- * With what lies outside kept apart from m, a confident row keeps its digits; n = 1 gives, bit for
- * bit, what a pair without duplicates has. The gradient of row i by S_ij in G_i is
+ * Kept apart from o, m leaves a confident row its digits (loss/entropy/logsumexp.h); n = 1 gives,
+ * bit for bit, what a pair without duplicates has. The gradient of row i by S_ij in G_i is
  *   expm1(S_ij - m + ln n) / n - share exp(S_ij - m),  share = 1 / (1 + exp(m - o));
  * by an S_ij outside it is the softmax, and by an excluded one 0.
  *
@@ -70,8 +70,7 @@ void CS_TYPED(cs_groups_absorb)(const cs_groups *groups, size_t r0, size_t R, si
                                 const CS_TYPED(cs_matches) *rows,
                                 const CS_TYPED(cs_matches) *columns);
 
-/* Cross-entropy of row i of `rows`, whose other entries are all in its state; sets lse and share.
- * */
+/* Cross-entropy of row i of `rows`, in whose state all other entries are; sets lse and share. */
 cs_real CS_TYPED(cs_matches_close)(const CS_TYPED(cs_matches) *matches,
                                    const CS_TYPED(cs_cross_entropies) *rows, size_t i);
 

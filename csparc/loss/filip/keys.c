@@ -19,7 +19,7 @@ typedef struct {
     size_t P, L, D, captions;         /* most captions of a tile */
     CS_TYPED(cs_taken_rows) patch, token;
     cs_real *patch_norm, *token_norm; /* [B,P], [B,L] */
-    cs_real *patch_best, *token_best; /* [B P], [B L] best similarity, in the order of the lists */
+    cs_real *patch_best, *token_best; /* [B P], [B L] in the order of patch, token */
     cs_real *columns;                 /* [panels,D,width] the patches compared now */
     cs_real *tile_best;               /* [tiles of a drop group, patches compared at a time] */
     size_t images, panels;            /* compared at a time: images, panels at most */

@@ -11,8 +11,8 @@
 #include "loss/filip/valid_rows.h"
 #include "loss/kernels/pairs.h"
 
-/* At most, of a block: queries, of which CS_CHUNK columns, that gradients gather from and into, fit
- * the second cache; samples; and bytes of winners, which grow with B. Samples of a tile. */
+/* Limits. A block: its queries, so that CS_CHUNK columns of them and of their gradients fit the
+ * second cache; its samples; the bytes of its winners, which grow with B. A tile: its samples. */
 enum { QUERIES = 1568, MOST_ROWS = 64, MOST_SAMPLES = 32, BLOCK_BYTES = 48 << 20 };
 
 /* Keys of a few samples: what one thread works with. */
@@ -67,7 +67,7 @@ layout(size_t B, size_t Q, size_t key_rows, size_t D, long long asked_rows,
     tile measured;
     w.tiling = cs_tiling_of(B, block_rows(B, Q), 1, asked_rows, asked_columns);
     w.most_samples = cs_least(asked_columns > 0 ? w.tiling.columns : w.tiling.owned, MOST_SAMPLES);
-    /* Panels end beyond the last query by less than a panel each way of rounding. */
+    /* The last panel may reach beyond the last query. */
     size_t rows = w.tiling.rows, panels = CS_TYPED(cs_panel_count)(rows * Q);
     w.most_queries = panels * CS_PANEL;
     CS_TYPED(cs_taken_rows_layout)(B, Q, D, arena, &w.query);
@@ -143,8 +143,7 @@ score_owner(const workspace *w, size_t owner, size_t thread)
     }
 }
 
-/* The cross-entropy of one row of X, which becomes the gradient by the similarity of each winner.
- * */
+/* Cross-entropy of one row of X, which becomes the gradient by the similarity of each winner. */
 static void
 contrast_row(const workspace *w, size_t r, double *out)
 {

@@ -4,17 +4,18 @@
  *   A_rp = softmax_p(attention_scale t_r . v_p / sqrt(D)),  c_r = sum_p A_rp v_p,
  *   z_ij = 1/pool_scale ln sum_r exp(pool_scale cos(t_r, c_r)),
  *   loss = SYM(logit_scale z)                                loss/entropy/rows_and_columns.h
- * words_first: the softmax over the caption's words comes before that over patches. mean: less the
- * logarithm of the number of words. divide = 0: without 1/pool_scale.
+ * words_first: a softmax over the words of the caption comes before that over patches. mean: z less
+ * the logarithm of the number of words, a mean in place of the sum. divide = 0: without
+ * 1/pool_scale.
  *
  *   patches (B,P,D), tokens (B,L,D) in; patch_valid (B,P), text_valid (B,L) or NULL
- *   groups: loss/entropy/same_group.h
+ *   groups: duplicates (loss/entropy/same_group.h)
  *   weight: factor of the gradients, not of the loss
  *   out[0] loss, out[1..3] gradients of attention_scale, pool_scale, logit_scale
  *   dpatches (B,P,D), dtokens (B,L,D) written, or both NULL; asked_*: 0 for the usual tile
  *
- * A caption without words, an image without patches: no positive, no negative; B is kept. A dead
- * word or context has cosine 0, counts in the sum, and has no gradient.
+ * A caption without words and an image without patches are neither positives nor negatives; the
+ * denominator stays B. A dead t_r or c_r has cosine 0, counts in the sum, and has no gradient.
  *
  * Cost per pair 2 LPD + 2 LPP FLOP for the loss, 8 LPD + 5 LPP with gradients, of valid rows
  * (half of the symmetric dG).

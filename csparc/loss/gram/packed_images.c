@@ -15,7 +15,7 @@
 #define LEAST_LENGTH 1e-15f
 #endif
 
-/* Columns of a Gram matrix, rows of a gradient formed at a time. */
+/* STRIP: columns of a Gram matrix, and rows of a gradient, that are formed at a time. */
 enum { STRIP = 32, MOST_IMAGES = 16, PARTIAL_BYTES = 48 << 20 };
 
 /* Every tile of captions passes over all images of a block, which should then still be in cache. */

@@ -108,8 +108,7 @@ take_captions(const workspace *w, size_t c0, size_t captions, tile *t)
     CS_TYPED(cs_transpose)(captions, w->D, t->C, w->text + c0 * w->D, w->D, t->columns);
 }
 
-/* phi of image r of the block with the tile's captions, and what the gradient needs of its making.
- * */
+/* phi of image r of the block with the tile's captions, and what its gradient needs. */
 static void
 form_tile(const workspace *w, size_t r, tile *t)
 {
@@ -164,7 +163,7 @@ absorb_owner(workspace *w, size_t owner, size_t thread)
     }
 }
 
-/* dloss/dphi of the tile's lanes turned into e, 2f and the weighted mean of da. */
+/* From dloss/dphi of the tile's captions to e, 2f and the weighted mean of da. */
 static void
 lane_gradients(const workspace *w, size_t r, size_t c0, tile *t, double *dscale)
 {

@@ -12,12 +12,13 @@
  * dth = W^T V and dV = W th; besides, dG += f a a^T, and the gradient along v_k is taken out
  * (loss/gram/packed_images.h).
  *
- *   patches (B,P,D), text (B,D) in; patch_valid (B,P) or NULL; groups: loss/entropy/same_group.h
+ *   patches (B,P,D), text (B,D) in; patch_valid (B,P) or NULL; groups: duplicates
+ *     (loss/entropy/same_group.h)
  *   out[0] loss, out[1] dloss/dlogit_scale, out[2] dloss/dweight_scale
  *   dpatches (B,P,D), dtext (B,D) written, or both NULL; asked_*: 0 for the usual tile
  *
- * An image without valid patches is no positive and no negative; its caption remains a negative.
- * |w| <= 1e-12: phi = 0 and no gradient.
+ * An image without valid patches is neither positive nor negative; its caption remains a negative
+ * of the other images. |w| <= 1e-12: phi = 0 and no gradient.
  *
  * Cost 2 BBPD + 2 BBPP FLOP for the loss, 8 BBPD + 5 BBPP with gradients (half of the
  * symmetric dG), and about BPPD for the Gram matrices each pass. Scratch: a few images with their

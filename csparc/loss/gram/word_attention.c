@@ -47,8 +47,7 @@ attend(int exponent, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     size_t words = t->start[t->samples], lanes = cs_whole_lanes(words);
     cs_real scale = (cs_real)options->attention_scale, *lane_scale = t->lane;
-    /* Larger factors make every softmax one-hot already; with this one products with x are finite.
-     * */
+    /* A larger factor changes no softmax, which is one-hot; with this one products stay finite. */
     cs_real most = CS_REAL_MAX / (4 * (cs_real)t->D * fmax(scale, 1));
     for (size_t r = 0; r < words; r++)
         t->factor[r] = fmin(ldexp(length_of(t, r) / sqrt((cs_real)t->D), exponent), most);

@@ -54,8 +54,8 @@ CS_KERNEL(cs_raise_bests)(size_t R, size_t C, const cs_real *x, size_t x_row, cs
     }
 }
 
-/* A register: the compiler takes what is longer through the stack. It may lie anywhere in
- * memory. */
+/* A vector as long as a register, because the compiler takes longer ones through the stack; it may
+ * start at any number in memory. */
 #if defined(__AVX512F__)
 enum { REGISTER = 64 };
 #elif defined(__AVX2__)

@@ -1,8 +1,8 @@
-/* Part of the table of loss/kernels/pairs.h that lives in winner_kernels.c: maxima, and gradients
- * that go to who attained them. Each is described there. Included only by sources that are compiled
- * per instruction set. */
-#ifndef CS_KERNELS_ARGMAX_H
-#define CS_KERNELS_ARGMAX_H
+/* The part of the table of loss/kernels/pairs.h, where each function is described, that lives in
+ * argmax.c: maxima, and gradients that go to the rows that attained them. Included only by sources
+ * that are compiled per instruction set. */
+#ifndef CS_KERNEL_ARGMAX_H
+#define CS_KERNEL_ARGMAX_H
 
 #include <stddef.h>
 #include <stdint.h>

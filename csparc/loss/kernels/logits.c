@@ -30,7 +30,7 @@ tile_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row
     }
 }
 
-/* exp(x - lse), at most 1: logits are formed twice, and the rounding of huge ones differs. */
+/* exp(x - lse). Logits are formed twice and huge ones round differently: it must not exceed 1. */
 CS_INLINE cs_lanes
 share_of(cs_lanes x, cs_lanes lse)
 {

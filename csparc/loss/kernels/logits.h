@@ -1,10 +1,10 @@
 /* Softmaxes over the rows and over the columns of tiles of logits U [R, C], compiled for every
  * instruction set and reached through a table.
  *
- * Entries that take no part (padding, the matching pair itself) hold CS_MASKED. The matching pair
+ * Entries that take no part (padding, the matching entry itself) hold CS_MASKED. The matching entry
  * is left out of the log-sums because confident rows then keep their digits: with o the log-sum of
- * the other entries, loss = softplus(o - U_ii) and softmax_ii - 1 = -sigmoid(o - U_ii), where lse -
- * U_ii and 1 - softmax_ii would cancel.
+ * the other entries, loss = softplus(o - U_ii) and softmax_ii - 1 = -sigmoid(o - U_ii)
+ * (loss/entropy/logsumexp.h).
  */
 #ifndef CS_KERNEL_LOGITS_H
 #define CS_KERNEL_LOGITS_H
@@ -16,8 +16,8 @@
 /* Below any logit, and far enough from the edge of the type that differences stay finite. */
 #define CS_MASKED (-CS_REAL_MAX / 4)
 
-/* The logits U [L, lanes] of grouped vectors with the tokens of their caption, matching pairs and
- * padding masked, on the way back. */
+/* The logits U [L, lanes] of grouped vectors with the tokens of their caption, the matching entries
+ * and padding masked, on the way back. */
 typedef struct {
     const cs_real *matching, *dmatching;  /* [L] U_jj and its gradient */
     const cs_real *row_lse, *column_lse;  /* [L], [lanes] */
@@ -33,7 +33,7 @@ typedef struct {
     /* g = weight (exp(u - row_lse) + exp(u - column_lse)). */
     void (*tile_gradient)(size_t R, size_t C, cs_real weight, const cs_real *u,
                           const cs_real *row_lse, const cs_real *column_lse, cs_real *g);
-    /* G = weight (exp(U - row_lse) + exp(U - column_lse)), dmatching for matching pairs. */
+    /* G = weight (exp(U - row_lse) + exp(U - column_lse)), dmatching on the diagonal. */
     void (*matching_gradient)(size_t L, size_t lanes, cs_real weight,
                               const CS_TYPED(cs_matching) *matching);
     /* x_rk *= row_r lane_k over x [R, C]. */

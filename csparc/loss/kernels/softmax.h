@@ -1,8 +1,8 @@
-/* Part of the table of loss/kernels/pairs.h that lives in lane_kernels.c: softmax over patches, one
- * word a lane, and over the words of a caption. Each is described there. Included only by sources
- * that are compiled per instruction set. */
-#ifndef CS_KERNELS_SOFTMAX_H
-#define CS_KERNELS_SOFTMAX_H
+/* The part of the table of loss/kernels/pairs.h, where each function is described, that lives in
+ * softmax.c: softmax over the patches, a word a lane, and over the words of a caption. Included
+ * only by sources that are compiled per instruction set. */
+#ifndef CS_KERNEL_SOFTMAX_H
+#define CS_KERNEL_SOFTMAX_H
 
 #include <stddef.h>
 

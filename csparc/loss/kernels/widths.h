@@ -5,8 +5,7 @@
 
 #include <stddef.h>
 
-/* Lanes of the vectors (loss/kernels/lanes.h), to whose whole number rows of matrices are padded.
- * */
+/* Numbers of a vector (loss/kernels/lanes.h): rows of matrices are padded to whole vectors. */
 enum { CS_LANES = 8 };
 
 static inline size_t

@@ -9,9 +9,9 @@
  * x y^T), o = A y. Adding one vector to all keys leaves A as it is, so the gradient of bk is
  * exactly 0.
  *
- * Cost 4 DH (N + M) + 4 NMH + 2 NND FLOP, three times that with gradients. Scratch: 8 arrays [n,
- * H], 3 [n, D], 2 [n, n] and (heads + 2) [N, M], n the larger of N and M; where N counts columns it
- * is rounded up to whole lanes. On the calling thread.
+ * Cost 4 DH (N + M) + 4 NMH + 2 NND FLOP, three times that with gradients. On the calling thread.
+ * Scratch: 8 arrays [n,H], 3 [n,D], 2 [n,n] and (heads + 2) [N,M], n the larger of N and M; where N
+ * counts columns it is rounded up to whole lanes.
  */
 #ifndef CS_MGCA_CROSS_ATTENTION_H
 #define CS_MGCA_CROSS_ATTENTION_H

@@ -7,7 +7,7 @@
 #include "op/l2norm.h"
 
 #define SMOOTHING ((cs_real)0.05)
-#define NARROW 4 /* range of scores whose exp(z / SMOOTHING) a float holds; that of cosines is 2 */
+#define NARROW 4 /* a float holds exp(z / SMOOTHING) of z in this range; that of cosines is 2 */
 
 enum {
     ROUNDS = 3,
@@ -58,7 +58,7 @@ largest(size_t n, const cs_real *x)
     return top;
 }
 
-/* Factors that give prototypes k0 .. equal shares of what the samples hold. */
+/* Factors that bring the columns of prototypes k0 .. to equal sums. */
 static void
 balance_prototypes(size_t B, size_t K, size_t k0, const cs_real *q, const workspace *w)
 {
@@ -120,8 +120,8 @@ sinkhorn_of_factors(size_t B, size_t K, const cs_real *z, const workspace *w, cs
     CS_EACH(i, B, threads, give_shares(K, w, q + i * K));
 }
 
-/* Logarithms of the same factors, of any scores: one that vanishes beside the largest is still the
- * largest of its prototype or its sample. */
+/* Logarithms of the same factors, for scores of any range: an entry that would vanish beside the
+ * largest of all may still be the largest of its prototype or its sample. */
 static void
 balance_prototypes_by_logarithms(size_t B, size_t K, size_t k0, const cs_real *z,
                                  const workspace *w)

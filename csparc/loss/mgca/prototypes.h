@@ -1,12 +1,14 @@
-/* Prototype assignment of MGCA: each side of a pair predicts which prototypes the other was given.
+/* Prototype alignment of MGCA: images and captions are assigned to prototypes, and each of a pair
+ * predicts the assignment of the other.
  *
  *   zv = vh C^T, zt = th C^T [B,K]       vh, th unit vectors, C [K,D] prototypes as given
  *   qv = sinkhorn(zv), qt = sinkhorn(zt) targets, constants of the gradient
  *   loss = -1/(2B) sum_ik [ qv_ik ln softmax_k(scale zt_i)_k + qt_ik ln softmax_k(scale zv_i)_k ]
  *
- * sinkhorn: exp(z / 0.05), three times { prototypes brought to equal shares, then samples }; rows
- * sum to 1. It is kept as exp((z - max_k z) / 0.05) with a factor per prototype and per sample, or
- * where scores differ by more than 4 (prototypes far from length 1) as logarithms of these factors.
+ * sinkhorn: exp(z / 0.05), of which three times first the columns (prototypes), then the rows
+ * (samples) are scaled to equal sums; at last rows sum to 1. What is kept is exp((z - max_k z) /
+ * 0.05) with a factor per prototype and one per sample, or, where scores differ by more than 4
+ * (prototypes far from length 1), the logarithms of these factors.
  *
  *   image, text (B,D), prototypes (K,D) in, rows of C expected of length 1
  *   weight: factor of the gradients, not of the loss

@@ -3,10 +3,12 @@
  *
  *   loss = 1/(2B) sum_i [ words of i over patches of i  +  patches of i over words of i ]
  *
- * over valid rows, as unit vectors. A sample without valid words or patches adds nothing; B stays.
+ * over valid rows, as unit vectors. A sample without valid words or patches adds nothing; the
+ * denominator stays B.
  *
  *   patches (B,P,D), tokens (B,L,D) in; patch_valid (B,P), text_valid (B,L) or NULL
- *   word, patch: weights of either direction, H and K wide; their gradients are written
+ *   word, patch: weights of the attention of words and of patches, H and K wide; their gradients
+ *     are written
  *   scale: of E; weight: factor of the gradients, not of the loss
  *   out[0] loss, out[1] dloss/dscale; dpatches, dtokens written, or both NULL
  *

@@ -22,7 +22,7 @@ typedef struct {
     const cs_real *patches, *tokens;
     const uint16_t *patch_bits, *token_bits;
     const cs_real *patch_bias;
-    cs_real share;
+    cs_real sample_weight;
 } given_sample;
 
 static void
@@ -145,12 +145,12 @@ sample_loss(size_t D, size_t i, const given_sample *given, const cs_sparc_option
             const CS_TYPED(cs_sparc_output) *out, workspace *w)
 {
     CS_TYPED(cs_sample_operands) *x = &w->sample.operands;
-    cs_real share = given->share;
+    cs_real sample_weight = given->sample_weight;
     if (out->dpatches != NULL)
         x->rows.packed_patches = out->dpatches;
     if (!open_sample(D, given, options, 0, w))
         (void)open_sample(D, given, options, 1, w);
-    out->loss[i] = (double)share * CS_TYPED(cs_token_contrast)(
+    out->loss[i] = (double)sample_weight * CS_TYPED(cs_token_contrast)(
                                        &w->sample, (cs_real)options->logit_scale, &w->grouped);
     out->kept[i] = CS_TYPED(cs_sample_kept)(&w->sample);
     if (out->weights != NULL)
@@ -159,7 +159,7 @@ sample_loss(size_t D, size_t i, const given_sample *given, const cs_sparc_option
         return;
     cs_real *dpatches = CS_TYPED(cs_patch_target)(&x->rows, out->dpatches);
     cs_real *dtokens = CS_TYPED(cs_token_target)(&x->rows, out->dtokens);
-    cs_real weight = (cs_real)(options->weight * (double)share);
+    cs_real weight = (cs_real)(options->weight * (double)sample_weight);
     out->dscale[i] =
         CS_TYPED(cs_token_contrast_backward)(&w->sample, weight, dtokens, &w->grouped) /
         options->logit_scale;
@@ -187,7 +187,7 @@ sample_of(size_t i, size_t source, size_t P, size_t L, size_t D, const CS_TYPED(
         .patch_bits = in->patch_bits == NULL ? NULL : in->patch_bits + patch,
         .token_bits = in->token_bits == NULL ? NULL : in->token_bits + token,
         .patch_bias = in->patch_bias == NULL ? NULL : in->patch_bias + source * D,
-        .share = in->share[i],
+        .sample_weight = in->sample_weight[i],
     };
     return given;
 }

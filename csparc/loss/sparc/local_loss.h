@@ -3,18 +3,18 @@
  * Per sample, over its valid patches V [P,D] and valid tokens T [L,D]; no other sample enters:
  *   s = V T^T, weights a [P,L] from s (loss/sparc/sample.h)     c = a^T V      grouped vectors, raw
  *   U[j,k] = logit_scale ch_j . th_k                      unit vectors
- *   loss   = share [ CE(U) + CE(U^T) ]                    share = w_i, given by the caller
- * Backward, with G = weight share (R + C - 2I):
+ *   loss_i = sample_weight_i [ CE(U) + CE(U^T) ]
+ * Backward, with G = weight sample_weight_i (R + C - 2I):
  *   dc_j = (logit_scale sum_k G_jk th_k - ch_j sum_k G_jk U_jk) / |c_j|,   g = V dc^T
  *   ds = keep g / Z' - [p = argmin] sum_q keep g / Z'     (the maximum needs no term)
- *   dV = a dc + ds T                                      dT = G^T-term + ds^T V
+ *   dV = a dc + ds T                                      dT = what reaches T as th + ds^T V
  *
  *   patches (B,P,D) tokens (B,L,D) in, or in their place patch_bits, token_bits in bfloat16 (float
  *     only), which are read one sample at a time; patch_valid (B,P) text_valid (B,L) or NULL:
  *     1 = valid
- *   share (B): 0 or a sample without valid rows is skipped
- *   patch_bias, token_bias (B,D) or NULL: added to the gradient of every valid row (how the mean
- *     that stands for a missing global vector sends its gradient back)
+ *   sample_weight (B) in; a sample without valid rows is skipped
+ *   patch_bias, token_bias (B,D) or NULL: added to the gradient of every valid row of the sample:
+ *     the gradient of a mean over these rows that stands for a missing global vector
  *   loss, dscale, dsoftmax_scale (B) and kept (B) written, to be summed in order by the caller
  *   weights (B,L,P), dpatches (B,P,D), dtokens (B,L,D): written, or NULL to save the work
  *
@@ -22,8 +22,9 @@
  * per thread at a time; scratch per thread 2 LP + LL + LD + 64 (P + 2 D) numbers. Patches are
  * packed or widened, where they must be, into dpatches; without gradients, into P D numbers of
  * scratch. Tokens are widened into LD numbers. Products on bfloat16 take PD + 2 LD + LP more
- * (loss/sparc/products.h). Numbers: loss/kernels/alignment.h and loss/entropy/logsumexp.h; rows out
- * of range are scaled (loss/sparc/rows_in.h), at no cost to samples that stay in range.
+ * (loss/sparc/products.h).
+ * Numbers: loss/kernels/alignment.h and loss/entropy/logsumexp.h; rows out of range are scaled
+ * (loss/sparc/rows_in.h), at no cost to samples that stay in range.
  */
 #ifndef CS_SPARC_LOCAL_LOSS_H
 #define CS_SPARC_LOCAL_LOSS_H
@@ -35,7 +36,7 @@
 typedef struct {
     cs_align_options align;
     int detach_weights;         /* no gradient through the alignment weights */
-    int token_bias_everywhere;  /* token_bias reaches rows that are not valid, too */
+    int token_bias_everywhere;  /* token_bias is added to rows that are not valid, too */
     size_t patch_shift;         /* sample i reads the patches of i + this, cyclically */
     int rounded;                /* products of operands rounded to bfloat16; float only */
     double logit_scale, weight; /* weight: factor of the gradients, not of the loss */
@@ -45,7 +46,7 @@ typedef struct {
     const cs_real *patches, *tokens;
     const uint16_t *patch_bits, *token_bits;
     const uint8_t *patch_valid, *text_valid;
-    const cs_real *share, *patch_bias, *token_bias;
+    const cs_real *sample_weight, *patch_bias, *token_bias;
 } CS_TYPED(cs_sparc_input);
 
 typedef struct {

@@ -19,7 +19,7 @@ typedef struct {
 
 typedef struct {
     modality image, text;
-    cs_real *share;                         /* [B] */
+    cs_real *sample_weight;                 /* [B] */
     double *loss, *dscale, *dsoftmax_scale; /* [B] */
     int64_t *kept;                          /* [B] */
     void *part;                             /* scratch of one part at a time */
@@ -41,7 +41,7 @@ layout(size_t B, size_t P, size_t L, size_t D, cs_objective_needs needs, size_t 
     size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, needs.local, threads);
     layout_modality(B, D, needs.image_given, needs.dimage_given, arena, &w.image);
     layout_modality(B, D, needs.text_given, needs.dtext_given, arena, &w.text);
-    w.share = cs_arena_take(arena, B * sizeof(cs_real));
+    w.sample_weight = cs_arena_take(arena, B * sizeof(cs_real));
     w.loss = cs_arena_take(arena, B * sizeof(double));
     w.dscale = cs_arena_take(arena, B * sizeof(double));
     w.dsoftmax_scale = cs_arena_take(arena, B * sizeof(double));
@@ -93,26 +93,26 @@ bias_of(size_t B, size_t D, const modality *m)
     return m->pooled ? m->dmean : NULL;
 }
 
-/* What each sample's cross-entropies are multiplied by. Returns the number of weights of a valid
- * token on a valid patch. */
+/* What each sample's cross-entropies are multiplied by. Returns how many alignment weights there are
+ * of a valid token on a valid patch. */
 static double
-set_shares(size_t B, size_t P, size_t L, const CS_TYPED(cs_objective_input) *in, int per_token,
-           size_t patch_shift, workspace *w)
+set_sample_weights(size_t B, size_t P, size_t L, const CS_TYPED(cs_objective_input) *in,
+                   int per_token, size_t patch_shift, workspace *w)
 {
-    double weights = 0, tokens = 0;
+    double entries = 0, tokens = 0;
     for (size_t i = 0; i < B; i++) {
         size_t source = (i + patch_shift) % B;
         size_t patches = cs_valid_rows(cs_rows_of_sample(source, P, in->patch_valid));
         size_t count = cs_valid_rows(cs_rows_of_sample(i, L, in->text_valid));
         if (patches == 0)
             count = 0;
-        weights += (double)patches * (double)count;
+        entries += (double)patches * (double)count;
         tokens += (double)count;
-        w->share[i] = count == 0 ? 0 : (cs_real)(0.5 / ((double)B * (double)count));
+        w->sample_weight[i] = count == 0 ? 0 : (cs_real)(0.5 / ((double)B * (double)count));
     }
     for (size_t i = 0; per_token && i < B; i++)
-        w->share[i] = w->share[i] == 0 ? 0 : (cs_real)(0.5 / tokens);
-    return weights;
+        w->sample_weight[i] = w->sample_weight[i] == 0 ? 0 : (cs_real)(0.5 / tokens);
+    return entries;
 }
 
 /* Neumaier's compensated sum; one that is not finite is what a plain sum would be. */
@@ -129,13 +129,13 @@ sum(size_t n, const double *x)
 }
 
 static void
-sum_samples(size_t B, double weights, const workspace *w, double *sums)
+sum_samples(size_t B, double entries, const workspace *w, double *sums)
 {
     double kept = 0;
     for (size_t i = 0; i < B; i++)
         kept += (double)w->kept[i];
     sums[CS_LOCAL_LOSS] = sum(B, w->loss);
-    sums[CS_KEPT_FRACTION] = weights > 0 ? kept / weights : 1;
+    sums[CS_KEPT_FRACTION] = entries > 0 ? kept / entries : 1;
     sums[CS_DLOCAL_SCALE] = sum(B, w->dscale);
     sums[CS_DSOFTMAX_SCALE] = sum(B, w->dsoftmax_scale);
 }
@@ -148,6 +148,50 @@ is_whole(const CS_TYPED(cs_objective_input) *in, const cs_objective_options *opt
     return (in->patches == NULL) == (in->patch_bits != NULL) &&
            (in->tokens == NULL) == (in->token_bits != NULL) &&
            (!halves || sizeof(cs_real) == sizeof(float));
+}
+
+/* The local loss of all samples; `backward` after the global loss, whose gradients by means it adds
+ * to the rows they were taken over. */
+static cs_status
+local_part(size_t B, size_t P, size_t L, size_t D, const CS_TYPED(cs_objective_input) *in,
+           const cs_objective_options *options, int backward,
+           const CS_TYPED(cs_objective_output) *out, size_t threads, workspace *w)
+{
+    double entries = set_sample_weights(B, P, L, in, options->per_token, options->patch_shift, w);
+    CS_TYPED(cs_sparc_input) samples = {
+        .patches = in->patches,
+        .tokens = in->tokens,
+        .patch_bits = in->patch_bits,
+        .token_bits = in->token_bits,
+        .patch_valid = in->patch_valid,
+        .text_valid = in->text_valid,
+        .sample_weight = w->sample_weight,
+    };
+    CS_TYPED(cs_sparc_output) results = {
+        .loss = w->loss,
+        .dscale = w->dscale,
+        .dsoftmax_scale = w->dsoftmax_scale,
+        .kept = w->kept,
+        .weights = out->weights,
+    };
+    cs_sparc_options local = {
+        .align = options->align,
+        .detach_weights = options->detach_weights,
+        .token_bias_everywhere = options->pool_all_text,
+        .patch_shift = options->patch_shift,
+        .rounded = options->rounded,
+        .logit_scale = options->local_logit_scale,
+        .weight = options->local_weight,
+    };
+    if (backward) {
+        samples.patch_bias = bias_of(B, D, &w->image);
+        samples.token_bias = bias_of(B, D, &w->text);
+        results.dpatches = out->dpatches;
+        results.dtokens = out->dtokens;
+    }
+    CS_TRY(CS_TYPED(cs_sparc)(B, P, L, D, &samples, &local, &results, threads, w->part));
+    sum_samples(B, entries, w, out->sums);
+    return CS_OK;
 }
 
 cs_status
@@ -181,22 +225,5 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
                                     backward ? w.text.dvector : NULL, threads, w.part));
     out->sums[CS_GLOBAL_LOSS] = global[0];
     out->sums[CS_DSCALE] = global[1];
-
-    double weights = set_shares(B, P, L, in, options->per_token, options->patch_shift, &w);
-    CS_TYPED(cs_sparc_input) samples = {in->patches, in->tokens, in->patch_bits, in->token_bits,
-                                        in->patch_valid, in->text_valid, w.share, NULL, NULL};
-    CS_TYPED(cs_sparc_output) results = {w.loss, w.dscale, w.dsoftmax_scale, w.kept, out->weights,
-                                         NULL, NULL};
-    cs_sparc_options local = {options->align, options->detach_weights, options->pool_all_text,
-                              options->patch_shift, options->rounded, options->local_logit_scale,
-                              options->local_weight};
-    if (backward) {
-        samples.patch_bias = bias_of(B, D, &w.image);
-        samples.token_bias = bias_of(B, D, &w.text);
-        results.dpatches = out->dpatches;
-        results.dtokens = out->dtokens;
-    }
-    CS_TRY(CS_TYPED(cs_sparc)(B, P, L, D, &samples, &local, &results, threads, w.part));
-    sum_samples(B, weights, &w, out->sums);
-    return CS_OK;
+    return local_part(B, P, L, D, in, options, backward, out, threads, &w);
 }

@@ -2,8 +2,8 @@
  *
  *   image_i = image_global[i], or the mean of the valid patches of i        text_i likewise
  *   global  = InfoNCE(image, text)                  (equation 1: loss/clip/infonce.h)
- *   local   = sum_i share_i (CE(U_i) + CE(U_i^T))   (equations 2 to 6: loss/sparc/local_loss.h)
- *   share_i = 1/(2 B L_i), or with per_token 1/(2 sum_j L_j);  L_i valid tokens, 0 without a patch
+ *   local   = sum_i w_i (CE(U_i) + CE(U_i^T))       (equations 2 to 6: loss/sparc/local_loss.h)
+ *   w_i     = 1/(2 B L_i), or with per_token 1/(2 sum_j L_j);  L_i valid tokens, 0 without a patch
  * The gradient of a mean goes to every row it was taken over, divided by their number.
  *
  *   patches (B,P,D) tokens (B,L,D), or in the place of either, in float, its bfloat16 bits

@@ -8,7 +8,7 @@
 #include "la/multiply.h"
 #include "loss/sparc/rows_out.h"
 
-/* What every sample of a batch is opened from, and scratch of one thread. */
+/* What the samples of a batch are opened from, and scratch of each thread. */
 typedef struct {
     size_t P, L, D;
     const cs_real *patches, *tokens;

@@ -6,8 +6,8 @@
  *
  * Matrices of P rows are stored block of tokens by block of tokens, [P,width] after [P,width].
  *
- * Order of calls for one sample. Each uses what the earlier ones left, so all blocks pass one line
- * before the next, but for the lines joined by a bar, which a block passes together:
+ * Order of calls for one sample. Each uses what earlier ones have left. Where there is a block, all
+ * blocks go in order before the next line, but the lines with a bar are one step for each block:
  *
  *   open
  *   project_tokens       s = V T^T, from which the caller makes the weights a of the block

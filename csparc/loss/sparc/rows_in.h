@@ -2,7 +2,7 @@
  * the valid patches V [P,D] and the valid tokens T [L,D], their lengths, and their cut into blocks.
  *
  * Valid rows are read where the caller has them if they follow each other; else patches are packed
- * once and tokens a block at a time. Padding is never computed with.
+ * once and tokens a block at a time. Nothing is computed of the others.
  *
  * Range: the local loss does not change when a token, or all patches together, are scaled. With
  * `rescale`, rows whose products would leave the type's range are packed scaled by powers of two
@@ -55,8 +55,7 @@ typedef struct {
     size_t P, L, D; /* valid patches, valid tokens, shared width */
     size_t lanes;   /* L rounded up to whole lanes */
     size_t width;   /* lanes of every block of tokens but the last, which may have fewer */
-    /* The valid rows follow each other and serve as they are, for gradients too; where they start.
-     * */
+    /* Whether the valid rows follow each other, so that the caller's serve; the first of them. */
     int patches_in_place, tokens_in_place;
     size_t first_patch, first_token;
     /* The caller's patches, if they came in bfloat16 and only products on bfloat16 read them, else

@@ -6,8 +6,8 @@
 #include "la/rows.h"
 #include "loss/kernels/logits.h"
 
-/* The largest sum of similarities, factor of them or gradient by them with which further products
- * stay in the type's range. */
+/* Sums of similarities, factors of them and gradients by them up to this leave further products in
+ * the type's range. */
 #define LARGE_SUM pow(CS_REAL_MAX, (cs_real)0.75)
 
 static cs_real *
@@ -35,8 +35,7 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_a
     sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
 }
 
-/* softmax: the logit of token k is softmax_scale s, with s of the vectors as the caller gave them.
- * */
+/* softmax: the logit of token k is softmax_scale s, with s of the caller's vectors, not scaled. */
 static void
 set_factors(CS_TYPED(cs_sample) *sample)
 {

@@ -7,8 +7,7 @@
  * All matrices are [P, lanes]: a valid patch a row, a valid token a lane (loss/sparc/rows_in.h).
  *
  * Unit vectors are never formed: products take raw rows, and lengths enter s as factors. On the way
- * back, the Jacobian of x / |x| adds to the gradient of x its radial part, radial x, which is what
- * the length takes out of the gradient along x (csparc.h).
+ * back the Jacobian of x / |x| adds radial x to the gradient of x (csparc.h).
  */
 #ifndef CS_SPARC_SAMPLE_H
 #define CS_SPARC_SAMPLE_H

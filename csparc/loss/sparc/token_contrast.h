@@ -1,5 +1,5 @@
-/* The grouped vectors of one sample and how well each is told apart by its token: equations 5 and 6
- * of the paper, on top of loss/sparc/sample.h.
+/* The grouped vectors of one sample and their contrast with its tokens: equations 5 and 6 of the
+ * paper, on top of loss/sparc/sample.h.
  *
  *   c = a^T V    U[j,k] = logit_scale ch_j . th_k    CE(U) + CE(U^T), (j,j) matching
  *
@@ -19,7 +19,7 @@ typedef struct {
     cs_real *radial;       /* [L] coefficient of c_j in dc_j */
     cs_real *token_radial; /* [lanes] coefficient of t_k in dT_k */
     cs_real *row_factor;   /* [L] logit_scale / |c| */
-    cs_real *logits;       /* [L,lanes] U, matching pairs and padding masked; then dU */
+    cs_real *logits;       /* [L,lanes] U, diagonal and padding masked; then dU */
     cs_real *dmatching;    /* [L] dL/dU_jj */
     CS_TYPED(cs_square) square; /* of U */
 } CS_TYPED(cs_grouped);
@@ -36,7 +36,7 @@ int CS_TYPED(cs_gather_patches)(const CS_TYPED(cs_sample) *sample, CS_TYPED(cs_g
 double CS_TYPED(cs_token_contrast)(const CS_TYPED(cs_sample) *sample, cs_real logit_scale,
                                    CS_TYPED(cs_grouped) *grouped);
 
-/* Of `weight` times the loss: dtokens [L,D] written, which is what reaches tokens through U alone,
+/* Gradients of `weight` times the loss: dtokens [L,D] written, the part that reaches tokens as th,
  * and rows become dL/dc. Returns logit_scale dL/dlogit_scale. 4LLD FLOP. */
 double CS_TYPED(cs_token_contrast_backward)(const CS_TYPED(cs_sample) *sample, cs_real weight,
                                             cs_real *dtokens, CS_TYPED(cs_grouped) *grouped);
