@@ -49,9 +49,18 @@ add_rows(size_t M, size_t n, cs_real a, const cs_real *x, cs_real *y)
         scale_add(n - begin, a, x + m * n + begin, 1, y + begin);
 }
 
+static void
+subtract(size_t n, cs_real a, const cs_real *d, cs_real b, const cs_real *x, cs_real *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = a * (d[i] - b * x[i]);
+}
+
 extern const CS_TYPED(cs_row_kernels) CS_KERNEL(cs_row_kernels_of);
 const CS_TYPED(cs_row_kernels) CS_KERNEL(cs_row_kernels_of) = {
     .dot = dot,
     .scale_add = scale_add,
     .add_rows = add_rows,
+    .subtract = subtract,
 };

@@ -18,6 +18,9 @@ typedef struct {
     void (*scale_add)(size_t n, cs_real a, const cs_real *x, cs_real b, cs_real *y);
     /* y_i += sum_m a x_mi, of M rows of x in order; x [M,n] */
     void (*add_rows)(size_t M, size_t n, cs_real a, const cs_real *x, cs_real *y);
+    /* y_i = a (d_i - b x_i); y may be d */
+    void (*subtract)(size_t n, cs_real a, const cs_real *d, cs_real b, const cs_real *x,
+                     cs_real *y);
 } CS_TYPED(cs_row_kernels);
 
 /* The kernels of the instruction set in use. */

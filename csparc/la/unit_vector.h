@@ -30,14 +30,13 @@ cs_unit_backward(const CS_TYPED(cs_row_kernels) *rows, size_t D, const cs_real *
     rows->scale_add(D, -inverse * along, u, 1, dx);
 }
 
-/* dx = factor (d - along v): the same where the caller has formed <u, du> itself. v is u and along
- * <u, du>, or v is x and along <u, du> / |x|. dx may be d. 3D FLOP. */
+/* dx = factor (d - along v): the same where the caller has <u, du> already, and rounded in another
+ * order. v is u and along <u, du>, or v is x and along <u, du> / |x|. dx may be d. 3D FLOP. */
 static inline void
-cs_unit_backward_along(size_t D, cs_real factor, cs_real along, const cs_real *v, const cs_real *d,
-                       cs_real *dx)
+cs_unit_backward_along(const CS_TYPED(cs_row_kernels) *rows, size_t D, cs_real factor,
+                       cs_real along, const cs_real *v, const cs_real *d, cs_real *dx)
 {
-    for (size_t i = 0; i < D; i++)
-        dx[i] = factor * (d[i] - along * v[i]);
+    rows->subtract(D, factor, d, along, v, dx);
 }
 
 #endif

@@ -64,7 +64,7 @@ unit_vector_backward(size_t D, const cs_real *x, cs_real norm, cs_real *dx)
 #pragma omp simd reduction(+ : along)
     for (size_t d = 0; d < D; d++)
         along += x[d] * inverse * dx[d];
-    cs_unit_backward_along(D, inverse, along * inverse, x, dx, dx);
+    cs_unit_backward_along(CS_TYPED(cs_rows)(), D, inverse, along * inverse, x, dx, dx);
 }
 
 static void

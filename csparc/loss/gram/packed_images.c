@@ -249,15 +249,15 @@ store_row(size_t r, size_t k, const CS_TYPED(cs_image_block) *block, cs_real *ou
     const cs_real *drow = CS_TYPED(cs_image_block_drows)(block, 0, r) + k * D;
     cs_real norm = block->norm[r * P + k], inverse = block->inverse[r * P + k];
     if (block->unit) {
-        cs_unit_backward_along(D, cs_inverse_norm(norm), kernels->dot(D, row, drow), row, drow,
-                               out);
+        cs_unit_backward_along(kernels, D, cs_inverse_norm(norm), kernels->dot(D, row, drow), row,
+                               drow, out);
         return;
     }
     cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k] * inverse * inverse;
     int exponent = -block->exponent[r];
     cs_real half = ldexp((cs_real)1, exponent / 2);
     cs_real rest = ldexp((cs_real)1, exponent - exponent / 2);
-    cs_unit_backward_along(D, half, along, row, drow, out);
+    cs_unit_backward_along(kernels, D, half, along, row, drow, out);
     for (size_t d = 0; d < D; d++)
         out[d] *= rest;
 }

@@ -139,8 +139,8 @@ store_side(size_t N, size_t D, const uint8_t *valid, int live, const side *s, cs
             continue;
         }
         const cs_real *unit = s->unit + at * D, *dunit = s->dunit + at * D;
-        cs_unit_backward_along(D, cs_inverse_norm(s->norm[at]), rows->dot(D, unit, dunit), unit,
-                               dunit, out);
+        cs_unit_backward_along(rows, D, cs_inverse_norm(s->norm[at]), rows->dot(D, unit, dunit),
+                               unit, dunit, out);
         at++;
     }
 }

@@ -93,8 +93,8 @@ bias_of(size_t B, size_t D, const modality *m)
     return m->pooled ? m->dmean : NULL;
 }
 
-/* What each sample's cross-entropies are multiplied by. Returns how many alignment weights there are
- * of a valid token on a valid patch. */
+/* What each sample's cross-entropies are multiplied by. Returns the number of alignment weights of
+ * a valid token on a valid patch. */
 static double
 set_sample_weights(size_t B, size_t P, size_t L, const CS_TYPED(cs_objective_input) *in,
                    int per_token, size_t patch_shift, workspace *w)
