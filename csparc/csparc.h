@@ -56,7 +56,8 @@
  *   la/            rows, norm, unit_vector, gemm, tiles, multiply, bf16_product
  *   op/            one layer a file
  *   loss/kernels/  widths, alignment, logits, pairs: loops for every instruction set
- *   loss/entropy/  logsumexp, same_group, tiling, then diagonal, one_row, rows_and_columns
+ *   loss/entropy/  logsumexp, same_group, contrast_side, tiling; diagonal, one_row,
+ *                  rows_and_columns
  *   loss/clip/     infonce, siglip
  *   loss/sparc/    rows_in, products, sample, token_contrast, local_loss, objective
  *   loss/gram/     packed_images, then pacl and gloria

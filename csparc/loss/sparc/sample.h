@@ -51,12 +51,14 @@ int CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_s
                              const cs_real *patches, cs_row_set token_rows, const cs_real *tokens,
                              int rescale, CS_TYPED(cs_sample) *sample);
 
-/* From dL/da in block->ds to dL/d(v . t) there, and the radial coefficients; blocks in order.
- * Returns the block's part of dL/dsoftmax_scale (0 unless softmax). */
+/* From dL/da, which the caller has put in block->ds, to dL/d(v . t) there, and the radial
+ * coefficients; blocks in order. Returns the block's part of dL/dsoftmax_scale (0 unless softmax).
+ * */
 double CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample,
                                     const CS_TYPED(cs_token_block) *block);
 
-/* dT = ds^T V + radial t of the block's rows, or that added to dT. 2LPD FLOP over all blocks. */
+/* After cs_sample_backward of the block: dT = ds^T V + radial t of its rows, or with `add` that
+ * added to dT. 2LPD FLOP over all blocks. */
 void CS_TYPED(cs_sample_token_gradient)(const CS_TYPED(cs_sample) *sample,
                                         const CS_TYPED(cs_token_block) *block, int add,
                                         cs_real *dtokens);

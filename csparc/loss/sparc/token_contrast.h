@@ -32,12 +32,13 @@ void CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena,
  * FLOP. */
 int CS_TYPED(cs_gather_patches)(const CS_TYPED(cs_sample) *sample, CS_TYPED(cs_grouped) *grouped);
 
-/* U and the log-sums of its rows and columns. Returns CE(U) + CE(U^T). 2LLD FLOP. */
+/* After cs_gather_patches: U and the log-sums of its rows and columns. Returns CE(U) + CE(U^T).
+ * 2LLD FLOP. */
 double CS_TYPED(cs_token_contrast)(const CS_TYPED(cs_sample) *sample, cs_real logit_scale,
                                    CS_TYPED(cs_grouped) *grouped);
 
-/* Gradients of `weight` times the loss: dtokens [L,D] written, the part that reaches tokens as th,
- * and rows become dL/dc. Returns logit_scale dL/dlogit_scale. 4LLD FLOP. */
+/* After cs_token_contrast: gradients of `weight` times the loss. dtokens [L,D] written, the part
+ * that reaches tokens as th; rows become dL/dc. Returns logit_scale dL/dlogit_scale. 4LLD FLOP. */
 double CS_TYPED(cs_token_contrast_backward)(const CS_TYPED(cs_sample) *sample, cs_real weight,
                                             cs_real *dtokens, CS_TYPED(cs_grouped) *grouped);
 
