@@ -9,11 +9,11 @@ CS_TYPED(cs_sample_operands_layout)(size_t P, size_t L, size_t D, int packs_patc
                                     cs_arena *arena, CS_TYPED(cs_sample_operands) *x)
 {
     size_t lanes = cs_whole_lanes(L), widest = cs_least(lanes, CS_TOKEN_BLOCK);
-    CS_TYPED(cs_sample_rows_layout)(P, L, D, packs_patches, arena, &x->rows);
     x->transposed = cs_arena_take(arena, D * widest * sizeof(cs_real));
     x->weights = cs_arena_take(arena, P * lanes * sizeof(cs_real));
     x->ds = cs_arena_take(arena, P * (widest + lanes) * sizeof(cs_real));
     x->bf16 = NULL;
+    CS_TYPED(cs_sample_rows_layout)(P, L, D, packs_patches, arena, &x->rows);
 }
 
 static void
