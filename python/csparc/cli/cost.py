@@ -95,7 +95,13 @@ def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
     from csparc.cost import tables as cost_table
 
     def of_steps(cost: Any, unit: float) -> Values:
-        return {loss: {b: cost(loss, config, b) / unit for b in batches} for loss in losses}
+        """Of the losses that say what they cost."""
+        values = {loss: {b: cost(loss, config, b) for b in batches} for loss in losses}
+        return {
+            loss: {b: value / unit for b, value in of_loss.items()}
+            for loss, of_loss in values.items()
+            if None not in of_loss.values()
+        }
 
     return Costs(
         cost_table.own_tables(config, losses, batches),
@@ -108,12 +114,12 @@ def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
 def _measured(config, losses: list[str], batches: list[int]) -> Costs:
     """Of the losses; CLIP is always run, which the others are compared with."""
     from csparc.cost.measured import measure_loss
-    from csparc.cost.tables import measured_tables
+    from csparc.cost.tables import BASELINE, measured_tables
 
     sizes = config.patches, config.context_length, config.shared_width
     found = {
         loss: {batch: measure_loss(loss, batch, *sizes) for batch in batches}
-        for loss in dict.fromkeys(["clip", *losses])
+        for loss in dict.fromkeys([BASELINE, *losses])
     }
     return Costs(
         measured_tables(config, found, losses),

@@ -12,15 +12,16 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._scalars import choice, number, positive, whole_number
-from csparc.losses._attention import Projections, labelled
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses.mgca.attention import Projections, labelled
 from csparc.losses.result import LossOutput
 
 ATTENTIONS = ("mha", "free")
 CONVENTIONS = {"paper": (1.0, 1.0, 1.0), "code": (2.0, 2.0, 1.0)}
 """What the global, token and prototype terms are multiplied by."""
+PARTS = ("global_loss", "local_loss", "prototype_loss")
 LOCAL = ("patches", "tokens")
 ASSIGNED = ("image_global", "text_global", "prototypes")
 
@@ -147,10 +148,8 @@ def mgca_loss(
         }
     parts = (whole[0], local[0], shared[0])
     return LossOutput(
-        loss=sum(factor * part for factor, part in zip(factors, parts)),
-        global_loss=whole[0],
-        local_loss=local[0],
-        prototype_loss=shared[0],
+        sum(factor * part for factor, part in zip(factors, parts)),
+        parts=dict(zip(PARTS, parts)),
         grads=grads,
     )
 
