@@ -95,13 +95,7 @@ def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
     from csparc.cost import tables as cost_table
 
     def of_steps(cost: Any, unit: float) -> Values:
-        """Of the losses that say what they cost."""
-        values = {loss: {b: cost(loss, config, b) for b in batches} for loss in losses}
-        return {
-            loss: {b: value / unit for b, value in of_loss.items()}
-            for loss, of_loss in values.items()
-            if None not in of_loss.values()
-        }
+        return _drawn({loss: {b: cost(loss, config, b) for b in batches} for loss in losses}, unit)
 
     return Costs(
         cost_table.own_tables(config, losses, batches),
@@ -123,10 +117,20 @@ def _measured(config, losses: list[str], batches: list[int]) -> Costs:
     }
     return Costs(
         measured_tables(config, found, losses),
-        {loss: {b: one.flop / 1e9 for b, one in found[loss].items()} for loss in losses},
-        {loss: {b: one.bytes / 1e6 for b, one in found[loss].items()} for loss in losses},
+        _drawn({loss: {b: one.flop for b, one in found[loss].items()} for loss in losses}, 1e9),
+        _drawn({loss: {b: one.bytes for b, one in found[loss].items()} for loss in losses}, 1e6),
         ("GFLOP of the loss", "MB beyond inputs and gradients"),
     )
+
+
+def _drawn(values: Mapping[str, Mapping[int, float | None]], unit: float) -> Values:
+    """Of the losses that say what they cost, and whose products the core counts, on axes that are
+    logarithmic."""
+    return {
+        loss: {batch: value / unit for batch, value in of_loss.items()}
+        for loss, of_loss in values.items()
+        if all(of_loss.values())
+    }
 
 
 def _draw(costs: Costs, file: Path) -> Path:

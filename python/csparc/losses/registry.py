@@ -18,6 +18,12 @@ those of csparc first, then a person's own."""
 DEFAULT = "sparc"
 """The loss where nobody names one."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9+._-]*")
+_EXPECTED = {
+    "name": "lower-case letters, digits and any of + . _ -",
+    "label": "a text",
+    "inputs": f"a tuple of names among {', '.join(INPUTS)}",
+    "parts": "a tuple of csparc.losses.Part with different names",
+}
 
 
 def register(cls: type[Loss]) -> type[Loss]:
@@ -63,21 +69,18 @@ def check_facts(cls: type[Loss]) -> None:
     TypeError
         Naming the class and the attribute.
     """
-    name, label, inputs, parts = (
-        getattr(cls, fact, None) for fact in ("name", "label", "inputs", "parts")
-    )
-    some = isinstance(inputs, tuple) and isinstance(parts, tuple) and inputs and parts
-    named = {part.name for part in parts if isinstance(part, Part)} if some else set()
-    for fact, found, right, expected in (
-        ("name", name, isinstance(name, str) and _NAME.fullmatch(name),
-         "lower-case letters, digits and any of + . _ -"),
-        ("label", label, isinstance(label, str), "a text"),
-        ("inputs", inputs, some and set(inputs) <= set(INPUTS),
-         f"a tuple of names among {', '.join(INPUTS)}"),
-        ("parts", parts, some and len(named) == len(parts),
-         "a tuple of csparc.losses.Part with different names"),
-    ):  # fmt: skip
-        if not right:
+    facts = {fact: getattr(cls, fact, None) for fact in _EXPECTED}
+    name, label, inputs, parts = facts.values()
+    named = [part.name for part in parts if isinstance(part, Part)] if parts else []
+    right = {
+        "name": isinstance(name, str) and _NAME.fullmatch(name),
+        "label": isinstance(label, str),
+        "inputs": isinstance(inputs, tuple) and inputs and set(inputs) <= set(INPUTS),
+        "parts": isinstance(parts, tuple) and parts and len(set(named)) == len(parts),
+    }
+    for fact, found in facts.items():
+        if not right[fact]:
+            expected = _EXPECTED[fact]
             raise TypeError(f"{cls.__name__}.{fact}: expected {expected}, found {found!r}")
     cls.options()
 
