@@ -72,8 +72,8 @@ def clip_loss(
     out = np.zeros(2)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *map(buffers.get, arrays))
-    grads = {**buffers.finished(), "logit_scale": float(out[1])} if buffers else {}
-    loss = float(out[0])
+    loss, dscale = out.tolist()
+    grads = buffers.finished(logit_scale=dscale)
     return LossOutput(loss, parts={"global_loss": loss}, grads=grads)
 
 

@@ -86,15 +86,10 @@ def clip_filip_loss(
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dlocal_scale = interact(batch, masks, local_scale, buffers, marked)
     global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers, marked)
-    grads: dict[str, Any] = {}
     if buffers:
         for name in ("patches", "tokens"):
             buffers[name][...] *= buffers[name].dtype.type(local_weight)
-        grads = {
-            **buffers.finished(),
-            "logit_scale": dscale,
-            "local_logit_scale": local_weight * dlocal_scale,
-        }
+    grads = buffers.finished(logit_scale=dscale, local_logit_scale=local_weight * dlocal_scale)
     return LossOutput(
         global_weight * global_loss + local_weight * loss,
         parts={"global_loss": global_loss, "local_loss": loss},

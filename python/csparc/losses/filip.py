@@ -104,9 +104,7 @@ def filip_loss(
     masks = query_and_key_masks(batch, keep, drop, drop_group)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dscale = interact(batch, masks, scale, buffers, marked)
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": dscale}
+    grads = buffers.finished(logit_scale=dscale)
     return LossOutput(loss, parts={"local_loss": loss}, grads=grads)
 
 

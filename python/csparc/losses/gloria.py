@@ -131,11 +131,8 @@ def gloria_loss(
         *marked.for_core, *scales, *options, local_weight, *TILE, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": dscale}
-        grads.update(zip(SCALES, map(float, out[1:])))
-    local = float(out[0])
+    local, *dscales = out.tolist()
+    grads = buffers.finished(logit_scale=dscale, **dict(zip(SCALES, dscales)))
     return LossOutput(
         global_weight * global_loss + local_weight * local,
         parts={"global_loss": global_loss, "local_loss": local},

@@ -105,10 +105,8 @@ def pacl_loss(
     out = np.zeros(3)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.pacl(*arrays.values(), valid, *marked, *options, out, *map(buffers.get, arrays))
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": float(out[1]), "weight_scale": float(out[2])}
-    loss = float(out[0])
+    loss, dscale, dweight_scale = out.tolist()
+    grads = buffers.finished(logit_scale=dscale, weight_scale=dweight_scale)
     return LossOutput(loss, parts={"local_loss": loss}, grads=grads)
 
 

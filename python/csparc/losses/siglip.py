@@ -75,10 +75,8 @@ def siglip_loss(
     out = np.zeros(3)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *map(buffers.get, arrays))
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": float(out[1]), "logit_bias": float(out[2])}
-    loss = float(out[0])
+    loss, dscale, dbias = out.tolist()
+    grads = buffers.finished(logit_scale=dscale, logit_bias=dbias)
     return LossOutput(loss, parts={"global_loss": loss}, grads=grads)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -137,15 +136,13 @@ def mgca_loss(
     whole = contrast_globals(batch, scales[0], factors[0], buffers, marked)
     local = _align_tokens(batch, projections, heads, scales[1], factors[1], buffers)
     shared = _assign_prototypes(batch, scales[2], factors[2], buffers)
-    grads: dict[str, Any] = {}
+    of_projections = {}
     if buffers:
-        grads = {
-            **buffers.finished(),
-            "logit_scale": whole[1],
-            "local_logit_scale": local[1],
-            "prototype_scale": shared[1],
-            **{name: found.finished() for name, found in projections.items()},
-        }
+        of_projections = {name: found.finished() for name, found in projections.items()}
+    grads = buffers.finished(
+        logit_scale=whole[1], local_logit_scale=local[1], prototype_scale=shared[1],
+        **of_projections,
+    )  # fmt: skip
     parts = (whole[0], local[0], shared[0])
     return LossOutput(
         sum(factor * part for factor, part in zip(factors, parts)),

@@ -262,12 +262,7 @@ def _gradients(
     dlocal_scale: float,
     dsoftmax_scale: float,
 ) -> dict[str, np.ndarray | float]:
-    grads: dict[str, np.ndarray | float] = dict(buffers.finished())
+    softmax = {"softmax_scale": dsoftmax_scale} if options.softmax else {}
     if options.local_scale is None:
-        grads["logit_scale"] = dscale + dlocal_scale
-    else:
-        grads["logit_scale"] = dscale
-        grads["local_logit_scale"] = dlocal_scale
-    if options.softmax:
-        grads["softmax_scale"] = dsoftmax_scale
-    return grads
+        return buffers.finished(logit_scale=dscale + dlocal_scale, **softmax)
+    return buffers.finished(logit_scale=dscale, local_logit_scale=dlocal_scale, **softmax)
