@@ -178,6 +178,8 @@ def test_a_loss_that_says_nothing_of_its_cost_has_dashes_and_can_be_measured(toy
 
 
 def test_its_checkpoint_is_measured_drawn_and_shown(toy, tmp_path, capsys):
+    from PIL import Image
+
     from csparc.viz import plot_curves
     from csparc.viz import read_log as log_of
 
@@ -191,6 +193,11 @@ def test_its_checkpoint_is_measured_drawn_and_shown(toy, tmp_path, capsys):
     assert command("eval", "retrieval", "--checkpoint", run, *data) == 0
     assert command("eval", "retrieval", "--checkpoint", run, *data, "--score", "own") == 2
     assert "found margin, which trains vectors of the whole" in capsys.readouterr().err
+    picture, drawn = tmp_path / "in.png", tmp_path / "out.svg"
+    Image.new("RGB", (20, 60), (200, 30, 30)).save(picture)
+    words = ("--image", picture, "--caption", "a red circle", "--out", drawn)
+    assert command("align", "--checkpoint", run, *words) == 0
+    assert drawn.stat().st_size > 0
     titles = [axes.get_title(loc="left") for axes in plot_curves(log_of(run / "log.jsonl")).axes]
     assert titles[:3] == ["loss", "caption loss", "picture loss"]
 

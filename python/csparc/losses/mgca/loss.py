@@ -10,6 +10,7 @@ import numpy as np
 from csparc._arrays import check_axes, to_numpy
 from csparc._scalars import positive, whole_number
 from csparc.losses._batch import GLOBAL_PART
+from csparc.losses._owned import MOST_SCALE
 from csparc.losses.base import Loss, Part
 from csparc.losses.costs import Sizes, Stage, contrast_flop, forward_contrast_flop
 from csparc.losses.explains import Alignment, Pairs, if_trained, unit_rows
@@ -148,9 +149,9 @@ class MgcaLoss(Loss):
                 self._own(f"{owner}.out_bias", (D,))
         self._unit_prototypes()
 
-    def constrain(self, *limits: float) -> None:
-        """Bring scales back to at most the limit given, prototypes to length 1."""
-        super().constrain(*limits)
+    def constrain(self, scale_max: float = MOST_SCALE) -> None:
+        """Bring scales back to at most ``scale_max``, prototypes to length 1."""
+        super().constrain(scale_max)
         if "prototypes" in self.parameters:
             self._unit_prototypes()
 
