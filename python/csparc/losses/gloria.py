@@ -131,8 +131,11 @@ def gloria_loss(
         *marked.for_core, *scales, *options, local_weight, *TILE, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
-    local, *dscales = out.tolist()
-    grads = buffers.finished(logit_scale=dscale, **dict(zip(SCALES, dscales)))
+    local, dattention_scale, dpool_scale, dlocal_scale = out.tolist()
+    grads = buffers.finished(
+        logit_scale=dscale, attention_scale=dattention_scale, pool_scale=dpool_scale,
+        local_logit_scale=dlocal_scale,
+    )  # fmt: skip
     return LossOutput(
         global_weight * global_loss + local_weight * local,
         parts={"global_loss": global_loss, "local_loss": local},
