@@ -12,7 +12,7 @@ import numpy as np
 from peers import Outcome
 
 import csparc
-from csparc.cost.flop import LOSS_FLOP, Sizes
+from csparc.losses import LOSSES, Sizes
 
 SIDES = {"query": "HD", "key": "HD", "value": "HD", "out": "DH"}
 ARRAYS = {
@@ -26,7 +26,17 @@ ARRAYS = {
 }  # fmt: skip
 """Axes of every array an objective may take; ``outer.inner`` is an entry of a dict."""
 GLOBALS = ("image_global", "text_global")
-SIZES = Sizes(B=0, P=196, L=55, D=512)
+
+
+@dataclass(frozen=True)
+class AllSizes(Sizes):
+    """Also H, the width of MGCA's attention, and K prototypes: as its class has them by default."""
+
+    H: int = csparc.MgcaLoss().width
+    K: int = csparc.MgcaLoss().prototypes
+
+
+SIZES = AllSizes(B=0, P=196, L=55, D=512)
 """Without a batch."""
 
 
@@ -35,8 +45,8 @@ class Objective:
     """One loss: which function, of which arrays and numbers, in the order the peers take them."""
 
     function: Callable[..., Any]
-    cost: str
-    """Its name in `csparc.cost.flop`."""
+    loss: str
+    """Its name in `csparc.losses.LOSSES`."""
     arrays: tuple[str, ...]
     scales: Mapping[str, float]
 
@@ -89,13 +99,13 @@ CASES = {
 }
 
 
-def array_bytes(objective: Objective, sizes: Sizes) -> int:
+def array_bytes(objective: Objective, sizes: AllSizes) -> int:
     """Of the arrays it is called with; their gradients take the same."""
     shapes = ([getattr(sizes, axis) for axis in ARRAYS[name]] for name in objective.arrays)
     return sum(4 * math.prod(shape) for shape in shapes)
 
 
-def arguments(objective: Objective, sizes: Sizes) -> dict[str, Any]:
+def arguments(objective: Objective, sizes: AllSizes) -> dict[str, Any]:
     """Random arrays, all patches and tokens valid, and the scales, by name."""
     rng = np.random.default_rng(0)
     out: dict[str, Any] = {}
@@ -133,4 +143,4 @@ def ours(objective: Objective, values: Mapping[str, Any]) -> Callable[[], Outcom
 
 def flop(objective: Objective, sizes: Sizes) -> float:
     """Of value and gradients, matrix products alone, as `csparc cost` counts them."""
-    return float(LOSS_FLOP[objective.cost](sizes))
+    return float(LOSSES[objective.loss]().flop(sizes))

@@ -1,4 +1,4 @@
-"""Write the tables of the documentation: options from csparc.losses.options, cost by formula.
+"""Write the tables of the documentation: options from the classes of the losses, cost by formula.
 
 python docs/write_tables.py            write them
 python docs/write_tables.py --check    change nothing; fail where a table is not what it would be
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import csparc
 from csparc.cost.tables import own_tables, paper_tables
-from csparc.losses.options import Option, options_of
-from csparc.losses.registry import LOSSES
+from csparc.losses.options import Option
+from csparc.losses.registry import LOSSES, loss_class
 from csparc.models.config import preset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +65,7 @@ def markdown(rows: list[list[str]]) -> str:
 
 def option_rows(loss: str) -> list[list[str]]:
     """What each option is; a source that says nothing about any of them has no column."""
-    options = options_of(loss)
+    options = loss_class(loss).options()
     rows = [["option, default first", "what it is", "the paper", f"its {options[0].code_is}"]]
     rows += [[spelled(o), o.entry.about, o.entry.paper, o.entry.code] for o in options]
     said = [i for i in range(4) if any(row[i] for row in rows[1:])]
@@ -75,7 +75,7 @@ def option_rows(loss: str) -> list[list[str]]:
 def question_rows(loss: str) -> list[list[str]]:
     """The options that answer what the paper leaves open."""
     rows = [["question", "the text", "the listing", "option, default first"]]
-    for option in options_of(loss):
+    for option in loss_class(loss).options():
         entry = option.entry
         if entry.question:
             rows.append([entry.question, entry.paper, entry.code, spelled(option)])

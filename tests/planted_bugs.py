@@ -150,6 +150,13 @@ BUGS = [
         "training/test_step.py::test_accumulation_averages_the_losses_of_the_slices",
     ),
     Bug(
+        "scales that a loss learns ignore the run's limit",
+        "python/csparc/trainer/step.py",
+        "self.loss.constrain(config.scale_max)",
+        "self.loss.constrain()",
+        "losses/test_loss_class.py::test_the_runs_largest_scale_holds_for_every_scale_that_is_learned",
+    ),
+    Bug(
         "a resumed optimiser counts its steps from 0",
         "python/csparc/trainer/state.py",
         "self.optimizer.t = self.counters.step",

@@ -17,10 +17,9 @@ from csparc import _core
 from csparc.cli import main as cli
 from csparc.cost import paper as paper_cost
 from csparc.cost import tables as cost_table
-from csparc.cost.flop import LOSS_FLOP, Sizes
 from csparc.cost.measured import exponent, measure_loss
 from csparc.cost.memory import estimate_memory
-from csparc.losses.registry import LOSSES
+from csparc.losses import LOSSES, FilipLoss, MgcaLoss, Sizes
 from csparc.models.config import preset
 
 needs_matplotlib = pytest.mark.skipif(
@@ -35,7 +34,7 @@ PAPER_COLUMNS = [(loss, i) for loss in ("clip", "sparc") for i in range(4)]
 @pytest.mark.parametrize("loss", LOSSES)
 def test_formula_and_estimate_are_what_a_call_does(loss: str, shape: tuple[int, ...]) -> None:
     found = measure_loss(loss, *shape)
-    assert found.flop == pytest.approx(LOSS_FLOP[loss](Sizes(*shape)), rel=COUNTED_FLOP)
+    assert found.flop == pytest.approx(LOSSES[loss]().flop(Sizes(*shape)), rel=COUNTED_FLOP)
     assert found.bytes == pytest.approx(estimate_memory(loss, *shape), rel=MEMORY)
 
 
@@ -61,9 +60,9 @@ def test_memory_grows_with_the_batch_and_not_its_square(loss: str, same_group) -
 def test_options_reach_estimate_and_formula() -> None:
     shape = (48, 49, 32, 64)
     found = measure_loss("filip", *shape, options=["keep=0.5", "drop_group=8"])
-    sizes = Sizes(*shape, keep=0.5, drop_group=8)
-    assert found.flop == pytest.approx(LOSS_FLOP["filip"](sizes), rel=COUNTED_FLOP)
-    assert found.flop != pytest.approx(LOSS_FLOP["filip"](Sizes(*shape)), rel=COUNTED_FLOP)
+    sizes = Sizes(*shape)
+    assert found.flop == pytest.approx(FilipLoss(0.5, drop_group=8).flop(sizes), rel=COUNTED_FLOP)
+    assert found.flop != pytest.approx(FilipLoss().flop(sizes), rel=COUNTED_FLOP)
     estimate = estimate_memory("filip", *shape, keep=0.5, drop_group=8)
     assert found.bytes == pytest.approx(estimate, rel=MEMORY)
     every = measure_loss("filip", *shape, options=["drop=none"])
@@ -74,9 +73,8 @@ def test_options_reach_estimate_and_formula() -> None:
     found = measure_loss("mgca", *shape, options=["width=32", "prototypes=4000"])
     estimate = estimate_memory("mgca", *shape, width=32, prototypes=4000)
     assert found.bytes == pytest.approx(estimate, rel=MEMORY)
-    assert found.flop == pytest.approx(
-        LOSS_FLOP["mgca"](Sizes(*shape, H=32, K=4000)), rel=COUNTED_FLOP
-    )
+    wide = MgcaLoss(width=32, prototypes=4000)
+    assert found.flop == pytest.approx(wide.flop(sizes), rel=COUNTED_FLOP)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

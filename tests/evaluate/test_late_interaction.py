@@ -6,8 +6,8 @@ from tolerances import FLOAT32, FLOAT64
 
 from csparc import ClipLoss, FilipLoss, PaclLoss, reference
 from csparc.evaluate import evaluate_retrieval
-from csparc.evaluate import late_interaction as late
 from csparc.evaluate.late_interaction import LateFeatures, evaluate_late_retrieval, late_scores
+from csparc.losses import pair_scores
 
 FILIP = FilipLoss()
 PACL = PaclLoss(weight_scale=3.0)
@@ -98,7 +98,7 @@ def test_the_size_of_blocks_changes_nothing(objective, monkeypatch):
     found, index = features(N=6, M=17), np.arange(17) % 6
     whole = matrices(late_scores(found, objective))
     figures = evaluate_late_retrieval(found, index, objective)
-    monkeypatch.setattr(late, "_BLOCK_ENTRIES", 60)
+    monkeypatch.setattr(pair_scores, "BLOCK_ENTRIES", 60)
     scores = late_scores(found, objective)
     assert scores.chunk < 17
     for one, other in zip(whole, matrices(scores)):

@@ -37,7 +37,7 @@ def test_a_checkpoint_gives_back_the_loss_it_was_trained_with(run):
     trainer, folder = run
     session = load_session(folder)
     assert session.loss.config() == trainer.loss.config()
-    for name, parameter in getattr(trainer.loss, "parameters", {}).items():
+    for name, parameter in trainer.loss.parameters.items():
         assert (session.loss.parameters[name].data == parameter.data).all()
     before, after = (one.alignment(**pairs()) for one in (trainer.loss, session.loss))
     assert (before.weights == after.weights).all()

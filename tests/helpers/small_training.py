@@ -16,7 +16,7 @@ import numpy as np
 
 from csparc.data.scenes import Scenes
 from csparc.data.tokenizer import Tokenizer, train
-from csparc.losses.registry import make_loss, suited_model
+from csparc.losses import as_loss
 from csparc.models import TwoTower, create_model
 from csparc.trainer import Trainer
 
@@ -52,8 +52,8 @@ def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any)
     given = {"val_data": scenes(8, "val"), **SETTINGS, **settings}
     data = given.pop("data", None) or scenes()
     given.setdefault("tokenizer", tokenizer())
-    loss = make_loss(loss) if isinstance(loss, str) else loss
-    suited = model(**suited_model(loss))
+    loss = as_loss(loss)
+    suited = model(**loss.suited_model())
     return Trainer(suited, loss, data, out=out, **given)
 
 

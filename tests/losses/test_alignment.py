@@ -6,7 +6,8 @@ from loss_batches import MASKS, draw, masks, poison
 from tolerances import FLOAT32, FLOAT64, assert_close
 
 from csparc import losses, reference
-from csparc.losses.explains import Alignment, alignment_of
+from csparc.losses.explains import Alignment
+from csparc.losses.foreign import UnknownLoss, as_loss
 from csparc.losses.registry import LOSSES, loss_class
 from csparc.reference.gloria import pair_forward
 from csparc.reference.mgca import multi_head
@@ -197,12 +198,17 @@ class Own:
     def config(self):
         return {"loss": "own"}
 
+    def __call__(self, **call):
+        raise AssertionError("not asked")
 
-@pytest.mark.parametrize("loss", [losses.FilipLoss(), losses.ClipLoss(), Own(), None])
+
+@pytest.mark.parametrize(
+    "loss", [losses.FilipLoss(), losses.ClipLoss(), as_loss(Own()), UnknownLoss()]
+)
 def test_sparcs_rule_on_any_model(loss):
     batch = draw(np.random.default_rng(0))
     rows = batch["patches"], batch["tokens"]
-    found = alignment_of(loss, "sparc", *rows)
+    found = loss.alignment(*rows, rule="sparc")
     assert (found.weights == losses.SparcLoss().alignment(*rows).weights).all()
     assert not found.trained
     assert "SPARC" in found.title
@@ -212,8 +218,8 @@ def test_sparcs_rule_has_sparcs_defaults():
     batch = draw(np.random.default_rng(0))
     rows = batch["patches"], batch["tokens"]
     loss = losses.SparcLoss(normalizer="softmax")
-    assert alignment_of(loss, "own", *rows).title != alignment_of(loss, "sparc", *rows).title
-    found = alignment_of(loss, "sparc", *rows)
+    assert loss.alignment(*rows).title != loss.alignment(*rows, rule="sparc").title
+    found = loss.alignment(*rows, rule="sparc")
     assert (found.weights == losses.SparcLoss().alignment(*rows).weights).all()
 
 
@@ -223,7 +229,7 @@ def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="text_global: expected the captions' vectors"):
         losses.PaclLoss().alignment(*rows)
     with pytest.raises(ValueError, match="weights: expected 'own' or 'sparc'"):
-        alignment_of(losses.SparcLoss(), "attention", *rows)
+        losses.SparcLoss().alignment(*rows, rule="attention")
     with pytest.raises(ValueError, match="patches"):
         losses.FilipLoss().alignment(batch["patches"][..., :5], batch["tokens"])
 

@@ -9,10 +9,9 @@ import pytest
 
 import csparc
 from csparc.cli import main as cli
-from csparc.losses.options import ENTRIES, options_of
 from csparc.losses.registry import LOSSES, loss_class, make_loss
 
-OPTIONS = [(loss, option) for loss in LOSSES for option in options_of(loss)]
+OPTIONS = [(loss, option) for loss in LOSSES for option in loss_class(loss).options()]
 NAMES = [f"{loss} {option.name}" for loss, option in OPTIONS]
 
 
@@ -26,8 +25,11 @@ def tables(root):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_every_option_of_the_class_has_an_entry_and_no_other(loss):
-    assert list(inspect.signature(loss_class(loss)).parameters) == list(ENTRIES[loss])
+def test_the_options_are_the_arguments_of_the_class(loss):
+    made = loss_class(loss)
+    names = [option.name for option in made.options()]
+    assert names == list(inspect.signature(made).parameters)
+    assert ["loss", *names] == list(made().config())
 
 
 @pytest.mark.parametrize(("loss", "option"), OPTIONS, ids=NAMES)
@@ -79,7 +81,7 @@ def test_the_documentation_holds_the_tables(tables, root):
     pages = "".join(page.read_text(encoding="utf-8") for page in tables.PAGES)
     assert "<!-- questions of sparc," in pages
     for loss in LOSSES:
-        assert (f"<!-- options of {loss}," in pages) == bool(options_of(loss))
+        assert (f"<!-- options of {loss}," in pages) == bool(loss_class(loss).options())
 
 
 def test_a_table_that_is_out_of_date_is_found(tables, root):

@@ -180,16 +180,30 @@ def test_clip_object(batch):
     assert loss.config() == {"loss": "clip"}
 
 
-def test_function_and_object_have_the_same_defaults():
-    function = inspect.signature(csparc.sparc_loss).parameters
-    fields = inspect.signature(csparc.SparcLoss).parameters
-    call = inspect.signature(csparc.SparcLoss.__call__).parameters
-    both = {**fields, **call}
-    for name in ("self", "learn_local_logit_scale"):  # a function on arrays learns nothing
-        del both[name]
-    assert set(function) == set(both)
-    for name, parameter in both.items():
-        assert function[name].default == parameter.default, name
+OF_OBJECTS = {
+    "sparc": {"learn_local_logit_scale"},
+    "pacl": {"learn_weight_scale"},
+    "gloria": {"learn_attention_scales"},
+    "mgca": {
+        "biases", "embed_dim", "global_weight", "prototype_weight", "seed", "token_weight", "width"
+    },
+}  # fmt: skip
+"""Options that a function on arrays has no argument for: what is learned comes as arrays."""
+
+
+@pytest.mark.parametrize("name", csparc.losses.LOSSES)
+def test_function_and_object_have_the_same_defaults(name):
+    made = csparc.losses.LOSSES[name]
+    function = inspect.signature(getattr(csparc, f"{name.replace('+', '_')}_loss")).parameters
+    call = inspect.signature(made.__call__).parameters
+    options = {option.name: option.default for option in made.options()}
+    own = OF_OBJECTS.get(name, set())
+    assert own <= set(options)
+    for option in set(options) - own - {"prototypes"}:
+        assert function[option].default == options[option], option
+    for argument in {"groups", "same_group", "grad", "out_grads"}:
+        assert function[argument].default == call[argument].default, argument
+    assert function["logit_scale"].default == made.initial_logit_scale
 
 
 # Sizes of zero -----------------------------------------------------------------------------------

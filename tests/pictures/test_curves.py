@@ -38,10 +38,13 @@ def test_smoothing_keeps_a_constant_and_follows_the_mean():
     assert smooth(np.array([]), 3).size == 0
 
 
-def test_one_panel_a_known_curve():
+def test_one_panel_a_curve_whatever_the_parts_are_called():
     pytest.importorskip("matplotlib")
-    figure = plot_curves([r | {"logit_scale": 14.0, "unknown": 1.0} for r in LOG])
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss", "logit scale"]
+    rest = {"ranking_loss": 1.0, "logit_scale": 14.0, "lr": 1e-3, "grad_norm": 2.0}
+    figure = plot_curves([r | rest for r in LOG])
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "loss", "ranking loss", "logit scale", "gradient norm"
+    ]  # fmt: skip
 
 
 def test_no_panel_for_a_part_the_loss_does_not_have():

@@ -13,7 +13,7 @@ pytest.importorskip("tokenizers")
 pytest.importorskip("safetensors")
 
 from csparc.cli import demo as command
-from csparc.demo.page.loss_text import CURVES, curves_of
+from csparc.demo.page.loss_text import curves_of
 from csparc.demo.page.page import render
 from csparc.evaluate.grounding import words_alike
 from csparc.losses.registry import LOSSES
@@ -81,8 +81,11 @@ def test_a_wrong_loss_is_refused_before_a_folder_is_made(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_every_loss_has_its_curves():
-    assert list(CURVES) == list(LOSSES)
+def test_every_part_of_every_loss_has_a_curve():
+    for name, made in LOSSES.items():
+        *parts, scale = curves_of(name)
+        assert [key for key, *_ in parts] == [part.name for part in made.parts]
+        assert scale[0] == "logit_scale"
 
 
 def test_a_part_of_the_loss_has_a_curve_where_the_loss_has_the_part():

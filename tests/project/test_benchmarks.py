@@ -8,8 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from csparc.cost.flop import Sizes
-
 
 @pytest.fixture
 def measurement(benchmarks):
@@ -161,7 +159,7 @@ def test_turns_end_with_the_time(benchmarks):
 
 def test_objectives_compute_what_is_counted(benchmarks):
     batches = benchmarks["objective_batches"]
-    sizes = Sizes(B=3, P=4, L=2, D=8, H=4, K=5)
+    sizes = batches.AllSizes(B=3, P=4, L=2, D=8, H=4, K=5)
     for name, objective in batches.OBJECTIVES.items():
         values = batches.arguments(objective, sizes)
         loss, grads = batches.ours(objective, values)()

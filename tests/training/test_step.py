@@ -12,7 +12,7 @@ from tolerances import FLOAT32
 
 from csparc.data.loading.loader import Loader
 from csparc.errors import TrainingError
-from csparc.losses.registry import make_loss
+from csparc.losses import as_loss, make_loss
 from csparc.optim import AdamW
 from csparc.trainer import TrainConfig, load_checkpoint
 from csparc.trainer.step import Step, clamp_logit_scale, logit_scale
@@ -137,7 +137,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_update(monkeypatch):
             out.grads["tokens"].flat[0] = np.inf
             return out
 
-    trainer.loss = Bad()
+    trainer.loss = as_loss(Bad())
     with np.errstate(all="ignore"), pytest.raises(TrainingError, match="the gradient of tokens"):
         trainer.run()
     for name, array in weights(trainer).items():

@@ -12,8 +12,9 @@ from small_training import read_log
 
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.errors import TrainingError
+from csparc.losses import SparcLoss
 from csparc.trainer import load_checkpoint
-from csparc.trainer.log import STEP_KEYS, JsonLines
+from csparc.trainer.log import JsonLines, step_keys
 
 
 def test_the_log_has_exactly_its_keys(tmp_path):
@@ -26,7 +27,7 @@ def test_the_log_has_exactly_its_keys(tmp_path):
             "step", "loss", "global_loss", "local_loss", "prototype_loss", "logit_scale", "lr",
             "grad_norm", "param_norm", "update_norm", "kept_fraction", "pairs_per_second",
         )  # fmt: skip
-        assert tuple(record) == STEP_KEYS
+        assert tuple(record) == step_keys(SparcLoss())
         assert record["step"] == number
         assert all(math.isfinite(value) for value in record.values())
 

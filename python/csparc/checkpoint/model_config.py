@@ -10,6 +10,7 @@ from csparc.losses.registry import loss_from_config
 
 if TYPE_CHECKING:
     from csparc.checkpoint.checkpoint import Checkpoint
+    from csparc.losses import Loss
     from csparc.models import TwoTower
 
 
@@ -40,14 +41,14 @@ def loss_shapes(path: str | os.PathLike, loss_config: dict[str, Any]) -> dict[st
         loss = loss_from_config(loss_config)
     except (TypeError, ValueError) as error:
         refuse(path, "a loss_config that describes a loss", show(str(error), 160))
-    owned = getattr(loss, "parameters", {})
+    owned = {} if loss is None else loss.parameters
     return {name: parameter.data.shape for name, parameter in owned.items()}
 
 
-def build_loss(checkpoint: Checkpoint) -> Any:
-    """The loss with what it learned; None where its configuration names none of ours."""
+def build_loss(checkpoint: Checkpoint) -> Loss | None:
+    """The loss with what it learned; None where nobody registered one of its name."""
     loss = loss_from_config(checkpoint.metadata.loss_config)
-    if getattr(loss, "parameters", {}):
+    if loss is not None:
         loss.load_state_dict(checkpoint.loss)
     return loss
 

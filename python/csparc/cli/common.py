@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from csparc.losses.explains import RULES
+
 
 def positive_int(text: str) -> int:
     """An argparse type: a whole number of at least 1."""
@@ -94,8 +96,8 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     """Whose alignment weights are drawn or measured: `csparc.losses.explains.RULES`."""
     parser.add_argument(
         "--weights",
-        choices=("own", "sparc"),
-        default="own",
+        choices=RULES,
+        default=RULES[0],
         help="the weights of the loss the model was trained with (default), or SPARC's",
     )
 

@@ -95,7 +95,7 @@ def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
     from csparc.cost import tables as cost_table
 
     def of_steps(cost: Any, unit: float) -> Values:
-        return {loss: {b: cost(loss, config, b) / unit for b in batches} for loss in losses}
+        return _drawn({loss: {b: cost(loss, config, b) for b in batches} for loss in losses}, unit)
 
     return Costs(
         cost_table.own_tables(config, losses, batches),
@@ -108,19 +108,29 @@ def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
 def _measured(config, losses: list[str], batches: list[int]) -> Costs:
     """Of the losses; CLIP is always run, which the others are compared with."""
     from csparc.cost.measured import measure_loss
-    from csparc.cost.tables import measured_tables
+    from csparc.cost.tables import BASELINE, measured_tables
 
     sizes = config.patches, config.context_length, config.shared_width
     found = {
         loss: {batch: measure_loss(loss, batch, *sizes) for batch in batches}
-        for loss in dict.fromkeys(["clip", *losses])
+        for loss in dict.fromkeys([BASELINE, *losses])
     }
     return Costs(
         measured_tables(config, found, losses),
-        {loss: {b: one.flop / 1e9 for b, one in found[loss].items()} for loss in losses},
-        {loss: {b: one.bytes / 1e6 for b, one in found[loss].items()} for loss in losses},
+        _drawn({loss: {b: one.flop for b, one in found[loss].items()} for loss in losses}, 1e9),
+        _drawn({loss: {b: one.bytes for b, one in found[loss].items()} for loss in losses}, 1e6),
         ("GFLOP of the loss", "MB beyond inputs and gradients"),
     )
+
+
+def _drawn(values: Mapping[str, Mapping[int, float | None]], unit: float) -> Values:
+    """Of the losses that say what they cost, and whose products the core counts, on axes that are
+    logarithmic."""
+    return {
+        loss: {batch: value / unit for batch, value in of_loss.items()}
+        for loss, of_loss in values.items()
+        if all(of_loss.values())
+    }
 
 
 def _draw(costs: Costs, file: Path) -> Path:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from csparc.cli import common, objective
+from csparc.losses.registry import DEFAULT
 
 FULL_STEPS, QUICK_STEPS = 6000, 700
 """Of 64 pairs: about five minutes, and about one, at 0.045 s a step (two cores of Zen 4)."""
@@ -102,14 +103,14 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def output_folder(wanted: str | None, loss: str = "sparc") -> Path:
+def output_folder(wanted: str | None, loss: str = DEFAULT) -> Path:
     """The folder to write to, made and known to be writable.
 
     Without a wish it is ``csparc-demo`` here, with another loss ``csparc-demo-LOSS``; where that
     fails, a temporary folder, and a line says so. A wished-for folder that cannot be written to is
     an error.
     """
-    name = FOLDER if loss == "sparc" else f"{FOLDER}-{loss.replace('+', '-')}"
+    name = FOLDER if loss == DEFAULT else f"{FOLDER}-{loss.replace('+', '-')}"
     folder = Path(wanted or name).absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from csparc.cli import common, grounding
+from csparc.losses.registry import late_losses
 
 SCORES = ("global", "own")
 
@@ -41,7 +42,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         choices=SCORES,
         default="global",
         help="rank by the cosine of whole vectors (default), or by the score that the checkpoint's "
-        "own loss compares patches with captions by (filip, pacl)",
+        f"own loss compares patches with captions by ({', '.join(late_losses())})",
     )
     task.add_argument("--json", metavar="FILE", help="write the figures here too")
     common.add_threads(task)
@@ -99,12 +100,12 @@ def _by_own_score(session: Any, data: Any, arguments: argparse.Namespace) -> tup
     """The same by the score that the loss of the checkpoint trained."""
     from csparc.cli.progress import Progress
     from csparc.evaluate.encode import encode_late
-    from csparc.evaluate.late_interaction import LATE, evaluate_late_retrieval
+    from csparc.evaluate.late_interaction import evaluate_late_retrieval
 
-    name = session.metadata.loss_config.get("loss")
-    if name not in LATE:
+    if session.loss is None or not session.loss.overrides("pair_scores"):
+        name = session.metadata.loss_config.get("loss")
         raise ValueError(
-            f"--score own: expected a checkpoint trained with {' or '.join(LATE)}, found "
+            f"--score own: expected a checkpoint trained with {' or '.join(late_losses())}, found "
             f"{name}, which trains vectors of the whole: use --score global"
         )
     with Progress("encoding", len(data), "picture") as progress:

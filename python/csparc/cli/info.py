@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from csparc.cli import common
-from csparc.losses.registry import LOSSES
+from csparc.losses.registry import LOSSES, loss_class
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -58,11 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _loss_lines(name: str) -> Iterator[str]:
-    from csparc.losses.options import options_of
-    from csparc.losses.registry import loss_class
-
-    options = options_of(name)
-    yield f"{name}: csparc.{loss_class(name).__name__}" + ("" if options else ", no options")
+    made = loss_class(name)
+    home, options = made.__module__, made.options()
+    if home.startswith("csparc."):
+        home = "csparc"
+    yield f"{name}: {home}.{made.__name__}" + ("" if options else ", no options")
+    for part in made.parts:
+        yield f"  {part.name}: {part.about}"
     for option in options:
         first, *others = option.values()
         yield f"  {option.name}={first}" + (f"   or {', '.join(others)}" if others else "")

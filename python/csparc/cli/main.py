@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 a wrong argument, file, or missing package; 130 interrupte
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
@@ -24,6 +25,7 @@ COMMANDS = (demo, train, evaluate, align, encode, cost, info)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named by ``argv`` (default ``sys.argv[1:]``) and return its exit code."""
+    _import_first(argv)
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.run is None:
@@ -57,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="show the traceback of an error",
     )
+    _add_import(common)
     parser = _Parser(
         prog="csparc",
         description="SPARC (sparse fine-grained contrastive alignment) of images and text.",
@@ -64,11 +67,43 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"csparc {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    _add_import(parser)
     parser.set_defaults(run=None, parser=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in COMMANDS:
         command.register(commands, common)
     return parser
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="imported",
+        action="append",
+        type=_module,
+        default=argparse.SUPPRESS,
+        metavar="MODULE",
+        help="a module to import first, from here or installed, such as one that registers a loss",
+    )
+
+
+def _module(name: str) -> object:
+    """An argparse type: the module of that name; one beside the command's folder comes last."""
+    sys.path.append(os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        found = f"{type(error).__name__}: {error}"
+        raise argparse.ArgumentTypeError(f"expected a module, found {name!r}: {found}") from error
+    finally:
+        sys.path.pop()
+
+
+def _import_first(argv: Sequence[str] | None) -> None:
+    """Import what ``--import`` names before the parser is made: its help lists the losses."""
+    early = _Parser(prog="csparc", add_help=False, allow_abbrev=False)
+    _add_import(early)
+    early.parse_known_args(argv)
 
 
 class _Parser(argparse.ArgumentParser):

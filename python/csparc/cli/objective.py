@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 
-from csparc.losses.registry import LOSSES
+from csparc.losses.registry import DEFAULT, LOSSES
 
 
 def add_loss(group) -> None:
     """``--loss`` and ``--loss-opt``, for `csparc.losses.registry.make_loss`."""
     group.add_argument(
-        "--loss", default="sparc", metavar="NAME", help=f"{', '.join(LOSSES)} (default sparc)"
+        "--loss", default=DEFAULT, metavar="NAME", help=f"{', '.join(LOSSES)} (default {DEFAULT})"
     )
     group.add_argument(
         "--loss-opt",
@@ -23,11 +23,9 @@ def add_loss(group) -> None:
 
 def loss_options() -> str:
     """The keys of ``--loss-opt``, a paragraph a loss: the end of a command's help."""
-    from csparc.losses.options import options_of
-
     lines = ["options of the losses (csparc info --loss NAME explains them):"]
-    for name in LOSSES:
-        keys = ", ".join(option.name for option in options_of(name)) or "none"
+    for name, made in LOSSES.items():
+        keys = ", ".join(option.name for option in made.options()) or "none"
         lines += textwrap.wrap(
             f"{name:12s}{keys}", 80, initial_indent="  ", subsequent_indent=" " * 14
         )

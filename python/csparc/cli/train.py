@@ -7,7 +7,6 @@ from dataclasses import fields
 from typing import get_type_hints
 
 from csparc.cli import common, objective
-from csparc.losses.registry import suited_model
 from csparc.trainer.config import DUPLICATES, TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
@@ -186,7 +185,7 @@ def run(arguments: argparse.Namespace) -> int:
     train = common.open_data(arguments.train_data, arguments)
     val = common.open_data(arguments.val_data, arguments) if arguments.val_data else None
     common.use_threads(arguments.threads)
-    overrides = {**suited_model(loss), **_model_overrides(arguments.model_opt)}
+    overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
     model = csparc.create_model(
         arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}

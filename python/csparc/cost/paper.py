@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from csparc.cost.flop import Sizes
 from csparc.cost.model import model_info
+from csparc.losses.costs import Sizes
+from csparc.losses.registry import loss_class
 from csparc.models.config import ModelConfig
 
 DEVICES = 256
@@ -45,15 +46,15 @@ def paper_model(config: ModelConfig) -> ModelConfig:
 
 def encoder_flop(config: ModelConfig) -> int:
     """Forward pass of a pair as CLIP needs it: no patch or token is brought to the shared space."""
-    return model_info(config).flop - sum(_adapters(config))
+    return model_info(config).flop - sum(_adapters(config).values())
 
 
-def _adapters(config: ModelConfig) -> tuple[int, int]:
+def _adapters(config: ModelConfig) -> dict[str, int]:
     """FLOP of bringing all patches, all tokens of a pair to the shared space."""
-    return (
-        2 * config.patches * config.image.width * config.shared_width,
-        2 * config.context_length * config.text.width * config.shared_width,
-    )
+    return {
+        "patches": 2 * config.patches * config.image.width * config.shared_width,
+        "tokens": 2 * config.context_length * config.text.width * config.shared_width,
+    }
 
 
 def sizes_of(config: ModelConfig, batch: int) -> Sizes:
@@ -61,64 +62,17 @@ def sizes_of(config: ModelConfig, batch: int) -> Sizes:
     return Sizes(batch, config.patches, config.context_length, config.shared_width)
 
 
-# Forward FLOP a device of what a loss adds to the encoders: n of the B pairs are its own. ---------
+def device_flop(loss: str, config: ModelConfig, batch: int, devices: int = DEVICES) -> float | None:
+    """FLOP of a training step on one of ``devices``: encoders and loss, forward and backward; None
+    for a loss that does not say what its forward pass costs."""
+    made, own = loss_class(loss)(), batch / devices
+    added = made.forward_flop(sizes_of(config, batch), own)
+    if added is None:
+        return None
+    read = sum(flop for rows, flop in _adapters(config).items() if rows in made.inputs)
+    return 3 * (own * (encoder_flop(config) + read) + added)
 
 
-def _clip(s: Sizes, n: float, config: ModelConfig) -> float:
-    return n * 4 * s.B * s.D
-
-
-def _sparc(s: Sizes, n: float, config: ModelConfig) -> float:
-    within = 4 * s.L * s.P * s.D + 4 * s.L**2 * s.D
-    return _clip(s, n, config) + n * (sum(_adapters(config)) + within)
-
-
-def _filip(s: Sizes, n: float, config: ModelConfig) -> float:
-    pairs = 2 * s.D * (s.P * s.kept_tokens + s.L * s.kept_patches)
-    return n * (sum(_adapters(config)) + s.B * pairs)
-
-
-def _clip_filip(s: Sizes, n: float, config: ModelConfig) -> float:
-    return _clip(s, n, config) + _filip(s, n, config)
-
-
-def _pacl(s: Sizes, n: float, config: ModelConfig) -> float:
-    return n * (_adapters(config)[0] + s.B * 8 * s.P * s.D)
-
-
-def _gloria(s: Sizes, n: float, config: ModelConfig) -> float:
-    local = n * (sum(_adapters(config)) + s.B * 8 * s.L * s.P * s.D)
-    return _clip(s, n, config) + local
-
-
-def _mgca(s: Sizes, n: float, config: ModelConfig) -> float:
-    both = s.L + s.P
-    within = 8 * both * s.D * s.H + 8 * s.L * s.P * s.H + 4 * (s.L**2 + s.P**2) * s.D
-    prototypes = 4 * s.K * s.D
-    return _clip(s, n, config) + n * (sum(_adapters(config)) + within + prototypes)
-
-
-ADDED = {
-    "sparc": _sparc,
-    "clip": _clip,
-    "siglip": _clip,
-    "pacl": _pacl,
-    "filip": _filip,
-    "clip+filip": _clip_filip,
-    "gloria": _gloria,
-    "mgca": _mgca,
-}
-
-
-def device_flop(loss: str, config: ModelConfig, batch: int, devices: int = DEVICES) -> float:
-    """FLOP of a training step on one of ``devices``: encoders and loss, forward and backward."""
-    own = batch / devices
-    added = ADDED[loss](sizes_of(config, batch), own, config)
-    return 3 * (own * encoder_flop(config) + added)
-
-
-WITHIN_PAIRS = ("clip", "siglip", "sparc", "mgca")
-"""Losses whose memory on a device does not depend on which pairwise tensors a compiler keeps."""
 UPDATE_COPIES = 5.5
 """Whole copies of the weights while they are updated, in float32: weights, gradients, two moments,
 the update, and half a one in 16 bits. Fitted to the paper's table, which is flat for small
@@ -135,7 +89,7 @@ def device_bytes(
     probabilities, which the paper's encoders keep and this package forms again; or the update of
     the weights, if that takes more.
     """
-    if loss not in WITHIN_PAIRS:
+    if not loss_class(loss).within_pairs:
         return None
     info = model_info(config)
     weights = 4 * info.total_parameters

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from csparc.cost import paper as paper_cost
-from csparc.cost.flop import LOSS_FLOP
 from csparc.cost.measured import Measured, exponent
 from csparc.cost.memory import estimate_memory
 from csparc.cost.model import model_info
+from csparc.losses import ClipLoss
+from csparc.losses.registry import loss_class
 from csparc.models.config import ModelConfig
 
 Cell = Callable[[str, int], str]
+BASELINE = ClipLoss.name
+"""What the others are compared with: the contrast of whole vectors that the paper adds to."""
 LARGE = (8192, 16384)
 """Batch sizes where terms linear in B have faded."""
 
@@ -37,41 +41,61 @@ def _aligned(title: str, rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([f"{title}\n", lines[0], rule + "|", *lines[1:]])
 
 
-def step_flop(loss: str, config: ModelConfig, batch: int) -> int:
+def loss_flop(loss: str, config: ModelConfig, batch: int) -> int | None:
+    """FLOP of one call with gradients by the loss's formula; None where it has none."""
+    return loss_class(loss)().flop(paper_cost.sizes_of(config, batch))
+
+
+def step_flop(loss: str, config: ModelConfig, batch: int) -> int | None:
     """A training step of this package: encoders forward and backward, and the loss."""
-    sizes = paper_cost.sizes_of(config, batch)
-    return 3 * batch * model_info(config).flop + LOSS_FLOP[loss](sizes)
+    own = loss_flop(loss, config, batch)
+    return None if own is None else 3 * batch * model_info(config).flop + own
 
 
-def loss_bytes(loss: str, config: ModelConfig, batch: int) -> int:
-    """What the loss needs beyond its inputs and gradients, in float32."""
+def more_flop(loss: str, config: ModelConfig, batch: int) -> int | None:
+    """FLOP of a step beyond one with `BASELINE`."""
+    own = step_flop(loss, config, batch)
+    return None if own is None else own - step_flop(BASELINE, config, batch)
+
+
+def loss_bytes(loss: str, config: ModelConfig, batch: int) -> int | None:
+    """What the loss needs beyond its inputs and gradients, in float32; None where nobody said."""
+    if not loss_class(loss).overrides("stages"):
+        return None
     return estimate_memory(loss, batch, config.patches, config.context_length, config.shared_width)
 
 
-def step_bytes(loss: str, config: ModelConfig, batch: int) -> int:
+def step_bytes(loss: str, config: ModelConfig, batch: int) -> int | None:
     """The same in memory, float32: weights, gradients, two moments, activations, gradients of the
     loss's inputs, and what the loss itself needs."""
+    own = loss_bytes(loss, config, batch)
+    if own is None:
+        return None
     rows = config.patches + config.context_length + 2
     gradients = 4 * batch * rows * config.shared_width
-    return model_info(config).training_bytes(batch) + gradients + loss_bytes(loss, config, batch)
+    return model_info(config).training_bytes(batch) + gradients + own
+
+
+def _in(unit: float, form: str, value: float | None) -> str:
+    """``value`` in a unit, or a dash where it is not known."""
+    return "-" if value is None else format(value / unit, form)
 
 
 def own_tables(config: ModelConfig, losses: Sequence[str], batches: Sequence[int]) -> list[str]:
     """Steps of this package on one machine."""
 
-    def over_clip(loss: str, batch: int) -> str:
-        more = step_flop(loss, config, batch) - step_flop("clip", config, batch)
-        return f"{more / 1e12:+,.4f}"
+    def table(title: str, cost: Callable, unit: float, form: str) -> str:
+        def cell(loss: str, batch: int) -> str:
+            return _in(unit, form, cost(loss, config, batch))
+
+        return grid(title, losses, batches, cell)
 
     return [
-        grid("TFLOP of a step", losses, batches,
-             lambda loss, batch: f"{step_flop(loss, config, batch) / 1e12:,.2f}"),
-        grid("of it, TFLOP more than CLIP", losses, batches, over_clip),
-        grid("peak GB of a step", losses, batches,
-             lambda loss, batch: f"{step_bytes(loss, config, batch) / 1e9:,.2f}"),
-        grid("of it, MB of the loss beyond its inputs and gradients", losses, batches,
-             lambda loss, batch: f"{loss_bytes(loss, config, batch) / 1e6:,.1f}"),
-    ]  # fmt: skip
+        table("TFLOP of a step", step_flop, 1e12, ",.2f"),
+        table("of it, TFLOP more than CLIP", more_flop, 1e12, "+,.4f"),
+        table("peak GB of a step", step_bytes, 1e9, ",.2f"),
+        table("of it, MB of the loss beyond its inputs and gradients", loss_bytes, 1e6, ",.1f"),
+    ]
 
 
 def paper_tables(
@@ -87,13 +111,12 @@ def paper_tables(
         return " (none)" if value is None else f" ({value:,})"
 
     def flop(loss: str, batch: int) -> str:
-        value = paper_cost.device_flop(loss, large, batch) / 1e12
-        return f"{value:,.2f}{figure(paper_cost.TFLOP, loss, batch)}"
+        value = paper_cost.device_flop(loss, large, batch)
+        return f"{_in(1e12, ',.2f', value)}{figure(paper_cost.TFLOP, loss, batch)}"
 
     def memory(loss: str, batch: int) -> str:
         value = paper_cost.device_bytes(loss, large, batch)
-        text = "-" if value is None else f"{value / 1e6:,.0f}"
-        return f"{text}{figure(paper_cost.MEGABYTES, loss, batch)}"
+        return f"{_in(1e6, ',.0f', value)}{figure(paper_cost.MEGABYTES, loss, batch)}"
 
     beside = " (paper)" if known else ""
     return [
@@ -104,23 +127,25 @@ def paper_tables(
 
 def excess(found: Mapping[str, Mapping[int, Measured]], loss: str) -> list[int]:
     """FLOP beyond CLIP's by batch size."""
-    return [one.flop - found["clip"][batch].flop for batch, one in found[loss].items()]
+    return [one.flop - found[BASELINE][batch].flop for batch, one in found[loss].items()]
 
 
 def measured_tables(
     config: ModelConfig, found: Mapping[str, Mapping[int, Measured]], losses: Sequence[str]
 ) -> list[str]:
     """What the losses did, each figure with its ratio to the formula."""
-    batches = list(found["clip"])
+    batches = list(found[BASELINE])
+
+    def ratio(counted: float, formula: float | None) -> str:
+        return "-" if formula is None else f"{counted / formula:.2f}"
 
     def flop(loss: str, batch: int) -> str:
         counted = found[loss][batch].flop
-        formula = LOSS_FLOP[loss](paper_cost.sizes_of(config, batch))
-        return f"{counted / 1e9:,.3f} ({counted / formula:.2f})"
+        return f"{counted / 1e9:,.3f} ({ratio(counted, loss_flop(loss, config, batch))})"
 
     def memory(loss: str, batch: int) -> str:
         held = found[loss][batch].bytes
-        return f"{held / 1e6:,.2f} ({held / loss_bytes(loss, config, batch):.2f})"
+        return f"{held / 1e6:,.2f} ({ratio(held, loss_bytes(loss, config, batch))})"
 
     def seconds(loss: str, batch: int) -> str:
         return f"{found[loss][batch].seconds:.3f}"
@@ -128,10 +153,8 @@ def measured_tables(
     powers = [["loss", "counted", f"by formula, B = {LARGE[0]:,} to {LARGE[1]:,}"]]
     for loss in losses:
         counted = exponent(batches, excess(found, loss))
-        formula = exponent(
-            LARGE,
-            [step_flop(loss, config, b) - step_flop("clip", config, b) for b in LARGE],
-        )
+        more = [more_flop(loss, config, batch) for batch in LARGE]
+        formula = math.nan if None in more else exponent(LARGE, more)
         powers.append([loss, *("-" if p != p else f"{p:.2f}" for p in (counted, formula))])
     return [
         grid("GFLOP counted in the core (ratio to formula)", losses, batches, flop),

@@ -11,7 +11,7 @@ import numpy as np
 
 from csparc.evaluate.encode import Features
 from csparc.evaluate.explain import Explanation
-from csparc.losses.explains import NAMES
+from csparc.losses.registry import DEFAULT, loss_class
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class DemoPlan:
     seed: int
     threads: int
     model: str = "nano"
-    loss: str = "sparc"
+    loss: str = DEFAULT
     loss_options: tuple[str, ...] = ()
     """The loss by its name in `csparc.losses.registry`, and its options as ``KEY=VALUE``."""
 
     def command(self) -> str:
         """The command line that repeats the run."""
         data = ["--data", self.data] if self.data else []
-        loss = [] if self.loss == "sparc" else ["--loss", self.loss]
+        loss = [] if self.loss == DEFAULT else ["--loss", self.loss]
         for option in self.loss_options:
             loss += ["--loss-opt", option]
         length = ["--steps", str(self.steps), "--seed", str(self.seed)]
@@ -43,10 +43,11 @@ class DemoPlan:
 
     def objective(self) -> str:
         """The loss as people call it, with the options given: ``FILIP (keep=0.5)``; empty for
-        SPARC as it is by default."""
+        the default one as it is."""
+        label = loss_class(self.loss).label
         if self.loss_options:
-            return f"{NAMES[self.loss]} ({', '.join(self.loss_options)})"
-        return "" if self.loss == "sparc" else NAMES[self.loss]
+            return f"{label} ({', '.join(self.loss_options)})"
+        return "" if self.loss == DEFAULT else label
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from csparc.evaluate.explain import (
     sentence_maps,
 )
 from csparc.evaluate.grounding import words_alike
-from csparc.losses.registry import make_loss, suited_model
+from csparc.losses.registry import make_loss
 from csparc.models import PRESETS
 from csparc.trainer import TrainConfig, Trainer
 from csparc.viz import read_log
@@ -91,7 +91,7 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
 def create_model(plan: DemoPlan, tokenizer: Any, loss: Any) -> Any:
     """The plan's model as it starts, of the kind that suits the loss."""
     return csparc.create_model(
-        plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed, **suited_model(loss)
+        plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed, **loss.suited_model()
     )
 
 

@@ -17,6 +17,7 @@ from csparc.evaluate.explain import (
     sentence_maps,
 )
 from csparc.evaluate.grounding import evaluate_grounding
+from csparc.losses.foreign import as_loss
 
 
 @dataclass(frozen=True)
@@ -115,10 +116,8 @@ def diagnose(
 
 def local_scale(model: Any, loss: Any) -> float:
     """What multiplies the cosines of the local part: the loss's own scale, or the model's."""
-    if "local_logit_scale" in getattr(loss, "parameters", {}):
-        return loss.value("local_logit_scale")
-    own = getattr(loss, "local_logit_scale", None)
-    return float(np.exp(model.logit_scale.data[0])) if own is None else float(own)
+    shared = float(np.exp(model.logit_scale.data[0]))
+    return shared if loss is None else as_loss(loss).local_scale(shared)
 
 
 def joined(parts: Sequence[LocalFeatures]) -> LocalFeatures:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from csparc import _text
-from csparc.losses.explains import Alignment, alignment_of
+from csparc.losses.explains import Alignment
+from csparc.losses.foreign import UnknownLoss, as_loss
 
 CUT = "The caption is longer than the model reads: its end is left out."
 WHOLE = "whole caption"
@@ -28,11 +29,12 @@ class LocalFeatures:
     text_global: np.ndarray
 
     def alignment(self, loss: Any, rule: str = "own") -> Alignment:
-        """What ``loss`` aligned in these pairs, or SPARC's weights (``rule="sparc"``)."""
-        return alignment_of(
-            loss, rule, self.patches, self.tokens, text_global=self.text_global,
-            text_mask=self.mask,
-        )  # fmt: skip
+        """What ``loss`` aligned in these pairs, or SPARC's weights (``rule="sparc"``; and of None,
+        a loss that nobody knows)."""
+        known = UnknownLoss() if loss is None else as_loss(loss)
+        return known.alignment(
+            self.patches, self.tokens, text_global=self.text_global, text_mask=self.mask, rule=rule
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from csparc.losses.explains import Alignment, alignment_of
+from csparc.losses import SparcLoss
+from csparc.losses.explains import Alignment
+from csparc.losses.foreign import as_loss
 
 _BLOCK = 64
 
@@ -97,18 +99,15 @@ def evaluate_grounding(
         raise ValueError("text_mask has no valid token: there is no local loss to look at")
     partner = _partners(np.arange(len(patches)) if image_index is None else image_index)
     texts = None if text_global is None else np.asarray(text_global)
-    if loss is None:
-        from csparc.losses import SparcLoss
-
-        loss = SparcLoss()
+    loss = SparcLoss() if loss is None else as_loss(loss)
     rows_of = {"matched": np.arange(len(patches)), "swapped": partner}
     blocks: dict[str, list[_Block]] = {side: [] for side in rows_of}
     agreement = []
     for first in range(0, len(tokens), _BLOCK):
         here = slice(first, first + _BLOCK)
         for side, rows in rows_of.items():
-            found = alignment_of(
-                loss, rule, patches[rows[here]], tokens[here], text_mask=mask[here],
+            found = loss.alignment(
+                patches[rows[here]], tokens[here], text_mask=mask[here], rule=rule,
                 text_global=None if texts is None else texts[here],
             )  # fmt: skip
             blocks[side].append(

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from csparc._rows import unit_rows_float64
+
 RECALL_AT = (1, 5, 10)
 Block = tuple[int, np.ndarray]
 """(the first query, scores [queries, candidates] float32)."""
@@ -51,8 +53,8 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
     2 N M D multiply-adds for each direction. Scores are made a block of rows at a time: the extra
     memory is about 16 MiB, or a few rows of the larger side, beside the normalised copies.
     """
-    images = unit_rows(image_features, "image_features")
-    texts = unit_rows(text_features, "text_features")
+    images = unit_rows_float64(image_features, "image_features")
+    texts = unit_rows_float64(text_features, "text_features")
     index = checked_index(image_index, len(images), len(texts))
     if images.shape[1] != texts.shape[1]:
         raise ValueError(
@@ -158,24 +160,6 @@ def _score_blocks(queries: np.ndarray, candidates: np.ndarray) -> Iterator[Block
     rows = max(1, _BLOCK_ENTRIES // max(len(candidates), 1))
     for first in range(0, len(queries), rows):
         yield first, (queries[first : first + rows] @ candidates.T).astype(np.float32)
-
-
-def unit_rows(features, name: str) -> np.ndarray:
-    """Rows at length 1 in float64; rows of zeros stay."""
-    features = np.array(features, dtype=np.float64)
-    if features.ndim != 2 or 0 in features.shape:
-        raise ValueError(
-            f"{name} must be a matrix [rows, width] with no empty side, got shape {features.shape}"
-        )
-    if not np.isfinite(features).all():
-        row = int(np.argmin(np.isfinite(features).all(axis=1)))
-        raise ValueError(f"{name} must be finite, row {row} is not")
-    # Dividing by the largest entry first keeps the squares of very large or small rows in range.
-    largest = np.abs(features).max(axis=1, keepdims=True)
-    features /= np.where(largest > 0, largest, 1.0)
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    features /= np.where(norms > 0, norms, 1.0)
-    return features
 
 
 def checked_index(image_index, n_images: int, n_texts: int) -> np.ndarray:

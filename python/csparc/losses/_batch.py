@@ -9,11 +9,14 @@ from csparc import _core
 from csparc._arrays import RealInputs, check_axes, valid_mask
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import NO_GROUPS, Groups
+from csparc.losses.base import Part
 
 AXES = {
     "patches": "BPD", "tokens": "BLD", "image_global": "BD", "text_global": "BD",
     "prototypes": "KD",
 }  # fmt: skip
+GLOBAL_PART = Part("global_loss", "Global loss", "pictures against sentences, over a batch")
+"""The part that contrasts whole pictures with whole captions: `contrast_globals`."""
 
 
 class Batch:

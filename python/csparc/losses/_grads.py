@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -102,9 +103,12 @@ class GradientBuffers:
         """The buffer, None where gradients of ``name`` are not asked for."""
         return self._buffers.get(name)
 
-    def finished(self) -> dict[str, np.ndarray]:
-        """The gradients by argument name: the caller's buffers filled, others in their own type."""
-        grads = {}
+    def finished(self, **others: Any) -> dict[str, Any]:
+        """The gradients by argument name: the caller's buffers filled, others in their own type.
+
+        With those of ``others``, scales and the like; nothing where none were asked for.
+        """
+        grads: dict[str, Any] = {}
         for name, buffer in self._buffers.items():
             given = self._out.get(name)
             if given is None:
@@ -114,4 +118,4 @@ class GradientBuffers:
             if given is not buffer:
                 np.copyto(given, buffer, casting="same_kind")
             grads[name] = given
-        return grads
+        return {**grads, **others} if grads else {}

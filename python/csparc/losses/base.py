@@ -1,111 +1,316 @@
-"""Losses that own numbers and arrays which are trained with the model."""
+"""What a loss is: all that training, evaluation, cost, pictures, help and docs ask of one."""
 
 from __future__ import annotations
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from csparc._arrays import describe
-from csparc._scalars import positive
-from csparc.losses.explains import Aligned
+from csparc._scalars import choice, flag
+from csparc.losses._owned import Owned
+from csparc.losses.explains import RULES, Alignment, Pairs, borrowed
+from csparc.losses.options import Option, checked, declared_options
+from csparc.losses.result import LossOutput
 
 if TYPE_CHECKING:
-    from csparc.nn import Parameter
+    from csparc.losses.costs import Sizes, Stage
+    from csparc.losses.pair_scores import LateFeatures, LateScores
 
-MOST_SCALE = 100.0
-"""Scales are kept at or below this after every step, as CLIP does."""
+INPUTS = ("patches", "tokens", "image_global", "text_global")
+"""The arrays a model gives a loss: [B, P, D], [B, L, D], [B, D], [B, D]."""
+STANDARD_PARTS = ("global_loss", "local_loss", "prototype_loss")
+"""Parts that every log has a column of, 0 where the loss has no such part."""
 
 
-class LearnedLoss(Aligned):
-    """What a loss with parameters of its own adds to one without.
+@dataclass(frozen=True)
+class Part:
+    """A term of a loss, which is logged and drawn by itself."""
 
-    Attributes
-    ----------
-    parameters : dict of str to Parameter
-        By argument name; entries of a dict argument as ``argument.entry``. A scale is stored as its
-        logarithm. The optimiser treats them as it does the model's.
-    initial_logit_scale : float
-        What the model's own ``logit_scale`` should start from.
+    name: str
+    """Its key in `LossOutput.parts`, and its column in the log of a run."""
+    label: str
+    """The heading of its curve: ``Local loss``."""
+    about: str
+    """What it contrasts: ``words against patches, within one pair``."""
 
-    After a call with ``grad=True``, ``accumulate(out.grads)`` adds to the parameters' gradients;
-    after the optimiser's step, ``constrain()`` puts them back where they may be.
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss(Owned, ABC):
+    """An objective as an object: what training, evaluation, cost, pictures, help and docs ask.
+
+    A subclass is a frozen dataclass whose fields are its options (`csparc.losses.option`). It says
+    its facts as class attributes, computes in ``_compute``, and overrides what else it knows of
+    itself: all other methods have an answer for a loss that says nothing. `csparc.losses.register`
+    enters it under its name. docs/adding-a-loss.md has a whole example.
+
+    Two losses with options are equal when these are; what they learned is not compared.
     """
 
-    initial_logit_scale = 1 / 0.07
+    name: ClassVar[str]
+    """Its name: on the command line, in ``config()["loss"]``, in checkpoints."""
+    label: ClassVar[str]
+    """What people call it: ``CLIP + FILIP``."""
+    inputs: ClassVar[tuple[str, ...]]
+    """Of `INPUTS`, those it reads. Patches come with ``patch_mask``, tokens with ``text_mask``."""
+    parts: ClassVar[tuple[Part, ...]]
+    """The terms every output has, in the order they are drawn."""
+    takes_groups: ClassVar[bool] = True
+    """Whether ``_compute`` takes ``groups`` and ``same_group``: pairs that show or say the same."""
+    initial_logit_scale: ClassVar[float] = 1 / 0.07
+    """What the model's ``logit_scale`` should start from, and the default of a call."""
+    code_is: ClassVar[str] = "public code"
+    """What the ``code`` of its options speaks of."""
+    within_pairs: ClassVar[bool] = False
+    """Whether patches and tokens meet only those of their own pair: plain code then keeps nothing
+    over all pairs beside B x B scores."""
+    local_loss_is_measured: ClassVar[bool] = False
+    """Whether the local loss that `csparc.evaluate.evaluate_grounding` measures is its own."""
 
-    def __init__(self) -> None:
-        self.parameters: dict[str, Parameter] = {}
-        self._scales: set[str] = set()
+    # Making one --------------------------------------------------------------------------------
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = checked(field, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)  # Python's own types, whatever was given
+        self._begin()
+
+    def _begin(self) -> None:
+        """Compare options with each other and own what is learned; called once, at the end of the
+        constructor."""
+
+    @classmethod
+    def options(cls) -> list[Option]:
+        """Its options, in the order of the constructor."""
+        return declared_options(cls)
+
+    def config(self) -> dict[str, Any]:
+        """What recreates this object: ``loss``, its name, and its options, as JSON holds them."""
+        return {"loss": self.name, **{f.name: getattr(self, f.name) for f in fields(self)}}
+
+    def __repr__(self) -> str:
+        """The options that are not at their default."""
+        given = ((field, getattr(self, field.name)) for field in fields(self))
+        told = [f"{field.name}={value!r}" for field, value in given if value != field.default]
+        return f"{type(self).__name__}({', '.join(told)})"
+
+    # Value and gradients -----------------------------------------------------------------------
+
+    def __call__(
+        self,
+        patches: ArrayLike | None = None,
+        tokens: ArrayLike | None = None,
+        *,
+        image_global: ArrayLike | None = None,
+        text_global: ArrayLike | None = None,
+        text_mask: ArrayLike | None = None,
+        patch_mask: ArrayLike | None = None,
+        logit_scale: float | None = None,
+        groups: ArrayLike | None = None,
+        same_group: str = "exclude",
+        grad: bool = False,
+        out_grads: Mapping[str, np.ndarray] | None = None,
+        **more: Any,
+    ) -> LossOutput:
+        """Value, and with ``grad`` gradients, of B pairs.
+
+        Every loss takes all of these, so that a trainer need not know which it holds; arrays that
+        are not among its ``inputs``, and their masks, are not looked at.
+
+        Parameters
+        ----------
+        patches, tokens : [B, P, D], [B, L, D]
+            Embedded patches and tokens.
+        image_global, text_global : [B, D]
+            Vectors of whole pictures and captions.
+        text_mask, patch_mask : [B, L], [B, P], optional
+            True = valid: bools, 0/1, or lengths [B].
+        logit_scale : float, optional
+            The number that multiplies the similarities; None: ``initial_logit_scale``.
+        groups, same_group
+            Ids [B] of pairs that show or say the same, as in `clip_loss`.
+        grad : bool
+            Also return ``grads``: of the inputs given, of ``logit_scale``, of all it owns.
+        out_grads : dict of arrays, optional
+            Arrays to write gradients to, by argument name; implies ``grad``.
+        **more
+            What the function of this loss takes beside them, such as ``return_weights`` of SPARC.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As the function of this loss; ``groups`` where it takes none; an output that is not as
+            the class says.
+        """
+        given = zip(INPUTS, (patches, tokens, image_global, text_global))
+        call = {name: array for name, array in given if name in self.inputs}
+        if "patches" in self.inputs:
+            call["patch_mask"] = patch_mask
+        if "tokens" in self.inputs:
+            call["text_mask"] = text_mask
+        if groups is not None:
+            if not self.takes_groups:
+                raise ValueError(f"groups: expected None, {self.label} takes no groups")
+            call["groups"], call["same_group"] = groups, same_group
+        call["logit_scale"] = self.initial_logit_scale if logit_scale is None else logit_scale
+        call["grad"] = flag(grad, "grad") or out_grads is not None
+        if out_grads is not None:
+            call["out_grads"] = out_grads
+        out = self._compute(**call, **more)
+        self._check_output(out, call)
+        for name, buffer in (out_grads or {}).items():
+            if out.grads[name] is not buffer:
+                buffer[...] = out.grads[name]
+                out.grads[name] = buffer
+        return out
+
+    @abstractmethod
+    def _compute(self, **call: Any) -> LossOutput:
+        """The loss of one call.
+
+        Gets, as `__call__` did, the arrays of ``inputs``, ``logit_scale`` and ``grad``;
+        ``text_mask`` where it reads tokens, ``patch_mask`` where it reads patches; ``groups`` with
+        ``same_group``, and ``out_grads``, where a caller gives them. Buffers of ``out_grads`` that
+        it does not fill are filled for it.
+        """
+
+    def _check_output(self, out: LossOutput, call: Mapping[str, Any]) -> None:
+        """Refuse an output that lacks what the class says it has."""
+        parts = [part.name for part in self.parts]
+        if len(out.parts) != len(parts) or not all(name in out.parts for name in parts):
+            raise ValueError(
+                f"{type(self).__name__}: expected an output with the parts it declares "
+                f"({', '.join(parts)}), found {', '.join(out.parts) or 'none'}"
+            )
+        if not call["grad"]:
+            return
+        owned = (name.partition(".")[0] for name in self.parameters)
+        named = [name for name in self.inputs if call[name] is not None]
+        for name in (*named, "logit_scale", *owned):
+            if name not in out.grads:
+                raise ValueError(
+                    f"{type(self).__name__}: expected a gradient of {name} in its output, found "
+                    f"those of {', '.join(out.grads) or 'nothing'}"
+                )
+
+    # The model it is trained with --------------------------------------------------------------
+
+    def suited_model(self) -> dict[str, str]:
+        """Fields of the model's configuration that suit it.
+
+        A loss that never reads ``image_global`` would leave the layer h_v as it was drawn, and with
+        it the vectors that retrieval, search and ``csparc encode`` compare; its model has means
+        instead.
+        """
+        return {} if "image_global" in self.inputs else {"global_pool": "mean"}
 
     def prepare(self, shared_width: int) -> None:
         """Own from now on what depends on the width D of the embeddings; most losses own nothing
         that does. Called before anything is trained or loaded."""
 
-    def config(self) -> dict[str, Any]:
-        """What recreates this object: ``loss``, its name, and its options, as JSON holds them."""
-        raise NotImplementedError
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The parts a log has columns of: those that every log has, then its others."""
+        own = (part.name for part in self.parts)
+        return (*STANDARD_PARTS, *(name for name in own if name not in STANDARD_PARTS))
 
-    def __repr__(self) -> str:
-        options = ", ".join(f"{k}={v!r}" for k, v in self.config().items() if k != "loss")
-        return f"{type(self).__name__}({options})"
+    # What it aligned, and how it ranks ---------------------------------------------------------
 
-    def _own_scale(self, name: str, value: float) -> None:
-        """Own a positive number, learned through its logarithm."""
-        self._own(name, (1,), fill=math.log(positive(value, name)))
-        self._scales.add(name)
+    def alignment(
+        self,
+        patches: ArrayLike,
+        tokens: ArrayLike,
+        *,
+        text_global: ArrayLike | None = None,
+        text_mask: ArrayLike | None = None,
+        patch_mask: ArrayLike | None = None,
+        rule: str = "own",
+    ) -> Alignment:
+        """The weights this loss forms between pictures and their own captions.
 
-    def _own(self, name: str, shape: tuple[int, ...], seed: int = 0, **how: Any) -> Parameter:
-        from csparc.nn import Parameter
+        Parameters
+        ----------
+        patches, tokens : [B, P, D], [B, L, D]
+            Embedded patches and tokens, as the loss is called with, not normalised.
+        text_global : [B, D], optional
+            Vectors of whole captions; PACL needs them.
+        text_mask, patch_mask : [B, L], [B, P], optional
+            True = valid: bools, 0/1, or lengths [B].
+        rule : {"own", "sparc"}
+            Its own weights, or those that SPARC's rule with its defaults gives on these patches.
 
-        parameter = Parameter(shape, np.dtype(np.float32), **how)
-        parameter.name = name
-        parameter.initialise(seed)
-        self.parameters[name] = parameter
-        return parameter
+        Returns
+        -------
+        Alignment
+            With weights float64 if an input is, else float32.
 
-    def value(self, name: str) -> float:
-        """What the loss is called with for the number ``name``: a scale's exponential."""
-        stored = float(self.parameters[name].data[0])
-        return math.exp(stored) if name in self._scales else stored
+        Raises
+        ------
+        ValueError, TypeError
+            As the loss itself.
+        """
+        by_sparc = choice(rule, "weights", RULES) == 1
+        texts = None if by_sparc else text_global
+        pairs = Pairs(patches, tokens, texts, text_mask, patch_mask)
+        return self._align_by_sparc(pairs) if by_sparc else self._align(pairs)
 
-    def accumulate(self, grads: Mapping[str, Any], factor: float = 1.0) -> None:
-        """Add ``factor`` times the gradients of a call to those of the parameters."""
-        for name, parameter in self.parameters.items():
-            argument, _, entry = name.partition(".")
-            gradient = grads[argument][entry] if entry else grads[argument]
-            total = parameter.grad
-            if total is None:
-                continue
-            if name in self._scales:
-                gradient = gradient * self.value(name)
-            total += np.asarray(factor * gradient, total.dtype)
-
-    def constrain(self) -> None:
-        """Bring scales back to at most 100."""
-        for name in self._scales:
-            data = self.parameters[name].data
-            np.minimum(data, math.log(MOST_SCALE), out=data)
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of the parameters by name."""
-        return {name: parameter.data.copy() for name, parameter in self.parameters.items()}
-
-    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Set every parameter; names and shapes are checked before anything is written."""
-        if set(state) != set(self.parameters):
-            raise ValueError(
-                f"state: expected {', '.join(sorted(self.parameters)) or 'nothing'}, "
-                f"found {', '.join(sorted(state)) or 'nothing'}"
+    def _align(self, pairs: Pairs) -> Alignment:
+        """Its own weights; of a loss that does not say, SPARC's."""
+        why = "It does not say what it aligns."
+        if not {"patches", "tokens"} & set(self.inputs):
+            why = (
+                f"{self.label} compares whole pictures with whole captions and trains no alignment."
             )
-        for name, parameter in self.parameters.items():
-            found = np.asarray(state[name])
-            if found.shape != parameter.shape or found.dtype.kind != "f":
-                raise ValueError(
-                    f"state[{name!r}]: expected real numbers of shape {parameter.shape}, "
-                    f"found {describe(found)}"
-                )
-        for name, parameter in self.parameters.items():
-            parameter.data[...] = state[name]
+        return borrowed(pairs, self.label, why)
+
+    def _align_by_sparc(self, pairs: Pairs) -> Alignment:
+        """SPARC's weights on the patches of a model that was trained with this loss."""
+        if not self.overrides("_align"):
+            return self._align(pairs)
+        return borrowed(pairs, self.label, f"These are not the weights {self.label} trains.")
+
+    def local_scale(self, logit_scale: float) -> float:
+        """What multiplies similarities of its local part: a scale of its own, or the model's."""
+        return logit_scale
+
+    def pair_scores(self, features: LateFeatures) -> LateScores | None:
+        """How alike it finds pictures and captions where it compares patches with words; None where
+        what it trains is vectors of the whole, whose cosine ranks."""
+        return None
+
+    # What it costs, and what one run does not show ---------------------------------------------
+
+    def flop(self, sizes: Sizes) -> int | None:
+        """FLOP of one call with gradients as it is computed here; None where nobody has said."""
+        return None
+
+    def forward_flop(self, sizes: Sizes, own: float) -> float | None:
+        """Forward FLOP for ``own`` of the B pairs against all of them, in plain matrix products:
+        the share of one device of several, as the SPARC paper counts. None where nobody has said.
+        """
+        return None
+
+    def stages(self, sizes: Sizes, itemsize: int) -> list[Stage] | None:
+        """The ops of one call with gradients, in the order they run, on numbers of ``itemsize``
+        bytes, with what the loss itself holds beside them; None where nobody has said."""
+        return None
+
+    @classmethod
+    def limits(cls) -> tuple[str, str]:
+        """What one short run with it does not show: of published figures, and of its own worth."""
+        return (
+            f"Anything at the scale papers train at. No published figure of {cls.label} can be "
+            "checked by this run, and this page claims none of them.",
+            "That this loss is better or worse than another. That needs the same run with both, "
+            "over several seeds.",
+        )
+
+    # The class itself --------------------------------------------------------------------------
+
+    @classmethod
+    def overrides(cls, method: str) -> bool:
+        """Whether this class has a ``method`` of its own, beside the one of `Loss`."""
+        return getattr(cls, method) is not getattr(Loss, method)

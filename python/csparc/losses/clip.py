@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs
 from csparc._scalars import positive
+from csparc.losses._batch import GLOBAL_PART
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses.explains import Aligned, Alignment, Pairs, borrowed
+from csparc.losses.base import Loss
+from csparc.losses.costs import Sizes, Stage, contrast_flop, forward_contrast_flop
+from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
-
-WHOLES = "{} compares whole pictures with whole captions and trains no alignment."
 
 
 def clip_loss(
@@ -71,42 +72,29 @@ def clip_loss(
     out = np.zeros(2)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *map(buffers.get, arrays))
-    grads = {**buffers.finished(), "logit_scale": float(out[1])} if buffers else {}
-    return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
+    loss, dscale = out.tolist()
+    grads = buffers.finished(logit_scale=dscale)
+    return LossOutput(loss, parts={"global_loss": loss}, grads=grads)
 
 
-class ClipLoss(Aligned):
+@register
+class ClipLoss(Loss):
     """:func:`clip_loss` as an object a trainer can hold: it reads the global features alone."""
 
+    name = "clip"
+    label = "CLIP"
     inputs = ("image_global", "text_global")
+    parts = (GLOBAL_PART,)
+    within_pairs = True
 
-    def config(self) -> dict[str, Any]:
-        """What recreates this object: its name and options, as JSON holds them."""
-        return {"loss": "clip"}
+    def _compute(self, **call: Any) -> LossOutput:
+        return clip_loss(**call)
 
-    def __call__(
-        self,
-        patches: ArrayLike | None = None,
-        tokens: ArrayLike | None = None,
-        *,
-        image_global: ArrayLike,
-        text_global: ArrayLike,
-        text_mask: ArrayLike | None = None,
-        patch_mask: ArrayLike | None = None,
-        logit_scale: float = 1 / 0.07,
-        groups: ArrayLike | None = None,
-        same_group: str = "exclude",
-        grad: bool = False,
-        out_grads: Mapping[str, np.ndarray] | None = None,
-    ) -> LossOutput:
-        """As :func:`clip_loss`; patches, tokens and masks are accepted and not looked at."""
-        return clip_loss(
-            image_global, text_global, logit_scale=logit_scale, groups=groups,
-            same_group=same_group, grad=grad, out_grads=out_grads,
-        )  # fmt: skip
+    def flop(self, sizes: Sizes) -> int:
+        return contrast_flop(sizes)
 
-    def _align(self, pairs: Pairs) -> Alignment:
-        return borrowed(pairs, "CLIP", WHOLES.format("CLIP"))
+    def forward_flop(self, sizes: Sizes, own: float) -> float:
+        return forward_contrast_flop(sizes, own)
 
-    def __repr__(self) -> str:
-        return "ClipLoss()"
+    def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
+        return [Stage("contrastive")]

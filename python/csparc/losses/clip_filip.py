@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,24 @@ from numpy.typing import ArrayLike
 
 from csparc._arrays import real_inputs
 from csparc._scalars import number, positive
-from csparc.losses._batch import Batch, contrast_globals
+from csparc.losses._batch import GLOBAL_PART, Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses.base import LearnedLoss
+from csparc.losses.base import Loss
+from csparc.losses.costs import Sizes, Stage, contrast_flop, forward_contrast_flop
 from csparc.losses.explains import Alignment, Pairs, if_trained
-from csparc.losses.filip import FilipLoss, best_matches, interact, query_and_key_masks
+from csparc.losses.filip import (
+    DROP,
+    DROP_GROUP,
+    KEEP,
+    MATCHES,
+    FilipLoss,
+    best_matches,
+    interact,
+    query_and_key_masks,
+)
+from csparc.losses.options import option
+from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 
 
@@ -73,74 +86,61 @@ def clip_filip_loss(
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dlocal_scale = interact(batch, masks, local_scale, buffers, marked)
     global_loss, dscale = contrast_globals(batch, scale, global_weight, buffers, marked)
-    grads: dict[str, Any] = {}
     if buffers:
         for name in ("patches", "tokens"):
             buffers[name][...] *= buffers[name].dtype.type(local_weight)
-        grads = {
-            **buffers.finished(),
-            "logit_scale": dscale,
-            "local_logit_scale": local_weight * dlocal_scale,
-        }
+    grads = buffers.finished(logit_scale=dscale, local_logit_scale=local_weight * dlocal_scale)
     return LossOutput(
-        loss=global_weight * global_loss + local_weight * loss,
-        global_loss=global_loss,
-        local_loss=loss,
+        global_weight * global_loss + local_weight * loss,
+        parts={"global_loss": global_loss, "local_loss": loss},
         grads=grads,
     )
 
 
-class ClipFilipLoss(LearnedLoss):
+@register
+@dataclass(frozen=True, repr=False)
+class ClipFilipLoss(Loss):
     """:func:`clip_filip_loss` as an object a trainer can hold; it owns ``local_logit_scale``."""
 
+    name = "clip+filip"
+    label = "CLIP + FILIP"
     inputs = ("patches", "tokens", "image_global", "text_global")
+    parts = (GLOBAL_PART, MATCHES)
 
-    def __init__(
-        self,
-        local_logit_scale: float = 1 / 0.07,
-        global_weight: float = 0.5,
-        local_weight: float = 0.5,
-        keep: float = 0.2,
-        drop: str = "keys",
-        drop_group: int = 64,
-    ) -> None:
-        super().__init__()
-        self._options = {
-            "global_weight": number(global_weight, "global_weight"),
-            "local_weight": number(local_weight, "local_weight"),
-            **FilipLoss(keep, drop, drop_group)._options,
-        }
-        self.local_logit_scale = positive(local_logit_scale, "local_logit_scale")
+    local_logit_scale: float = option(
+        1 / 0.07, "Where the scale of the FILIP part starts; it is learned.", check=positive
+    )
+    global_weight: float = option(0.5, "What the CLIP part is multiplied by.")
+    local_weight: float = option(0.5, "What the FILIP part is multiplied by.")
+    keep: float = KEEP()
+    drop: str = DROP()
+    drop_group: int = DROP_GROUP()
+
+    def _begin(self) -> None:
         self._own_scale("local_logit_scale", self.local_logit_scale)
 
-    def config(self) -> dict[str, Any]:
-        """What recreates this object: its name and options, as JSON holds them."""
-        return {
-            "loss": "clip+filip", "local_logit_scale": self.local_logit_scale, **self._options
-        }  # fmt: skip
+    def _filip(self) -> FilipLoss:
+        return FilipLoss(self.keep, self.drop, self.drop_group)
 
-    def __call__(
-        self,
-        patches: ArrayLike,
-        tokens: ArrayLike,
-        *,
-        image_global: ArrayLike,
-        text_global: ArrayLike,
-        text_mask: ArrayLike | None = None,
-        patch_mask: ArrayLike | None = None,
-        logit_scale: float = 1 / 0.07,
-        groups: ArrayLike | None = None,
-        same_group: str = "exclude",
-        grad: bool = False,
-        out_grads: Mapping[str, np.ndarray] | None = None,
-    ) -> LossOutput:
-        """As :func:`clip_filip_loss`."""
+    def _compute(self, **call: Any) -> LossOutput:
         return clip_filip_loss(
-            patches, tokens, image_global=image_global, text_global=text_global,
-            text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale,
-            local_logit_scale=self.value("local_logit_scale"), **self._options, groups=groups,
-            same_group=same_group, grad=grad, out_grads=out_grads,
+            **call, local_logit_scale=self.value("local_logit_scale"),
+            global_weight=self.global_weight, local_weight=self.local_weight,
+            keep=self.keep, drop=self.drop, drop_group=self.drop_group,
         )  # fmt: skip
 
+    def local_scale(self, logit_scale: float) -> float:
+        return self.value("local_logit_scale")
+
     def _align(self, pairs: Pairs) -> Alignment:
-        return if_trained(best_matches(pairs, "clip+filip"), self._options["local_weight"])
+        return if_trained(best_matches(pairs, self), self.local_weight)
+
+    def flop(self, sizes: Sizes) -> int:
+        return contrast_flop(sizes) + self._filip().flop(sizes)
+
+    def forward_flop(self, sizes: Sizes, own: float) -> float:
+        return forward_contrast_flop(sizes, own) + self._filip().forward_flop(sizes, own)
+
+    def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
+        local = self._filip().stages(sizes, itemsize)
+        return [*local, Stage("contrastive", arrays=local[-1].arrays)]

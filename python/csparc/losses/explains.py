@@ -1,8 +1,8 @@
 """What a loss aligned: weights of words, or of whole captions, over the patches of their picture.
 
-Every loss object has ``alignment(patches, tokens, ...)``: the weights its own forward pass forms
-for a picture and its caption, with its options and learned parameters. For drawing and for
-diagnostics; nothing is trained through it.
+`Loss.alignment` gives them: the weights its own forward pass forms for a picture and its caption,
+with its options and learned parameters. For drawing and for diagnostics; nothing is trained through
+it. Here is what the losses make them from.
 """
 
 from __future__ import annotations
@@ -16,14 +16,8 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
-from csparc._scalars import choice
 from csparc.losses.sparc_pieces import sparse_similarity
 
-NAMES = {
-    "sparc": "SPARC", "clip": "CLIP", "siglip": "SigLIP", "pacl": "PACL", "filip": "FILIP",
-    "clip+filip": "CLIP + FILIP", "gloria": "GLoRIA", "mgca": "MGCA",
-}  # fmt: skip
-"""Of the losses, as their papers write them."""
 RULES = ("own", "sparc")
 """Whose rule the weights follow: the loss's own, or SPARC's on any model."""
 SPARC_TITLES = {
@@ -31,7 +25,6 @@ SPARC_TITLES = {
     "minmax": "SPARC without threshold: min-max weights of each word",
     "softmax": "SPARC with softmax: weights of each word",
 }
-SILENT = "It does not say what it aligns."
 WEIGHTLESS = "The local part had weight 0: nothing trained these weights."
 AXES = {"patches": "BPD", "tokens": "BLD", "text_global": "BD"}
 
@@ -44,7 +37,7 @@ class Alignment:
     """[B, L, P] of every token, or [B, P] of whole captions; 0 where token or patch is not valid,
     elsewhere as the loss has them (PACL's sigmoids need not sum to 1)."""
     rule: str
-    """The loss whose rule the weights follow, by its name in `csparc.losses.registry`."""
+    """The loss whose rule the weights follow, by its ``name``."""
     title: str
     """Whose weights they are, for a heading: ``FILIP: best match of each word``."""
     notes: tuple[str, ...] = ()
@@ -109,65 +102,6 @@ class Pairs:
         return sparse_similarity(
             self.patches, tokens, text_mask=self.text_valid, patch_mask=self.patch_valid, **options
         )
-
-
-class Aligned:
-    """A loss that can say which patches belong to a word: its ``_align`` does."""
-
-    def alignment(
-        self,
-        patches: ArrayLike,
-        tokens: ArrayLike,
-        *,
-        text_global: ArrayLike | None = None,
-        text_mask: ArrayLike | None = None,
-        patch_mask: ArrayLike | None = None,
-    ) -> Alignment:
-        """The weights this loss forms between pictures and their own captions.
-
-        Parameters
-        ----------
-        patches, tokens : [B, P, D], [B, L, D]
-            Embedded patches and tokens, as the loss is called with, not normalised.
-        text_global : [B, D], optional
-            Vectors of whole captions; PACL needs them.
-        text_mask, patch_mask : [B, L], [B, P], optional
-            True = valid: bools, 0/1, or lengths [B].
-
-        Returns
-        -------
-        Alignment
-            With weights float64 if an input is, else float32.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As the loss itself.
-        """
-        return self._align(Pairs(patches, tokens, text_global, text_mask, patch_mask))
-
-    def _align(self, pairs: Pairs) -> Alignment:
-        """SPARC's weights, for a loss that does not say otherwise."""
-        return borrowed(pairs, type(self).__name__, SILENT)
-
-
-def alignment_of(
-    loss: Any, rule: str, patches: ArrayLike, tokens: ArrayLike, **how: Any
-) -> Alignment:
-    """``loss.alignment(...)`` (``rule="own"``), or SPARC's weights whatever the loss (``"sparc"``).
-
-    A loss without that method (a caller's own object, or None) gets SPARC's, and they say so.
-    """
-    rule = RULES[choice(rule, "weights", RULES)]
-    name = loss.config().get("loss", "") if hasattr(loss, "config") else ""
-    if hasattr(loss, "alignment") and (rule == "own" or name in ("clip", "siglip")):
-        return loss.alignment(patches, tokens, **how)
-    pairs = Pairs(patches, tokens, None, how.get("text_mask"), how.get("patch_mask"))
-    if name == "sparc":
-        return sparc_alignment(pairs, {})
-    if name not in NAMES:
-        return borrowed(pairs, "a loss of its own", SILENT)
-    return borrowed(pairs, NAMES[name], f"These are not the weights {NAMES[name]} trains.")
 
 
 def borrowed(pairs: Pairs, trained_with: str, why: str) -> Alignment:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
-from csparc._scalars import choice, number, positive, whole_number
+from csparc._rows import unit_rows_float64
+from csparc._scalars import choice, number, positive
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups
-from csparc.losses.explains import NAMES, Aligned, Alignment, Pairs, unit_rows
+from csparc.losses.base import Loss, Part
+from csparc.losses.costs import Sizes, Stage
+from csparc.losses.explains import Alignment, Pairs, unit_rows
+from csparc.losses.options import count, option
+from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
+
+if TYPE_CHECKING:
+    from csparc.losses.pair_scores import LateFeatures, LateScores
 
 TILE = (0, 0)
 """Samples of one block of queries and of one tile of keys; 0: as the core finds best."""
@@ -94,10 +104,8 @@ def filip_loss(
     masks = query_and_key_masks(batch, keep, drop, drop_group)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dscale = interact(batch, masks, scale, buffers, marked)
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": dscale}
-    return LossOutput(loss=loss, global_loss=0.0, local_loss=loss, grads=grads)
+    grads = buffers.finished(logit_scale=dscale)
+    return LossOutput(loss, parts={"local_loss": loss}, grads=grads)
 
 
 def interact(
@@ -121,11 +129,9 @@ def query_and_key_masks(
     batch: Batch, keep: float, drop: str, drop_group: int
 ) -> tuple[np.ndarray | None, ...]:
     """Patch queries, patch keys, token queries, token keys; None for all."""
-    keep = number(keep, "keep", low=0.0, high=1.0)
-    if keep == 0:
-        raise ValueError("keep: expected a share above 0 of the keys, found 0")
+    keep = kept_share(keep, "keep")
     kind = DROPS[choice(drop, "drop", DROPS)]
-    group = whole_number(drop_group, "drop_group", low=1)
+    group = count(drop_group, "drop_group")
     if kind == "none":
         return batch.patch_valid, batch.patch_valid, batch.text_valid, batch.text_valid
     kept_patches = np.zeros((batch.B, batch.P), np.uint8)
@@ -139,7 +145,120 @@ def query_and_key_masks(
     return batch.patch_valid, kept_patches, batch.text_valid, kept_tokens
 
 
-def best_matches(pairs: Pairs, rule: str) -> Alignment:
+def kept_share(value: object, name: str) -> float:
+    """A share in (0, 1]."""
+    share = number(value, name, low=0.0, high=1.0)
+    if share == 0:
+        raise ValueError(f"{name}: expected a share above 0 of the keys, found 0")
+    return share
+
+
+def kept_count(keep: float, total: int) -> int:
+    """ceil(keep total), at least one, where 0.2 * 55 is 11 although it rounds to above 11."""
+    return max(1, math.ceil(keep * total - 1e-9))
+
+
+MATCHES = Part("local_loss", "Local loss", "best matches of words and patches, over a batch")
+KEEP = partial(
+    option,
+    0.2,
+    "Share of patches and of tokens that serve as keys.",
+    check=kept_share,
+    paper='25 % of the tokens; the SPARC paper: "20% token dropping", and a cost that only keeping '
+    "20 % fits",
+)
+DROP = partial(
+    option, "keys", "Drop from the keys alone, from queries and keys, or nothing.", DROPS
+)
+DROP_GROUP = partial(
+    option,
+    64,
+    "Consecutive samples among which the keys are chosen.",
+    paper="the samples of one worker",
+)
+
+
+@register
+@dataclass(frozen=True, repr=False)
+class FilipLoss(Loss):
+    """:func:`filip_loss` with its options fixed, as an object a trainer can hold."""
+
+    name = "filip"
+    label = "FILIP"
+    inputs = ("patches", "tokens")
+    parts = (MATCHES,)
+
+    keep: float = KEEP()
+    drop: str = DROP()
+    drop_group: int = DROP_GROUP()
+
+    def _compute(self, **call: Any) -> LossOutput:
+        return filip_loss(**call, keep=self.keep, drop=self.drop, drop_group=self.drop_group)
+
+    def _align(self, pairs: Pairs) -> Alignment:
+        return best_matches(pairs, self)
+
+    def pair_scores(self, features: LateFeatures) -> LateScores:
+        """The mean over a picture's patches of the best word of a caption, to rank captions; the
+        mean over a caption's words of the best patch, to rank pictures. All patches and words serve
+        as keys: which a training step drops is decided by its batch. A caption without words scores
+        0.
+        """
+        counts = np.asarray(features.counts)
+        words = unit_rows_float64(features.tokens, "tokens")
+        start = np.concatenate([[0], np.cumsum(counts)])
+
+        def score(i: int, first: int, last: int, by_word: bool) -> np.ndarray:
+            found = np.zeros(last - first)
+            spoken = counts[first:last] > 0
+            if not spoken.any():
+                return found
+            begins = (start[first:last] - start[first])[spoken]
+            patches = unit_rows_float64(features.patches[i], "patches")
+            similarity = words[start[first] : start[last]] @ patches.T  # [words, P]
+            if by_word:
+                sums = np.add.reduceat(similarity.max(axis=1), begins)
+                found[spoken] = sums / counts[first:last][spoken]
+            else:
+                found[spoken] = np.maximum.reduceat(similarity, begins, axis=0).mean(axis=1)
+            return found
+
+        longest = max(1, int(counts.max(initial=1)))
+        return features.scores(
+            partial(score, by_word=False), partial(score, by_word=True),
+            entries=features.patches.shape[1] * longest,
+        )  # fmt: skip
+
+    def _kept_pairs(self, s: Sizes) -> int:
+        """Patches with kept tokens and tokens with kept patches of one image and one caption."""
+        return s.P * kept_count(self.keep, s.L) + s.L * kept_count(self.keep, s.P)
+
+    def flop(self, sizes: Sizes) -> int:
+        """All queries with kept keys, both ways (csparc/loss/filip/max_similarity.h), and which
+        keys to keep (csparc/loss/filip/filip.h). Gradients of winners, 4 B² D (P + L), are
+        additions of rows, not products, and not counted."""
+        s = sizes
+        whole, rest = divmod(s.B, self.drop_group)
+        within_groups = whole * self.drop_group**2 + rest**2
+        return 2 * s.D * (s.B**2 * self._kept_pairs(s) + within_groups * s.P * s.L)
+
+    def forward_flop(self, sizes: Sizes, own: float) -> float:
+        return own * sizes.B * 2 * sizes.D * self._kept_pairs(sizes)
+
+    def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
+        """Which patches and tokens are keys: a byte each."""
+        if self.drop == "none":
+            return [Stage("filip")]
+        chosen = {
+            "patch_count": kept_count(self.keep, sizes.P),
+            "token_count": kept_count(self.keep, sizes.L),
+            "group": self.drop_group,
+        }
+        masks = sizes.B * (sizes.P + sizes.L)
+        return [Stage("filip_select", chosen, masks), Stage("filip", arrays=masks)]
+
+
+def best_matches(pairs: Pairs, loss: Loss) -> Alignment:
     """Each word's best patch, as the caption's side of the similarity has it, by cosine.
 
     Over all patches: which of them are dropped is decided by a whole training batch.
@@ -151,57 +270,4 @@ def best_matches(pairs: Pairs, rule: str) -> Alignment:
         best = np.where(pairs.valid, cosine, -np.inf).argmax(axis=2)
         np.put_along_axis(weights, best[:, :, None], 1, axis=2)
     weights *= pairs.valid
-    title = f"{NAMES[rule]}: best match of each word"
-    return Alignment(weights, rule, title, chosen_by=cosine)
-
-
-def kept_count(keep: float, total: int) -> int:
-    """ceil(keep total), at least one, where 0.2 * 55 is 11 although it rounds to above 11."""
-    return max(1, math.ceil(keep * total - 1e-9))
-
-
-class FilipLoss(Aligned):
-    """:func:`filip_loss` with its options fixed, as an object a trainer can hold."""
-
-    inputs = ("patches", "tokens")
-
-    def __init__(self, keep: float = 0.2, drop: str = "keys", drop_group: int = 64) -> None:
-        if number(keep, "keep", low=0.0, high=1.0) == 0:
-            raise ValueError("keep: expected a share above 0 of the keys, found 0")
-        choice(drop, "drop", DROPS)
-        self._options = {
-            "keep": float(keep),
-            "drop": drop,
-            "drop_group": whole_number(drop_group, "drop_group", low=1),
-        }
-
-    def config(self) -> dict[str, Any]:
-        """What recreates this object: its name and options, as JSON holds them."""
-        return {"loss": "filip", **self._options}
-
-    def __call__(
-        self,
-        patches: ArrayLike,
-        tokens: ArrayLike,
-        *,
-        image_global: ArrayLike | None = None,
-        text_global: ArrayLike | None = None,
-        text_mask: ArrayLike | None = None,
-        patch_mask: ArrayLike | None = None,
-        logit_scale: float = 1 / 0.07,
-        groups: ArrayLike | None = None,
-        same_group: str = "exclude",
-        grad: bool = False,
-        out_grads: Mapping[str, np.ndarray] | None = None,
-    ) -> LossOutput:
-        """As :func:`filip_loss`; the global vectors are accepted and not looked at."""
-        return filip_loss(
-            patches, tokens, text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale,
-            **self._options, groups=groups, same_group=same_group, grad=grad, out_grads=out_grads,
-        )  # fmt: skip
-
-    def _align(self, pairs: Pairs) -> Alignment:
-        return best_matches(pairs, "filip")
-
-    def __repr__(self) -> str:
-        return f"FilipLoss({', '.join(f'{k}={v!r}' for k, v in self._options.items())})"
+    return Alignment(weights, loss.name, f"{loss.label}: best match of each word", chosen_by=cosine)

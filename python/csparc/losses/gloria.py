@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,21 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._scalars import choice, flag, number, positive
-from csparc.losses._batch import Batch, contrast_globals
+from csparc.losses._batch import GLOBAL_PART, Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses.base import LearnedLoss
+from csparc.losses.base import Loss, Part
+from csparc.losses.costs import (
+    Sizes,
+    Stage,
+    contrast_flop,
+    forward_contrast_flop,
+    gram_flop,
+    through_gram_flop,
+)
 from csparc.losses.explains import Alignment, Pairs, if_trained, softmax
+from csparc.losses.options import option
+from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -120,20 +131,21 @@ def gloria_loss(
         *marked.for_core, *scales, *options, local_weight, *TILE, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": dscale}
-        grads.update(zip(SCALES, map(float, out[1:])))
-    local = float(out[0])
+    local, dattention_scale, dpool_scale, dlocal_scale = out.tolist()
+    grads = buffers.finished(
+        logit_scale=dscale, attention_scale=dattention_scale, pool_scale=dpool_scale,
+        local_logit_scale=dlocal_scale,
+    )  # fmt: skip
     return LossOutput(
-        loss=global_weight * global_loss + local_weight * local,
-        global_loss=global_loss,
-        local_loss=local,
+        global_weight * global_loss + local_weight * local,
+        parts={"global_loss": global_loss, "local_loss": local},
         grads=grads,
     )
 
 
-class GloriaLoss(LearnedLoss):
+@register
+@dataclass(frozen=True, repr=False)
+class GloriaLoss(Loss):
     """:func:`gloria_loss` as an object a trainer can hold.
 
     Parameters
@@ -146,81 +158,87 @@ class GloriaLoss(LearnedLoss):
         As in the function.
     """
 
+    name = "gloria"
+    label = "GLoRIA"
     inputs = ("patches", "tokens", "image_global", "text_global")
+    parts = (
+        GLOBAL_PART,
+        Part("local_loss", "Local loss", "words and the patches they attend to, over a batch"),
+    )
     initial_logit_scale = 10.0
 
-    def __init__(
-        self,
-        attention_scale: float = 4.0,
-        pool_scale: float = 5.0,
-        local_logit_scale: float = 10.0,
-        learn_attention_scales: bool = False,
-        attention: str = "regions",
-        pooling: str = "sum",
-        divide_by_pool_scale: bool = True,
-        global_weight: float = 1.0,
-        local_weight: float = 1.0,
-    ) -> None:
-        super().__init__()
-        choice(attention, "attention", ATTENTIONS)
-        choice(pooling, "pooling", POOLINGS)
-        self._options = {
-            "attention": attention,
-            "pooling": pooling,
-            "divide_by_pool_scale": flag(divide_by_pool_scale, "divide_by_pool_scale"),
-            "global_weight": number(global_weight, "global_weight"),
-            "local_weight": number(local_weight, "local_weight"),
-        }
-        values = (attention_scale, pool_scale, local_logit_scale)
-        self._start = {name: positive(value, name) for name, value in zip(SCALES, values)}
-        self._learn_all = flag(learn_attention_scales, "learn_attention_scales")
-        for name in SCALES if self._learn_all else ("local_logit_scale",):
-            self._own_scale(name, self._start[name])
+    attention_scale: float = option(
+        4.0,
+        "k1, multiplies the similarities by which words attend to patches.",
+        check=positive,
+        code="fixed at 4",
+    )
+    pool_scale: float = option(
+        5.0, "k2, by which the words of a caption are pooled.", check=positive, code="fixed at 5"
+    )
+    local_logit_scale: float = option(
+        10.0,
+        "Where k3, the scale of the local contrast, starts; it is learned.",
+        check=positive,
+        code="fixed at 10",
+    )
+    learn_attention_scales: bool = option(False, "Learn k1 and k2 too.", code="none is learned")
+    attention: str = option(
+        "regions",
+        "Softmax over the patches, or first over the caption's words and then over the patches.",
+        ATTENTIONS,
+        paper="over the patches",
+        code="words, then patches",
+    )
+    pooling: str = option(
+        "sum",
+        "Sum over words in the pooled similarity, or mean: without a bonus for long captions.",
+        POOLINGS,
+        code="sum",
+    )
+    divide_by_pool_scale: bool = option(
+        True,
+        "Keep the pooled similarity on the scale of a cosine, by 1/k2.",
+        paper="by 1/k2",
+        code="without",
+    )
+    global_weight: float = option(1.0, "What the global part is multiplied by.", paper="1")
+    local_weight: float = option(1.0, "What the local part is multiplied by.", paper="1")
 
-    def config(self) -> dict[str, Any]:
-        """What recreates this object: its name and options, as JSON holds them."""
-        return {
-            "loss": "gloria", **self._start, "learn_attention_scales": self._learn_all,
-            **self._options,
-        }  # fmt: skip
+    def _begin(self) -> None:
+        for name in SCALES if self.learn_attention_scales else ("local_logit_scale",):
+            self._own_scale(name, getattr(self, name))
 
-    def _scales_now(self) -> dict[str, float]:
-        return {
-            name: self.value(name) if name in self.parameters else start
-            for name, start in self._start.items()
-        }
-
-    def __call__(
-        self,
-        patches: ArrayLike,
-        tokens: ArrayLike,
-        *,
-        image_global: ArrayLike,
-        text_global: ArrayLike,
-        text_mask: ArrayLike | None = None,
-        patch_mask: ArrayLike | None = None,
-        logit_scale: float = 10.0,
-        groups: ArrayLike | None = None,
-        same_group: str = "exclude",
-        grad: bool = False,
-        out_grads: Mapping[str, np.ndarray] | None = None,
-    ) -> LossOutput:
-        """As :func:`gloria_loss`."""
+    def _compute(self, **call: Any) -> LossOutput:
         return gloria_loss(
-            patches, tokens, image_global=image_global, text_global=text_global,
-            text_mask=text_mask, patch_mask=patch_mask, logit_scale=logit_scale,
-            **self._scales_now(), **self._options, groups=groups, same_group=same_group, grad=grad,
-            out_grads=out_grads,
+            **call, **{name: self.value(name) for name in SCALES}, attention=self.attention,
+            pooling=self.pooling, divide_by_pool_scale=self.divide_by_pool_scale,
+            global_weight=self.global_weight, local_weight=self.local_weight,
         )  # fmt: skip
 
+    def local_scale(self, logit_scale: float) -> float:
+        return self.value("local_logit_scale")
+
     def _align(self, pairs: Pairs) -> Alignment:
-        k1, width = self._scales_now()["attention_scale"], pairs.patches.shape[2] ** 0.5
+        k1, width = self.value("attention_scale"), pairs.patches.shape[2] ** 0.5
         title = "GLoRIA: attention of each word"
-        if self._options["attention"] == "regions":
+        if self.attention == "regions":
             weights = pairs.weights(normalizer="softmax", softmax_scale=k1 / width)
         else:
             title += ", after a softmax over the words"
             similarity = pairs.tokens @ pairs.patches.transpose(0, 2, 1) / width
             words = softmax(similarity, pairs.valid, axis=1)
             weights = softmax(k1 * words, pairs.valid, axis=2)
-        return if_trained(Alignment(weights, "gloria", title), self._options["local_weight"])
+        return if_trained(Alignment(weights, self.name, title), self.local_weight)
+
+    def flop(self, sizes: Sizes) -> int:
+        """For every word what PACL does for a caption (csparc/loss/gram/gloria.h)."""
+        words = sizes.L * through_gram_flop(sizes.P, sizes.D)
+        return contrast_flop(sizes) + sizes.B**2 * words + gram_flop(sizes)
+
+    def forward_flop(self, sizes: Sizes, own: float) -> float:
+        local = own * sizes.B * 8 * sizes.L * sizes.P * sizes.D
+        return forward_contrast_flop(sizes, own) + local
+
+    def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
+        return [Stage("contrastive"), Stage("gloria")]

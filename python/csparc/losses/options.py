@@ -1,26 +1,25 @@
-"""What every option of every loss is: the source of the command line's help and of the docs.
+"""The options of a loss: each declared once, as a field of its class, with all that is said of it.
 
-Types and defaults are those of the classes' signatures; here stands what a signature cannot say.
+::
+
+    keep: float = option(0.2, "Share of patches and of tokens that serve as keys.", paper="0.25")
+
+Constructor, ``config()``, ``--loss-opt``, help and the tables of the documentation follow from it.
 """
 
 from __future__ import annotations
 
-import inspect
+import dataclasses
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from csparc.losses.filip import DROPS
-from csparc.losses.gloria import ATTENTIONS as GLORIA_ATTENTIONS
-from csparc.losses.gloria import POOLINGS
-from csparc.losses.mgca import ATTENTIONS as MGCA_ATTENTIONS
-from csparc.losses.mgca import CONVENTIONS
-from csparc.losses.pacl import POOLS
-from csparc.losses.pacl import WEIGHTS as PACL_WEIGHTS
-from csparc.losses.registry import loss_class
-from csparc.losses.sparc import LOCAL_PATCHES, PRECISIONS, REDUCTIONS, TEXT_POOLS
-from csparc.losses.sparc_pieces import DEGENERATE, NORMALIZERS, SIMILARITIES
+from csparc._scalars import choice, flag, number, whole_number
+
+Check = Callable[[Any, str], Any]
+"""``check(value, name)``: the value as the class holds it; raises where it is not allowed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class Entry:
 
     about: str
     """One sentence."""
+    check: Check
     choices: tuple[str, ...] = ()
     """The texts it may be, the class's own constant."""
     paper: str = ""
@@ -41,199 +41,45 @@ class Entry:
     """Another key of ``--loss-opt`` for it, where a function has an argument of that name."""
 
 
-SPARC = {
-    "local_logit_scale": Entry(
-        "Scale of the local part alone, a constant; none: it shares the learned logit scale.",
-        paper="one, learned, for both losses",
-        code="a constant for both",
-        question="temperature",
-    ),
-    "global_weight": Entry(
-        "What the global part is multiplied by.",
-        paper="free; 0.5 (D.4)",
-        code="free",
-        question="weight of the global loss",
-    ),
-    "local_weight": Entry(
-        "What the local part is multiplied by; 0: it is measured and not trained.",
-        paper="free; 0.5 to 10 (D.4)",
-        code="free",
-        question="weight of the local loss",
-    ),
-    "normalizer": Entry(
-        "How similarities become weights: min-max and threshold, min-max alone, or softmax.",
-        NORMALIZERS,
-        paper="min-max, cut below sigma, renormalised; the others are ablations (Table 8)",
-        code="the same",
-        question="weights",
-    ),
-    "similarity": Entry(
-        "Inner product of the vectors as they are, or their cosine.",
-        SIMILARITIES,
-        paper="inner product of the raw embeddings",
-        code="the same",
-        question="similarity",
-    ),
-    "sigma": Entry(
-        "Threshold in [0, 1] below which a normalised similarity is cut; none: 1/P.",
-        paper="1/P",
-        code="1/P",
-        question="threshold sigma",
-    ),
-    "softmax_scale": Entry("Multiplies similarities under normalizer=softmax, held constant."),
-    "reduction": Entry(
-        "Mean over each caption's tokens and then over captions, or over all tokens.",
-        REDUCTIONS,
-        paper="over the tokens of a caption, then over captions",
-        code="over all tokens of the batch",
-        question="mean of the local loss",
-    ),
-    "text_pool": Entry(
-        "Positions a text vector left out is the mean of; a model gives its own vector.",
-        TEXT_POOLS,
-        paper="mean of the valid tokens",
-        code="mean of all positions, padding included",
-        question="text pooled for the global loss, where `text_global` is not given",
-    ),
-    "degenerate": Entry(
-        "Weights of a token that all patches match equally well: 1/P each, or none.",
-        DEGENERATE,
-        paper="each gets 1/P",
-        code="0/0; an added epsilon gives zero",
-        question="all patches equally similar",
-    ),
-    "detach_weights": Entry(
-        "Hold the alignment weights constant in the gradient.",
-        paper="not mentioned",
-        code="the gradient flows",
-        question="gradient through the weights",
-    ),
-    "local_patches": Entry(
-        "Patches of the local part: the image's own, or as a control the next image's (also "
-        "spelled patches=shuffled).",
-        LOCAL_PATCHES,
-        short="patches",
-    ),
-    "precision": Entry(
-        "Products of the local loss in the arrays' own type, or of operands rounded to bfloat16.",
-        PRECISIONS,
-        paper="not mentioned",
-        code="not mentioned",
-        question="precision of products",
-    ),
-    "learn_local_logit_scale": Entry("Learn local_logit_scale from the number given."),
-}
+def option(
+    default: Any,
+    about: str,
+    choices: tuple[str, ...] = (),
+    *,
+    check: Check | None = None,
+    **said: str,
+) -> Any:
+    """A field of a loss's class that is one of its options.
 
-SIGLIP = {
-    "logit_bias": Entry(
-        "Where the bias of all logits starts; it is learned.", paper="starts at -10"
-    ),
-}
+    Parameters
+    ----------
+    default : float, int, bool, str or None
+        None is allowed as a value where it is the default.
+    about : str
+        One sentence on what it does.
+    choices : tuple of str
+        For a text: what it may be.
+    check : callable, optional
+        ``check(value, name)`` returns the value to hold or raises. By default one of ``choices``;
+        True or False, a whole number of at least 1, or a finite number, as ``default`` is.
+    **said
+        ``paper``, ``code``, ``question``, ``short``: see `Entry`.
+    """
+    entry = Entry(about, check or _usual_check(default, choices), choices, **said)
+    return dataclasses.field(default=default, metadata={"entry": entry})
 
-PACL = {
-    "weight_scale": Entry(
-        "Multiplies the cosines that patches are weighted by.",
-        paper="none: a plain softmax of cosines",
-    ),
-    "learn_weight_scale": Entry("Learn weight_scale from where it starts."),
-    "weights": Entry(
-        "Softmax over the patches of an image, or each patch's own sigmoid.",
-        PACL_WEIGHTS,
-        paper="softmax",
-    ),
-    "pool": Entry("Weigh the patches as they are, or as unit vectors.", POOLS),
-    "renormalize": Entry("Contrast cosines of what was pooled; false: inner products."),
-}
 
-FILIP = {
-    "keep": Entry(
-        "Share of patches and of tokens that serve as keys.",
-        paper='25 % of the tokens; the SPARC paper: "20% token dropping", and a cost that only '
-        "keeping 20 % fits",
-    ),
-    "drop": Entry(
-        "Drop from the keys alone, from queries and keys, or nothing.",
-        DROPS,
-    ),
-    "drop_group": Entry(
-        "Consecutive samples among which the keys are chosen.",
-        paper="the samples of one worker",
-    ),
-}
+def _usual_check(default: Any, choices: tuple[str, ...]) -> Check:
+    if choices:
+        return lambda value, name: choices[choice(value, name, choices)]
+    if isinstance(default, bool):
+        return flag
+    return count if isinstance(default, int) else number
 
-CLIP_FILIP = {
-    "local_logit_scale": Entry("Where the scale of the FILIP part starts; it is learned."),
-    "global_weight": Entry("What the CLIP part is multiplied by."),
-    "local_weight": Entry("What the FILIP part is multiplied by."),
-    **FILIP,
-}
 
-GLORIA = {
-    "attention_scale": Entry(
-        "k1, multiplies the similarities by which words attend to patches.", code="fixed at 4"
-    ),
-    "pool_scale": Entry("k2, by which the words of a caption are pooled.", code="fixed at 5"),
-    "local_logit_scale": Entry(
-        "Where k3, the scale of the local contrast, starts; it is learned.", code="fixed at 10"
-    ),
-    "learn_attention_scales": Entry("Learn k1 and k2 too.", code="none is learned"),
-    "attention": Entry(
-        "Softmax over the patches, or first over the caption's words and then over the patches.",
-        GLORIA_ATTENTIONS,
-        paper="over the patches",
-        code="words, then patches",
-    ),
-    "pooling": Entry(
-        "Sum over words in the pooled similarity, or mean: without a bonus for long captions.",
-        POOLINGS,
-        code="sum",
-    ),
-    "divide_by_pool_scale": Entry(
-        "Keep the pooled similarity on the scale of a cosine, by 1/k2.",
-        paper="by 1/k2",
-        code="without",
-    ),
-    "global_weight": Entry("What the global part is multiplied by.", paper="1"),
-    "local_weight": Entry("What the local part is multiplied by.", paper="1"),
-}
-
-MGCA = {
-    "embed_dim": Entry("Width D of the embeddings; none: that of the first batch."),
-    "prototypes": Entry("How many prototypes.", paper="500"),
-    "width": Entry(
-        "Width H of the attention's projections.", paper="the SPARC paper: one head, 128"
-    ),
-    "heads": Entry("Heads of the attention; they divide the width.", paper="the SPARC paper: 1"),
-    "attention": Entry(
-        "Projections that are learned, or none: softmax of scaled cosines.",
-        MGCA_ATTENTIONS,
-        paper="the SPARC paper: adds parameters",
-        code="free",
-    ),
-    "biases": Entry("Give the projections biases, starting at 0."),
-    "local_logit_scale": Entry(
-        "Where the scale of the token part starts; it is learned.", code="fixed at 1/0.1"
-    ),
-    "prototype_scale": Entry(
-        "Where the scale of the prototype part starts; it is learned.", code="fixed at 1/0.2"
-    ),
-    "global_weight": Entry("What the global part is multiplied by.", paper="1"),
-    "token_weight": Entry("What the token part is multiplied by.", paper="1"),
-    "prototype_weight": Entry("What the prototype part is multiplied by.", paper="1"),
-    "convention": Entry(
-        "Every part a mean over its two directions, or the first two their sums.",
-        tuple(CONVENTIONS),
-        paper="means",
-        code="sums",
-    ),
-    "seed": Entry("Decides the initial projections and prototypes."),
-}
-
-ENTRIES: dict[str, dict[str, Entry]] = {
-    "sparc": SPARC, "clip": {}, "siglip": SIGLIP, "pacl": PACL, "filip": FILIP,
-    "clip+filip": CLIP_FILIP, "gloria": GLORIA, "mgca": MGCA,
-}  # fmt: skip
-"""By the name of the loss, then of the option, in the order of the class's signature."""
+def count(value: object, name: str) -> int:
+    """A whole number of at least 1."""
+    return whole_number(value, name, low=1)
 
 
 @dataclass(frozen=True)
@@ -268,20 +114,36 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if union else (hint,)
 
 
-def options_of(name: str) -> list[Option]:
-    """The options of the loss called ``name`` in the order of its class's signature.
+def checked(field: dataclasses.Field, value: Any) -> Any:
+    """``value`` as the option ``field`` holds it.
 
     Raises
     ------
-    ValueError
-        An unknown name.
-    KeyError
-        An option without an entry in `ENTRIES`.
+    ValueError, TypeError
+        Naming the option, what was expected and what was found.
     """
-    made = loss_class(name)
-    hints = typing.get_type_hints(made.__init__)
-    entries, code_is = ENTRIES[name], "listing" if name == "sparc" else "public code"
+    if value is None and field.default is None:
+        return None
+    return field.metadata["entry"].check(value, field.name)
+
+
+def declared_options(cls: type) -> list[Option]:
+    """The options a class declares, in the order of its constructor.
+
+    Raises
+    ------
+    TypeError
+        A field that is not declared by `option`: nothing is said of it.
+    """
+    fields = dataclasses.fields(cls)
+    for field in fields:
+        if "entry" not in field.metadata:
+            raise TypeError(
+                f"{cls.__name__}.{field.name}: expected option(default, about), so that help and "
+                f"documentation can say what it is; found the default {field.default!r}"
+            )
+    hints = typing.get_type_hints(cls.__init__) if fields else {}
     return [
-        Option(key, hints[key], parameter.default, entries[key], code_is)
-        for key, parameter in inspect.signature(made).parameters.items()
+        Option(field.name, hints[field.name], field.default, field.metadata["entry"], cls.code_is)
+        for field in fields
     ]

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._rows import unit_rows_float64
 from csparc._scalars import choice, flag, positive
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses.base import LearnedLoss
+from csparc.losses.base import Loss, Part
+from csparc.losses.costs import Sizes, Stage, gram_flop, through_gram_flop
 from csparc.losses.explains import Alignment, Pairs, unit_rows
+from csparc.losses.options import option
+from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 from csparc.losses.sparc_pieces import sparse_similarity
+
+if TYPE_CHECKING:
+    from csparc.losses.pair_scores import LateFeatures, LateScores
 
 TILE = (0, 0)
 """Images and captions of one tile; 0: as the core finds best."""
@@ -97,13 +105,14 @@ def pacl_loss(
     out = np.zeros(3)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.pacl(*arrays.values(), valid, *marked, *options, out, *map(buffers.get, arrays))
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": float(out[1]), "weight_scale": float(out[2])}
-    return LossOutput(loss=float(out[0]), global_loss=0.0, local_loss=float(out[0]), grads=grads)
+    loss, dscale, dweight_scale = out.tolist()
+    grads = buffers.finished(logit_scale=dscale, weight_scale=dweight_scale)
+    return LossOutput(loss, parts={"local_loss": loss}, grads=grads)
 
 
-class PaclLoss(LearnedLoss):
+@register
+@dataclass(frozen=True, repr=False)
+class PaclLoss(Loss):
     """:func:`pacl_loss` with its options fixed, as an object a trainer can hold.
 
     Parameters
@@ -116,80 +125,78 @@ class PaclLoss(LearnedLoss):
         As in the function.
     """
 
+    name = "pacl"
+    label = "PACL"
     inputs = ("patches", "text_global")
+    parts = (Part("local_loss", "Loss", "sentences and the patches they weigh, over a batch"),)
 
-    def __init__(
-        self,
-        weight_scale: float = 1.0,
-        learn_weight_scale: bool = False,
-        weights: str = "softmax",
-        pool: str = "raw",
-        renormalize: bool = True,
-    ) -> None:
-        super().__init__()
-        choice(weights, "weights", WEIGHTS)
-        choice(pool, "pool", POOLS)
-        self._options = {
-            "weights": weights, "pool": pool, "renormalize": flag(renormalize, "renormalize")
-        }  # fmt: skip
-        self.weight_scale = positive(weight_scale, "weight_scale")
-        if flag(learn_weight_scale, "learn_weight_scale"):
+    weight_scale: float = option(
+        1.0,
+        "Multiplies the cosines that patches are weighted by.",
+        check=positive,
+        paper="none: a plain softmax of cosines",
+    )
+    learn_weight_scale: bool = option(False, "Learn weight_scale from where it starts.")
+    weights: str = option(
+        "softmax",
+        "Softmax over the patches of an image, or each patch's own sigmoid.",
+        WEIGHTS,
+        paper="softmax",
+    )
+    pool: str = option("raw", "Weigh the patches as they are, or as unit vectors.", POOLS)
+    renormalize: bool = option(True, "Contrast cosines of what was pooled; false: inner products.")
+
+    def _begin(self) -> None:
+        if self.learn_weight_scale:
             self._own_scale("weight_scale", self.weight_scale)
 
-    def config(self) -> dict[str, Any]:
-        """What recreates this object: its name and options, as JSON holds them."""
-        return {
-            "loss": "pacl",
-            "weight_scale": self.weight_scale,
-            "learn_weight_scale": "weight_scale" in self.parameters,
-            **self._options,
-        }
-
-    def _scale(self) -> float:
-        return self.value("weight_scale") if self.parameters else self.weight_scale
-
-    def __call__(
-        self,
-        patches: ArrayLike,
-        tokens: ArrayLike | None = None,
-        *,
-        text_global: ArrayLike,
-        image_global: ArrayLike | None = None,
-        text_mask: ArrayLike | None = None,
-        patch_mask: ArrayLike | None = None,
-        logit_scale: float = 1 / 0.07,
-        groups: ArrayLike | None = None,
-        same_group: str = "exclude",
-        grad: bool = False,
-        out_grads: Mapping[str, np.ndarray] | None = None,
-    ) -> LossOutput:
-        """As :func:`pacl_loss`; tokens, their mask and image_global are accepted, not looked at."""
+    def _compute(self, **call: Any) -> LossOutput:
         return pacl_loss(
-            patches,
-            text_global,
-            patch_mask=patch_mask,
-            logit_scale=logit_scale,
-            weight_scale=self._scale(),
-            **self._options,
-            groups=groups,
-            same_group=same_group,
-            grad=grad,
-            out_grads=out_grads,
-        )
+            **call, weight_scale=self.value("weight_scale"), weights=self.weights, pool=self.pool,
+            renormalize=self.renormalize,
+        )  # fmt: skip
 
     def _align(self, pairs: Pairs) -> Alignment:
         if pairs.text_global is None:
             raise ValueError("text_global: expected the captions' vectors [B, D], found None")
-        caption, kind = pairs.text_global[:, None, :], self._options["weights"]
-        if kind == "softmax":
+        caption, scale = pairs.text_global[:, None, :], self.value("weight_scale")
+        if self.weights == "softmax":
             weights = sparse_similarity(
                 pairs.patches, caption, patch_mask=pairs.patch_valid, normalizer="softmax",
-                similarity="cosine", softmax_scale=self._scale(),
+                similarity="cosine", softmax_scale=scale,
             )[:, 0]  # fmt: skip
         else:
             cosine = (unit_rows(pairs.patches) @ unit_rows(caption).transpose(0, 2, 1))[:, :, 0]
-            weights = pairs.patch_valid / (1 + np.exp(-self._scale() * cosine))
-        title = "PACL: weights of the whole caption"
-        return Alignment(
-            weights, "pacl", title, (f"{kind.capitalize()} of {self._scale():.3g} × cosine.",)
-        )
+            weights = pairs.patch_valid / (1 + np.exp(-scale * cosine))
+        note = f"{self.weights.capitalize()} of {scale:.3g} × cosine."
+        return Alignment(weights, self.name, "PACL: weights of the whole caption", (note,))
+
+    def pair_scores(self, features: LateFeatures) -> LateScores:
+        """The cosine (or product) of a caption with the patches it weighs: the same both ways."""
+        texts = unit_rows_float64(features.text_global, "text_global")
+        scale = self.value("weight_scale")
+
+        def score(i: int, first: int, last: int) -> np.ndarray:
+            unit = unit_rows_float64(features.patches[i], "patches")
+            logits = scale * (texts[first:last] @ unit.T)  # [captions, P]
+            if self.weights == "sigmoid":
+                weights = np.exp(-np.logaddexp(0, -logits))
+            else:
+                weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+                weights /= weights.sum(axis=1, keepdims=True)
+            pooled = weights @ (unit if self.pool == "unit" else features.patches[i])
+            if self.renormalize:
+                pooled = unit_rows_float64(pooled, "the weighted patches")
+            return (pooled * texts[first:last]).sum(axis=1)
+
+        return features.scores(score, entries=max(features.patches.shape[1:]))
+
+    def flop(self, sizes: Sizes) -> int:
+        """In terms of the images' Gram matrices (csparc/loss/gram/pacl.h)."""
+        return sizes.B**2 * through_gram_flop(sizes.P, sizes.D) + gram_flop(sizes)
+
+    def forward_flop(self, sizes: Sizes, own: float) -> float:
+        return own * sizes.B * 8 * sizes.P * sizes.D
+
+    def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
+        return [Stage("pacl")]

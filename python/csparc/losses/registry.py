@@ -1,26 +1,91 @@
-"""The losses a run can be trained with, by name, and their options given as text."""
+"""The losses a run can be trained with, by name; how one's own joins them, and options as text."""
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from csparc._settings import parse_settings
+from csparc.losses.base import INPUTS, Loss, Part
 
-LOSSES = {
-    "sparc": "SparcLoss",
-    "clip": "ClipLoss",
-    "siglip": "SiglipLoss",
-    "pacl": "PaclLoss",
-    "filip": "FilipLoss",
-    "clip+filip": "ClipFilipLoss",
-    "gloria": "GloriaLoss",
-    "mgca": "MgcaLoss",
+_CLASSES: dict[str, type[Loss]] = {}
+LOSSES: Mapping[str, type[Loss]] = MappingProxyType(_CLASSES)
+"""Name on the command line, and in a loss's ``config()`` -> class, in the order of registration:
+those of csparc first, then a person's own."""
+DEFAULT = "sparc"
+"""The loss where nobody names one."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9+._-]*")
+_EXPECTED = {
+    "name": "lower-case letters, digits and any of + . _ -",
+    "label": "a text",
+    "inputs": f"a tuple of names among {', '.join(INPUTS)}",
+    "parts": "a tuple of csparc.losses.Part with different names",
 }
-"""Name on the command line, and in a loss's ``config()`` -> class in `csparc.losses`."""
 
 
-def loss_class(name: str) -> type:
+def register(cls: type[Loss]) -> type[Loss]:
+    """Enter a loss under its name: a decorator for a subclass of `csparc.losses.Loss`.
+
+    From then on ``csparc.Trainer(model, name, ...)``, ``--loss name`` of every command, help,
+    checkpoints and cost know it. ``csparc --import MODULE ...`` imports a module that registers
+    losses.
+
+    Raises
+    ------
+    TypeError
+        What is no such class, or lacks a fact, a method or the description of an option.
+    ValueError
+        Another class has this name. The same class defined again, as a cell of a notebook does,
+        takes the place of the one before.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, Loss)):
+        raise TypeError(f"register: expected a subclass of csparc.losses.Loss, found {cls!r}")
+    if inspect.isabstract(cls):
+        methods = ", ".join(sorted(cls.__abstractmethods__))
+        raise TypeError(f"{cls.__name__}: expected a loss that computes, found no {methods}")
+    check_facts(cls)
+    before = _CLASSES.get(cls.name)
+    if before is not None and _path(before) != _path(cls):
+        raise ValueError(
+            f"{cls.__name__}.name: expected a name that no other loss has, found {cls.name!r}, "
+            f"which is {_path(before)}"
+        )
+    _CLASSES[cls.name] = cls
+    return cls
+
+
+def _path(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def check_facts(cls: type[Loss]) -> None:
+    """Refuse a class whose name, label, inputs, parts or options are not as `Loss` says.
+
+    Raises
+    ------
+    TypeError
+        Naming the class and the attribute.
+    """
+    facts = {fact: getattr(cls, fact, None) for fact in _EXPECTED}
+    name, label, inputs, parts = facts.values()
+    named = [part.name for part in parts if isinstance(part, Part)] if parts else []
+    right = {
+        "name": isinstance(name, str) and _NAME.fullmatch(name),
+        "label": isinstance(label, str),
+        "inputs": isinstance(inputs, tuple) and inputs and set(inputs) <= set(INPUTS),
+        "parts": isinstance(parts, tuple) and parts and len(set(named)) == len(parts),
+    }
+    for fact, found in facts.items():
+        if not right[fact]:
+            expected = _EXPECTED[fact]
+            raise TypeError(f"{cls.__name__}.{fact}: expected {expected}, found {found!r}")
+    cls.options()
+
+
+def loss_class(name: str) -> type[Loss]:
     """The class behind a name.
 
     Raises
@@ -30,12 +95,10 @@ def loss_class(name: str) -> type:
     """
     if name not in LOSSES:
         raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, found {name!r}")
-    from csparc import losses
-
-    return getattr(losses, LOSSES[name])
+    return LOSSES[name]
 
 
-def make_loss(name: str, settings: Iterable[str] = ()) -> Any:
+def make_loss(name: str, settings: Iterable[str] = ()) -> Loss:
     """Make a loss from its name and settings ``key=value``.
 
     Parameters
@@ -51,28 +114,18 @@ def make_loss(name: str, settings: Iterable[str] = ()) -> Any:
     ValueError
         An unknown name or key, or a value that is not of the declared type.
     """
-    from csparc.losses.options import options_of
-
-    options = options_of(name)
+    made = loss_class(name)
+    options = made.options()
     full = {option.entry.short: option.name for option in options if option.entry.short}
     known = {option.name: option.hint for option in options}
     known |= {short: known[option] for short, option in full.items()}
     more = f" (csparc info --loss {name} explains them)"
     given = parse_settings("loss-opt", settings, known, more)
-    return loss_class(name)(**{full.get(key, key): value for key, value in given.items()})
+    return made(**{full.get(key, key): value for key, value in given.items()})
 
 
-def suited_model(loss: Any) -> dict[str, str]:
-    """Fields of the model's configuration that suit a loss.
-
-    One that never reads ``image_global`` would leave the layer h_v as it was drawn, and with it the
-    vectors that retrieval, search and ``csparc encode`` compare; its model has means instead.
-    """
-    return {} if "image_global" in loss.inputs else {"global_pool": "mean"}
-
-
-def loss_from_config(config: Mapping[str, Any]) -> Any:
-    """The loss whose ``config()`` this is; a name that is not in the table gives None.
+def loss_from_config(config: Mapping[str, Any]) -> Loss | None:
+    """The loss whose ``config()`` this is; None where no loss of that name is registered.
 
     Raises
     ------
@@ -81,4 +134,9 @@ def loss_from_config(config: Mapping[str, Any]) -> Any:
     """
     options = dict(config)
     name = options.pop("loss", None)
-    return loss_class(name)(**options) if name in LOSSES else None
+    return LOSSES[name](**options) if name in LOSSES else None
+
+
+def late_losses() -> list[str]:
+    """Names of the losses that train a score of patches and words and no vector of the whole."""
+    return sorted(name for name, made in LOSSES.items() if made.overrides("pair_scores"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from csparc._arrays import check_axes, real_inputs
 from csparc._scalars import number, positive
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
-from csparc.losses.base import LearnedLoss
-from csparc.losses.clip import WHOLES
-from csparc.losses.explains import Alignment, Pairs, borrowed
+from csparc.losses.base import Loss, Part
+from csparc.losses.costs import Sizes, Stage, forward_contrast_flop
+from csparc.losses.options import option
+from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 
 TILE = (0, 0)
@@ -73,13 +75,14 @@ def siglip_loss(
     out = np.zeros(3)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *map(buffers.get, arrays))
-    grads: dict[str, Any] = {}
-    if buffers:
-        grads = {**buffers.finished(), "logit_scale": float(out[1]), "logit_bias": float(out[2])}
-    return LossOutput(loss=float(out[0]), global_loss=float(out[0]), grads=grads)
+    loss, dscale, dbias = out.tolist()
+    grads = buffers.finished(logit_scale=dscale, logit_bias=dbias)
+    return LossOutput(loss, parts={"global_loss": loss}, grads=grads)
 
 
-class SiglipLoss(LearnedLoss):
+@register
+@dataclass(frozen=True, repr=False)
+class SiglipLoss(Loss):
     """:func:`siglip_loss` as an object a trainer can hold; it owns ``logit_bias``.
 
     Parameters
@@ -88,44 +91,29 @@ class SiglipLoss(LearnedLoss):
         Where the bias starts.
     """
 
+    name = "siglip"
+    label = "SigLIP"
     inputs = ("image_global", "text_global")
+    parts = (Part("global_loss", "Loss", "each picture and sentence a yes or a no"),)
     initial_logit_scale = 10.0
+    within_pairs = True
 
-    def __init__(self, logit_bias: float = -10.0) -> None:
-        super().__init__()
-        self.logit_bias = number(logit_bias, "logit_bias")
+    logit_bias: float = option(
+        -10.0, "Where the bias of all logits starts; it is learned.", paper="starts at -10"
+    )
+
+    def _begin(self) -> None:
         self._own("logit_bias", (1,), fill=self.logit_bias)
 
-    def config(self) -> dict[str, Any]:
-        """What recreates this object: its name and options, as JSON holds them."""
-        return {"loss": "siglip", "logit_bias": self.logit_bias}
+    def _compute(self, **call: Any) -> LossOutput:
+        return siglip_loss(**call, logit_bias=self.value("logit_bias"))
 
-    def __call__(
-        self,
-        patches: ArrayLike | None = None,
-        tokens: ArrayLike | None = None,
-        *,
-        image_global: ArrayLike,
-        text_global: ArrayLike,
-        text_mask: ArrayLike | None = None,
-        patch_mask: ArrayLike | None = None,
-        logit_scale: float = 10.0,
-        groups: ArrayLike | None = None,
-        same_group: str = "exclude",
-        grad: bool = False,
-        out_grads: Mapping[str, np.ndarray] | None = None,
-    ) -> LossOutput:
-        """As :func:`siglip_loss`; patches, tokens and masks are accepted and not looked at."""
-        return siglip_loss(
-            image_global,
-            text_global,
-            logit_scale=logit_scale,
-            logit_bias=self.value("logit_bias"),
-            groups=groups,
-            same_group=same_group,
-            grad=grad,
-            out_grads=out_grads,
-        )
+    def flop(self, sizes: Sizes) -> int:
+        """One pass: scores and a product for each side (csparc/loss/clip/siglip.h)."""
+        return 6 * sizes.B**2 * sizes.D
 
-    def _align(self, pairs: Pairs) -> Alignment:
-        return borrowed(pairs, "SigLIP", WHOLES.format("SigLIP"))
+    def forward_flop(self, sizes: Sizes, own: float) -> float:
+        return forward_contrast_flop(sizes, own)
+
+    def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
+        return [Stage("siglip")]

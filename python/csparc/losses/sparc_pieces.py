@@ -125,10 +125,8 @@ def sparse_similarity_backward(
         arrays["patches"], arrays["tokens"], *masks, *options, arrays["dweights"],
         buffers["patches"], buffers["tokens"], dsoftmax_scale,
     )  # fmt: skip
-    grads: dict[str, Any] = dict(buffers.finished())
-    if normalizer == "softmax":
-        grads["softmax_scale"] = math.fsum(dsoftmax_scale)
-    return grads
+    scale = {"softmax_scale": math.fsum(dsoftmax_scale)} if normalizer == "softmax" else {}
+    return buffers.finished(**scale)
 
 
 def _check_pair(

@@ -51,7 +51,8 @@ class TrainConfig:
     seed : int
         Decides order, caption choice and augmentation.
     scale_min, scale_max : float
-        After each step the logit scale is clamped to this range.
+        After each step the model's logit scale is clamped to this range, and every scale that the
+        loss owns and learns to at most ``scale_max``.
     save_frequency : int
         Steps between checkpoints; one is written at the end in any case.
     val_frequency : int

@@ -9,7 +9,7 @@ from csparc.checkpoint.checkpoint import Checkpoint, find_checkpoint, read_check
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.errors import CheckpointError, TrainingError
 from csparc.trainer.config import TrainConfig
-from csparc.trainer.log import STEP_KEYS, JsonLines
+from csparc.trainer.log import JsonLines
 from csparc.trainer.progress import Progress
 
 
@@ -19,13 +19,15 @@ class RunFiles:
     Parameters
     ----------
     config : TrainConfig
+    columns : tuple of str
+        Of the log: `csparc.trainer.log.step_keys`.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: TrainConfig, columns: tuple[str, ...]) -> None:
         self.config = config
         self.out = None if config.out is None else Path(config.out)
         inside = (lambda name: None) if self.out is None else self.out.joinpath
-        self.log = JsonLines(inside("log.jsonl"), STEP_KEYS)
+        self.log = JsonLines(inside("log.jsonl"), columns)
         self.validation = JsonLines(inside("validation.jsonl"))
         self.checkpoints = None if self.out is None else CheckpointFolder(self.out / "checkpoints")
         self._lock: int | None = None

@@ -15,7 +15,8 @@ from csparc.data.scenes.dataset import Scenes
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
 from csparc.evaluate.explain import explain
-from csparc.losses.registry import make_loss, suited_model
+from csparc.losses.foreign import as_loss
+from csparc.losses.registry import DEFAULT
 from csparc.models import create_model
 from csparc.models.factory import configure
 from csparc.search import Hit, Search
@@ -122,7 +123,7 @@ def fit(
     data: Dataset | str | os.PathLike,
     *,
     model: str = "nano",
-    loss: Any = "sparc",
+    loss: Any = DEFAULT,
     val_share: float = 0.1,
     vocab_size: int = 2048,
     augment: bool | None = None,
@@ -138,7 +139,7 @@ def fit(
         `csparc.data.open` takes.
     model : str
         One of `csparc.list_models()`.
-    loss : str or object
+    loss : str, Loss or object
         As `Trainer` takes it.
     val_share : float
         Share of the pictures held out for validation, chosen at random by ``seed``; 0 holds none
@@ -178,8 +179,8 @@ def fit(
     words = tokenizer.train(
         train.all_captions(), vocab_size=vocab_size, context_length=config.context_length
     )
-    loss = make_loss(loss) if isinstance(loss, str) else loss
-    network = create_model(model, vocab_size=words.vocab_size, seed=seed, **suited_model(loss))
+    loss = as_loss(loss)
+    network = create_model(model, vocab_size=words.vocab_size, seed=seed, **loss.suited_model())
     val_preprocess = default_preprocess(network)
     varied = not isinstance(whole, Scenes) if augment is None else augment
     trainer = Trainer(

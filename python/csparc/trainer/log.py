@@ -6,15 +6,39 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-STEP_KEYS = (
-    "step", "loss", "global_loss", "local_loss", "prototype_loss", "logit_scale", "lr", "grad_norm",
-    "param_norm", "update_norm", "kept_fraction", "pairs_per_second",
+if TYPE_CHECKING:
+    from csparc.losses import Loss
+
+BEFORE_PARTS = ("step", "loss")
+AFTER_PARTS = (
+    "logit_scale", "lr", "grad_norm", "param_norm", "update_norm", "kept_fraction",
+    "pairs_per_second",
 )  # fmt: skip
-"""A line of ``log.jsonl``. ``step`` counts finished steps from 1; a part the loss does not have is
-0 (``prototype_loss`` is MGCA's alone); ``logit_scale`` is the multiplied value the loss was
-computed with, ``grad_norm`` the length before clipping, ``param_norm`` the
-length of all parameters after the step, ``update_norm`` that of their change."""
+
+
+def step_keys(loss: Loss) -> tuple[str, ...]:
+    """The columns of ``log.jsonl``.
+
+    ``step`` counts finished steps from 1. After ``loss`` come its parts: ``global_loss``,
+    ``local_loss`` and ``prototype_loss``, 0 where the loss has no such part, and the others it has.
+    ``logit_scale`` is the multiplied value the loss was computed with, ``grad_norm`` the length
+    before clipping, ``param_norm`` the length of all parameters after the step, ``update_norm``
+    that of their change.
+
+    Raises
+    ------
+    ValueError
+        A part is called as another column is.
+    """
+    taken = {*BEFORE_PARTS, *AFTER_PARTS} & set(loss.columns)
+    if taken:
+        raise ValueError(
+            f"{type(loss).__name__}.parts: expected names that no other column of a log has, found "
+            f"{', '.join(sorted(taken))}"
+        )
+    return (*BEFORE_PARTS, *loss.columns, *AFTER_PARTS)
 
 
 class JsonLines:

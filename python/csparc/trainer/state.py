@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,11 @@ from csparc.optim import AdamW
 from csparc.trainer.resume import check_same_run
 
 if TYPE_CHECKING:
+    from csparc.data import Dataset
+    from csparc.data.tokenizer import Tokenizer
+    from csparc.losses import Loss
     from csparc.models import TwoTower
-    from csparc.nn import Parameter
-    from csparc.trainer.trainer import Trainer
+    from csparc.trainer.config import TrainConfig
 
 
 class TrainingState:
@@ -25,34 +28,50 @@ class TrainingState:
 
     Parameters
     ----------
-    trainer : Trainer
-        The configurations are taken from it once.
+    model, loss, tokenizer, config
+        Of the run.
+    preprocess, val_preprocess : Preprocess
+        For training, and for evaluation.
+    loss_specials : bool
+        Whether begin and end tokens enter the local loss.
+    data : dict of str to Dataset
+        ``training``, and ``validation`` where there is any.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
-        config = trainer.config
-        self.model = trainer.model
+    def __init__(
+        self,
+        model: TwoTower,
+        loss: Loss,
+        tokenizer: Tokenizer,
+        config: TrainConfig,
+        *,
+        preprocess: Preprocess,
+        val_preprocess: Preprocess,
+        loss_specials: bool,
+        data: Mapping[str, Dataset],
+    ) -> None:
+        self.model = model
+        self.loss = loss
         self.counters = Counters()
-        self.loss_parameters: dict[str, Parameter] = getattr(trainer.loss, "parameters", {})
-        owned = {f"loss.{name}": p for name, p in self.loss_parameters.items()}
+        owned = {f"loss.{name}": parameter for name, parameter in loss.parameters.items()}
         self.optimizer = AdamW(
-            {**self.model.parameters, **owned},
+            {**model.parameters, **owned},
             betas=(config.beta1, config.beta2),
             eps=config.eps,
             weight_decay=config.wd,
         )
         train_config = {
             **config.decisive(),
-            "preprocess": trainer.preprocess.config(),
-            "loss_specials": trainer.loss_specials,
+            "preprocess": preprocess.config(),
+            "loss_specials": loss_specials,
         }
         self._described = Metadata(
-            model_config=_as_json(self.model.config.to_dict()),
-            loss_config=_as_json(trainer.loss.config()),
+            model_config=_as_json(model.config.to_dict()),
+            loss_config=_as_json(loss.config()),
             train_config=_as_json(train_config),
-            data=_described_data(trainer),
-            preprocess=_as_json(trainer.val_preprocess.config()),
-            tokenizer=trainer.tokenizer.to_json(),
+            data=_described_data(data, config.out is not None),
+            preprocess=_as_json(val_preprocess.config()),
+            tokenizer=tokenizer.to_json(),
         )
 
     def finish_step(self, pairs: int, epoch: int) -> int:
@@ -69,7 +88,7 @@ class TrainingState:
     def checkpoint(self, cursor: dict[str, Any], counters: Counters | None = None) -> Checkpoint:
         """The run as it is, with the data at ``cursor``; the arrays are not copied."""
         metadata = replace(self._described, counters=counters or self.counters, cursor=cursor)
-        loss = {name: parameter.data for name, parameter in self.loss_parameters.items()}
+        loss = {name: parameter.data for name, parameter in self.loss.parameters.items()}
         return Checkpoint(
             metadata, self.model.state_dict(), loss, self.optimizer.m, self.optimizer.v
         )
@@ -84,7 +103,7 @@ class TrainingState:
         """
         check_same_run(checkpoint, source, self._described, set(self.optimizer.m))
         self.model.load_state_dict(checkpoint.model)
-        for name, parameter in self.loss_parameters.items():
+        for name, parameter in self.loss.parameters.items():
             np.copyto(parameter.data, checkpoint.loss[name])
         for mine, saved in (
             (self.optimizer.m, checkpoint.first_moment),
@@ -96,17 +115,14 @@ class TrainingState:
         self.optimizer.t = self.counters.step
 
 
-def _described_data(trainer: Trainer) -> dict[str, Any]:
+def _described_data(datasets: Mapping[str, Dataset], saved: bool) -> dict[str, Any]:
     """What is recorded of the data; fingerprints only where a checkpoint will hold them."""
-    datasets = {"training": trainer.data}
-    if trainer.validation is not None:
-        datasets["validation"] = trainer.validation.dataset
     described = {
         name: {"spec": data.spec, "pictures": len(data), "fingerprint": data.fingerprint()}
         for name, data in datasets.items()
-        if trainer.config.out is not None
+        if saved
     }
-    return {"spec": trainer.data.spec, **described}
+    return {"spec": datasets["training"].spec, **described}
 
 
 def default_preprocess(model: TwoTower) -> Preprocess:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc.errors import TrainingError
-from csparc.losses.registry import suited_model
 from csparc.nn import Tape
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
 if TYPE_CHECKING:
-    from csparc.losses import LossOutput
+    from csparc.losses import Loss, LossOutput
     from csparc.models import ModelOutput, TwoTower
     from csparc.optim import AdamW
     from csparc.trainer.config import TrainConfig
@@ -27,13 +25,12 @@ Batch = dict[str, np.ndarray]
 class Step:
     """The step of one model, loss and optimiser; buffers are reused from step to step."""
 
-    def __init__(self, model: TwoTower, loss: Any, optimizer: AdamW, config: TrainConfig) -> None:
+    def __init__(self, model: TwoTower, loss: Loss, optimizer: AdamW, config: TrainConfig) -> None:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
         self.config = config
         self.tape = Tape()
-        self._owns = bool(getattr(loss, "parameters", None))
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
         """Do step ``number`` on its slices; returns the values of the log.
@@ -54,16 +51,16 @@ class Step:
             raise self._stopped(number, "gradient", self._first_bad(batches, scale))
         update_norm, param_norm = self.optimizer.step(lr)
         clamp_logit_scale(self.model, config.scale_min, config.scale_max)
-        if self._owns:
-            self.loss.constrain()
+        self.loss.constrain(config.scale_max)
         if not math.isfinite(update_norm) or not math.isfinite(param_norm):
             bad = first_nonfinite(self._weights()) or "the sum of their squares"
             raise self._stopped(number, "weight after the update", bad)
         return {
             "loss": _mean(out.loss for out in losses),
-            "global_loss": _mean(out.global_loss for out in losses),
-            "local_loss": _mean(out.local_loss for out in losses),
-            "prototype_loss": _mean(out.prototype_loss for out in losses),
+            **{
+                part: _mean(out.parts.get(part, 0.0) for out in losses)
+                for part in self.loss.columns
+            },
             "logit_scale": scale,
             "lr": lr,
             "grad_norm": grad_norm,
@@ -85,8 +82,7 @@ class Step:
         if self.model.logit_scale.requires_grad:
             # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
             self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
-        if self._owns:
-            self.loss.accumulate(result.grads, 1 / slices)
+        self.loss.accumulate(result.grads, 1 / slices)
         self.tape.backward(grads)
         return result
 
@@ -111,14 +107,7 @@ class Step:
         for batch in batches:
             tape = CheckingTape()
             _, result = self._forward(batch, scale, tape)
-            bad = tape.first_bad or first_nonfinite(
-                [
-                    ("global_loss", result.global_loss),
-                    ("local_loss", result.local_loss),
-                    ("prototype_loss", result.prototype_loss),
-                    *_flat(result.grads),
-                ]
-            )
+            bad = tape.first_bad or first_nonfinite([*result.parts.items(), *_flat(result.grads)])
             if bad:
                 return bad
         gradients = [
@@ -157,32 +146,28 @@ def logit_scale(model: TwoTower, low: float, high: float) -> float:
     return min(max(math.exp(stored), low), high) if math.isfinite(stored) else stored
 
 
-def check_takes_groups(loss: Any, duplicates: str) -> None:
+def check_takes_groups(loss: Loss, duplicates: str) -> None:
     """Refuse a loss without ``groups`` where ``duplicates`` are to be marked for it."""
-    parameters = inspect.signature(loss).parameters
-    if "groups" in parameters or any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
-        return
-    raise ValueError(
-        f"duplicates: expected 'allow' or 'avoid' with {type(loss).__name__}, which takes no "
-        f"groups, found {duplicates!r}"
-    )
+    if not loss.takes_groups:
+        raise ValueError(
+            f"duplicates: expected 'allow' or 'avoid' with {loss.name}, which takes no groups, "
+            f"found {duplicates!r}"
+        )
 
 
-def introduce(model: TwoTower, loss: Any) -> None:
-    """Tell a loss with parameters the model's width, and give a scale nobody has trained yet the
-    start its loss asks for (SigLIP's is 10). Warn of an image vector the loss will not train."""
-    if suited_model(loss) and model.config.global_pool == "text":
+def introduce(model: TwoTower, loss: Loss) -> None:
+    """Tell a loss the model's width, and give a scale nobody has trained yet the start its loss
+    asks for (SigLIP's is 10). Warn of an image vector the loss will not train."""
+    if loss.suited_model() and model.config.global_pool == "text":
         warnings.warn(
             "the loss reads no image_global, so visual.head and with it the image's vector stay "
             "untrained; make the model with global_pool='mean'",
             stacklevel=3,
         )
-    if hasattr(loss, "prepare"):
-        loss.prepare(model.config.shared_width)
-    wanted = getattr(loss, "initial_logit_scale", None)
+    loss.prepare(model.config.shared_width)
     fresh = np.full_like(model.logit_scale.data, math.log(1 / 0.07))
-    if wanted is not None and np.array_equal(model.logit_scale.data, fresh):
-        model.logit_scale.data[...] = math.log(wanted)
+    if np.array_equal(model.logit_scale.data, fresh):
+        model.logit_scale.data[...] = math.log(loss.initial_logit_scale)
 
 
 def clamp_logit_scale(model: TwoTower, low: float, high: float) -> None:

@@ -15,11 +15,12 @@ from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
-from csparc.losses.registry import make_loss
+from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
+from csparc.trainer.log import step_keys
 from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
@@ -51,8 +52,9 @@ class Trainer:
     ----------
     model : TwoTower
         From `csparc.create_model`; trained in place.
-    loss : object or str
-        ``SparcLoss(...)``, ``ClipLoss(...)``, or a name in `csparc.losses.registry.LOSSES`.
+    loss : Loss, str or object
+        ``SparcLoss(...)``, ``ClipLoss(...)``, a loss of your own, or a name in
+        `csparc.losses.LOSSES`; `csparc.losses.as_loss` says what else is taken.
     data : Dataset, str or path
         A data set, or what `csparc.data.open` takes.
     tokenizer : Tokenizer
@@ -99,7 +101,7 @@ class Trainer:
             raise TypeError(f"expected config or keywords, found both: {', '.join(settings)}")
         self.config = TrainConfig(**settings) if config is None else config
         self.model = model
-        self.loss = make_loss(loss) if isinstance(loss, str) else loss
+        self.loss = as_loss(loss)
         if self.config.duplicates not in HANDLING:
             check_takes_groups(self.loss, self.config.duplicates)
         introduce(model, self.loss)
@@ -114,8 +116,14 @@ class Trainer:
             self.validation = Validation(
                 _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size
             )
-        self._state = TrainingState(self)
-        self._files = RunFiles(self.config)
+        datasets = {"training": self.data}
+        if self.validation is not None:
+            datasets["validation"] = self.validation.dataset
+        self._state = TrainingState(
+            model, self.loss, tokenizer, self.config, preprocess=self.preprocess,
+            val_preprocess=self.val_preprocess, loss_specials=loss_specials, data=datasets,
+        )  # fmt: skip
+        self._files = RunFiles(self.config, step_keys(self.loss))
         self._saved = self._state.counters
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None

@@ -22,7 +22,7 @@ def plot_cost(
     Parameters
     ----------
     flop, memory : dict of loss to dict of batch size to value
-        In the units of ``labels``; values above 0.
+        In the units of ``labels``; values above 0. A loss may be in one of them alone.
 
     Returns
     -------
@@ -31,12 +31,14 @@ def plot_cost(
     figure_class = require("matplotlib.figure", extra="train").Figure
     colours = THEMES[theme]
     figure = figure_class(figsize=(9, 3.8), facecolor=colours["ground"], layout="constrained")
+    numbers = {loss: number for number, loss in enumerate({**flop, **memory})}
     for place, (values, label) in enumerate(zip((flop, memory), labels), 1):
         axes = figure.add_subplot(1, 2, place, facecolor=colours["ground"])
-        for number, (loss, points) in enumerate(values.items()):
+        for loss, points in values.items():
+            number = numbers[loss]
             # Some losses cost nearly the same: lines and marks that show what lies below.
             axes.plot(list(points), list(points.values()), marker=MARKERS[number % len(MARKERS)],
-                      markersize=6, fillstyle="none", linewidth=1.4, label=loss,
+                      color=f"C{number}", markersize=6, fillstyle="none", linewidth=1.4, label=loss,
                       linestyle="--" if number % 2 else "-")  # fmt: skip
         axes.set(xscale="log", yscale="log")
         axes.set_xlabel("batch size B", color=colours["ink"])
@@ -47,8 +49,9 @@ def plot_cost(
         axes.tick_params(which="both", labelsize=8, colors=colours["quiet"])
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(colours["quiet"])
-    lines = dict(zip(*reversed(figure.axes[0].get_legend_handles_labels())))
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
     dearest_first = sorted(flop, key=lambda loss: -flop[loss][max(flop[loss])])
+    dearest_first += [loss for loss in memory if loss not in flop]
     figure.legend([lines[loss] for loss in dearest_first], dearest_first, fontsize=8, frameon=False,
                   labelcolor=colours["ink"], loc="outside right center")  # fmt: skip
     return figure

@@ -12,15 +12,10 @@ from csparc._extras import require
 from csparc.errors import DataError
 from csparc.viz.alignment import THEMES
 
-CURVES = {
-    "loss": "loss",
-    "global_loss": "global loss",
-    "local_loss": "local loss",
-    "prototype_loss": "prototype loss",
-    "logit_scale": "logit scale",
-    "grad_norm": "gradient norm",
-    "kept_fraction": "share of weights kept",
-}
+NOT_DRAWN = ("step", "lr", "param_norm", "update_norm", "pairs_per_second")
+"""What a log holds beside curves of interest; all else is drawn: the loss, its parts, and more."""
+TITLES = {"grad_norm": "gradient norm", "kept_fraction": "share of weights kept"}
+"""Of the curves whose names do not say enough."""
 
 
 def read_log(path: str | PathLike) -> list[dict]:
@@ -67,14 +62,16 @@ def smooth(values: np.ndarray, span: int | None = None) -> np.ndarray:
 
 
 def plot_curves(log: Sequence[dict], *, theme: str = "light"):
-    """Draw every known curve of ``log`` (see `read_log`) in a panel of its own, but those that are
-    0 throughout: parts the loss does not have.
+    """Draw the curves of ``log`` (see `read_log`), each in a panel of its own: the loss, its parts,
+    scale, gradient norm and whatever else it holds, but what is 0 throughout: a part that the loss
+    does not have.
 
     Returns a matplotlib Figure made without pyplot; write it with `csparc.viz.save`.
     """
     figure_class = require("matplotlib.figure", extra="train").Figure
     colours = THEMES[theme]
-    found = [(title, *curve(log, key)) for key, title in CURVES.items()]
+    keys = dict.fromkeys(key for record in log for key in record if key not in NOT_DRAWN)
+    found = [(TITLES.get(key, key.replace("_", " ")), *curve(log, key)) for key in keys]
     found = [item for item in found if np.any(item[2])]
     columns = min(3, max(len(found), 1))
     rows = max(1, -(-len(found) // columns))

@@ -21,6 +21,7 @@ from csparc.demo.page.sections import (
     section,
 )
 from csparc.evaluate.explain import WHOLE
+from csparc.losses.registry import loss_class
 from csparc.viz.overlay import data_uri, enlarge, light_patches, place_of_heaviest
 from csparc.viz.wording import (
     SAME_PLACES,
@@ -86,7 +87,8 @@ def alignment_section(result: DemoResult) -> str:
             f"<strong>In this run a {one} selects much the same places whatever the picture shows: "
             f"compare a {one} from row to row, and {control}</strong>"
         )
-    alike = result.loss != "sparc" and (result.words_alike or 0) > SAME_PLACES
+    measured = loss_class(result.loss).local_loss_is_measured
+    alike = not measured and (result.words_alike or 0) > SAME_PLACES
     if points(result.placement):
         lead += f" <strong>{escape(placement_verdict(result.placement))}</strong>"
     if alike:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from csparc.losses.registry import DEFAULT
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -96,6 +98,6 @@ class DemoResult:
     alignments: Sequence[Alignment] = ()
     configuration: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     command: str = "csparc demo"
-    loss: str = "sparc"
+    loss: str = DEFAULT
     words_alike: float | None = None
     notes: Sequence[str] = ()

@@ -8,6 +8,7 @@ from html import escape
 from csparc.demo.page.loss_text import curves_of, has_both
 from csparc.demo.page.result import DemoResult
 from csparc.demo.page.svg import line_chart
+from csparc.losses.registry import loss_class
 from csparc.viz.curves import curve, smooth
 from csparc.viz.wording import (
     PARTS_OF_SPEECH,
@@ -65,12 +66,13 @@ def headline(result: DemoResult) -> str:
 
 
 def _alignment_tile(result: DemoResult) -> list[tuple[str, str, str]]:
-    """SPARC's control; of another loss whether words point at their objects, where that is known.
+    """The control, of a loss whose local part it measures; of another whether words point at their
+    objects, where that is known.
 
     (figure, name, note), or nothing.
     """
     local = result.grounding
-    if result.loss == "sparc":
+    if loss_class(result.loss).local_loss_is_measured:
         return [
             (
                 f"{figure(local['matched']['local_loss'])} <small>vs</small> "
@@ -175,7 +177,7 @@ def curves_section(result: DemoResult) -> str:
 
 def grounding_section(result: DemoResult) -> str:
     """What the words select on a pair's own patches and on another picture's, and what follows."""
-    found, sparc = result.grounding, result.loss == "sparc"
+    found, sparc = result.grounding, loss_class(result.loss).local_loss_is_measured
     weights = found["weights"]
     one = "sentence" if weights["of"] == "captions" else "word"
     table = _control_table(found, one, sparc)

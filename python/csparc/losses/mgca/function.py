@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,15 +11,16 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._scalars import choice, number, positive, whole_number
-from csparc.losses._attention import Projections, labelled
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses.mgca.attention import Projections, labelled
 from csparc.losses.result import LossOutput
 
 ATTENTIONS = ("mha", "free")
 CONVENTIONS = {"paper": (1.0, 1.0, 1.0), "code": (2.0, 2.0, 1.0)}
 """What the global, token and prototype terms are multiplied by."""
+PARTS = ("global_loss", "local_loss", "prototype_loss")
 LOCAL = ("patches", "tokens")
 ASSIGNED = ("image_global", "text_global", "prototypes")
 
@@ -136,21 +136,17 @@ def mgca_loss(
     whole = contrast_globals(batch, scales[0], factors[0], buffers, marked)
     local = _align_tokens(batch, projections, heads, scales[1], factors[1], buffers)
     shared = _assign_prototypes(batch, scales[2], factors[2], buffers)
-    grads: dict[str, Any] = {}
+    of_projections = {}
     if buffers:
-        grads = {
-            **buffers.finished(),
-            "logit_scale": whole[1],
-            "local_logit_scale": local[1],
-            "prototype_scale": shared[1],
-            **{name: found.finished() for name, found in projections.items()},
-        }
+        of_projections = {name: found.finished() for name, found in projections.items()}
+    grads = buffers.finished(
+        logit_scale=whole[1], local_logit_scale=local[1], prototype_scale=shared[1],
+        **of_projections,
+    )  # fmt: skip
     parts = (whole[0], local[0], shared[0])
     return LossOutput(
-        loss=sum(factor * part for factor, part in zip(factors, parts)),
-        global_loss=whole[0],
-        local_loss=local[0],
-        prototype_loss=shared[0],
+        sum(factor * part for factor, part in zip(factors, parts)),
+        parts=dict(zip(PARTS, parts)),
         grads=grads,
     )
 
