@@ -66,7 +66,7 @@ def linear(
         tape.add_grad(residual_node, dy, fresh=False)
 
     wanted = node is not None or residual_node is not None or _trained(weight, bias)
-    return tape.output(y, wanted, note)
+    return tape.output(y, wanted, note, weight)
 
 
 def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: float) -> Tensor:
@@ -96,7 +96,7 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 
-    return tape.output(y, node is not None or _trained(weight, bias), note)
+    return tape.output(y, node is not None or _trained(weight, bias), note, weight)
 
 
 _ACTIVATIONS = {
@@ -164,7 +164,7 @@ def embed(tape: Tape, ids: np.ndarray, weight: Parameter) -> Tensor:
     def note(tape: Tape, dy: np.ndarray) -> None:
         _core.embed_backward(flat, dy.reshape(-1, width), weight.grad)
 
-    return tape.output(y, weight.requires_grad, note)
+    return tape.output(y, weight.requires_grad, note, weight)
 
 
 def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
@@ -179,7 +179,7 @@ def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
             _core.position_backward(dy, position.grad[:length])
         tape.add_grad(node, dy, fresh=False)
 
-    return tape.output(y, node is not None or position.requires_grad, note)
+    return tape.output(y, node is not None or position.requires_grad, note, position)
 
 
 def add(tape: Tape, x: Tensor, y: Tensor) -> Tensor:
