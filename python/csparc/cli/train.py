@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import get_type_hints
 
 from csparc.cli import common, objective
-from csparc.trainer.config import DUPLICATES, TrainConfig
+from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 
@@ -142,6 +142,8 @@ def _add_schedule(group) -> None:
         ("beta2", float, "of AdamW"),
         ("eps", float, "of AdamW"),
         ("grad_clip_norm", float, "longest gradient"),
+        ("scale_min", float, "least scale of the model's logits"),
+        ("scale_max", float, "greatest scale, of the model's logits and of those a loss learns"),
         (
             "accum_freq",
             common.positive_int,
@@ -164,13 +166,12 @@ def _add_schedule(group) -> None:
         help="pairs of a batch with equal captions or pictures: negatives of each other, kept out "
         "of one batch, neither negatives nor matches, matches (allow)",
     )
-
-
-SETTINGS = (
-    "batch_size", "steps", "epochs", "lr", "wd", "warmup", "beta1", "beta2", "eps",
-    "grad_clip_norm", "accum_freq", "duplicates", "seed", "save_frequency", "val_frequency",
-    "threads", "out", "resume", "overwrite",
-)  # fmt: skip
+    group.add_argument(
+        "--progress",
+        choices=PROGRESS,
+        help="on standard error: a bar, lines, nothing, or a bar on a terminal and lines "
+        f"elsewhere ({defaults['progress']})",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -179,7 +180,7 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.models.factory import configure
     from csparc.trainer import Trainer, make_loss
 
-    given = {name: getattr(arguments, name) for name in SETTINGS}
+    given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
     loss = make_loss(arguments.loss, arguments.loss_opt)
     train = common.open_data(arguments.train_data, arguments)
