@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import get_type_hints
 
 from csparc.cli import common, objective
+from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
@@ -43,6 +44,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     _add_model(parser.add_argument_group("model and loss"))
     _add_pictures(parser.add_argument_group("pictures"))
     _add_schedule(parser.add_argument_group("training (defaults in brackets)"))
+    _add_validation(parser.add_argument_group("validation, on --val-data"))
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -151,7 +153,6 @@ def _add_schedule(group) -> None:
         ),
         ("seed", int, "decides initial weights, order, captions and augmentation"),
         ("save_frequency", common.positive_int, "steps between checkpoints"),
-        ("val_frequency", int, "steps between validations; 0: only at the end"),
     ):
         default = "a tenth of the run, at most 2500" if name == "warmup" else defaults[name]
         group.add_argument(
@@ -174,9 +175,30 @@ def _add_schedule(group) -> None:
     )
 
 
+def _add_validation(group) -> None:
+    group.add_argument(
+        "--val-frequency",
+        type=int,
+        metavar="N",
+        help="steps between validations; 0: only at the end (200)",
+    )
+    group.add_argument(
+        "--val-tasks",
+        type=lambda text: tuple(text.split(",")),
+        metavar="NAME[,NAME]",
+        help=f"what to evaluate beside retrieval: {', '.join(TASKS)}; with options: "
+        "retrieval:score=own. The main figures are logged as val/NAME/FIGURE",
+    )
+    group.add_argument(
+        "--val-best",
+        metavar="val/NAME/FIGURE",
+        help="the figure whose highest value makes the best checkpoint (default: the mean of both "
+        "R@1 of retrieval)",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     import csparc
-    from csparc.cli.evaluate import table
     from csparc.models.factory import configure
     from csparc.trainer import Trainer, make_loss
 
@@ -207,7 +229,7 @@ def run(arguments: argparse.Namespace) -> int:
     if result.interrupted:
         raise KeyboardInterrupt(f"go on with --resume latest --out {arguments.out}")
     if result.validation is not None:
-        for line in table(result.validation):
+        for line in trainer.validation.report(result.validation):
             print(line)
     print(arguments.out)
     return 0
