@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from csparc._text import show
 from csparc.checkpoint import safetensors_file
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.checkpoint.metadata import Metadata, dumps, parse_metadata
 from csparc.checkpoint.model_config import build_loss, build_model, loss_shapes, parameter_shapes
-from csparc.checkpoint.safetensors_file import Header, checksum, refuse, show
+from csparc.checkpoint.safetensors_file import Header, checksum, refuse
 from csparc.errors import CheckpointError, DataError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from csparc.checkpoint.safetensors_file import refuse, show
+from csparc._text import show
+from csparc.checkpoint.safetensors_file import refuse
 from csparc.losses.registry import loss_from_config
 
 if TYPE_CHECKING:

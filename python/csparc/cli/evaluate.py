@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _by_vectors(session: Any, data: Any, arguments: argparse.Namespace) -> tuple[dict, Any]:
     """The figures by the cosine of whole vectors, and the bad items."""
-    from csparc.cli.progress import Progress
+    from csparc._progress import Progress
     from csparc.evaluate import evaluate_retrieval
     from csparc.evaluate.encode import encode_dataset
 
@@ -98,7 +98,7 @@ def _by_vectors(session: Any, data: Any, arguments: argparse.Namespace) -> tuple
 
 def _by_own_score(session: Any, data: Any, arguments: argparse.Namespace) -> tuple[dict, Any]:
     """The same by the score that the loss of the checkpoint trained."""
-    from csparc.cli.progress import Progress
+    from csparc._progress import Progress
     from csparc.evaluate.encode import encode_late
     from csparc.evaluate.late_interaction import evaluate_late_retrieval
 

@@ -30,7 +30,7 @@ def register(tasks, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     out = common.check_writable(arguments.json) if arguments.json else None
-    from csparc.cli.progress import Progress
+    from csparc._progress import Progress
     from csparc.cli.session import load_session
     from csparc.evaluate.diagnose import diagnose
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._text import show
 from csparc.data import images
 from csparc.data.readers.paths import Guard, printable
-from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems, show
+from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
 
 
 @dataclass(frozen=True)

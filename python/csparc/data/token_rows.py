@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from csparc._scalars import whole_number
 from csparc.data.pieces import Pieces, Word
 from csparc.errors import DataError
 
@@ -52,8 +53,7 @@ class Tokenizer:
         eot_token: str = EOT,
         html_unescape: bool = False,
     ) -> None:
-        if context_length < 2:
-            raise ValueError(f"context_length: expected at least 2, found {context_length}")
+        whole_number(context_length, "context_length", low=2)
         backend.no_truncation()
         backend.no_padding()
         backend.encode_special_tokens = True
@@ -84,8 +84,7 @@ class Tokenizer:
             When a text is no string.
         """
         length = context_length or self.context_length
-        if length < 2:
-            raise ValueError(f"context_length: expected at least 2, found {length}")
+        whole_number(length, "context_length", low=2)
         if not isinstance(texts, Iterable):
             raise TypeError(f"texts: expected strings, found {type(texts).__name__}")
         texts = [texts] if isinstance(texts, str) else list(texts)

@@ -15,9 +15,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from csparc._extras import require
+from csparc._json import parse_json, read_json
+from csparc._scalars import whole_number
+from csparc._text import reason_of, show
 from csparc.data.pieces import byte_alphabet
-from csparc.data.readers.text_files import json_reason, parse_json, read_json, regular_file
-from csparc.data.report import reason_of, show
+from csparc.data.readers.text_files import regular_file
 from csparc.data.token_rows import EOT, FORMAT, SOT, Tokenizer
 from csparc.errors import DataError
 
@@ -50,10 +52,7 @@ def from_json(text: str) -> Tokenizer:
     DataError
         When it wrote something else.
     """
-    try:
-        record = parse_json(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"tokenizer: expected JSON, found none: {json_reason(error)}") from error
+    record = parse_json(text, "tokenizer")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise DataError(f"tokenizer: expected the format {FORMAT!r}, found {show(record, 60)}")
     length, sot, eot = (record.get(key) for key in ("context_length", "sot_token", "eot_token"))
@@ -153,8 +152,7 @@ def train(
     DataError
         When there is no caption.
     """
-    if vocab_size < 259:
-        raise ValueError(f"vocab_size: expected at least 259, found {vocab_size}")
+    whole_number(vocab_size, "vocab_size", low=259)
     captions = list(captions)
     if not captions:
         raise DataError("tokenizer: expected captions to train on, found none")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from csparc._scalars import choice, flag, whole_number
+
 ACTIVATIONS = ("gelu", "quick_gelu", "relu")
 HEAD_ACTIVATIONS = (*ACTIVATIONS, "none")
 GLOBAL_POOLS = ("text", "listing", "mean")
@@ -75,11 +77,11 @@ class ModelConfig:
             "vocab_size",
             "mlp_ratio",
         ):
-            _check_count(name, getattr(self, name))
+            _take_count(self, name, name)
         for side in ("image", "text"):
             tower = getattr(self, side)
             for name in ("width", "layers", "heads"):
-                _check_count(f"{side}.{name}", getattr(tower, name))
+                _take_count(tower, name, f"{side}.{name}")
             if tower.width % tower.heads:
                 raise ValueError(
                     f"{side}.heads: expected a divisor of {side}.width = {tower.width}, found "
@@ -90,11 +92,10 @@ class ModelConfig:
                 f"image_size: expected a multiple of patch_size = {self.patch_size}, found "
                 f"{self.image_size}"
             )
-        _check_choice("activation", self.activation, ACTIVATIONS)
-        _check_choice("head_activation", self.head_activation, HEAD_ACTIVATIONS)
-        _check_choice("global_pool", self.global_pool, GLOBAL_POOLS)
-        if not isinstance(self.causal, bool):
-            raise TypeError(f"causal: expected True or False, found {self.causal!r}")
+        choice(self.activation, "activation", ACTIVATIONS)
+        choice(self.head_activation, "head_activation", HEAD_ACTIVATIONS)
+        choice(self.global_pool, "global_pool", GLOBAL_POOLS)
+        object.__setattr__(self, "causal", flag(self.causal, "causal"))
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -125,14 +126,9 @@ class ModelConfig:
             raise ValueError(f"model config: {error}") from error
 
 
-def _check_count(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: expected a whole number of at least 1, found {value!r}")
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, found {value!r}")
+def _take_count(owner: object, name: str, told: str) -> None:
+    """Check a field that counts something; one of NumPy becomes an int, as JSON holds them."""
+    object.__setattr__(owner, name, whole_number(getattr(owner, name), told, low=1))
 
 
 def _preset(size, patch, image, text, length, shared) -> ModelConfig:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._scalars import whole_number
 from csparc.data import Dataset, images, tokenizer
 from csparc.data import open as open_data
 from csparc.data.scenes.dataset import Scenes
@@ -109,11 +110,7 @@ class Fitted:
 
     def _picture(self, picture: Any) -> Any:
         if isinstance(picture, (int, np.integer)):
-            if not 0 <= picture < len(self.data):
-                raise ValueError(
-                    f"picture: expected a number from 0 to {len(self.data) - 1}, found {picture}"
-                )
-            return self.data.load(int(picture))
+            return self.data.load(whole_number(picture, "picture", low=0, high=len(self.data) - 1))
         if isinstance(picture, (str, os.PathLike)):
             return images.read(os.fspath(picture), os.fspath(picture))
         return picture

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from csparc._progress import Progress
 from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads
 from csparc.data import Dataset
@@ -21,7 +22,6 @@ from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.log import step_keys
-from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
 from csparc.trainer.validation import Validation, score
@@ -146,7 +146,7 @@ class Trainer:
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
-            contextlib.closing(Progress(self.config.progress)) as progress,
+            Progress("training", unit="step", kind=self.config.progress, lasting=True) as progress,
             self._loader(self._begin(progress), progress) as loader,
         ):
             self._plan(loader, progress)
@@ -212,7 +212,8 @@ class Trainer:
             speed = pairs / (time.perf_counter() - begun)
             number = state.finish_step(pairs, loader.cursor["epoch"])
             self._log({"step": number, **record, "pairs_per_second": speed}, loader)
-            progress.step(number, record["loss"], speed)
+            note = f"loss {record['loss']:.3f}, {speed:.0f} pairs/s"
+            progress.to(number, self.total_steps, note)
             self._validate_if_due(loader, progress, stop)
             if number % config.save_frequency == 0 and number < self.total_steps:
                 self._save(loader)

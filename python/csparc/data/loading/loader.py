@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.loading import cache
 from csparc.data.loading.batches import Work
@@ -100,12 +101,9 @@ class Loader:
         cache_bytes: int = cache.DEFAULT_BYTES,
         on_bad: Callable[[BadItem], None] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, found {batch_size}")
-        if caption not in CAPTION_CHOICES:
-            raise ValueError(f"caption: expected {', '.join(CAPTION_CHOICES)}, found {caption!r}")
-        if duplicates not in HANDLING:
-            raise ValueError(f"duplicates: expected {', '.join(HANDLING)}, found {duplicates!r}")
+        whole_number(batch_size, "batch_size", low=1)
+        choice(caption, "caption", CAPTION_CHOICES)
+        choice(duplicates, "duplicates", HANDLING)
         if len(dataset) < (batch_size if drop_last else 1):
             raise DataError(
                 f"{dataset.spec}: expected at least batch_size={batch_size} pictures, "

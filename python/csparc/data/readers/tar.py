@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from csparc._text import reason_of, show
 from csparc.data.readers.text_files import regular_file
-from csparc.data.report import reason_of, show
 from csparc.errors import DataError
 
 _BLOCK = 512

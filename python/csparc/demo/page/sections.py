@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from csparc._text import duration
 from csparc.demo.page.loss_text import curves_of, has_both
 from csparc.demo.page.result import DemoResult
 from csparc.demo.page.svg import line_chart
@@ -12,7 +13,6 @@ from csparc.losses.registry import loss_class
 from csparc.viz.curves import curve, smooth
 from csparc.viz.wording import (
     PARTS_OF_SPEECH,
-    duration,
     figure,
     grounding_verdict,
     per_cent,
