@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from csparc import _core
+from csparc._repr import line
 from csparc._scalars import number, positive
 from csparc.nn import Parameter
 
@@ -53,6 +54,12 @@ class AdamW:
         self.v = {name: np.zeros_like(p.data) for name, p in self.parameters.items()}
         self.t = 0
         self._scale = 1.0
+
+    def __repr__(self) -> str:
+        told = f"{len(self.parameters)} parameters"
+        return line(
+            self, told, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, t=self.t
+        )
 
     def grad_norm(self) -> float:
         """Norm of all gradients together; summed in float64."""

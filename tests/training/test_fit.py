@@ -65,6 +65,7 @@ def test_search_ranks_by_cosine(fitted):
     assert [hit.index for hit in hits] == np.argsort(-scores, kind="stable")[:4].tolist()
     assert hits[0].score == pytest.approx(scores.max(), abs=1e-6)
     assert hits[0].name == fitted.data.name(hits[0].index)
+    assert all(hit.captions == tuple(fitted.data.captions(hit.index)) for hit in hits)
 
 
 def test_search_of_more_than_there_is_gives_all(fitted):

@@ -8,6 +8,7 @@ import os
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from csparc._repr import fields_line
 from csparc._text import show
 from csparc.checkpoint.safetensors_file import parse_record, refuse
 from csparc.data.transforms import Preprocess
@@ -29,6 +30,8 @@ class Counters:
     best_score: float | None = None
     """Mean of both R@1 at ``best_step``, in per cent."""
 
+    __repr__ = fields_line
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -46,6 +49,8 @@ class Metadata:
     counters: Counters = field(default_factory=Counters)
     cursor: dict[str, Any] = field(default_factory=dict)
     """Place of the next batch: ``epoch``, ``position``, ``pictures``; empty before training."""
+
+    __repr__ = fields_line
 
     def to_texts(self) -> dict[str, str]:
         """The metadata of the file: text to text, always in this order."""

@@ -21,6 +21,7 @@ import numpy as np
 
 from csparc._extras import require
 from csparc._json import parse_json
+from csparc._repr import fields_line
 from csparc._text import show
 from csparc.errors import CheckpointError
 
@@ -41,6 +42,8 @@ class TensorEntry:
     begin: int
     end: int
 
+    __repr__ = fields_line
+
 
 @dataclass(frozen=True)
 class Header:
@@ -49,6 +52,8 @@ class Header:
     metadata: dict[str, str]
     tensors: dict[str, TensorEntry]
     data_start: int
+
+    __repr__ = fields_line
 
 
 def refuse(path: str | os.PathLike, expected: str, found: str) -> NoReturn:

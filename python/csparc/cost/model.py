@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from csparc._repr import fields_line
 from csparc.models.config import ModelConfig, TowerConfig, list_models
 from csparc.models.factory import configure
 
@@ -28,6 +29,8 @@ class ModelInfo:
     parameters: dict[str, int]
     activation_floats: int
     flop: int
+
+    __repr__ = fields_line
 
     @property
     def total_parameters(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from csparc._repr import line
 from csparc._scalars import number
 from csparc.errors import DataError
 
@@ -37,6 +38,9 @@ class BadItems:
     def __init__(self, max_bad: float = DEFAULT_MAX_BAD) -> None:
         self.max_bad = number(max_bad, "max_bad", low=0, high=1)
         self.reasons: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return line(self, f"{len(self):,} found", max_bad=self.max_bad)
 
     def __len__(self) -> int:
         return len(self.reasons)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csparc._json import parse_json, read_json
+from csparc._repr import line
 from csparc._scalars import whole_number
 from csparc._text import show
 from csparc.data.pieces import Pieces, Word
@@ -78,6 +79,10 @@ class Tokenizer:
         self.eot_token_id = self._id(eot_token, "end")
         self.truncated = 0
         self._pieces: Pieces | None = None
+
+    def __repr__(self) -> str:
+        told = {"truncated": self.truncated} if self.truncated else {}
+        return line(self, vocab_size=self.vocab_size, context_length=self.context_length, **told)
 
     def _id(self, token: str, role: str) -> int:
         number = self._backend.token_to_id(token)

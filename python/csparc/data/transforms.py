@@ -14,6 +14,7 @@ import numpy as np
 
 from csparc import _core
 from csparc._arrays import describe
+from csparc._repr import line
 from csparc._scalars import choice, whole_number
 from csparc.data.images import to_rgb
 
@@ -115,6 +116,13 @@ class Preprocess:
             raise ValueError(f"ratio: expected 0 < low <= high, found {self.ratio}")
         self.fill = whole_number(self.fill, "fill", low=0, high=255)
         self.shift = whole_number(self.shift, "shift", low=0)
+
+    def __repr__(self) -> str:
+        varied = {"train": True} if self.train else {}
+        if self.interpolation != INTERPOLATIONS[0]:
+            varied["interpolation"] = self.interpolation
+        size = f"{self.width} x {self.height} px"
+        return line(self, size, resize_mode=self.resize_mode, **varied)
 
     @property
     def random_crop(self) -> bool:

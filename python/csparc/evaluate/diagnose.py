@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.scenes.dataset import Scenes
 from csparc.evaluate.explain import (
     Explanation,
@@ -16,6 +17,7 @@ from csparc.evaluate.explain import (
     local_features,
     sentence_maps,
 )
+from csparc.evaluate.figures import Figures
 from csparc.evaluate.grounding import evaluate_grounding
 from csparc.losses.foreign import as_loss
 
@@ -29,6 +31,8 @@ class Sentences:
     objects: list[int]
     maps: np.ndarray
     weights: np.ndarray | None
+
+    __repr__ = fields_line
 
 
 def diagnose(
@@ -111,7 +115,7 @@ def diagnose(
     )
     if scenes:
         figures |= places(dataset, items, explained, sentences, model.config.grid)
-    return figures | {"logit_scale": scale, "bad_items": len(loader.report)}
+    return Figures(figures | {"logit_scale": scale, "bad_items": len(loader.report)})
 
 
 def local_scale(model: Any, loss: Any) -> float:

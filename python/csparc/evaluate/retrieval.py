@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from csparc._rows import unit_rows_float64
+from csparc.evaluate.figures import Retrieval
 
 RECALL_AT = (1, 5, 10)
 Block = tuple[int, np.ndarray]
@@ -80,7 +81,7 @@ def evaluate_scores(
     image_ranks, image_ties = _image_query_ranks(image_rows, index, n_images)
     asked = captions_of > 0
     text_ranks, text_ties = _text_query_ranks(text_rows, index)
-    result = _summary("image_to_text", image_ranks[asked], image_ties[asked])
+    result = Retrieval(_summary("image_to_text", image_ranks[asked], image_ties[asked]))
     result |= _summary("text_to_image", text_ranks, text_ties)
     result["chance"] = chance(captions_of)
     result["n_images"] = n_images

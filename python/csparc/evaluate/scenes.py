@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.scenes.dataset import Scenes
 from csparc.data.scenes.grammar import holds
 from csparc.evaluate.grounding import alignment_scores
@@ -25,6 +26,8 @@ class Named:
     pos: str
     inside: np.ndarray
     outside: np.ndarray
+
+    __repr__ = fields_line
 
 
 def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from csparc._repr import fields_line, line
 from csparc._scalars import choice, flag, whole_number
 
 ACTIVATIONS = ("gelu", "quick_gelu", "relu")
@@ -19,6 +20,8 @@ class TowerConfig:
     width: int
     layers: int
     heads: int
+
+    __repr__ = fields_line
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,16 @@ class ModelConfig:
         choice(self.head_activation, "head_activation", HEAD_ACTIVATIONS)
         choice(self.global_pool, "global_pool", GLOBAL_POOLS)
         object.__setattr__(self, "causal", flag(self.causal, "causal"))
+
+    def __repr__(self) -> str:
+        def tower(config: TowerConfig) -> str:
+            return f"{config.width}x{config.layers}x{config.heads}"
+
+        return line(
+            self, f"image={tower(self.image)}", f"text={tower(self.text)}",
+            image_size=self.image_size, patch_size=self.patch_size,
+            context_length=self.context_length, shared_width=self.shared_width,
+        )  # fmt: skip
 
     @property
     def grid(self) -> tuple[int, int]:

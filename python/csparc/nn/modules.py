@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line, line
 from csparc.nn import functional
 from csparc.nn.parameter import Parameter
 from csparc.nn.tape import Tape, Tensor
@@ -28,6 +29,8 @@ class Sequences:
     offsets: np.ndarray
     valid: np.ndarray | None = None
 
+    __repr__ = fields_line
+
     @classmethod
     def equal(cls, count: int, length: int, valid: np.ndarray | None = None) -> Sequences:
         """``count`` sequences of ``length`` rows each."""
@@ -41,6 +44,10 @@ class Sequences:
 
 class Module:
     """Anything with parameters."""
+
+    def __repr__(self) -> str:
+        own = [parameter.data.size for _, parameter in self.named_parameters()]
+        return line(self, f"{sum(own):,} parameters", arrays=len(own))
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
         """Parameters by name, in the order the attributes were set."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from csparc._repr import fields_line
 from csparc._scalars import choice, flag, number, positive, whole_number
 
 _WHERE_AND_HOW = {
@@ -105,6 +106,8 @@ class TrainConfig:
     resume: str | os.PathLike | None = None
     overwrite: bool = False
     progress: str = "auto"
+
+    __repr__ = fields_line
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from csparc._progress import Progress
+from csparc._repr import cut, fields_line, line
 from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads
 from csparc.data import Dataset
@@ -43,6 +44,8 @@ class TrainResult:
     """"Ctrl-C" or "SIGTERM" when that ended the run early."""
     log: list[dict[str, float]]
     """The lines of the log, when there is no ``out`` to hold them."""
+
+    __repr__ = fields_line
 
 
 class Trainer:
@@ -127,6 +130,11 @@ class Trainer:
         self._saved = self._state.counters
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        done = f"step {self._state.counters.step} of {self.total_steps}"
+        size = self.config.batch_size
+        return line(self, cut(repr(self.data.spec), 40), done, loss=self.loss, batch_size=size)
 
     def run(self) -> TrainResult:
         """Train to the end, or until Ctrl-C or SIGTERM (the current step is finished and saved).

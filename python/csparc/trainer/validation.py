@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from csparc._repr import fields_line
 from csparc.evaluate import evaluate_retrieval
 from csparc.evaluate.encode import encode_dataset
 
@@ -24,6 +25,8 @@ class Validation:
     tokenizer: Tokenizer
     transform: Preprocess
     batch_size: int = 64
+
+    __repr__ = fields_line
 
     def run(
         self, model: TwoTower, should_stop: Callable[[], bool] = lambda: False

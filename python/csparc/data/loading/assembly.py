@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.loading.duplicates import Filling, Item
 from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
@@ -35,6 +36,8 @@ class Chunk:
     """They waited for a batch when the run was interrupted, and come first."""
     items: list[Item | Exception] = field(default_factory=list)
 
+    __repr__ = fields_line
+
 
 @dataclass
 class Made:
@@ -45,6 +48,8 @@ class Made:
     position: int
     bad: list[BadItem]
     waiting: list[int]
+
+    __repr__ = fields_line
 
 
 class Assembly:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from csparc._repr import cut, line
 from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.loading import cache
@@ -130,6 +131,12 @@ class Loader:
         self._prefetch: Prefetch | None = None
         self.report = BadItems(dataset.problems.max_bad)
         self.report.update(dataset.problems)
+
+    def __repr__(self) -> str:
+        place = {name: self._cursor[name] for name in ("epoch", "position")}
+        return line(
+            self, cut(repr(self._work.dataset.spec), 50), batch_size=self._work.batch_size, **place
+        )
 
     @property
     def cursor(self) -> dict:
