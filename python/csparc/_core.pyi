@@ -131,6 +131,9 @@ def attention_forward(
     offsets: Int32,
     valid: UInt8 | None,
     causal: int,
+    window: int,
+    width: int,
+    registers: int,
     y: Real,
     lse: Real,
     /,
@@ -140,12 +143,38 @@ def attention_backward(
     offsets: Int32,
     valid: UInt8 | None,
     causal: int,
+    window: int,
+    width: int,
+    registers: int,
     y: Real,
     lse: Real,
     dy: Real,
     dqkv: Real,
     /,
 ) -> None: ...
+def attention_pool_forward(
+    q: Real,
+    kv: Real,
+    valid: UInt8 | None,
+    y: Real,
+    lse: Real,
+    /,
+) -> None: ...
+def attention_pool_backward(
+    q: Real,
+    kv: Real,
+    valid: UInt8 | None,
+    y: Real,
+    lse: Real,
+    dy: Real,
+    dq: Real,
+    dkv: Real,
+    /,
+) -> None: ...
+def append_forward(x: Real, rows: Real, y: Real, /) -> None: ...
+def append_backward(dy: Real, dx: Real | None, drows: Real | None, /) -> None: ...
+def leading_forward(x: Real, y: Real, /) -> None: ...
+def leading_backward(dy: Real, dx: Real, /) -> None: ...
 def embed_forward(weight: Real, ids: Int32, y: Real, /) -> None: ...
 def embed_backward(ids: Int32, dy: Real, dweight: Real, /) -> None: ...
 def position_forward(x: Real, position: Real, y: Real, /) -> None: ...
@@ -154,6 +183,35 @@ def add(x: Real, y: Real, z: Real, /) -> None: ...
 def accumulate(x: Real, y: Real, /) -> None: ...
 def patchify_forward(images: Real, size: int, patches: Real, /) -> None: ...
 def patchify_backward(dpatches: Real, size: int, dimages: Real, /) -> None: ...
+def conv_forward(x: Real, weight: Real, bias: Real | None, stride: int, y: Real, /) -> None: ...
+def conv_backward(
+    x: Real,
+    weight: Real,
+    stride: int,
+    dy: Real,
+    dx: Real | None,
+    dweight: Real | None,
+    dbias: Real | None,
+    /,
+) -> None: ...
+def conv_planar_forward(
+    x: Real,
+    weight: Real,
+    bias: Real | None,
+    stride: int,
+    y: Real,
+    /,
+) -> None: ...
+def conv_planar_backward(
+    x: Real,
+    weight: Real,
+    stride: int,
+    dy: Real,
+    dx: Real | None,
+    dweight: Real | None,
+    dbias: Real | None,
+    /,
+) -> None: ...
 def pool_forward(x: Real, valid: UInt8 | None, y: Real, /) -> None: ...
 def pool_backward(valid: UInt8 | None, dy: Real, dx: Real, /) -> None: ...
 def normalize(x: UInt8, mean: Real, std: Real, y: Real, /) -> None: ...
