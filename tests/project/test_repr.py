@@ -71,13 +71,13 @@ def objects(tmp_path_factory) -> list[Any]:
     late = encode_late(model, words, scenes, preprocess)[0]
     run = csparc.fit(scenes, steps=2, batch_size=8, progress="none")
     loader = Loader(scenes, words, preprocess, 8)
-    tape = nn.Tape()
+    tape, local_towers = nn.Tape(), csparc.create_model("nano-local", seed=None, vocab_size=9)
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
         trainer.config, trainer.validation, result, scenes, Subset(scenes, range(20)), words,
         preprocess, loader, loader._work, checkpoint, checkpoint.metadata, load_trained(folder),
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
-        model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
+        model.logit_scale, model.visual, model.text, *_modules(model), *_modules(local_towers), explained, local,
         local.alignment(loss), encode_dataset(model, words, scenes, preprocess), late,
         diagnose(model, words, scenes, preprocess, loss), result.validation,
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
