@@ -2,9 +2,10 @@
 
     python benchmarks/bench_resize.py --case photo-224
 
-A smooth picture to a shorter side of the named pixels, bicubic and antialiased. Pillow begins and ends
-with pictures of its own, so that no conversion to or from arrays is counted against it. With ``jpeg+``
-the same behind the decoding of a JPEG file, as a loader does it. Seconds are those the process ran.
+A smooth picture to a shorter side of the named pixels, bicubic and antialiased. Pillow begins and
+ends with pictures of its own, so that no conversion to or from arrays is counted against it. With
+``jpeg+`` the same behind the decoding of a JPEG file, as a loader does it. Seconds are those the
+process ran.
 """
 
 from __future__ import annotations
