@@ -23,10 +23,11 @@ from csparc.cost.model import model_info
 from csparc.data import BadItems
 from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
+from csparc.evaluate import TASKS, make_task
 from csparc.evaluate.diagnose import diagnose
 from csparc.evaluate.encode import encode_dataset, encode_late
 from csparc.evaluate.explain import explain, local_features
-from csparc.evaluate.figures import Figures, Retrieval
+from csparc.evaluate.figures import Figures, RetrievalFigures
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
 
@@ -80,7 +81,8 @@ def objects(tmp_path_factory) -> list[Any]:
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
         *_modules(local_towers), local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess),
-        diagnose(model, words, scenes, preprocess, loss), result.validation,
+        diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
+        *map(make_task, TASKS),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
     ]  # fmt: skip
@@ -169,7 +171,7 @@ def test_tables_for_a_notebook(objects):
         "Fitted": ("held out", "TwoTower(", "R@1"),
         "TwoTower": ("image blocks", "temperature"),
         "LossOutput": ("local_loss", "gradient of patches", "float64 [4, 17, 13]"),
-        "Retrieval": ("R@1", "chance", "pictures"),
+        "RetrievalFigures": ("R@1", "chance", "pictures"),
         "Figures": ("placement: NOUN: auc", "place correlation"),
         "Explanation": ("<svg", "aria-label=", "SPARC"),
     }.items():
@@ -198,7 +200,7 @@ def test_a_heat_map_has_a_cell_for_each_patch_that_is_seen():
 
 
 def test_figures_are_a_dict():
-    found = Retrieval({"n_images": 3, "image_to_text_R@1": 100 / 3, "chance": {}})
+    found = RetrievalFigures({"n_images": 3, "image_to_text_R@1": 100 / 3, "chance": {}})
     assert found == {"n_images": 3, "image_to_text_R@1": 100 / 3, "chance": {}}
     assert json.loads(json.dumps(found)) == found
-    assert repr(found) == "Retrieval(n_images=3, image_to_text_R@1=33.3333)"
+    assert repr(found) == "RetrievalFigures(n_images=3, image_to_text_R@1=33.3333)"

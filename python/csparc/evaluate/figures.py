@@ -20,7 +20,7 @@ class Figures(dict):
         return _html.table(_rows(self))
 
 
-class Retrieval(Figures):
+class RetrievalFigures(Figures):
     """Those of `csparc.evaluate.evaluate_retrieval`."""
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ from csparc.data.scenes.dataset import Scenes
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
 from csparc.evaluate.explain import explain
-from csparc.evaluate.figures import Retrieval
+from csparc.evaluate.figures import RetrievalFigures
 from csparc.losses.foreign import as_loss
 from csparc.losses.registry import DEFAULT
 from csparc.models import create_model
@@ -62,9 +62,9 @@ class Fitted:
         among those that were held out."""
         rows = [(name.replace("_", " "), short(value)) for name, value in self._told().items()]
         parts = [(name, repr(getattr(self, name))) for name in ("model", "loss", "data")]
-        found = self.result.validation
+        found = self.result.validation or {}
         table = _html.table([*rows, *parts], title="A trained model")
-        return table if found is None else table + Retrieval(found)._repr_html_()
+        return table if "n_images" not in found else table + RetrievalFigures(found)._repr_html_()
 
     def _told(self) -> dict[str, float]:
         """The figures that say what this is, in the order they are read."""
