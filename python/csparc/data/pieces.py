@@ -1,4 +1,4 @@
-"""What a tokenizer's pieces say: their text, and which of them make one word."""
+"""The text of a tokenizer's pieces, and which of them make up one word."""
 
 from __future__ import annotations
 
