@@ -23,7 +23,7 @@ from csparc.cost.model import model_info
 from csparc.data import BadItems
 from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
-from csparc.evaluate import TASKS, make_task
+from csparc.evaluate import TASKS
 from csparc.evaluate.diagnose import diagnose
 from csparc.evaluate.encode import encode_dataset, encode_late
 from csparc.evaluate.explain import explain, local_features
@@ -82,9 +82,9 @@ def objects(tmp_path_factory) -> list[Any]:
         *_modules(local_towers), local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
-        *map(make_task, TASKS),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
+        *(task() for task in TASKS.values()),
     ]  # fmt: skip
     loader.close()
     return made

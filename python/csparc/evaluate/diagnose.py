@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grounding(Task):
     """`diagnose` of a model with its loss; without one, as `diagnose` measures None."""
 

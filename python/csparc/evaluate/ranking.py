@@ -16,7 +16,7 @@ Block = tuple[int, np.ndarray]
 
 def evaluate_scores(
     image_rows: Iterable[Block], text_rows: Iterable[Block], image_index, n_images: int
-) -> dict:
+) -> RetrievalFigures:
     """What `csparc.evaluate.evaluate_retrieval` returns, from scores however they are made.
 
     ``image_rows`` gives the scores of all captions for some images at a time, ``text_rows`` those

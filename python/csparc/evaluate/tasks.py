@@ -94,9 +94,8 @@ class Task(ABC):
             object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
 
     def __repr__(self) -> str:
-        return line(
-            self, **{field.name: getattr(self, field.name) for field in _fields(type(self))}
-        )
+        """The options that are not at their default."""
+        return fields_line(self) if dataclasses.is_dataclass(self) else line(self)
 
     @classmethod
     def options(cls) -> list[Option]:

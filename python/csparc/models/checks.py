@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from csparc._scalars import choice, flag, positive, whole_number
 
 if TYPE_CHECKING:
-    from csparc.models.config import ModelConfig
+    from csparc.models.config import ModelConfig, TowerConfig
 
 ACTIVATIONS = ("gelu", "quick_gelu", "relu")
 CHOICES = {
@@ -31,11 +32,12 @@ _COUNTS = (
 
 
 def check_config(config: ModelConfig) -> None:
-    """Raise ValueError, or TypeError for a value of another type, unless the fields agree."""
+    """Raise ValueError or TypeError unless the fields are in range and agree; numbers of NumPy
+    become Python's own, as JSON holds them."""
     for name in _COUNTS:
-        _count(config, name)
+        _take(config, name, whole_number, low=1)
     for side in ("image", "text"):
-        _tower(side, getattr(config, side))
+        _check_tower(side, getattr(config, side))
     if config.image_size % config.patch_size:
         raise ValueError(
             f"image_size: expected a multiple of patch_size = {config.patch_size}, found "
@@ -43,8 +45,8 @@ def check_config(config: ModelConfig) -> None:
         )
     for name, choices in CHOICES.items():
         choice(getattr(config, name), name, choices)
-    object.__setattr__(config, "causal", flag(config.causal, "causal"))
-    object.__setattr__(config, "token_scale", positive(config.token_scale, "token_scale"))
+    _take(config, "causal", flag)
+    _take(config, "token_scale", positive)
     _stem(config)
     _local_layer(config)
     _attention(config)
@@ -62,24 +64,18 @@ def _stem(config: ModelConfig) -> None:
 
 
 def _local_layer(config: ModelConfig) -> None:
-    if config.local_layer is None:
-        return
-    _count(config, "local_layer", low=0)
-    if config.local_layer > config.image.layers:
-        raise ValueError(
-            "local_layer: expected None or a whole number from 0 to image.layers = "
-            f"{config.image.layers}, found {config.local_layer}"
-        )
+    if config.local_layer is not None:
+        _take(config, "local_layer", whole_number, low=0, high=config.image.layers)
 
 
 def _attention(config: ModelConfig) -> None:
+    for name in ("attention_window", "registers"):
+        _take(config, name, whole_number, low=0)
     window = config.attention_window
-    if whole_number(window, "attention_window") < 0 or (window > 0 and window % 2 == 0):
+    if window > 0 and window % 2 == 0:
         raise ValueError(
             f"attention_window: expected 0 (all patches) or an odd number, found {window}"
         )
-    _count(config, "attention_window", low=0)
-    _count(config, "registers", low=0)
     for name in ("attention_window", "registers"):
         if getattr(config, name) and config.image_layers == 0:
             raise ValueError(
@@ -89,14 +85,13 @@ def _attention(config: ModelConfig) -> None:
 
 
 def _pooling(config: ModelConfig) -> None:
-    queries = config.pool_queries
-    if queries is None:
+    if config.pool_queries is None:
         return
-    _count(config, "pool_queries")
+    _take(config, "pool_queries", whole_number, low=1)
     if config.global_pool != "attention":
         raise ValueError(
             f"pool_queries: expected None with global_pool={config.global_pool!r}, which pools "
-            f"without queries, found {queries}; 'attention' has them"
+            f"without queries, found {config.pool_queries}; 'attention' has them"
         )
 
 
@@ -113,17 +108,15 @@ def _positions(config: ModelConfig) -> None:
         )
 
 
-def _tower(side: str, tower: Any) -> None:
-    for name in ("width", "heads"):
-        _count(tower, name, f"{side}.{name}")
-    _count(tower, "layers", f"{side}.layers", low=0)
+def _check_tower(side: str, tower: TowerConfig) -> None:
+    for name, low in (("width", 1), ("layers", 0), ("heads", 1)):
+        _take(tower, name, whole_number, told=f"{side}.{name}", low=low)
     if tower.width % tower.heads:
         raise ValueError(
             f"{side}.heads: expected a divisor of {side}.width = {tower.width}, found {tower.heads}"
         )
 
 
-def _count(owner: object, name: str, told: str = "", *, low: int = 1) -> None:
-    """Check a field that counts something; one of NumPy becomes an int, as JSON holds them."""
-    value = whole_number(getattr(owner, name), told or name, low=low)
-    object.__setattr__(owner, name, value)
+def _take(owner: Any, name: str, check: Callable, told: str | None = None, **limits: int) -> None:
+    """Check a field, which messages call ``told`` or by its name, and keep what the check gave."""
+    object.__setattr__(owner, name, check(getattr(owner, name), told or name, **limits))

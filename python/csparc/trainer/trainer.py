@@ -264,8 +264,8 @@ class Trainer:
                 self._files.save_best(self._state.checkpoint(loader.cursor, after))
             self._files.validation.append({"step": counters.step, **result})
         self._state.counters, self._last_validation = after, result
-        for told in summary(counters.step, result):
-            progress.say(told)
+        for text in summary(counters.step, result):
+            progress.say(text)
 
     def _save(self, loader: Loader) -> None:
         """Write the last checkpoint, unless it holds this state already."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from csparc._repr import fields_line
 from csparc.evaluate import Retrieval, Subject, Task, make_task
+from csparc.evaluate.figures import RetrievalFigures
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
@@ -90,7 +91,7 @@ class Validation:
             if found is None:
                 return None
             figures[task] = found.figures
-        result = dict(figures.get(_RETRIEVAL, {}))
+        result = RetrievalFigures(figures.get(_RETRIEVAL, {}))
         for text, task in self._named.items():
             for key, value in task.main_figures(figures[task]).items():
                 result[f"val/{text}/{key}"] = value
