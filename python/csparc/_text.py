@@ -1,4 +1,4 @@
-"""Texts that a caller gives, checked, and what messages are put together from."""
+"""Texts that a caller gives, checked, and the pieces of messages."""
 
 from __future__ import annotations
 
