@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc import _text
 from csparc.data import images
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems, show
@@ -135,17 +136,17 @@ def caption_lines(content: bytes, where: str) -> list[str]:
     Raises
     ------
     BadItem
-        Named `where`, when the text is not UTF-8.
+        Named `where`, when the text is in another encoding than `csparc._text.encoding_of` knows.
     """
     try:
-        text = content.decode("utf-8-sig")
+        text = _text.decoded(content)
     except UnicodeDecodeError as error:
         raise BadItem(where, "expected captions as UTF-8 text, found another encoding") from error
-    return [line for line in text.splitlines() if line.strip()]
+    return [line for line in _text.lines_of(text) if not _text.is_blank(line)]
 
 
 def clean_caption(caption: object, where: str) -> str:
-    """A caption as one line: white space collapsed, ends stripped.
+    """A caption as one line (`csparc._text.one_line`).
 
     Raises
     ------
@@ -154,8 +155,8 @@ def clean_caption(caption: object, where: str) -> str:
     """
     if not isinstance(caption, str):
         raise BadItem(where, f"expected a caption, found {show(caption)}")
-    text = " ".join(caption.split())
-    if not text:
+    text = _text.one_line(caption)
+    if _text.is_blank(text):
         raise BadItem(where, "the caption is empty")
     if "\0" in text:
         raise BadItem(where, "the caption holds a NUL character")
