@@ -75,6 +75,24 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-outside", action="store_true", help="follow paths that leave the data folder"
     )
+    add_max_pixels(parser)
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """The limit of a picture's size, for every command that reads pictures."""
+    parser.add_argument(
+        "--max-pixels",
+        type=positive_int,
+        metavar="N",
+        help="largest picture that is read, width times height (default 89478485)",
+    )
+
+
+def max_pixels(arguments: argparse.Namespace) -> int:
+    """The limit that was asked for, or the default."""
+    from csparc.data import images
+
+    return images.MAX_PIXELS if arguments.max_pixels is None else arguments.max_pixels
 
 
 def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
@@ -85,6 +103,7 @@ def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
         spec,
         allow_outside=arguments.allow_outside,
         max_bad=arguments.max_bad,
+        max_pixels=max_pixels(arguments),
         img_key=arguments.csv_img_key,
         caption_key=arguments.csv_caption_key,
         separator=arguments.csv_separator,
