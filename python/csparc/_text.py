@@ -62,6 +62,8 @@ def is_blank(text: str) -> bool:
     Invisible are control and format characters (joiners, byte-order marks, marks of direction),
     fillers such as U+3164, and selectors of a shape.
     """
+    if text.isascii() and text.isprintable():
+        return not text or text.isspace()
     return all(
         letter.isspace() or letter in _FILLERS or unicodedata.category(letter) in _HIDDEN
         for letter in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,20 +96,44 @@ def max_pixels(arguments: argparse.Namespace) -> int:
     return images.MAX_PIXELS if arguments.max_pixels is None else arguments.max_pixels
 
 
-def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
-    """Open ``spec`` with the options of `add_reading`."""
-    import csparc.data
+def open_data(
+    spec: str, arguments: argparse.Namespace, beside: str | None = None, **options: Any
+) -> Any:
+    """Open ``spec`` with the options of `add_reading`, and say once what its notes tell.
 
-    return csparc.data.open(
+    An option that this data set does not take is meant for ``beside``, another one of the same
+    command, where that takes it; else it is an error.
+    """
+    import csparc.data
+    from csparc.data.spec import takes
+
+    columns = {
+        "img_key": arguments.csv_img_key,
+        "caption_key": arguments.csv_caption_key,
+        "separator": arguments.csv_separator,
+    }
+    if beside is not None:
+        columns = {
+            key: None if takes(beside, key) and not takes(spec, key) else value
+            for key, value in columns.items()
+        }
+    data = csparc.data.open(
         spec,
         allow_outside=arguments.allow_outside,
         max_bad=arguments.max_bad,
         max_pixels=max_pixels(arguments),
-        img_key=arguments.csv_img_key,
-        caption_key=arguments.csv_caption_key,
-        separator=arguments.csv_separator,
+        **columns,
         **options,
     )
+    for note in data.problems.notes(warn=False):
+        say(note)
+    return data
+
+
+def say(text: str) -> None:
+    """A line on standard error, which holds what is said beside a command's result."""
+    if sys.stderr is not None:
+        print(f"csparc: {text}", file=sys.stderr, flush=True)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from csparc import _text
 from csparc.errors import DataError
 
@@ -60,7 +62,7 @@ class BadItems:
         """Note an item; True when it was not known yet (so that it is named once)."""
         new = item.name not in self.reasons
         if new:
-            self.reasons[item.name] = item.reason
+            self.reasons[item.name] = sys.intern(item.reason)  # a broken file has one of thousands
         return new
 
     def update(self, other: BadItems) -> None:

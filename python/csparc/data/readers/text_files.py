@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
+from csparc import _text
+from csparc._kinds import HEAD_BYTES, kind_of
+from csparc.data.readers.whereabouts import looked_for
 from csparc.data.report import reason_of, show
 from csparc.errors import DataError
 
@@ -14,67 +17,78 @@ from csparc.errors import DataError
 def regular_file(path: str, kind: str) -> None:
     """Raise DataError unless `path` is an existing regular file (not a folder, not a pipe)."""
     if not os.path.exists(path):
-        raise DataError(f"{path}: expected {kind}, found no such file")
+        raise DataError(f"{path}: expected {kind}, found no such file{looked_for(path)}")
     if not os.path.isfile(path):
         raise DataError(f"{path}: expected {kind}, found a folder or device")
 
 
 def lines(path: str, kind: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, ends kept as they are, a byte-order mark dropped.
+    """The lines of a text file, ends kept as they are, a byte-order mark dropped.
+
+    UTF-8, or UTF-16 and UTF-32 as spreadsheets write them (`csparc._text.encoding_of`). A line ends
+    as `csparc._text.lines_of` says.
 
     Raises
     ------
     DataError
-        Not UTF-8, a NUL byte, or unreadable.
+        Another encoding, a NUL byte, unreadable, or no text at all: the file's kind is named.
     """
     regular_file(path, kind)
     number = 0
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+        if head and (found := kind_of(head)) is not None:
+            raise DataError(f"{path}: expected {kind} as UTF-8 text, found {found}")
+        with open(path, encoding=_text.encoding_of(head), newline="") as file:
             for number, line in enumerate(file, 1):
                 if "\0" in line:
                     raise DataError(
                         f"{path}: expected {kind} as UTF-8 text, found a NUL byte in line {number}"
                     )
                 yield line
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise DataError(
             f"{path}: expected {kind} as UTF-8 text, found another encoding after line {number} "
-            f"({error.reason})"
+            f"({getattr(error, 'reason', error)}); save it as UTF-8"
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
 def read_json(path: str, kind: str) -> Any:
-    """A whole JSON file; NaN and Infinity, which JSON does not have, are refused.
+    """A whole JSON file.
 
     Raises
     ------
     DataError
-        Missing, not UTF-8, not JSON, or nested too deeply.
+        Missing, in another encoding, not JSON, or nested too deeply; other kinds are named.
     """
     regular_file(path, kind)
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return parse_json(file.read())
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}: expected {kind}, found no valid JSON: {json_reason(error)}"
-        ) from error
+        with open(path, "rb") as file:
+            content = file.read()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        return parse_json(content)
+    except (ValueError, RecursionError) as error:
+        found = kind_of(content[:HEAD_BYTES]) or f"no valid JSON: {json_reason(error)}"
+        raise DataError(f"{path}: expected {kind}, found {found}") from error
 
 
 def parse_json(text: str | bytes) -> Any:
-    """`json.loads` that refuses NaN and Infinity.
+    """`json.loads`; of bytes, the encoding is `csparc._text.encoding_of`.
+
+    NaN and Infinity, which Python writes though JSON has neither, become floats: where a value is
+    read, its type is checked, and elsewhere they do no harm.
 
     Raises
     ------
     ValueError or RecursionError
         Said in words by `json_reason`.
     """
-    return json.loads(text, parse_constant=_refuse_constant)
+    return json.loads(_text.decoded(text) if isinstance(text, bytes) else text)
 
 
 def json_reason(error: Exception) -> str:
@@ -110,7 +124,3 @@ _WORDS = {list: "a list", dict: "an object", str: "a string", int: "a whole numb
 
 def _named(value: object) -> str:
     return _WORDS[type(value)] if isinstance(value, (list, dict)) else show(value, 40)
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON value")
