@@ -38,13 +38,15 @@ def opened(path: Path, options: str = "", **arguments) -> data.Dataset:
 
 
 @pytest.mark.parametrize("parts", [2, 3])
-def test_archives_joined_end_to_end_are_read_on(tmp_path: Path, parts: int) -> None:
-    paths = [shard(tmp_path, name=f"{n}.tar", first=n * COUNT) for n in range(parts)]
+@pytest.mark.parametrize("step", [COUNT, 0], ids=["other keys", "the same keys"])
+def test_archives_joined_end_to_end_are_read_on(tmp_path: Path, parts: int, step: int) -> None:
+    paths = [shard(tmp_path, name=f"{n}.tar", first=n * step) for n in range(parts)]
     both = tmp_path / "both.tar"
     both.write_bytes(b"".join(path.read_bytes() for path in paths))
     found = opened(both, max_bad=0)
     assert len(found) == parts * COUNT
-    np.testing.assert_array_equal(found.load(COUNT), pixels(COUNT))
+    np.testing.assert_array_equal(found.load(COUNT + 1), pixels(step + 1))
+    assert found.name(COUNT) == f"{both} part 2: {step:05d}"
     assert found.problems.notes() == []
 
 

@@ -117,12 +117,24 @@ def test_exports_of_spreadsheets_are_read(folder: Path, scheme: str, name: str) 
         (b"PAR1\x15" + bytes(20), "a Parquet table: save it as CSV"),
         (b"\x1f\x8b\x08" + bytes(20), "a gzip-compressed file"),
         (bytes(100), "a file of zero bytes"),
-        (GOOD.encode("latin-1"), "another encoding after line .*; save it as UTF-8"),
+        (GOOD.encode("latin-1"), "another encoding: save it as UTF-8"),
+        (GOOD.encode("utf-16")[:-1], "another encoding .*: save it as UTF-8"),
     ],
 )
 def test_other_files_are_called_by_their_kind(folder: Path, content: bytes, kind: str) -> None:
     with pytest.raises(DataError, match=f"found {kind}"):
         opened(folder, content, "csv:{}")
+
+
+@pytest.mark.parametrize("wrong", [b"gr\xfcn", b"a\0b", b"\xed\xa0\x80", b"x" * 200_000, b""])
+@pytest.mark.parametrize("quoting", ["auto", "none"])
+def test_one_row_refuses_itself_alone(folder: Path, wrong: bytes, quoting: str) -> None:
+    rows = [f"pics/p{number:03d}.png,picture {number}".encode() for number in range(COUNT)]
+    rows[5] = b"pics/p005.png," + wrong
+    found = opened(folder, b"\n".join([b"filepath,title", *rows]), f"csv:{{}};quoting={quoting}")
+    if len(wrong) < 1000 or quoting == "auto":
+        assert len(found) == COUNT - 1
+        assert "table row 6: " in found.problems.summary()
 
 
 @pytest.mark.parametrize("word", ["nan", "NaN", "None", "null", "<NA>"])

@@ -192,7 +192,11 @@ def clean_caption(caption: object, where: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadItem(where, "the caption holds half a surrogate pair") from error
+        if any("\udc80" <= letter <= "\udcff" for letter in text):  # bytes that are no UTF-8
+            reason = "expected a caption as UTF-8 text, found another encoding: save it as UTF-8"
+        else:
+            reason = "the caption holds half a surrogate pair"
+        raise BadItem(where, reason) from error
     return text
 
 

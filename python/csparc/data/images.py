@@ -14,6 +14,7 @@ from csparc._extras import require
 from csparc._kinds import HEAD_BYTES, READABLE_PICTURES, found_kind
 from csparc.data.bare_picture import bare_forms
 from csparc.data.pillow_limit import PillowLimit
+from csparc.data.readers.whereabouts import looked_for
 from csparc.data.report import BadItem, reason_of
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def _content(path: str, name: str) -> bytes:
             if os.fstat(file.fileno()).st_size > _LARGEST_FILE:
                 raise BadItem(name, f"has more than {_LARGEST_FILE} bytes")
             return file.read()
+    except FileNotFoundError as error:
+        raise BadItem(name, f"no such file{looked_for(path)}") from error
     except OSError as error:
         raise BadItem(name, f"cannot be read: {error.strerror or error}") from error
 

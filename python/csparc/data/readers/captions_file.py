@@ -51,13 +51,13 @@ def read_captions(path: str, guard: Guard, gather: Gather, options: Options) -> 
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".jsonl":
         options.refuse(("separator", "quoting"), f"{path} is no table of columns")
-        entries = _json_lines(path, options)
+        entries = _json_lines(path, options, gather.problems)
     elif suffix in (".csv", ".tsv") and not _is_piped(path):
         entries = _table(path, "\t" if suffix == ".tsv" else ",", options, gather.problems)
     else:
         columns = ("img_key", "caption_key", "separator", "quoting")
         options.refuse(columns, f"{path} has no named columns")
-        entries = _text_lines(path)
+        entries = _text_lines(path, gather.problems)
     for where, name, captions in entries:
         try:
             if isinstance(name, BadItem):
@@ -72,7 +72,7 @@ def read_captions(path: str, guard: Guard, gather: Gather, options: Options) -> 
 _Entries = Iterator[tuple[str, object, list[object]]]
 
 
-def _text_lines(path: str) -> _Entries:
+def _text_lines(path: str, problems: BadItems) -> _Entries:
     """(where, name, captions) of each line; `name` is the BadItem of a line that does not fit."""
     for number, line in enumerate(lines(path, "a captions file"), 1):
         text = line.rstrip("\r\n")
@@ -83,7 +83,12 @@ def _text_lines(path: str) -> _Entries:
             if match["mark"] == "|":
                 rest = _NUMBER.sub("", rest, count=1)
             yield where, match["name"], [_unquoted(_text.trimmed(rest))]
-        elif number > 1 and not _text.is_blank(text):
+        elif number == 1 and not _text.is_blank(text):
+            if not any(key in text.lower() for key in (*_PATH_KEYS, *_CAPTION_KEYS)):
+                problems.note(
+                    f"{path}: the first line names no picture and is passed over: {show(text, 60)}"
+                )
+        elif not _text.is_blank(text):
             reason = f"expected a picture's name, a tab and a caption, found {show(text, 60)}"
             yield where, BadItem(where, reason), []
 
@@ -105,7 +110,8 @@ def _table(path: str, separator: str, options: Options, problems: BadItems) -> _
         yield where, name, [caption]
 
 
-def _json_lines(path: str, options: Options) -> _Entries:
+def _json_lines(path: str, options: Options, problems: BadItems) -> _Entries:
+    chosen = None
     for number, line in enumerate(lines(path, "a captions file"), 1):
         if _text.is_blank(line):
             continue
@@ -120,10 +126,14 @@ def _json_lines(path: str, options: Options) -> _Entries:
             continue
         try:
             name = record[_pick(where, list(record), options.img_key, _PATH_KEYS)]
-            caption = record[_pick(where, list(record), options.caption_key, _CAPTION_KEYS)]
+            key = _pick(where, list(record), options.caption_key, _CAPTION_KEYS)
         except DataError as error:
             yield where, BadItem(where, str(error).partition(": ")[2]), []
             continue
+        if chosen is None and options.caption_key is None:
+            chosen = key
+            table.note_others(path, record, _CAPTION_KEYS, key, problems)
+        caption = record[key]
         yield where, name, caption if isinstance(caption, list) else [caption]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from csparc import _text
@@ -107,7 +107,7 @@ def pairs(
     names = [_text.trimmed(name) for name in header.cells]
     image_at = _column(path, names, keys.img, "img_key")
     caption_at = _column(path, names, keys.caption, "caption_key")
-    _note_others(path, names, keys, names[caption_at], problems)
+    note_others(path, names, keys.caption, names[caption_at], problems)
     table.image_at = image_at
     lone: list[Row] = []
     for row in read:
@@ -174,13 +174,13 @@ def _column(path: str, names: list[str], wanted: Sequence[str], option: str) -> 
     raise DataError(f"{path}: expected a column {shown}, found {there}; {hint}")
 
 
-def _note_others(
-    path: str, names: Sequence[str], keys: Keys, chosen: str, problems: BadItems
+def note_others(
+    path: str, names: Iterable[str], known: Sequence[str], chosen: str, problems: BadItems
 ) -> None:
-    """Say which column the captions are read from where more than one may be meant."""
-    others = [name for name in keys.caption if name in names and name != chosen]
+    """Say which column the captions are read from where more than one of those known is there."""
+    others = [name for name in known if name in names and name != chosen]
     if others:
         problems.note(
             f"{path}: captions are read from {chosen!r}, not from {', '.join(others)}; "
-            "caption_key= names another column"
+            "caption_key= names another one"
         )

@@ -26,11 +26,13 @@ _REGULAR = (b"0", b"\0", b"7")
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file in an archive: its content is `size` bytes from `offset`."""
+    """A regular file in an archive: its content is `size` bytes from `offset`; `part` counts the
+    archives that were written one after another into the file, from 0."""
 
     name: str
     offset: int
     size: int
+    part: int = 0
 
 
 Say = Callable[[str], None]
@@ -78,7 +80,7 @@ def read_member(path: str, member: Member) -> bytes:
 
 
 def _walk(path: str, file: BinaryIO, length: int, say: Say) -> Iterator[Member]:
-    position = 0
+    position, part = 0, 0
     ended = False
     extended: dict[str, str] = {}
     if length < _BLOCK:
@@ -97,6 +99,7 @@ def _walk(path: str, file: BinaryIO, length: int, say: Say) -> Iterator[Member]:
             return
         if len(header) < _BLOCK:
             raise DataError(f"{where}: found a part of a tar header: is the archive whole?")
+        part += ended and position > 0
         ended = False
         _check_sum(file, header, where, position == 0)
         kind = header[156:157]
@@ -115,7 +118,7 @@ def _walk(path: str, file: BinaryIO, length: int, say: Say) -> Iterator[Member]:
             extended = _extension(kind, file.read(size), extended, where)
         else:
             if kind in _REGULAR:
-                yield Member(extended.get("path") or _name(header), start, size)
+                yield Member(extended.get("path") or _name(header), start, size, part)
             extended = {}
         position = start + (size + _BLOCK - 1) // _BLOCK * _BLOCK
     if not ended:

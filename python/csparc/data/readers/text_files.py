@@ -26,31 +26,28 @@ def lines(path: str, kind: str) -> Iterator[str]:
     """The lines of a text file, ends kept as they are, a byte-order mark dropped.
 
     UTF-8, or UTF-16 and UTF-32 as spreadsheets write them (`csparc._text.encoding_of`). A line ends
-    as `csparc._text.lines_of` says.
+    as `csparc._text.lines_of` says. Bytes that are no UTF-8 come as half surrogate pairs, which are
+    refused where the line is used (`csparc.data.dataset.clean_caption`): one line costs itself.
 
     Raises
     ------
     DataError
-        Another encoding, a NUL byte, unreadable, or no text at all: the file's kind is named.
+        Another encoding, unreadable, or no text at all: the file's kind is named.
     """
     regular_file(path, kind)
-    number = 0
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
         if head and (found := kind_of(head)) is not None:
             raise DataError(f"{path}: expected {kind} as UTF-8 text, found {found}")
-        with open(path, encoding=_text.encoding_of(head), newline="") as file:
-            for number, line in enumerate(file, 1):
-                if "\0" in line:
-                    raise DataError(
-                        f"{path}: expected {kind} as UTF-8 text, found a NUL byte in line {number}"
-                    )
-                yield line
+        encoding = _text.encoding_of(head)
+        errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+        with open(path, encoding=encoding, errors=errors, newline="") as file:
+            yield from file
     except UnicodeError as error:
         raise DataError(
-            f"{path}: expected {kind} as UTF-8 text, found another encoding after line {number} "
-            f"({getattr(error, 'reason', error)}); save it as UTF-8"
+            f"{path}: expected {kind} as UTF-8 text, found another encoding "
+            f"({getattr(error, 'reason', error)}): save it as UTF-8"
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -57,8 +57,9 @@ class WebDataset(Dataset):
         places: dict[str, tuple[str, tar.Member]] = {}
         left = _Left()
         for shard in expand(files):
-            for key, sample in _samples(shard, gather, left).items():
-                name = f"{printable(shard)}: {printable(key)}"
+            for (part, key), sample in _samples(shard, gather, left).items():
+                which = f" part {part + 1}" if part else ""
+                name = f"{printable(shard)}{which}: {printable(key)}"
                 _add_sample(gather, places, name, shard, sample, left)
         found = gather.finish(files)
         left.note(files, gather.problems)
@@ -108,9 +109,9 @@ class _Left:
             problems.note(f"{source}: not used: {', '.join(said)}")
 
 
-def _samples(shard: str, gather: Gather, left: _Left) -> dict[str, _Sample]:
-    """Members by key: the path up to the first dot of the file name."""
-    found: dict[str, _Sample] = {}
+def _samples(shard: str, gather: Gather, left: _Left) -> dict[tuple[int, str], _Sample]:
+    """Members by key, the path up to the first dot of the file name, in each part of the shard."""
+    found: dict[tuple[int, str], _Sample] = {}
 
     def say(text: str) -> None:
         gather.problems.note(text, warn=True)
@@ -125,7 +126,8 @@ def _samples(shard: str, gather: Gather, left: _Left) -> dict[str, _Sample]:
         elif not key or not dot or not name:
             left.files["files without ending"] += 1
         else:
-            sample = found.setdefault(f"{folder}/{key}" if folder else key, _Sample())
+            key = f"{folder}/{key}" if folder else key
+            sample = found.setdefault((member.part, key), _Sample())
             name = name.lower()
             if name in sample.fields:
                 sample.twice.append(name)
