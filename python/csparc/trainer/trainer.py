@@ -24,7 +24,7 @@ from csparc.trainer.log import step_keys
 from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
-from csparc.trainer.validation import Validation, score
+from csparc.trainer.validation import Validation, summary
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
@@ -38,7 +38,8 @@ class TrainResult:
 
     counters: Counters
     validation: dict[str, Any] | None
-    """`csparc.evaluate.evaluate_retrieval` at the last validation of this process."""
+    """The last validation of this process: the figures of `csparc.evaluate.evaluate_retrieval`, and
+    ``val/TASK/FIGURE`` of the tasks that were named."""
     interrupted: str | None
     """"Ctrl-C" or "SIGTERM" when that ended the run early."""
     log: list[dict[str, float]]
@@ -60,7 +61,7 @@ class Trainer:
     tokenizer : Tokenizer
         Saved in every checkpoint.
     val_data : Dataset, str or path, optional
-        Held-out data for validation retrieval and the best checkpoint.
+        Held-out data for validation and the best checkpoint.
     preprocess : Preprocess, optional
         Transform of the training pictures; default that for evaluation.
     val_preprocess : Preprocess, optional
@@ -114,8 +115,12 @@ class Trainer:
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
-                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size
-            )
+                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size,
+                self.loss, loss_specials, self.config.val_tasks, self.config.val_best,
+            )  # fmt: skip
+            self.validation.check(model)
+        elif self.config.val_tasks or self.config.val_best:
+            raise ValueError("val_tasks: expected val_data (--val-data) to run on, found none")
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
@@ -240,8 +245,9 @@ class Trainer:
         result = self.validation.run(self.model, lambda: bool(stop))
         if result is None:
             return
-        after, reached = replace(counters, validated_step=counters.step), score(result)
-        best = counters.best_score is None or reached > counters.best_score
+        after = replace(counters, validated_step=counters.step)
+        reached, before = self.validation.score(result), counters.best_score
+        best = reached is not None and (before is None or reached > before)
         if best:
             after = replace(after, best_score=reached, best_step=counters.step)
         with self._saving_first(loader):
@@ -249,11 +255,8 @@ class Trainer:
                 self._files.save_best(self._state.checkpoint(loader.cursor, after))
             self._files.validation.append({"step": counters.step, **result})
         self._state.counters, self._last_validation = after, result
-        progress.say(
-            f"step {counters.step}: image to text R@1 {result['image_to_text_R@1']:.1f} %, "
-            f"text to image R@1 {result['text_to_image_R@1']:.1f} % "
-            f"(chance {result['chance']['text_to_image_R@1']:.1f} %)"
-        )
+        for line in summary(counters.step, result):
+            progress.say(line)
 
     def _save(self, loader: Loader) -> None:
         """Write the last checkpoint, unless it holds this state already."""
