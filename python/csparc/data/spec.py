@@ -107,11 +107,7 @@ def open(
     TypeError
         Neither text nor a path.
     """
-    if not isinstance(spec, (str, os.PathLike)):
-        raise TypeError(f"data: expected SCHEME:PATH or a path, found {describe(spec)}")
-    text = os.fspath(spec)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")
+    text = _checked(spec)
     if max_captions is not None and max_captions < 1:
         raise ValueError(f"max_captions: expected at least 1, found {max_captions}")
     options = Options(
@@ -123,16 +119,24 @@ def open(
         caption_key=caption_key,
         separator=separator,
     )
-    scheme, rest = _scheme(text)
-    where = rest
+    scheme, where = _scheme(text)
     if scheme != "scenes":
-        where, options = _options(text, rest, options)
+        where, options = _options(text, where, options)
     ineffective = [key for key in _OPTION_KEYS if key not in TAKES[scheme]]
     options.refuse(ineffective, f"{scheme}: takes {' and '.join(TAKES[scheme]) or 'none of these'}")
     found = _opened(scheme, text, where, options)
     for note in found.problems.notes(warn=True):
         warnings.warn(note, stacklevel=2)
     return found
+
+
+def _checked(spec: str | os.PathLike) -> str:
+    if not isinstance(spec, (str, os.PathLike)):
+        raise TypeError(f"data: expected SCHEME:PATH or a path, found {describe(spec)}")
+    text = os.fspath(spec)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")
+    return text
 
 
 def takes(spec: str, option: str) -> bool:
