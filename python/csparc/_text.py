@@ -62,8 +62,8 @@ def is_blank(text: str) -> bool:
     Invisible are control and format characters (joiners, byte-order marks, marks of direction),
     fillers such as U+3164, and selectors of a shape.
     """
-    if text.isascii() and text.isprintable():
-        return not text or text.isspace()
+    if text[:1].isascii() and text[:1].isalnum():
+        return False
     return all(
         letter.isspace() or letter in _FILLERS or unicodedata.category(letter) in _HIDDEN
         for letter in text

@@ -134,6 +134,12 @@ def test_a_text_beside_its_picture_is_no_captions_file(tmp_path: Path, stem: str
     assert ["a chart on a wall"] in [found.captions(number) for number in range(5)]
 
 
+def test_a_table_beside_a_picture_of_its_name_is_a_captions_file(tmp_path: Path) -> None:
+    save(tmp_path / "metadata.png", 1)
+    (tmp_path / "metadata.csv").write_text("file_name,text\nmetadata.png,one\n")
+    assert data.open(tmp_path).captions(0) == ["one"]
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [

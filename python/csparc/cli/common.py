@@ -96,10 +96,18 @@ def max_pixels(arguments: argparse.Namespace) -> int:
     return images.MAX_PIXELS if arguments.max_pixels is None else arguments.max_pixels
 
 
-def open_data(
+def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
+    """Open ``spec`` with the options of `add_reading`, and say what its notes tell."""
+    data = open_silently(spec, arguments, **options)
+    for note in data.problems.notes(warn=False):
+        say(note)
+    return data
+
+
+def open_silently(
     spec: str, arguments: argparse.Namespace, beside: str | None = None, **options: Any
 ) -> Any:
-    """Open ``spec`` with the options of `add_reading`, and say once what its notes tell.
+    """Open ``spec`` with the options of `add_reading`, for a caller that says the notes itself.
 
     An option that this data set does not take is meant for ``beside``, another one of the same
     command, where that takes it; else it is an error.
@@ -117,7 +125,7 @@ def open_data(
             key: None if takes(beside, key) and not takes(spec, key) else value
             for key, value in columns.items()
         }
-    data = csparc.data.open(
+    return csparc.data.open(
         spec,
         allow_outside=arguments.allow_outside,
         max_bad=arguments.max_bad,
@@ -125,9 +133,6 @@ def open_data(
         **columns,
         **options,
     )
-    for note in data.problems.notes(warn=False):
-        say(note)
-    return data
 
 
 def say(text: str) -> None:

@@ -67,11 +67,11 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
 
 def _find_captions(root: str, listing: Listing) -> str | None:
     """The captions file, by its name; a text with the stem of a picture is that picture's."""
-    pictures = {os.path.splitext(picture)[0] for picture in listing.pictures}
+    texts = {f"{os.path.splitext(picture)[0]}.txt" for picture in listing.pictures}
     there = [
         name
         for name in captions_file.NAMES
-        if os.path.isfile(os.path.join(root, name)) and os.path.splitext(name)[0] not in pictures
+        if os.path.isfile(os.path.join(root, name)) and name not in texts
     ]
     if len(there) > 1:
         raise DataError(

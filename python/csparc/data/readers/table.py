@@ -134,7 +134,7 @@ def pairs(
 
 def _is_empty(cells: list[str]) -> bool:
     """Whether a row holds nothing: a blank line, or separators alone as spreadsheets write them."""
-    return not cells or (not cells[0].isalnum() and all(_text.is_blank(cell) for cell in cells))
+    return not cells or (_text.is_blank(cells[0]) and all(map(_text.is_blank, cells)))
 
 
 def _separator(path: str, default: str, keys: Keys, options: Options) -> tuple[str, int]:
