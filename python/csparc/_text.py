@@ -1,4 +1,4 @@
-"""What a line, a word and an empty text are, the same in the whole program."""
+"""What a line, a word and an empty text are, the same in the whole program; parts of messages."""
 
 from __future__ import annotations
 
@@ -134,3 +134,25 @@ def decoded(content: bytes) -> str:
         It is in another encoding.
     """
     return content.decode(encoding_of(content[:256]))
+
+
+def show(value: object, limit: int = 80) -> str:
+    """Quote a value for a one-line message: control characters escaped, long values cut."""
+    text = repr(value)
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of an exception's message, or its type's name when it has none."""
+    lines = lines_of(trimmed(str(error)))
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def duration(seconds: float) -> str:
+    """58 s, 4 min 50 s, 1 h 02 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

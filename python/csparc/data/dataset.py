@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from csparc import _text
+from csparc._repr import cut, fields_line, line
+from csparc._text import show
 from csparc.data import images
 from csparc.data.readers.paths import Guard, printable
-from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems, show
+from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
 from csparc.errors import DataError
 
 # What a data frame writes where a cell was empty.
@@ -43,6 +45,8 @@ class Options:
             if getattr(self, name) is not None:
                 raise DataError(f"{name}={getattr(self, name)}: has no effect, as {why}")
 
+    __repr__ = fields_line
+
 
 class Dataset:
     """Pictures, each with one or more captions.
@@ -60,6 +64,12 @@ class Dataset:
     spec: str
     cacheable: bool = True
     problems: BadItems
+
+    def __repr__(self) -> str:
+        told = [f"{len(self):,} pictures"]
+        if bad := len(self.problems):
+            told.append(f"{bad:,} bad items left out")
+        return line(self, cut(repr(self.spec), 60), *told)
 
     def __len__(self) -> int:
         """Number of pictures."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from csparc._extras import require
 from csparc._kinds import HEAD_BYTES, READABLE_PICTURES, found_kind
+from csparc._text import reason_of
+from csparc._whereabouts import looked_for
 from csparc.data.bare_picture import bare_forms
 from csparc.data.pillow_limit import PillowLimit
-from csparc.data.readers.whereabouts import looked_for
-from csparc.data.report import BadItem, reason_of
+from csparc.data.report import BadItem
 
 if TYPE_CHECKING:
     from PIL import Image

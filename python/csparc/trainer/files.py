@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from csparc._progress import Progress
 from csparc.checkpoint.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.errors import CheckpointError, TrainingError
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.log import JsonLines
-from csparc.trainer.progress import Progress
 
 
 class RunFiles:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
+from csparc._whereabouts import expanded, looked_for
 from csparc.data.dataset import Gather, Options, PictureFiles, caption_lines
 from csparc.data.readers import captions_file
 from csparc.data.readers.listing import Listing, list_folder
 from csparc.data.readers.paths import Guard, printable
-from csparc.data.readers.whereabouts import expanded, looked_for
 from csparc.data.report import BadItem
 from csparc.errors import DataError
 

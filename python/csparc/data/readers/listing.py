@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from csparc._text import reason_of
 from csparc.data.images import is_picture
 from csparc.data.readers.paths import printable
-from csparc.data.report import BadItem, BadItems, reason_of
+from csparc.data.report import BadItem, BadItems
 
 
 @dataclass

@@ -7,8 +7,9 @@ import re
 import stat
 
 from csparc import _text
-from csparc.data.readers.whereabouts import expanded, hint, same_in_another_form
-from csparc.data.report import BadItem, show
+from csparc._text import show
+from csparc._whereabouts import expanded, hint, same_in_another_form
+from csparc.data.report import BadItem
 
 LONGEST_PATH = 4096
 

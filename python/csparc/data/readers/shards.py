@@ -6,8 +6,8 @@ import glob
 import os
 import re
 
-from csparc.data.readers.whereabouts import expanded, looked_for
-from csparc.data.report import reason_of
+from csparc._text import reason_of
+from csparc._whereabouts import expanded, looked_for
 from csparc.errors import DataError
 
 _MOST_SHARDS = 1_000_000

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from csparc import _text
+from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.table_rows import QUOTING, Row, Rows
 from csparc.data.readers.text_files import lines
-from csparc.data.report import BadItem, BadItems, show
+from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
 # The spellings of open_clip's --csv-img-key and --csv-caption-key defaults.

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from csparc import _text
+from csparc._text import reason_of
 from csparc.data.images import is_picture
 from csparc.data.readers.text_files import lines
-from csparc.data.report import BadItem, reason_of
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 QUOTING = ("auto", "rfc4180", "none")

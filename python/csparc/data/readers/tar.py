@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from csparc._kinds import HEAD_BYTES, kind_of
+from csparc._repr import fields_line
+from csparc._text import reason_of, show
 from csparc.data.readers.text_files import regular_file
-from csparc.data.report import reason_of, show
 from csparc.errors import DataError
 
 _BLOCK = 512
@@ -33,6 +34,8 @@ class Member:
     offset: int
     size: int
     part: int = 0
+
+    __repr__ = fields_line
 
 
 Say = Callable[[str], None]

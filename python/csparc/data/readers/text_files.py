@@ -1,16 +1,15 @@
-"""Text and JSON files, checked while they are read; every failure is one DataError line."""
+"""Text files, and fields of JSON records, checked as they are read; a failure is one DataError."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
 
 from csparc import _text
 from csparc._kinds import HEAD_BYTES, kind_of
-from csparc.data.readers.whereabouts import looked_for
-from csparc.data.report import reason_of, show
+from csparc._text import show
+from csparc._whereabouts import looked_for
 from csparc.errors import DataError
 
 
@@ -51,50 +50,6 @@ def lines(path: str, kind: str) -> Iterator[str]:
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def read_json(path: str, kind: str) -> Any:
-    """A whole JSON file.
-
-    Raises
-    ------
-    DataError
-        Missing, in another encoding, not JSON, or nested too deeply; other kinds are named.
-    """
-    regular_file(path, kind)
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    try:
-        return parse_json(content)
-    except (ValueError, RecursionError) as error:
-        found = kind_of(content[:HEAD_BYTES]) or f"no valid JSON: {json_reason(error)}"
-        raise DataError(f"{path}: expected {kind}, found {found}") from error
-
-
-def parse_json(text: str | bytes) -> Any:
-    """`json.loads`; of bytes, the encoding is `csparc._text.encoding_of`.
-
-    NaN and Infinity, which Python writes though JSON has neither, become floats: where a value is
-    read, its type is checked, and elsewhere they do no harm.
-
-    Raises
-    ------
-    ValueError or RecursionError
-        Said in words by `json_reason`.
-    """
-    return json.loads(_text.decoded(text) if isinstance(text, bytes) else text)
-
-
-def json_reason(error: Exception) -> str:
-    """Why `parse_json` failed, in one line."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8 text"
-    return reason_of(error)
 
 
 def member(record: object, key: str, kind: type, where: str) -> Any:

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from csparc._json import parse_json
+from csparc._text import show
 from csparc.data import images
 from csparc.data.dataset import Dataset, Gather, Options, caption_lines
 from csparc.data.images import SUFFIXES, is_picture
 from csparc.data.readers import tar
 from csparc.data.readers.paths import printable
 from csparc.data.readers.shards import expand
-from csparc.data.readers.text_files import json_reason, parse_json
-from csparc.data.report import BadItem, BadItems, show
+from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
 _LARGEST_TEXT = 1 << 20
@@ -196,10 +197,7 @@ def _captions(name: str, shard: str, sample: _Sample, options: Options) -> tuple
     content = tar.read_member(shard, member)
     if source != "json":
         return source, list(caption_lines(content, name, options.text))
-    try:
-        record = parse_json(content)
-    except (ValueError, RecursionError) as error:
-        raise BadItem(name, f"expected JSON: {json_reason(error)}") from error
+    record = parse_json(content, name, error=BadItem)
     key = _CAPTION_KEY if key is None else key
     if not isinstance(record, dict) or key not in record:
         there = _listed(record) if isinstance(record, dict) else show(record, 60)
