@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from csparc._repr import fields_line
 from csparc._text import reason_of
 from csparc.data.images import is_picture
 from csparc.data.readers.paths import printable
@@ -39,6 +40,8 @@ class Listing:
     aside: Counter[str] = field(default_factory=Counter)
     locked: list[BadItem] = field(default_factory=list)
     _folded: dict[str, str] | None = None
+
+    __repr__ = fields_line
 
     def text_of(self, picture: str) -> str | None:
         """The caption text beside a picture: ``NAME.txt``, else one that differs by the case of its

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from csparc import _text
+from csparc._repr import fields_line
 from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
 from csparc.data.readers.paths import Guard
@@ -33,6 +34,8 @@ class Keys:
 
     img: Sequence[str]
     caption: Sequence[str]
+
+    __repr__ = fields_line
 
     @classmethod
     def of(cls, options: Options, img: Sequence[str], caption: Sequence[str]) -> Keys:

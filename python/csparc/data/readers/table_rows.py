@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from csparc import _text
+from csparc._repr import fields_line
 from csparc._text import reason_of
 from csparc.data.images import is_picture
 from csparc.data.readers.text_files import lines
@@ -38,6 +39,8 @@ class Row:
     """A quote in it is taken as text."""
     wrong: BadItem | None = None
     """Why it cannot be split."""
+
+    __repr__ = fields_line
 
 
 class Rows:
