@@ -41,6 +41,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         help="your own pictures, such as folder:photos; a tenth is held out "
         "(default: generated scenes)",
     )
+    common.add_max_pixels(parser)
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -73,12 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.demo.run import demonstrate
     from csparc.losses.registry import make_loss
 
+    if arguments.max_pixels is not None and arguments.data is None:
+        raise ValueError("--max-pixels: has no effect without --data")
     make_loss(arguments.loss, arguments.loss_opt)  # refuses a wrong name before a folder is made
     out = output_folder(arguments.out, arguments.loss)
     threads = common.use_threads(arguments.threads)
     steps = arguments.steps or (QUICK_STEPS if arguments.quick else FULL_STEPS)
     plan = DemoPlan(
         data=arguments.data,
+        max_pixels=arguments.max_pixels,
         out=out,
         steps=steps,
         minutes=arguments.minutes,

@@ -205,8 +205,10 @@ def run(arguments: argparse.Namespace) -> int:
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
     loss = make_loss(arguments.loss, arguments.loss_opt)
-    train = common.open_data(arguments.train_data, arguments)
-    val = common.open_data(arguments.val_data, arguments) if arguments.val_data else None
+    train = common.open_silently(arguments.train_data, arguments, arguments.val_data)
+    val = None
+    if arguments.val_data is not None:
+        val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
     common.use_threads(arguments.threads)
     overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))

@@ -173,6 +173,7 @@ class Trainer:
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
+        self._say_notes(progress)
         found = self._files.open(progress)
         cursor = None
         if found is not None:
@@ -184,6 +185,13 @@ class Trainer:
             progress.say(f"resuming after step {counters.step} from {path}")
         self._files.reserve(self._state.checkpoint({}))
         return cursor
+
+    def _say_notes(self, progress: Progress) -> None:
+        """What the data sets have to tell, such as files that are not used."""
+        validation = [] if self.validation is None else [self.validation.dataset]
+        notes = [note for data in (self.data, *validation) for note in data.problems.notes(False)]
+        for note in dict.fromkeys(notes):
+            progress.say(note)
 
     def _plan(self, loader: Loader, progress: Progress) -> None:
         """Find how long the run is, where the data decide that, and start the clock."""

@@ -64,6 +64,8 @@ class Scenes(Dataset):
                     f"scenes: expected the options {', '.join(OPTIONS)} as KEY=VALUE;KEY=VALUE, "
                     f"found {setting!r}"
                 )
+            if key in options:
+                raise DataError(f"scenes: {key} is given twice")
             try:
                 options[key] = OPTIONS[key](value)
             except ValueError:
