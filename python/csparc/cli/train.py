@@ -184,7 +184,7 @@ def _add_validation(group) -> None:
     )
     group.add_argument(
         "--val-tasks",
-        type=lambda text: tuple(text.split(",")),
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
         metavar="NAME[,NAME]",
         help=f"what to evaluate beside retrieval: {', '.join(TASKS)}; with options: "
         "retrieval:score=own. The main figures are logged as val/NAME/FIGURE",
