@@ -45,6 +45,27 @@ class Bug:
 
 BUGS = [
     Bug(
+        "sizes of scratch wrap around",
+        "csparc/base/size.h",
+        "? SIZE_MAX : product;",
+        "? product : product;",
+        "core/test_hostile_sizes.py::test_a_sum_that_wraps_is_seen",
+    ),
+    Bug(
+        "masks are read where the caller writes them",
+        "csparc/py/take.c",
+        "if (!signature->parameter[arrays->argument[k]].copied)",
+        "if (signature != NULL)",
+        "core/test_copied_inputs.py::test_a_mask_written_during_a_call_changes_nothing",
+    ),
+    Bug(
+        "the edge lets whole numbers below their least pass",
+        "csparc/py/take.c",
+        "if (*out >= parameter->least && *out <= parameter->most)",
+        "if (*out <= parameter->most)",
+        "core/test_hostile_numbers.py::test_a_refusal_says_what_was_found_and_expected",
+    ),
+    Bug(
         "the local loss forgets one direction in the gradient of matching pairs",
         "csparc/loss/sparc/token_contrast.c",
         "-weight * (square->rows.share[j] + square->columns.share[j])",

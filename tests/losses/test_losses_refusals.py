@@ -28,6 +28,8 @@ def test_out_grads_refusals(batch):
         (np.empty((B, P, D + 1), np.float32), r"found an array of shape \(4, 17, 14\)"),
         (np.empty_like(x, dtype=np.float64), "dtype float64"),
         (frozen, "found a read-only one"),
+        (np.lib.stride_tricks.as_strided(np.empty_like(x), strides=(0, D * 4, 4)), "share memory"),
+        (np.lib.stride_tricks.as_strided(np.empty_like(x), strides=(4, D * 4, 4)), "share memory"),
         (x, "found it shares patches's"),
         (batch["patches"].base if x.base is not None else x[:], "found it shares patches's"),
     ]:

@@ -131,7 +131,7 @@ def query_and_key_masks(
     """Patch queries, patch keys, token queries, token keys; None for all."""
     keep = kept_share(keep, "keep")
     kind = DROPS[choice(drop, "drop", DROPS)]
-    group = count(drop_group, "drop_group")
+    group = min(count(drop_group, "drop_group"), max(batch.B, 1))
     if kind == "none":
         return batch.patch_valid, batch.patch_valid, batch.text_valid, batch.text_valid
     kept_patches = np.zeros((batch.B, batch.P), np.uint8)
@@ -252,7 +252,7 @@ class FilipLoss(Loss):
         chosen = {
             "patch_count": kept_count(self.keep, sizes.P),
             "token_count": kept_count(self.keep, sizes.L),
-            "group": self.drop_group,
+            "group": min(self.drop_group, max(sizes.B, 1)),
         }
         masks = sizes.B * (sizes.P + sizes.L)
         return [Stage("filip_select", chosen, masks), Stage("filip", arrays=masks)]
