@@ -210,6 +210,58 @@ def test_an_option_without_effect_is_an_error(
         data.open(f"folder:{tmp_path};{option}")
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+        (b"<!DOCTYPE html>\n<html>", "an HTML page"),
+        (bytes(30), "a file of zero bytes"),
+        (b"\0\x05\x16\x07" + bytes(30), "what macOS keeps beside a file"),
+    ],
+)
+def test_a_text_that_is_none_is_called_by_its_kind(
+    tmp_path: Path, content: bytes, kind: str
+) -> None:
+    (fill(tmp_path) / "p001.txt").write_bytes(content)
+    found = data.open(tmp_path, max_bad=0.5)
+    assert f"p001.txt: expected captions as text, found {kind}" in found.problems.summary()
+
+
+@pytest.mark.parametrize("file", ["captions.tsv", "captions.jsonl", "captions.txt"])
+def test_a_captions_file_in_another_unicode_form_names_its_pictures(
+    tmp_path: Path, file: str
+) -> None:
+    name = unicodedata.normalize("NFC", "Übung é.png")
+    save(tmp_path / unicodedata.normalize("NFD", name), 3)
+    (tmp_path / f"{unicodedata.normalize('NFD', name)[:-4]}.txt").write_text("beside\n")
+    lines = {
+        "captions.tsv": f"file_name\ttext\n{name}\tone\n",
+        "captions.jsonl": f'{{"file_name": "{name}", "text": "one"}}\n',
+        "captions.txt": f"{name}\tone\n",
+    }
+    (tmp_path / file).write_text(lines[file], encoding="utf-8")
+    found = data.open(tmp_path)
+    assert found.captions(0) == ["one"]
+    assert found.load(0).shape == (12, 16, 3)
+    assert not [note for note in found.problems.notes() if ".png" in note]
+
+
+@pytest.mark.parametrize("spec", ["folder:{}", "csv:{}", "coco:{},x.json"])
+def test_what_cannot_be_looked_at_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    stat, blocked = os.stat, str(tmp_path / "locked" / "x")
+
+    def refuses(path: object, *rest: object, **more: object) -> object:
+        if path == blocked:
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *rest, **more)
+
+    monkeypatch.setattr(os, "stat", refuses)
+    with pytest.raises(DataError, match="Permission denied"):
+        data.open(spec.format(blocked))
+
+
 def test_utf_16_texts_are_read(tmp_path: Path) -> None:
     fill(tmp_path)
     for number, encoding in enumerate(["utf-16", "utf-16-le", "utf-8-sig", "utf-32"]):

@@ -35,7 +35,7 @@ from csparc import _text
 from csparc._arrays import describe
 from csparc._scalars import whole_number
 from csparc._text import show
-from csparc._whereabouts import expanded, looked_for
+from csparc._whereabouts import absent, expanded, looked_for
 from csparc.data import images
 from csparc.data.dataset import TEXT_FORMS, Dataset, Options
 from csparc.data.readers.coco import open_coco
@@ -226,8 +226,6 @@ def _parts(text: str, where: str) -> tuple[str, str]:
         if os.path.isdir(folder) and os.path.isfile(file):
             return folder, file
     if not os.path.isdir(folder):
-        raise DataError(
-            f"{folder}: expected the folder of the pictures, found no such folder"
-            f"{looked_for(folder)}"
-        )
+        found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
+        raise DataError(f"{folder}: expected the folder of the pictures, found {found}")
     return folder, file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from csparc._whereabouts import expanded, looked_for
+from csparc._whereabouts import absent, expanded, same_in_another_form
 from csparc.data.dataset import Gather, Options, PictureFiles, caption_lines
 from csparc.data.readers import captions_file
 from csparc.data.readers.listing import Listing, list_folder
@@ -33,7 +33,7 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
         No such folder, two captions files, no pictures, nothing left or too many bad items.
     """
     if not os.path.isdir(folder):
-        found = "a file" if os.path.exists(folder) else f"no such folder{looked_for(folder)}"
+        found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
         raise DataError(f"{folder}: expected a folder of pictures, found {found}")
     guard = Guard(folder, options.allow_outside)
     listing = list_folder(guard.root, options.allow_outside)
@@ -92,9 +92,13 @@ def _read_guessed(name: str, guard: Guard, listing: Listing, options: Options) -
         if not beside:
             raise DataError(f"{error} ({_CHOOSE})") from error
         return None
-    if beside and not any(os.path.lexists(path) for path in gather.keys):
+    if beside and not any(map(_is_there, gather.keys)):
         return None
     return gather
+
+
+def _is_there(path: str) -> bool:
+    return os.path.lexists(path) or same_in_another_form(path) is not None
 
 
 def _read_file(name: str, guard: Guard, gather: Gather, options: Options) -> None:
