@@ -1,3 +1,5 @@
+"""A folder of pictures is read with its texts, and no link leads out of it unless allowed."""
+
 from __future__ import annotations
 
 import os

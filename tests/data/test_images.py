@@ -1,3 +1,5 @@
+"""Pictures of every format decode to upright RGB, and broken or huge ones are refused."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""Tables of paths and captions are read in every dialect, and bad rows are named and skipped."""
+
 from __future__ import annotations
 
 from pathlib import Path

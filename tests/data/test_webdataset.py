@@ -1,3 +1,5 @@
+"""Tar shards give their pictures and captions in any order, and bad samples are named."""
+
 from __future__ import annotations
 
 import json

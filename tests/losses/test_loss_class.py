@@ -1,5 +1,8 @@
-"""What a loss says of itself is checked when it is registered, given or called; scales it learns
-obey the run's limit; and no file outside losses/ is keyed by the name of a loss."""
+"""What a loss class declares is checked when it is registered, given or called.
+
+Also: learned scales obey the run's limit, and no file outside losses/ is keyed by the name of a
+loss.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from csparc.cli import common, objective
+from csparc.cli import common, loss_arguments
 from csparc.losses.registry import DEFAULT
 
 FULL_STEPS, QUICK_STEPS = 6000, 700
@@ -32,7 +32,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="train a small model and show what it learned",
         description=textwrap.fill(ABOUT, 80),
-        epilog=objective.loss_options(),
+        epilog=loss_arguments.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(
@@ -48,7 +48,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         help=f"folder for the page and the run (default {FOLDER} here, with another loss "
         f"{FOLDER}-LOSS, or a temporary folder where that cannot be written)",
     )
-    objective.add_loss(parser)
+    loss_arguments.add_loss(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="about one minute instead of five")
     length.add_argument(

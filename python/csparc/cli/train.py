@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import get_type_hints
 
-from csparc.cli import common, objective
+from csparc.cli import common, loss_arguments
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 
@@ -19,7 +19,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="train a model on your own pictures",
         description="Train a model. Flags are spelled as in open_clip where it has them.",
-        epilog=objective.loss_options(),
+        epilog=loss_arguments.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(parser, "--train-data")
@@ -64,7 +64,7 @@ def _add_model(group) -> None:
         help="a field of the model's configuration, such as causal=true or "
         "context_length=55; may be repeated",
     )
-    objective.add_loss(group)
+    loss_arguments.add_loss(group)
     group.add_argument(
         "--tokenizer",
         metavar="FILE",

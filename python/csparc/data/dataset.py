@@ -81,7 +81,7 @@ class Dataset:
         raise NotImplementedError
 
     def name(self, index: int) -> str:
-        """What messages call picture `index`."""
+        """The name of picture `index` in messages."""
         raise NotImplementedError
 
     def load(self, index: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a tokenizer's pieces say: their text, and which of them make one word."""
+"""The text of a tokenizer's pieces, and which of them make up one word."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _BYTE_OF = {letter: byte for byte, letter in byte_alphabet()}
 class Pieces:
     """Turns pieces back to text, by the marks that the tokenizer's own description names.
 
-    Byte-level BPE (with or without CLIP's ``</w>``), WordPiece (``##``) and SentencePiece (a low
-    bar for a space) are known.
+    Byte-level BPE (with or without CLIP's ``</w>``), WordPiece (``##``) and SentencePiece (U+2581
+    for a space) are known.
     """
 
     def __init__(self, description: str) -> None:

@@ -1,4 +1,4 @@
-"""The records the demo's stages hand to each other."""
+"""The records that the stages of the demo pass to each other."""
 
 from __future__ import annotations
 

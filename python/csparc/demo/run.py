@@ -1,4 +1,4 @@
-"""The demo's course: data, tokenizer, model, training, evaluation before and after."""
+"""The stages of the demo: data, tokenizer, model, training, evaluation before and after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers and arrays that a loss owns and that are trained with the model."""
+"""Scales and arrays that belong to a loss and are trained together with the model."""
 
 from __future__ import annotations
 

@@ -286,7 +286,7 @@ class Trainer:
             raise self._files.cannot_write(error) from error
 
     def _keep_room(self) -> None:
-        """Stop now, with everything saved, when there would be no room for the next save."""
+        """Stop now, with everything saved, when there would be no space for the next save."""
         try:
             self._files.keep_room()
         except OSError as error:
@@ -294,7 +294,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _saving_first(self, loader: Loader) -> Iterator[None]:
-        """Around other writing: when the disk is full, the finished step goes to the room kept."""
+        """Around other writing: when the disk is full, save the step in the reserved space."""
         try:
             yield
         except OSError as error:

@@ -1,4 +1,4 @@
-"""One file with the captions of a folder of pictures, in the layouts that are about.
+"""One file with the captions of a folder of pictures, in the layouts in common use.
 
 ===================  =============================================================================
 ``.jsonl``           an object a line: a path (file_name, filepath, filename or image) and a
