@@ -86,6 +86,12 @@ def test_a_folder_that_cannot_be_listed_is_named(
     assert "locked: the folder cannot be listed" in found.problems.summary()
 
 
+def test_a_folder_of_other_pictures_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.HEIC").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"found 1 files of other kinds \(\.heic\): convert them"):
+        data.open(tmp_path)
+
+
 ENDINGS = ["jpg", "JPG", "jpeg", "JPEG", "jfif", "png", "PNG", "Webp", "tif", "TIFF", "bmp", "gif"]
 
 
@@ -360,5 +366,9 @@ def test_columns_have_no_effect_on_what_has_none(tmp_path: Path, scheme: str) ->
     for options in ({"img_key": "x"}, {"caption_key": "x"}, {"separator": ";"}):
         with pytest.raises(DataError, match="has no effect"):
             data.open(scheme.format(tmp_path), **options)
-    with pytest.raises(DataError, match="max_captions=2: has no effect"):
-        data.open("scenes:", max_captions=2)
+
+
+def test_scenes_have_the_first_of_their_captions() -> None:
+    whole = data.open("scenes:size=3")
+    assert len(whole.captions(1)) == 5
+    assert data.open("scenes:size=3", max_captions=2).captions(1) == whole.captions(1)[:2]

@@ -15,6 +15,9 @@ from csparc.errors import DataError
 # A caption text beside a picture is small; a larger one is some other file.
 _LARGEST_TEXT = 1 << 20
 
+# Pictures of kinds that are not read, by their endings.
+_UNREAD = frozenset((".heic", ".heif", ".jxl", ".svg", ".psd", ".cr2", ".nef", ".arw", ".dng"))
+
 _CHOOSE = "captions=FILE names another file, captions=none NAME.txt beside each picture"
 
 
@@ -141,9 +144,11 @@ def _read_beside(guard: Guard, listing: Listing, gather: Gather) -> list[str]:
 
 def _no_pictures(root: str, listing: Listing) -> str:
     endings = sorted({os.path.splitext(path)[1].lower() for path in listing.others} - {""})
-    found = (
-        f"found {len(listing.others)} files {', '.join(endings[:6])}" if endings else "found none"
-    )
+    found = "found none"
+    if endings:
+        found = f"found {len(listing.others)} files of other kinds ({', '.join(endings[:6])})"
+    if _UNREAD.intersection(endings):
+        found += ": convert them to JPEG or PNG"
     locked = "".join(f"; {bad}" for bad in listing.locked[:3])
     return f"{root}: expected pictures (.jpg, .png, ...), {found}{locked}"
 
