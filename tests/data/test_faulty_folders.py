@@ -165,6 +165,19 @@ def test_a_file_of_another_meaning_does_not_take_over(
     assert f"({file})" in found.problems.notes()[0]
 
 
+def test_of_two_files_the_one_that_names_the_pictures_is_it(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    (tmp_path / "results.csv").write_text("step,loss\n1,0.5\n")
+    (tmp_path / "captions.csv").write_text("file_name,text\np000.png,one\np001.png,two\n")
+    assert data.open(tmp_path, max_bad=0).captions(1) == ["two"]
+    for number in range(2):
+        (tmp_path / f"p{number:03d}.txt").unlink()
+    assert data.open(tmp_path, max_bad=0).captions(1) == ["two"]
+    (tmp_path / "results.csv").write_text("file_name,text\np000.png,one\n")
+    with pytest.raises(DataError, match=r"one captions file, found captions\.csv, results\.csv"):
+        data.open(tmp_path)
+
+
 def test_the_message_says_which_captions_file_was_chosen(tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     (tmp_path / "results.txt").write_text("R@1\t12.5\nR@5\t20\n")

@@ -42,9 +42,9 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
     listing = list_folder(guard.root, options.allow_outside)
     source, gather = folder, None
     if options.captions is None:
-        name = _find_captions(guard.root, listing)
-        gather = name and _read_guessed(name, guard, listing, options)
-        if gather is not None:
+        guess = _guessed(guard, listing, options)
+        if guess is not None:
+            name, gather = guess
             source = f"{folder} (captions from {name}; {_CHOOSE})"
             used = [name]
             if any(listing.text_of(picture) for picture in listing.pictures):
@@ -68,36 +68,36 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
     return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
 
 
-def _find_captions(root: str, listing: Listing) -> str | None:
-    """The captions file, by its name; a text with the stem of a picture is that picture's."""
+def _guessed(guard: Guard, listing: Listing, options: Options) -> tuple[str, Gather] | None:
+    """The captions file that nobody named, and what it says; None where there is none.
+
+    A text with the stem of a picture is that picture's. Where texts lie beside pictures, a file
+    that names none of these pictures is another thing.
+    """
     texts = {f"{os.path.splitext(picture)[0]}.txt" for picture in listing.pictures}
-    there = [
-        name
-        for name in captions_file.NAMES
-        if os.path.isfile(os.path.join(root, name)) and name not in texts
-    ]
-    if len(there) > 1:
-        raise DataError(
-            f"{root}: expected one captions file, found {', '.join(there)}; "
-            f"choose with ;captions={there[0]}, or ;captions=none for NAME.txt beside each picture"
-        )
-    return there[0] if there else None
-
-
-def _read_guessed(name: str, guard: Guard, listing: Listing, options: Options) -> Gather | None:
-    """What a captions file says that nobody named; None where it is another thing, and texts lie
-    beside pictures."""
-    gather = Gather(options)
     beside = any(listing.text_of(picture) for picture in listing.pictures)
-    try:
-        _read_file(name, guard, gather, options)
-    except DataError as error:
-        if not beside:
-            raise DataError(f"{error} ({_CHOOSE})") from error
-        return None
-    if beside and not any(map(_is_there, gather.keys)):
-        return None
-    return gather
+    found: dict[str, Gather] = {}
+    failed: DataError | None = None
+    for name in captions_file.NAMES:
+        if name in texts or not os.path.isfile(os.path.join(guard.root, name)):
+            continue
+        gather = Gather(options)
+        try:
+            _read_file(name, guard, gather, options)
+        except DataError as error:
+            failed = failed or error
+            continue
+        if not beside or any(map(_is_there, gather.keys)):
+            found[name] = gather
+    if len(found) > 1:
+        raise DataError(
+            f"{guard.root}: expected one captions file, found {', '.join(found)}; "
+            f"choose with ;captions={next(iter(found))}, or ;captions=none for NAME.txt beside "
+            "each picture"
+        )
+    if failed is not None and not found and not beside:
+        raise DataError(f"{failed} ({_CHOOSE})") from failed
+    return next(iter(found.items()), None)
 
 
 def _is_there(path: str) -> bool:
