@@ -13,7 +13,7 @@ from typing import Any
 
 from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._text import decoded, reason_of, show
-from csparc._whereabouts import looked_for
+from csparc._whereabouts import absent
 from csparc.errors import DataError
 
 
@@ -62,8 +62,7 @@ def read_json(path: str | os.PathLike, kind: str) -> Any:
     """
     name = os.fspath(path)
     if not os.path.isfile(name):
-        there = "a folder or device" if os.path.exists(name) else f"no such file{looked_for(name)}"
-        raise DataError(f"{name}: expected {kind}, found {there}")
+        raise DataError(f"{name}: expected {kind}, found {absent(name)}")
     try:
         with open(name, "rb") as file:
             return parse_json(file.read(), name, kind)

@@ -45,6 +45,18 @@ def hint(path: str) -> str:
     return ""
 
 
+def absent(path: str, what: str = "no such file") -> str:
+    """What a message says of a path that cannot be used as expected: that it is not there, with
+    `looked_for`, or why nobody can tell."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{what}{looked_for(path)}"
+    except OSError as error:
+        return f"{what}: {error.strerror or error}"
+    return "a folder" if os.path.isdir(path) else "a device or pipe"
+
+
 def looked_for(path: str) -> str:
     """Where a path was looked for, and `hint`, in brackets; for messages that name it as given."""
     text = "" if os.path.isabs(path) else f"looked for {os.path.abspath(path)}"

@@ -183,6 +183,12 @@ def test_members_that_are_not_used_are_counted(tmp_path: Path, member: str, said
     assert found.problems.notes() == [f"{path}: not used: {said}"]
 
 
+def test_a_folder_of_shards_is_no_shard(tmp_path: Path) -> None:
+    shard(tmp_path)
+    with pytest.raises(DataError, match=r"found a folder: write .*/\*\.tar"):
+        opened(tmp_path)
+
+
 def test_a_whole_text_can_be_one_caption(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "s.tar", [("k.png", encoded(1)), ("k.txt", b"a red\nboat\n")])
     assert opened(path).captions(0) == ["a red", "boat"]

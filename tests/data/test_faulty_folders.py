@@ -86,6 +86,12 @@ def test_a_folder_that_cannot_be_listed_is_named(
     assert "locked: the folder cannot be listed" in found.problems.summary()
 
 
+def test_a_folder_of_other_pictures_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.HEIC").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"found 1 files of other kinds \(\.heic\): convert them"):
+        data.open(tmp_path)
+
+
 ENDINGS = ["jpg", "JPG", "jpeg", "JPEG", "jfif", "png", "PNG", "Webp", "tif", "TIFF", "bmp", "gif"]
 
 
@@ -159,6 +165,19 @@ def test_a_file_of_another_meaning_does_not_take_over(
     assert f"({file})" in found.problems.notes()[0]
 
 
+def test_of_two_files_the_one_that_names_the_pictures_is_it(tmp_path: Path) -> None:
+    fill(tmp_path, 2)
+    (tmp_path / "results.csv").write_text("step,loss\n1,0.5\n")
+    (tmp_path / "captions.csv").write_text("file_name,text\np000.png,one\np001.png,two\n")
+    assert data.open(tmp_path, max_bad=0).captions(1) == ["two"]
+    for number in range(2):
+        (tmp_path / f"p{number:03d}.txt").unlink()
+    assert data.open(tmp_path, max_bad=0).captions(1) == ["two"]
+    (tmp_path / "results.csv").write_text("file_name,text\np000.png,one\n")
+    with pytest.raises(DataError, match=r"one captions file, found captions\.csv, results\.csv"):
+        data.open(tmp_path)
+
+
 def test_the_message_says_which_captions_file_was_chosen(tmp_path: Path) -> None:
     save(tmp_path / "a.png")
     (tmp_path / "results.txt").write_text("R@1\t12.5\nR@5\t20\n")
@@ -208,6 +227,58 @@ def test_an_option_without_effect_is_an_error(
         option = f"captions={file};{option}"
     with pytest.raises(DataError, match="has no effect"):
         data.open(f"folder:{tmp_path};{option}")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+        (b"<!DOCTYPE html>\n<html>", "an HTML page"),
+        (bytes(30), "a file of zero bytes"),
+        (b"\0\x05\x16\x07" + bytes(30), "what macOS keeps beside a file"),
+    ],
+)
+def test_a_text_that_is_none_is_called_by_its_kind(
+    tmp_path: Path, content: bytes, kind: str
+) -> None:
+    (fill(tmp_path) / "p001.txt").write_bytes(content)
+    found = data.open(tmp_path, max_bad=0.5)
+    assert f"p001.txt: expected captions as text, found {kind}" in found.problems.summary()
+
+
+@pytest.mark.parametrize("file", ["captions.tsv", "captions.jsonl", "captions.txt"])
+def test_a_captions_file_in_another_unicode_form_names_its_pictures(
+    tmp_path: Path, file: str
+) -> None:
+    name = unicodedata.normalize("NFC", "Übung é.png")
+    save(tmp_path / unicodedata.normalize("NFD", name), 3)
+    (tmp_path / f"{unicodedata.normalize('NFD', name)[:-4]}.txt").write_text("beside\n")
+    lines = {
+        "captions.tsv": f"file_name\ttext\n{name}\tone\n",
+        "captions.jsonl": f'{{"file_name": "{name}", "text": "one"}}\n',
+        "captions.txt": f"{name}\tone\n",
+    }
+    (tmp_path / file).write_text(lines[file], encoding="utf-8")
+    found = data.open(tmp_path)
+    assert found.captions(0) == ["one"]
+    assert found.load(0).shape == (12, 16, 3)
+    assert not [note for note in found.problems.notes() if ".png" in note]
+
+
+@pytest.mark.parametrize("spec", ["folder:{}", "csv:{}", "coco:{},x.json"])
+def test_what_cannot_be_looked_at_is_not_called_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    stat, blocked = os.stat, str(tmp_path / "locked" / "x")
+
+    def refuses(path: object, *rest: object, **more: object) -> object:
+        if path == blocked:
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *rest, **more)
+
+    monkeypatch.setattr(os, "stat", refuses)
+    with pytest.raises(DataError, match="Permission denied"):
+        data.open(spec.format(blocked))
 
 
 def test_utf_16_texts_are_read(tmp_path: Path) -> None:
@@ -308,5 +379,9 @@ def test_columns_have_no_effect_on_what_has_none(tmp_path: Path, scheme: str) ->
     for options in ({"img_key": "x"}, {"caption_key": "x"}, {"separator": ";"}):
         with pytest.raises(DataError, match="has no effect"):
             data.open(scheme.format(tmp_path), **options)
-    with pytest.raises(DataError, match="max_captions=2: has no effect"):
-        data.open("scenes:", max_captions=2)
+
+
+def test_scenes_have_the_first_of_their_captions() -> None:
+    whole = data.open("scenes:size=3")
+    assert len(whole.captions(1)) == 5
+    assert data.open("scenes:size=3", max_captions=2).captions(1) == whole.captions(1)[:2]

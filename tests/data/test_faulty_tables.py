@@ -39,7 +39,7 @@ def lone_quotes(separator: str, rows: set[int], more: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.filterwarnings("ignore:.*a quote that is not closed")
+@pytest.mark.filterwarnings("ignore:.*a quote that does not close its cell")
 @pytest.mark.parametrize("rows", [{4, 11}, {4, 5}, {0, 23}, {7}, {1, 2, 3}, set(range(24)), {23}])
 @pytest.mark.parametrize("scheme", ["tsv", "csv"])
 def test_lone_quotes_swallow_no_rows(folder: Path, scheme: str, rows: set[int]) -> None:
@@ -64,16 +64,37 @@ def test_quotes_that_hold_lines_together_are_kept(folder: Path) -> None:
 def test_quoting_is_an_option(folder: Path) -> None:
     text = 'filepath\ttitle\npics/p000.png\t"one"\npics/p001.png\t"two\n'
     assert captions(opened(folder, text, "tsv:{};quoting=none")) == [['"one"'], ['"two']]
-    with pytest.raises(DataError, match="a quote that never closes"):
+    with pytest.raises(DataError, match="a quote that does not close its cell"):
         opened(folder, text, "tsv:{};quoting=rfc4180")
     with pytest.raises(DataError, match="quoting: expected auto, rfc4180, none, found 'nine'"):
         opened(folder, text, "tsv:{};quoting=nine")
 
 
+@pytest.mark.filterwarnings("ignore:.*a quote that does not close its cell")
+@pytest.mark.parametrize("scheme", ["tsv", "csv"])
+@pytest.mark.parametrize(
+    ("cell", "caption"),
+    [
+        ('"Stop" sign', '"Stop" sign'),
+        ('"Stop" and "Go"', '"Stop" and "Go"'),
+        ('"', '"'),
+        ('"red, round', '"red, round'),
+        ('"a ""big"" dog"', 'a "big" dog'),
+        ('5" pipe', '5" pipe'),
+        ('"one" ', "one"),
+    ],
+)
+def test_quotes_of_a_caption_stay(folder: Path, scheme: str, cell: str, caption: str) -> None:
+    separator = "\t" if scheme == "tsv" else ","
+    rows = [f"pics/p000.png{separator}{cell}", f"pics/p001.png{separator}another"]
+    found = opened(folder, "\n".join([f"filepath{separator}title", *rows]), f"{scheme}:{{}}")
+    assert captions(found) == [[caption], ["another"]]
+
+
 def test_a_row_that_cannot_be_split_costs_itself_alone(folder: Path) -> None:
-    rows = "".join(f"pics/p{number:03d}.png,picture {number}\n" for number in range(12))
-    found = opened(folder, f'filepath,title\n{rows}pics/p020.png,"red, round\npics/p021.png,x\n',
-                   "csv:{}")  # fmt: skip
+    rows = "".join(f"picture {number},pics/p{number:03d}.png\n" for number in range(12))
+    text = f'title,filepath\n{rows}"red, round,pics/p020.png\nx,pics/p021.png\n'
+    found = opened(folder, text, "csv:{}")
     assert len(found) == 13
     assert "row 13: expected 2 cells, found a quote" in found.problems.summary()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from csparc import _text
+from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._repr import cut, fields_line, line
 from csparc._text import show
 from csparc.data import images
@@ -174,8 +175,12 @@ def caption_lines(content: bytes, where: str, form: str | None = None) -> list[s
     Raises
     ------
     BadItem
-        Named `where`, when the text is in another encoding than `csparc._text.encoding_of` knows.
+        Named `where`, when the file is no text, or in another encoding than
+        `csparc._text.encoding_of` knows.
     """
+    kind = kind_of(content[:HEAD_BYTES]) if content else None
+    if kind is not None:
+        raise BadItem(where, f"expected captions as text, found {kind}")
     try:
         text = _text.decoded(content)
     except UnicodeDecodeError as error:

@@ -182,7 +182,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode == "I" and image.format not in _SIXTEEN_BITS:
-        raise ValueError("32-bit integer pixels have no stated range; expected 8 or 16 bits")
+        raise ValueError(
+            "pixels of 32 bits or with a sign have no stated range; expected 8 or 16 bits"
+        )
     if image.mode.startswith("I"):
         sixteen = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
         eight = ((sixteen + 128) // 257).astype(np.uint8)

@@ -35,7 +35,7 @@ from csparc import _text
 from csparc._arrays import describe
 from csparc._scalars import whole_number
 from csparc._text import show
-from csparc._whereabouts import expanded, looked_for
+from csparc._whereabouts import absent, expanded, looked_for
 from csparc.data import images
 from csparc.data.dataset import TEXT_FORMS, Dataset, Options
 from csparc.data.readers.coco import open_coco
@@ -58,7 +58,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "coco": ("max_captions",),
     "karpathy": ("max_captions",),
     "webdataset": (*_COLUMNS, "text", "max_captions"),
-    "scenes": (),
+    "scenes": ("max_captions",),
 }
 """The options that each scheme takes."""
 
@@ -125,7 +125,7 @@ def open(
     if scheme != "scenes":
         where, options = _options(text, where, options)
     ineffective = [key for key in _OPTION_KEYS if key not in TAKES[scheme]]
-    options.refuse(ineffective, f"{scheme}: takes {' and '.join(TAKES[scheme]) or 'none of these'}")
+    options.refuse(ineffective, f"{scheme}: takes {', '.join(TAKES[scheme])} alone")
     found = _opened(scheme, text, where, options)
     for note in found.problems.notes(warn=True):
         warnings.warn(note, stacklevel=2)
@@ -162,7 +162,7 @@ def _opened(scheme: str, text: str, where: str, options: Options) -> Dataset:
         return WebDataset(text, where, options)
     from csparc.data.scenes.dataset import Scenes
 
-    return Scenes.from_spec(where)
+    return Scenes.from_spec(where, options.max_captions)
 
 
 def _scheme(text: str) -> tuple[str, str]:
@@ -226,8 +226,6 @@ def _parts(text: str, where: str) -> tuple[str, str]:
         if os.path.isdir(folder) and os.path.isfile(file):
             return folder, file
     if not os.path.isdir(folder):
-        raise DataError(
-            f"{folder}: expected the folder of the pictures, found no such folder"
-            f"{looked_for(folder)}"
-        )
+        found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
+        raise DataError(f"{folder}: expected the folder of the pictures, found {found}")
     return folder, file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from csparc._whereabouts import expanded, looked_for
+from csparc._whereabouts import absent, expanded, same_in_another_form
 from csparc.data.dataset import Gather, Options, PictureFiles, caption_lines
 from csparc.data.readers import captions_file
 from csparc.data.readers.listing import Listing, list_folder
@@ -14,6 +14,9 @@ from csparc.errors import DataError
 
 # A caption text beside a picture is small; a larger one is some other file.
 _LARGEST_TEXT = 1 << 20
+
+# Pictures of kinds that are not read, by their endings.
+_UNREAD = frozenset((".heic", ".heif", ".jxl", ".svg", ".psd", ".cr2", ".nef", ".arw", ".dng"))
 
 _CHOOSE = "captions=FILE names another file, captions=none NAME.txt beside each picture"
 
@@ -33,15 +36,15 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
         No such folder, two captions files, no pictures, nothing left or too many bad items.
     """
     if not os.path.isdir(folder):
-        found = "a file" if os.path.exists(folder) else f"no such folder{looked_for(folder)}"
+        found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
         raise DataError(f"{folder}: expected a folder of pictures, found {found}")
     guard = Guard(folder, options.allow_outside)
     listing = list_folder(guard.root, options.allow_outside)
     source, gather = folder, None
     if options.captions is None:
-        name = _find_captions(guard.root, listing)
-        gather = name and _read_guessed(name, guard, listing, options)
-        if gather is not None:
+        guess = _guessed(guard, listing, options)
+        if guess is not None:
+            name, gather = guess
             source = f"{folder} (captions from {name}; {_CHOOSE})"
             used = [name]
             if any(listing.text_of(picture) for picture in listing.pictures):
@@ -65,36 +68,40 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
     return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
 
 
-def _find_captions(root: str, listing: Listing) -> str | None:
-    """The captions file, by its name; a text with the stem of a picture is that picture's."""
+def _guessed(guard: Guard, listing: Listing, options: Options) -> tuple[str, Gather] | None:
+    """The captions file that nobody named, and what it says; None where there is none.
+
+    A text with the stem of a picture is that picture's. Where texts lie beside pictures, a file
+    that names none of these pictures is another thing.
+    """
     texts = {f"{os.path.splitext(picture)[0]}.txt" for picture in listing.pictures}
-    there = [
-        name
-        for name in captions_file.NAMES
-        if os.path.isfile(os.path.join(root, name)) and name not in texts
-    ]
-    if len(there) > 1:
-        raise DataError(
-            f"{root}: expected one captions file, found {', '.join(there)}; "
-            f"choose with ;captions={there[0]}, or ;captions=none for NAME.txt beside each picture"
-        )
-    return there[0] if there else None
-
-
-def _read_guessed(name: str, guard: Guard, listing: Listing, options: Options) -> Gather | None:
-    """What a captions file says that nobody named; None where it is another thing, and texts lie
-    beside pictures."""
-    gather = Gather(options)
     beside = any(listing.text_of(picture) for picture in listing.pictures)
-    try:
-        _read_file(name, guard, gather, options)
-    except DataError as error:
-        if not beside:
-            raise DataError(f"{error} ({_CHOOSE})") from error
-        return None
-    if beside and not any(os.path.lexists(path) for path in gather.keys):
-        return None
-    return gather
+    found: dict[str, Gather] = {}
+    failed: DataError | None = None
+    for name in captions_file.NAMES:
+        if name in texts or not os.path.isfile(os.path.join(guard.root, name)):
+            continue
+        gather = Gather(options)
+        try:
+            _read_file(name, guard, gather, options)
+        except DataError as error:
+            failed = failed or error
+            continue
+        if not beside or any(map(_is_there, gather.keys)):
+            found[name] = gather
+    if len(found) > 1:
+        raise DataError(
+            f"{guard.root}: expected one captions file, found {', '.join(found)}; "
+            f"choose with ;captions={next(iter(found))}, or ;captions=none for NAME.txt beside "
+            "each picture"
+        )
+    if failed is not None and not found and not beside:
+        raise DataError(f"{failed} ({_CHOOSE})") from failed
+    return next(iter(found.items()), None)
+
+
+def _is_there(path: str) -> bool:
+    return os.path.lexists(path) or same_in_another_form(path) is not None
 
 
 def _read_file(name: str, guard: Guard, gather: Gather, options: Options) -> None:
@@ -137,9 +144,11 @@ def _read_beside(guard: Guard, listing: Listing, gather: Gather) -> list[str]:
 
 def _no_pictures(root: str, listing: Listing) -> str:
     endings = sorted({os.path.splitext(path)[1].lower() for path in listing.others} - {""})
-    found = (
-        f"found {len(listing.others)} files {', '.join(endings[:6])}" if endings else "found none"
-    )
+    found = "found none"
+    if endings:
+        found = f"found {len(listing.others)} files of other kinds ({', '.join(endings[:6])})"
+    if _UNREAD.intersection(endings):
+        found += ": convert them to JPEG or PNG"
     locked = "".join(f"; {bad}" for bad in listing.locked[:3])
     return f"{root}: expected pictures (.jpg, .png, ...), {found}{locked}"
 

@@ -62,10 +62,10 @@ class Listing:
 
     def note_unused(self, folder: str, used: Iterable[str], problems: BadItems) -> None:
         """Say which files are not among those used, counted by their endings."""
-        left = {*self.others, *self.pictures, *(t for group in self.texts.values() for t in group)}
-        left -= set(used)
+        files = [*self.others, *self.pictures, *(t for group in self.texts.values() for t in group)]
+        taken = set(map(_composed, used))
         kinds: dict[str, list[str]] = {}
-        for path in sorted(left):
+        for path in sorted(file for file in files if _composed(file) not in taken):
             kinds.setdefault(os.path.splitext(path)[1].lower() or "without ending", []).append(path)
         said = [f"{len(paths)} {kind} ({printable(paths[0])})" for kind, paths in kinds.items()]
         said += [f"{kind} ({count})" for kind, count in self.aside.items()]

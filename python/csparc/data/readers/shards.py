@@ -29,6 +29,9 @@ def expand(files: str) -> list[str]:
     """
     shards = []
     for pattern in map(expanded, files.split("::")):
+        if os.path.isdir(pattern):
+            inside = os.path.join(pattern, "*.tar")
+            raise DataError(f"{pattern}: expected tar archives, found a folder: write {inside}")
         if os.path.exists(pattern):
             shards.append(pattern)
             continue

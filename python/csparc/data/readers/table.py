@@ -130,7 +130,7 @@ def pairs(
         first = f"row {lone[0].number - skipped}, line {lone[0].line}"
         more = f", and {len(lone) - 1} more" if len(lone) > 1 else ""
         problems.note(
-            f"{path}: a quote that is not closed in its row is taken as text ({first}{more}); "
+            f"{path}: a quote that does not close its cell is taken as text ({first}{more}); "
             "quoting=none takes all quotes as text, quoting=rfc4180 none",
             warn=True,
         )

@@ -2,11 +2,13 @@
 
 RFC 4180 lets a quoted cell hold separators and line ends. A caption that begins with a quote which
 is never closed (``"Stop sign``) would so take in all lines up to the next quote, and the pictures
-named there would be lost. Such a quote is text: what it holds together is a row in every line.
+named there would be lost; of one that is closed before the cell ends (``"Stop" sign``) the quotes
+would be lost. Such quotes are text, and a line that begins with one is a row.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections import deque
 from collections.abc import Iterator
@@ -21,11 +23,14 @@ from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 QUOTING = ("auto", "rfc4180", "none")
-"""``auto``: as in RFC 4180, but a lone quote is text. ``rfc4180``: strictly so. ``none``: every
+"""``auto``: as in RFC 4180, but a quote that does not close its cell is text.
+``rfc4180``: as there, whatever is lost. ``none``: every
 quote is text, a line is a row."""
 
 # A row fed to the csv reader after the last line: a quote never closed swallows it.
 _END = "\ue000 end of table \ue000"
+
+_LONE_QUOTE = "found a quote that does not close its cell"
 
 
 @dataclass(slots=True)
@@ -81,24 +86,30 @@ class Rows:
             yield self._row(text.split(self._separator) if text else [])
 
     def _quoted(self) -> Iterator[Row]:
-        reader = csv.reader(self._feed(), delimiter=self._separator)
+        reader = self._reader()
         while True:
             try:
                 cells = next(reader)
             except csv.Error as error:
-                yield self._split_again(reason_of(error))
-                reader = csv.reader(self._feed(), delimiter=self._separator)
+                long = "limit" in str(error)
+                yield self._split_again(f"found a {reason_of(error)}" if long else _LONE_QUOTE)
+                reader = self._reader()
                 continue
             if cells == [_END, _END]:
                 return
             if cells and _END in cells[-1]:
-                yield self._split_again("found a quote that never closes")
+                yield self._split_again(_LONE_QUOTE)
             elif len(self._taken) > 1 and self._is_doubtful(cells):
                 yield self._split_again("found a quoted cell that holds what look like rows")
             else:
                 yield self._row(cells)
                 continue
-            reader = csv.reader(self._feed(), delimiter=self._separator)
+            reader = self._reader()
+
+    def _reader(self) -> Iterator[list[str]]:
+        # Strict: text after a quote that closes a cell is an error, and the quotes are not dropped.
+        strict = self._quoting == "auto"
+        return csv.reader(self._feed(), delimiter=self._separator, strict=strict)
 
     def _feed(self) -> Iterator[str]:
         """Lines for the csv reader, which takes no more of them than its next row needs."""
@@ -143,15 +154,30 @@ class Rows:
         first, *others = self._taken
         self._pushed.extendleft(reversed(others))
         self._taken = [first]
-        cells = [_unquoted(cell) for cell in first.rstrip("\r\n").split(self._separator)]
+        cells = self._cells(first.rstrip("\r\n"))
         if '"' in first and (number == 0 or len(cells) == self._width):
             return self._row(cells, lone=True)
         where = f"{self._path} row {number}"
         reason = f"expected {self._width} cells, {found} (;quoting=none, if quotes are text)"
         return self._row(cells, wrong=BadItem(where, reason))
 
+    def _cells(self, line: str) -> list[str]:
+        """The cells of one line in which quotes are not as in RFC 4180."""
+        cells = [_unquoted(cell) for cell in line.split(self._separator)]
+        last = self._width - 1
+        if 0 <= last < len(cells) - 1 and cells[last].startswith('"'):
+            return [*cells[:last], self._separator.join(cells[last:])]
+        if len(cells) == self._width:
+            return cells
+        with contextlib.suppress(csv.Error):
+            return next(csv.reader([line], delimiter=self._separator))
+        return cells
+
 
 def _unquoted(text: str) -> str:
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        return text[1:-1].replace('""', '"')
+    """What a cell holds whose quotes enclose all of it; another one as it is."""
+    bare = _text.trimmed(text)
+    inner = bare[1:-1]
+    if len(bare) > 1 and bare[0] == bare[-1] == '"' and '"' not in inner.replace('""', ""):
+        return inner.replace('""', '"')
     return text

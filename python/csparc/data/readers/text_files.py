@@ -9,16 +9,14 @@ from typing import Any
 from csparc import _text
 from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._text import show
-from csparc._whereabouts import looked_for
+from csparc._whereabouts import absent
 from csparc.errors import DataError
 
 
 def regular_file(path: str, kind: str) -> None:
     """Raise DataError unless `path` is an existing regular file (not a folder, not a pipe)."""
-    if not os.path.exists(path):
-        raise DataError(f"{path}: expected {kind}, found no such file{looked_for(path)}")
     if not os.path.isfile(path):
-        raise DataError(f"{path}: expected {kind}, found a folder or device")
+        raise DataError(f"{path}: expected {kind}, found {absent(path)}")
 
 
 def lines(path: str, kind: str) -> Iterator[str]:
