@@ -1,5 +1,6 @@
 #include "loss/gram/packed_images.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/real.h"
@@ -59,7 +60,10 @@ is_valid(const CS_TYPED(cs_image_block) *block, size_t image, size_t p)
     return block->valid == NULL || block->valid[image * block->P + p];
 }
 
-/* The exponent that brings the largest entry of an image's valid patches to [1/2, 1). */
+/* Without Gram matrices rows enter no squares, and up to this power of two none needs scaling. */
+enum { PLAIN_EXPONENT = 60 };
+
+/* The exponent that brings the largest entry of an image's valid patches to [1/2, 1), or 0. */
 static int
 common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_real *patches)
 {
@@ -74,7 +78,7 @@ common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_re
     }
     if (largest > 0 && largest <= CS_REAL_MAX)
         (void)frexp(largest, &exponent);
-    return exponent;
+    return !block->use_gram && abs(exponent) <= PLAIN_EXPONENT ? 0 : exponent;
 }
 
 cs_real
@@ -253,11 +257,16 @@ store_row(size_t r, size_t k, const CS_TYPED(cs_image_block) *block, cs_real *ou
                                drow, out);
         return;
     }
-    cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k] * inverse * inverse;
+    cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k];
+    cs_real radial = along * inverse * inverse;
     int exponent = -block->exponent[r];
     cs_real half = ldexp((cs_real)1, exponent / 2);
     cs_real rest = ldexp((cs_real)1, exponent - exponent / 2);
-    cs_unit_backward_along(kernels, D, half, along, row, drow, out);
+    if (fabs(radial) <= CS_REAL_MAX / 2)
+        cs_unit_backward_along(kernels, D, half, radial, row, drow, out);
+    else /* the square of a short row's inverse: each factor takes one */
+        for (size_t d = 0; d < D; d++)
+            out[d] = half * (drow[d] - along * inverse * (inverse * row[d]));
     for (size_t d = 0; d < D; d++)
         out[d] *= rest;
 }

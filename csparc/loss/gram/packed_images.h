@@ -2,6 +2,7 @@
  * packed, their Gram matrix, and the partial gradients that the owners of captions add up.
  *
  *   v_k = 2^exponent rows_k      entries of rows at most 1 in size, so no product leaves the range
+ *                                (without Gram matrices exponent is 0 up to entries of 1e18)
  *   gram = rows rows^T           |a rows|^2 = a gram a^T without forming a rows
  *
  * With `unit`, rows are unit vectors instead. Rows of a Gram matrix are gram_row numbers apart, P

@@ -20,6 +20,7 @@ typedef struct {
     cs_real *x, *a, *ga;   /* [P,C] */
     cs_real *y, *q, *phi, *e, *twice_f, *mean, *top, *g; /* [C] */
     cs_real *row;          /* [P] weight_scale / |v| */
+    cs_real most;          /* what is summed from e and 2f, times a row's factor, stays in range */
     cs_real *columns;      /* [D,C] captions, transposed */
     cs_real *across;       /* [C,gram_row] a, transposed */
 } tile;
@@ -116,9 +117,12 @@ form_tile(const workspace *w, size_t r, tile *t)
     const CS_TYPED(cs_image_block) *block = &w->block;
     size_t P = t->P = block->count[r], D = w->D, C = t->C;
     cs_real power = ldexp((cs_real)1, block->exponent[r]);
-    cs_real dead = CS_TYPED(cs_image_block_dead)(block, r);
-    for (size_t p = 0; p < P; p++)
+    cs_real dead = CS_TYPED(cs_image_block_dead)(block, r), steepest = 1;
+    for (size_t p = 0; p < P; p++) {
         t->row[p] = (cs_real)w->options->weight_scale * block->inverse[r * w->P + p];
+        steepest = fmax(steepest, t->row[p]);
+    }
+    t->most = CS_REAL_MAX / 64 / (cs_real)D / steepest;
     cs_multiply(P, C, D, block->rows + r * w->P * D, D, 1, t->columns, C, 0, t->x, C);
     kernels->patch_weights(P, C, w->options->sigmoid, t->row, t->x, t->a, t->top, t->q);
     kernels->lane_dots(P, C, t->a, t->x, t->y);
@@ -179,11 +183,13 @@ lane_gradients(const workspace *w, size_t r, size_t c0, tile *t, double *dscale)
             t->e[k] = t->twice_f[k] = t->mean[k] = 0;
             continue;
         }
-        cs_real h = scale * t->g[k], length = t->q[k];
+        cs_real h = scale * t->g[k], length = t->q[k], most = t->most;
         total += (double)(t->g[k] * t->phi[k]);
         if (w->options->renormalize) {
-            t->e[k] = length == 0 ? 0 : h / length;
-            t->twice_f[k] = length == 0 ? 0 : -h * t->phi[k] / (length * length);
+            t->e[k] = length == 0 ? 0 : cs_within(most, h / length);
+            most /= fmax(length, 1);
+            t->twice_f[k] =
+                length == 0 ? 0 : cs_within(most, -h * t->phi[k] / (length * length));
             t->mean[k] = 0;
         } else {
             t->e[k] = h * power;

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs
-from csparc._scalars import positive
+from csparc._scalars import scale_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -68,7 +68,7 @@ def clip_loss(
     arrays = inputs.arrays
     pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
     marked = read_groups(groups, same_group, pairs).for_core
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     out = np.zeros(2)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *map(buffers.get, arrays))

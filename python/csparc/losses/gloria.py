@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
-from csparc._scalars import choice, flag, number, positive
+from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART, Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -113,11 +113,11 @@ def gloria_loss(
     )
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     values = (attention_scale, pool_scale, local_logit_scale)
-    scales = [positive(value, name) for name, value in zip(SCALES, values)]
-    global_weight = number(global_weight, "global_weight")
-    local_weight = number(local_weight, "local_weight")
+    scales = [scale_number(value, name) for name, value in zip(SCALES, values)]
+    global_weight = weight_number(global_weight, "global_weight")
+    local_weight = weight_number(local_weight, "local_weight")
     options = (
         choice(attention, "attention", ATTENTIONS),
         choice(pooling, "pooling", POOLINGS),
@@ -170,16 +170,19 @@ class GloriaLoss(Loss):
     attention_scale: float = option(
         4.0,
         "k1, multiplies the similarities by which words attend to patches.",
-        check=positive,
+        check=scale_number,
         code="fixed at 4",
     )
     pool_scale: float = option(
-        5.0, "k2, by which the words of a caption are pooled.", check=positive, code="fixed at 5"
+        5.0,
+        "k2, by which the words of a caption are pooled.",
+        check=scale_number,
+        code="fixed at 5",
     )
     local_logit_scale: float = option(
         10.0,
         "Where k3, the scale of the local contrast, starts; it is learned.",
-        check=positive,
+        check=scale_number,
         code="fixed at 10",
     )
     learn_attention_scales: bool = option(False, "Learn k1 and k2 too.", code="none is learned")
@@ -202,8 +205,12 @@ class GloriaLoss(Loss):
         paper="by 1/k2",
         code="without",
     )
-    global_weight: float = option(1.0, "What the global part is multiplied by.", paper="1")
-    local_weight: float = option(1.0, "What the local part is multiplied by.", paper="1")
+    global_weight: float = option(
+        1.0, "What the global part is multiplied by.", check=weight_number, paper="1"
+    )
+    local_weight: float = option(
+        1.0, "What the local part is multiplied by.", check=weight_number, paper="1"
+    )
 
     def _begin(self) -> None:
         for name in SCALES if self.learn_attention_scales else ("local_logit_scale",):

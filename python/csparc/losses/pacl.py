@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
 from csparc._rows import unit_rows_float64
-from csparc._scalars import choice, flag, positive
+from csparc._scalars import choice, flag, scale_number
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses.base import Loss, Part
@@ -95,8 +95,8 @@ def pacl_loss(
     valid = valid_mask(patch_mask, "patch_mask", sizes["B"], sizes["P"])
     marked = read_groups(groups, same_group, sizes["B"]).for_core
     options = (
-        positive(logit_scale, "logit_scale"),
-        positive(weight_scale, "weight_scale"),
+        scale_number(logit_scale, "logit_scale"),
+        scale_number(weight_scale, "weight_scale"),
         choice(weights, "weights", WEIGHTS),
         choice(pool, "pool", POOLS),
         flag(renormalize, "renormalize"),
@@ -133,7 +133,7 @@ class PaclLoss(Loss):
     weight_scale: float = option(
         1.0,
         "Multiplies the cosines that patches are weighted by.",
-        check=positive,
+        check=scale_number,
         paper="none: a plain softmax of cosines",
     )
     learn_weight_scale: bool = option(False, "Learn weight_scale from where it starts.")

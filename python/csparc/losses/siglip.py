@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs
-from csparc._scalars import number, positive
+from csparc._scalars import scale_number, signed_scale_number
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses.base import Loss, Part
@@ -71,7 +71,10 @@ def siglip_loss(
     arrays = inputs.arrays
     pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
     marked = read_groups(groups, same_group, pairs).for_core
-    scale, bias = positive(logit_scale, "logit_scale"), number(logit_bias, "logit_bias")
+    scale, bias = (
+        scale_number(logit_scale, "logit_scale"),
+        signed_scale_number(logit_bias, "logit_bias"),
+    )
     out = np.zeros(3)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *map(buffers.get, arrays))
@@ -99,7 +102,10 @@ class SiglipLoss(Loss):
     within_pairs = True
 
     logit_bias: float = option(
-        -10.0, "Where the bias of all logits starts; it is learned.", paper="starts at -10"
+        -10.0,
+        "Where the bias of all logits starts; it is learned.",
+        check=signed_scale_number,
+        paper="starts at -10",
     )
 
     def _begin(self) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
-from csparc._scalars import choice, number
+from csparc._scalars import choice, number, signed_scale_number
 from csparc.losses._grads import GradientBuffers
 
 NORMALIZERS = ("minmax_sparse", "minmax", "softmax")
@@ -37,7 +37,7 @@ class AlignOptions:
             choice(self.similarity, "similarity", SIMILARITIES),
             choice(self.degenerate, "degenerate", DEGENERATE),
             -1.0 if self.sigma is None else number(self.sigma, "sigma", low=0, high=1),
-            number(self.softmax_scale, "softmax_scale"),
+            signed_scale_number(self.softmax_scale, "softmax_scale"),
         )
 
 

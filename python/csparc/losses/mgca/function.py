@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
-from csparc._scalars import choice, number, positive, whole_number
+from csparc._scalars import choice, scale_number, weight_number, whole_number
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -127,9 +127,9 @@ def mgca_loss(
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     scales = [
-        positive(logit_scale, "logit_scale"),
-        positive(local_logit_scale, "local_logit_scale"),
-        positive(prototype_scale, "prototype_scale"),
+        scale_number(logit_scale, "logit_scale"),
+        scale_number(local_logit_scale, "local_logit_scale"),
+        scale_number(prototype_scale, "prototype_scale"),
     ]
     factors = _factors(weights, convention)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
@@ -161,7 +161,7 @@ def _factors(weights: Sequence[float] | np.ndarray, convention: str) -> list[flo
             "weights: expected three numbers, for the global, the token and the prototype term, "
             f"found {weights!r}"
         )
-    given = [number(weight, f"weights[{place}]") for place, weight in enumerate(weights)]
+    given = [weight_number(weight, f"weights[{place}]") for place, weight in enumerate(weights)]
     return [weight * factor for weight, factor in zip(given, of_convention)]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
-from csparc._scalars import choice, flag, number, positive
+from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -176,7 +176,7 @@ def sparc_with(
         )
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     local_scale = scale if options.local_scale is None else options.local_scale
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
@@ -240,11 +240,11 @@ def read_options(
     )
     local = None
     if local_logit_scale is not None:
-        local = positive(local_logit_scale, "local_logit_scale")
+        local = scale_number(local_logit_scale, "local_logit_scale")
     return Options(
         local,
-        number(global_weight, "global_weight"),
-        number(local_weight, "local_weight"),
+        weight_number(global_weight, "global_weight"),
+        weight_number(local_weight, "local_weight"),
         normalizer == "softmax",
         bool(rounded),
         for_core,
