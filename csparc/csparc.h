@@ -60,7 +60,7 @@
  *                  rows_and_columns
  *   loss/clip/     infonce, siglip
  *   loss/sparc/    rows_in, products, sample, token_contrast, local_loss, objective
- *   loss/gram/     packed_images, then pacl and gloria
+X
  *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys
  *   loss/mgca/     cross_attention, tokens, prototypes
  *   optim/, data/  beside the losses, on base/ and la/

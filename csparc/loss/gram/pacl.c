@@ -7,6 +7,7 @@
 #include "la/multiply.h"
 #include "loss/entropy/rows_and_columns.h"
 #include "loss/gram/packed_images.h"
+#include "loss/gram/short_sums.h"
 #include "loss/kernels/pairs.h"
 #include "loss/kernels/widths.h"
 #include "op/l2norm.h"
@@ -23,6 +24,7 @@ typedef struct {
     cs_real most;          /* what is summed from e and 2f, times a row's factor, stays in range */
     cs_real *columns;      /* [D,C] captions, transposed */
     cs_real *across;       /* [C,gram_row] a, transposed */
+    cs_real *sums;         /* [CS_SUMS_AT_ONCE,D] */
 } tile;
 
 typedef struct {
@@ -53,6 +55,7 @@ layout_tile(size_t P, size_t D, size_t columns, cs_arena *arena, tile *t)
     t->row = cs_arena_take(arena, P * sizeof(cs_real));
     t->columns = cs_arena_take(arena, D * columns * sizeof(cs_real));
     t->across = cs_arena_take(arena, cs_whole_lanes(P) * columns * sizeof(cs_real));
+    t->sums = cs_arena_take(arena, CS_SUMS_AT_ONCE * D * sizeof(cs_real));
     return arena->used - before;
 }
 
@@ -109,9 +112,9 @@ take_captions(const workspace *w, size_t c0, size_t captions, tile *t)
     CS_TYPED(cs_transpose)(captions, w->D, t->C, w->text + c0 * w->D, w->D, t->columns);
 }
 
-/* phi of image r of the block with the tile's captions, and what its gradient needs. */
+/* phi of image r of the block with the tile's captions, from c0 on, and what its gradient needs. */
 static void
-form_tile(const workspace *w, size_t r, tile *t)
+form_tile(const workspace *w, size_t r, size_t c0, tile *t)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const CS_TYPED(cs_image_block) *block = &w->block;
@@ -137,8 +140,13 @@ form_tile(const workspace *w, size_t r, tile *t)
     kernels->lane_dots(P, C, t->a, t->ga, t->q);
     for (size_t k = 0; k < C; k++) {
         /* |w| is at least its part along the caption, which rounding must not undo. */
-        t->q[k] = t->q[k] < t->y[k] * t->y[k] ? t->y[k] * t->y[k] : t->q[k];
-        cs_real length = sqrt(t->q[k]);
+        t->q[k] = sqrt(t->q[k] < t->y[k] * t->y[k] ? t->y[k] * t->y[k] : t->q[k]);
+    }
+    cs_real most = w->options->sigmoid ? (cs_real)P : 1;
+    CS_TYPED(cs_short_sums)(block, r, t->captions, C, most, t->a, w->text + c0 * D, t->y, t->q,
+                            t->sums);
+    for (size_t k = 0; k < C; k++) {
+        cs_real length = t->q[k];
         t->phi[k] = length <= dead ? 0 : t->y[k] / length;
         t->q[k] = length <= dead ? 0 : length;
     }
@@ -159,7 +167,7 @@ absorb_owner(workspace *w, size_t owner, size_t thread)
         size_t C = cs_least(tiling->columns, end - c0);
         take_captions(w, c0, C, &t);
         for (size_t r = 0; r < R; r++) {
-            form_tile(w, r, &t);
+            form_tile(w, r, c0, &t);
             for (size_t k = 0; k < C; k++)
                 scores[r * C + k] = scale * t.phi[k];
         }
@@ -215,7 +223,7 @@ gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtext)
         take_captions(w, c0, captions, &t);
         for (size_t r = 0; r < w->block.images; r++) {
             const cs_real *rows = w->block.rows + r * stride * D;
-            form_tile(w, r, &t);
+            form_tile(w, r, c0, &t);
             lane_gradients(w, r, c0, &t, &w->dscale[owner]);
             kernels->patch_weights_backward(t.P, t.C, w->options->sigmoid, t.row, t.e, t.twice_f,
                                             t.mean, t.a, t.x, t.ga,

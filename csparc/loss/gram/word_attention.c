@@ -26,6 +26,7 @@ CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_
         *matrices[i] = cs_arena_take(arena, patches * most_words * sizeof(cs_real));
     for (size_t i = 0; i < WORD_ARRAYS; i++)
         *arrays[i] = cs_arena_take(arena, most_words * sizeof(cs_real));
+    t->sums = cs_arena_take(arena, CS_SUMS_AT_ONCE * D * sizeof(cs_real));
     t->z = cs_arena_take(arena, most_samples * sizeof(cs_real));
     t->dz = cs_arena_take(arena, most_samples * sizeof(cs_real));
     return arena->used - before;
@@ -94,7 +95,11 @@ CS_TYPED(cs_word_tile_forward)(const CS_TYPED(cs_image_block) *block, size_t r,
     for (size_t k = 0; k < words; k++) {
         /* A vector is at least as long as its part along the word, which rounding must not undo. */
         cs_real least = t->y[k] * t->y[k];
-        cs_real norm = sqrt(t->norm[k] < least ? least : t->norm[k]);
+        t->norm[k] = sqrt(t->norm[k] < least ? least : t->norm[k]);
+    }
+    CS_TYPED(cs_short_sums)(block, r, words, lanes, 1, t->a, t->words, t->y, t->norm, t->sums);
+    for (size_t k = 0; k < words; k++) {
+        cs_real norm = t->norm[k];
         t->norm[k] = norm <= dead ? 0 : norm;
         t->cosine[k] = norm <= dead ? 0 : t->y[k] / norm;
     }
