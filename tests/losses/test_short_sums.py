@@ -1,4 +1,4 @@
-"""GLoRIA and PACL where the patches a word weighs nearly cancel: float32 against float64, by ratio."""
+"""GLoRIA and PACL where the patches that are weighed nearly cancel: float32 against float64."""
 
 from __future__ import annotations
 

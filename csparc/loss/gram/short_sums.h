@@ -21,8 +21,9 @@
 enum { CS_SUMS_AT_ONCE = 16 };
 
 /* Image r of the block and `count` words with unit vectors th [count,D]; a [P,lanes], weights of
- * the patches, not negative, a word's adding up to at most `most`. y_k = c_k . th_k and norm_k = |c_k|, of rows as packed, are replaced
- * where the sum is short. sums [CS_SUMS_AT_ONCE,D] scratch. */
+ * the patches, not negative, a word's adding up to at most `most`. y_k = c_k . th_k and
+ * norm_k = |c_k|, of rows as packed, are replaced where the sum is short.
+ * sums [CS_SUMS_AT_ONCE,D] scratch. */
 void CS_TYPED(cs_short_sums)(const CS_TYPED(cs_image_block) *block, size_t r, size_t count,
                              size_t lanes, cs_real most, const cs_real *a, const cs_real *th,
                              cs_real *y, cs_real *norm, cs_real *sums);
