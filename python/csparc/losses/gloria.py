@@ -83,7 +83,8 @@ def gloria_loss(
         k1, k2, k3.
     attention
         ``"regions"``: softmax over the patches. ``"words_then_regions"``: first over the words of
-        the caption, then, times k1, over the patches (the public code).
+        the caption, then, times k1, over the patches: the public code, which does not divide by
+        ``sqrt(D)`` there: tokens times ``sqrt(D)`` give its numbers.
     pooling
         ``"sum"`` as above; ``"mean"`` takes ``ln L / k2`` off, the bonus of long captions.
     divide_by_pool_scale
@@ -107,6 +108,13 @@ def gloria_loss(
     With Gram matrices of the images, B² (8 L P D + 5 L P²) floating-point operations for value and
     gradients of the local part, for valid rows only; nothing of size B x B is stored. The same bits
     for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6 and weights from -1000 to 1000; a
+    number beyond is a ValueError.
+    Where the patches a word attends to cancel to less than a hundredth of their lengths, what they
+    add up to is formed itself, at 2 P D operations for each such word and image;
+    docs/objectives/gloria.md has the digits of float32 that are left.
     """
     inputs = real_inputs(
         patches=patches, tokens=tokens, image_global=image_global, text_global=text_global

@@ -85,6 +85,10 @@ def sparse_similarity(
     Notes
     -----
     2 L P D floating-point operations a sample, of valid rows only.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), softmax_scale from -1e6 to 1e6 and sigma from 0 to 1; a
+    number beyond is a ValueError.
     """
     options = AlignOptions(normalizer, similarity, sigma, softmax_scale, degenerate).for_core()
     arrays = real_inputs(patches=patches, tokens=tokens).arrays

@@ -137,6 +137,10 @@ def sparc_loss(
     rows only. Computed in float64 if any input is float64, else in float32; ``patches`` and
     ``tokens`` that come in bfloat16 are then read one sample at a time, each for itself, without a
     float32 copy of the array. The same bits for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6, softmax_scale from -1e6 to 1e6,
+    weights from -1000 to 1000 and sigma from 0 to 1; a number beyond is a ValueError.
     """
     given = (
         local_logit_scale, global_weight, local_weight, normalizer, similarity, sigma,

@@ -100,7 +100,8 @@ class SparcLoss(Loss):
     )
     sigma: float | None = option(
         None,
-        "Threshold in [0, 1] below which a normalised similarity is cut; none: 1/P.",
+        "Threshold in [0, 1] below which a normalised similarity is cut; none: one over the "
+        "number of valid patches.",
         check=_threshold,
         paper="1/P",
         code="1/P",
