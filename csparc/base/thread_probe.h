@@ -1,8 +1,8 @@
 /* How many threads can be made now, found by making them.
  *
- * GNU's OpenMP ends the process where a thread of a team cannot be made: under a limit on processes
- * or on memory, as containers and clusters set them. Threads made here, with the stacks OpenMP would
- * give them, fail without harm.
+ * GNU's OpenMP ends the process where a thread of a team cannot be made: under a limit on
+ * processes or on memory, as containers and clusters set them. Threads made here, with the stacks
+ * OpenMP would give them, fail without harm.
  */
 #ifndef CS_THREAD_PROBE_H
 #define CS_THREAD_PROBE_H
