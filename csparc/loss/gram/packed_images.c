@@ -47,6 +47,7 @@ CS_TYPED(cs_image_block_layout)(size_t most, size_t P, size_t D, size_t owners, 
     block->rows = cs_arena_take(arena, most * P * D * sizeof(cs_real));
     block->inverse = cs_arena_take(arena, most * P * sizeof(cs_real));
     block->norm = cs_arena_take(arena, most * P * sizeof(cs_real));
+    block->longest = cs_arena_take(arena, most * sizeof(cs_real));
     block->columns = cs_arena_take(arena, most * D * block->gram_row * sizeof(cs_real));
     block->gram = cs_arena_take(arena, most * P * block->gram_row * sizeof(cs_real));
     block->drows = cs_arena_take(arena, partials * P * D * sizeof(cs_real));
@@ -97,6 +98,7 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
     /* In two steps: the power itself may leave the range where its product does not. */
     cs_real half = ldexp((cs_real)1, -exponent / 2);
     cs_real rest = ldexp((cs_real)1, -exponent + exponent / 2);
+    block->longest[r] = 0;
     for (size_t p = 0; p < P; p++) {
         if (!is_valid(block, image, p))
             continue;
@@ -111,6 +113,8 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
             kernels->scale_add(D, dead ? 0 : 1 / norm, from, 0, row);
         block->norm[r * P + count] = dead ? 0 : norm;
         block->inverse[r * P + count] = dead ? 0 : block->unit ? 1 : 1 / own;
+        if (!dead)
+            block->longest[r] = fmax(block->longest[r], block->unit ? 1 : own);
         count++;
     }
     block->count[r] = count;

@@ -32,6 +32,7 @@ typedef struct {
     cs_real *rows;        /* [most,P,D] */
     cs_real *inverse;     /* [most,P] 1/|rows_k|, 0 for a dead one */
     cs_real *norm;        /* [most,P] |v_k|, 0 for a dead one */
+    cs_real *longest;     /* [most] the largest |rows_k| of an image */
     size_t gram_row;
     cs_real *columns;     /* [most,D,gram_row] rows, transposed */
     cs_real *gram;        /* [most,P,gram_row] */

@@ -123,7 +123,7 @@ form_tile(const workspace *w, size_t r, size_t c0, tile *t)
     cs_real dead = CS_TYPED(cs_image_block_dead)(block, r), steepest = 1;
     for (size_t p = 0; p < P; p++) {
         t->row[p] = (cs_real)w->options->weight_scale * block->inverse[r * w->P + p];
-        steepest = fmax(steepest, t->row[p]);
+        steepest = t->row[p] > steepest ? t->row[p] : steepest;
     }
     t->most = CS_REAL_MAX / 64 / (cs_real)D / steepest;
     cs_multiply(P, C, D, block->rows + r * w->P * D, D, 1, t->columns, C, 0, t->x, C);

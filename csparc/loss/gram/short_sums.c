@@ -43,9 +43,7 @@ CS_TYPED(cs_short_sums)(const CS_TYPED(cs_image_block) *block, size_t r, size_t 
                         size_t lanes, cs_real most, const cs_real *a, const cs_real *th,
                         cs_real *y, cs_real *norm, cs_real *sums)
 {
-    cs_real longest = 0;
-    for (size_t p = 0; p < block->count[r]; p++)
-        longest = fmax(longest, length_of_row(block, r, p));
+    cs_real longest = block->longest[r];
     for (size_t k = 0, begin = 0; k < count; k++) {
         /* Beside the longest patch first, which costs nothing. */
         int found = norm[k] < CS_SHORT_SUM * most * longest &&
