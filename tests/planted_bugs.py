@@ -157,6 +157,13 @@ BUGS = [
         "losses/test_loss_class.py::test_the_runs_largest_scale_holds_for_every_scale_that_is_learned",
     ),
     Bug(
+        "the figure that is to decide the best checkpoint is ignored",
+        "python/csparc/trainer/validation.py",
+        "return result.get(self.best)",
+        "return float(len(result))",
+        "evaluate/test_tasks.py::test_a_figure_decides_the_best_checkpoint",
+    ),
+    Bug(
         "a resumed optimiser counts its steps from 0",
         "python/csparc/trainer/state.py",
         "self.optimizer.t = self.counters.step",
@@ -239,6 +246,41 @@ BUGS = [
         "ROUNDS = 3",
         "ROUNDS = 2",
         "losses/test_mgca.py::test_against_reference",
+    ),
+    Bug(
+        "below an image lies its top row",
+        "csparc/op/conv_image.c",
+        "row > Y ? Y - 1 : row - 1",
+        "row > Y ? 0 : row - 1",
+        "core/test_ops.py::test_value",
+    ),
+    Bug(
+        "the gradient of the border below an image counts twice",
+        "csparc/op/conv_image.c",
+        "rows->scale_add(X * C, 1, dpadded + (Y + 1) * line + C",
+        "rows->scale_add(X * C, 2, dpadded + (Y + 1) * line + C",
+        "core/test_ops.py::test_gradient",
+    ),
+    Bug(
+        "a window reaches over the whole row to the right",
+        "csparc/op/layer_kernels.c",
+        "(fabs(w->x[l] - w->key_x[k]) <= w->reach[k])",
+        "(w->x[l] - w->key_x[k] <= w->reach[k])",
+        "core/test_ops.py::test_value",
+    ),
+    Bug(
+        "shared queries get the gradient of the last sample alone",
+        "csparc/op/attention_pool.c",
+        "each + b * row, b > 0, dq);",
+        "each + b * row, 0, dq);",
+        "core/test_ops.py::test_gradient",
+    ),
+    Bug(
+        "a word of its own has read its caption",
+        "python/csparc/models/text.py",
+        "local = self.local_norm(tape, words) if self._words else x",
+        "local = self.local_norm(tape, x or words) if self._words else x",
+        "models/test_local_towers.py::test_a_word_is_the_same_wherever_it_stands",
     ),
 ]
 

@@ -12,8 +12,9 @@
 #define CS_HAS_FORK 1
 #endif
 
+/* Read by calls on any thread, while another sets it. */
 static atomic_int wanted = 1;
-static atomic_int settings; /* how often `wanted` was set */
+static atomic_int settings; /* how often that was set */
 static atomic_int forked;
 
 #ifdef CS_HAS_FORK

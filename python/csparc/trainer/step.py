@@ -1,4 +1,4 @@
-"""One optimiser step: forward, loss, backward, clip, update, clamp; and why one cannot be done."""
+"""One optimiser step: forward, loss, backward, clip, update, clamp; and what makes it fail."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Step:
         self.optimizer = optimizer
         self.config = config
         self.tape = Tape()
+        loss.limit_scales(config.scale_max)  # a scale may start above, and the first step uses it
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
         """Do step ``number`` on its slices; returns the values of the log.
@@ -158,7 +159,7 @@ def check_takes_groups(loss: Loss, duplicates: str) -> None:
 def introduce(model: TwoTower, loss: Loss) -> None:
     """Tell a loss the model's width, and give a scale nobody has trained yet the start its loss
     asks for (SigLIP's is 10). Warn of an image vector the loss will not train."""
-    if loss.suited_model() and model.config.global_pool == "text":
+    if loss.suited_model() and not model.config.pools_local:
         warnings.warn(
             "the loss reads no image_global, so visual.head and with it the image's vector stay "
             "untrained; make the model with global_pool='mean'",
