@@ -213,6 +213,27 @@ BUGS = [
         "losses/test_gloria.py::test_sizes",
     ),
     Bug(
+        "what counts as dead is not scaled with the patches it is compared with",
+        "csparc/loss/sparc/rows_in.h",
+        "CS_DEAD_NORM * rows->patch_scale",
+        "CS_DEAD_NORM",
+        "losses/test_extremes.py::test_a_patch_of_length_1_beside_a_long_one_counts",
+    ),
+    Bug(
+        "sums of patches that nearly cancel are read off the Gram matrix",
+        "csparc/loss/gram/short_sums.c",
+        "return norm < CS_SHORT_SUM * reach;",
+        "return norm < 0 * reach;",
+        "losses/test_short_sums.py::test_gloria",
+    ),
+    Bug(
+        "teams are made without trying whether their threads can be",
+        "csparc/base/threads.c",
+        "granted < count ? granted : count;",
+        "granted < count ? count : count;",
+        "core/test_thread_limits.py::test_a_limit_on_processes",
+    ),
+    Bug(
         "captions without words stay candidates",
         "csparc/loss/gram/gloria.c",
         "w->has_caption[i] = w->words[i] > 0;",
