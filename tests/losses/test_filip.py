@@ -1,5 +1,7 @@
-"""FILIP, alone and beside CLIP, in the C core against the float64 reference; the choice of keys,
-ties, tiles, bits."""
+"""FILIP, alone and beside CLIP, in the C core equals the float64 reference.
+
+Also the choice of keys, ties, tiles and bits.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.evaluate.explain import (
     Explanation,
     LocalFeatures,
@@ -15,6 +16,7 @@ from csparc.evaluate.explain import (
     local_features,
     sentence_maps,
 )
+from csparc.evaluate.figures import Figures
 from csparc.evaluate.grounding import evaluate_grounding
 from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
 from csparc.losses.explains import RULES
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grounding(Task):
     """`diagnose` of a model with its loss; without one, as `diagnose` measures None."""
 
@@ -49,7 +51,7 @@ class Grounding(Task):
     )
 
     def config(self) -> dict[str, Any]:
-        """Nothing: among the figures is what was measured."""
+        """Nothing: the figures themselves say which weights were measured."""
         return {}
 
     def run(self, subject: Subject) -> TaskResult | None:
@@ -68,7 +70,7 @@ class Grounding(Task):
         return None if figures is None else TaskResult(figures)
 
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
-        """Own and other pictures side by side, and where the places of objects are known, those."""
+        """Figures on own and on other pictures side by side, then places if they are known."""
         matched, swapped = figures["matched"], figures["swapped"]
         about = " ".join([f"{figures['weights']['title']}.", *figures["weights"]["notes"]])
         lines = [
@@ -113,6 +115,8 @@ class Sentences:
     maps: np.ndarray
     weights: np.ndarray | None
 
+    __repr__ = fields_line
+
 
 def diagnose(
     model: Any,
@@ -145,9 +149,9 @@ def diagnose(
     Returns
     -------
     dict, or None when asked to stop
-        Of `evaluate_grounding`. For generated scenes also ``placement``, of `alignment_scores` of
-        the words that name an object (``NOUN``, ``ADJ``), or where weights are of whole captions
-        of the captions that speak of one object of several (``CAPTION``); and
+        The figures of `evaluate_grounding`. For generated scenes also ``placement``, those of
+        `alignment_scores` for the words that name an object (``NOUN``, ``ADJ``), or where weights
+        are of whole captions, for captions that speak of one object of several (``CAPTION``); and
         ``sentence_placement``, of the same captions by their cosine with single patches on the
         global path. ``logit_scale``: the scale of the local loss. ``bad_items``: pictures left out.
 
@@ -198,7 +202,7 @@ def diagnose(
     )
     if scenes:
         figures |= places(dataset, items, explained, sentences, model.config.grid)
-    return figures | {"logit_scale": scale, "bad_items": len(loader.report)}
+    return Figures(figures | {"logit_scale": scale, "bad_items": len(loader.report)})
 
 
 def local_scale(model: Any, loss: Any) -> float:

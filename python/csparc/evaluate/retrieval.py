@@ -21,7 +21,7 @@ _BLOCK_ENTRIES = 1 << 20
 
 
 @register
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Retrieval(Task):
     """`evaluate_retrieval` of a model on a data set, or the same by the score its loss trains."""
 
@@ -114,7 +114,7 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
         One row a caption.
     image_index : integer array [M]
         The image each caption belongs to, ``0 <= image_index < N``. An image without captions is
-        still a candidate answer but asks no question.
+        still a candidate answer but no query.
 
     Returns
     -------

@@ -70,14 +70,14 @@ def filip_loss(
         Share of patches and of tokens that serve as keys: ``ceil(keep P)`` and ``ceil(keep L)``,
         or all valid ones where there are fewer.
     drop
-        ``"keys"``: queries are everything valid. ``"both"``: only what is kept also asks.
+        ``"keys"``: queries are everything valid. ``"both"``: what is dropped is no query either.
         ``"none"``: keep everything.
     drop_group
         The keys kept are those most similar to anything in their group of this many consecutive
         samples. Ties go to the lowest index. With 1, keys are chosen by their own pair alone, which
         lets the label choose the negatives' keys.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`. They have nothing to do
+        Ids [B] that mark duplicates, as in :func:`clip_loss`. They have nothing to do
         with ``drop_group``: keys are chosen by similarity to everything in their drop group, pairs
         that ``"exclude"`` takes out of the softmaxes included.
     grad

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from csparc._repr import fields_line
 from csparc.evaluate import Retrieval, Subject, Task, make_task
+from csparc.evaluate.figures import RetrievalFigures
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
@@ -48,6 +50,8 @@ class Validation:
     tasks: tuple[str, ...] = ()
     best: str | None = None
 
+    __repr__ = fields_line
+
     def __post_init__(self) -> None:
         named = self._named
         for text, task in named.items():
@@ -87,7 +91,7 @@ class Validation:
             if found is None:
                 return None
             figures[task] = found.figures
-        result = dict(figures.get(_RETRIEVAL, {}))
+        result = RetrievalFigures(figures.get(_RETRIEVAL, {}))
         for text, task in self._named.items():
             for key, value in task.main_figures(figures[task]).items():
                 result[f"val/{text}/{key}"] = value
