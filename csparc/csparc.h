@@ -44,7 +44,7 @@
  *     changes no result, the number of threads (base/threads.h) and the count of arithmetic
  *     (base/count.h).
  *   - What Python calls, and can fail, returns cs_status. Input is validated once, at the edge
- *     (py/bind.c), against the signature; the core trusts it.
+ *     (py/take.c), against the signature; the core trusts it.
  *   - Loops are parallel over outputs, never over a reduction, and work is cut into blocks by the
  *     shape alone: the same bits for any number of threads.
  *   - A .c that includes base/real.h is compiled for float and for double (CS_TYPED marks names);
