@@ -56,13 +56,13 @@ BUGS = [
         "csparc/py/take.c",
         "if (!signature->parameter[arrays->argument[k]].copied)",
         "if (signature != NULL)",
-        "core/test_copied_inputs.py::test_a_mask_written_during_a_call_changes_nothing",
+        "core/test_copied_inputs.py::test_what_a_mask_leaves_out_is_settled_before_the_call",
     ),
     Bug(
-        "the edge lets whole numbers below their least pass",
+        "the edge lets whole numbers above their most pass",
         "csparc/py/take.c",
         "if (*out >= parameter->least && *out <= parameter->most)",
-        "if (*out <= parameter->most)",
+        "if (*out >= parameter->least)",
         "core/test_hostile_numbers.py::test_a_refusal_says_what_was_found_and_expected",
     ),
     Bug(
