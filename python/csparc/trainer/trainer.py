@@ -40,7 +40,7 @@ class TrainResult:
     validation: dict[str, Any] | None
     """`csparc.evaluate.evaluate_retrieval` at the last validation of this process."""
     interrupted: str | None
-    """"Ctrl-C" or "SIGTERM" when that ended the run early."""
+    """"Ctrl-C", "SIGTERM" or the name of another signal when that ended the run early."""
     log: list[dict[str, float]]
     """The lines of the log, when there is no ``out`` to hold them."""
 
@@ -129,7 +129,10 @@ class Trainer:
         self._last_validation: dict[str, Any] | None = None
 
     def run(self) -> TrainResult:
-        """Train to the end, or until Ctrl-C or SIGTERM (the current step is finished and saved).
+        """Train to the end, or until Ctrl-C or a signal (the current step is finished and saved).
+
+        The signals are SIGTERM, and, unless something handles or ignores them, SIGHUP, SIGUSR1,
+        SIGUSR2 and SIGXCPU.
 
         Raises
         ------
