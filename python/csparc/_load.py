@@ -11,6 +11,8 @@ the environment is as before afterwards, so no other library is affected.
 
 import os
 
+import numpy  # noqa: F401  (first: the core's own import of it would print an interrupt)
+
 _SPINS = "10000"
 
 if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:

@@ -59,10 +59,6 @@ def run(arguments: argparse.Namespace) -> int:
     data = common.open_data(arguments.data, arguments, max_captions=arguments.max_captions)
     rank = _by_own_score if arguments.score == "own" else _by_vectors
     figures, problems = rank(session, data, arguments)
-    for line in table(figures):
-        print(line)
-    if len(problems):
-        print(problems.summary())
     if out is not None:
         record = figures | {
             "config": {
@@ -76,6 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         with common.writing(out), open(out, "w", encoding="utf-8") as file:
             json.dump(record, file, indent=2)
             file.write("\n")
+    for line in table(figures):
+        print(line)
+    if len(problems):
+        print(problems.summary())
     return 0
 
 

@@ -49,13 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
             batch_size=arguments.batch_size,
             progress=progress.to,
         )
-    for line in table(figures):
-        print(line)
     if out is not None:
         config = {"checkpoint": str(arguments.checkpoint), "data": data.spec}
         with common.writing(out), open(out, "w", encoding="utf-8") as file:
             json.dump(_plain(figures) | {"config": config}, file, indent=2, allow_nan=False)
             file.write("\n")
+    for line in table(figures):
+        print(line)
     return 0
 
 

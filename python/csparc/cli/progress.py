@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
 
 from csparc._extras import require
 from csparc._terminal import is_terminal
+from csparc.cli.output import tell
 
 LINE_EVERY_SECONDS = 10.0
 
@@ -34,10 +36,11 @@ class Progress:
     def to(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` items are finished."""
         if self._bar is not None:
-            self._bar.update(done - self._bar.n)
-        elif sys.stderr is not None and time.monotonic() - self._shown >= LINE_EVERY_SECONDS:
+            with contextlib.suppress(OSError):  # what is shown must not end what is done
+                self._bar.update(done - self._bar.n)
+        elif time.monotonic() - self._shown >= LINE_EVERY_SECONDS:
             self._shown = time.monotonic()
-            print(f"{self.what}: {done} of {total} {self.unit}s", file=sys.stderr, flush=True)
+            tell(f"{self.what}: {done} of {total} {self.unit}s")
 
     def __exit__(
         self,
@@ -46,4 +49,5 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()

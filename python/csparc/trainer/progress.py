@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 
 from csparc._extras import require
-from csparc._terminal import is_terminal
+from csparc._terminal import escaped, is_terminal
 
 LINE_EVERY_SECONDS = 10.0
 
 
 class Progress:
     """Shows step, loss, pairs a second and time left.
+
+    Where standard error is lost (a terminal that was closed, a full disk, a reader that left) the
+    run goes on, and nothing more is shown.
 
     Parameters
     ----------
@@ -36,16 +41,17 @@ class Progress:
         self._begun = self._shown = time.monotonic()
         if self.kind == "bar":
             tqdm = require("tqdm", extra="train").tqdm
-            self._bar = tqdm(total=self.total, initial=done, unit="step", dynamic_ncols=True)
+            with self._as_far_as_possible():
+                self._bar = tqdm(total=self.total, initial=done, unit="step", dynamic_ncols=True)
 
     def step(self, step: int, loss: float, pairs_per_second: float) -> None:
         """Show a finished step."""
         self._done = step
         if self._bar is not None:
-            self._bar.set_postfix_str(
-                f"loss {loss:.3f}, {pairs_per_second:.0f} pairs/s", refresh=False
-            )
-            self._bar.update(1)
+            shown = f"loss {loss:.3f}, {pairs_per_second:.0f} pairs/s"
+            with self._as_far_as_possible():
+                self._bar.set_postfix_str(shown, refresh=False)
+                self._bar.update(1)
         elif self.kind == "lines":
             now = time.monotonic()
             if step == self.total or now - self._shown >= LINE_EVERY_SECONDS:
@@ -58,15 +64,28 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line without spoiling the bar."""
-        if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
-        elif self.kind != "none":
-            print(text, file=sys.stderr, flush=True)
+        with self._as_far_as_possible():
+            if self._bar is not None:
+                self._bar.write(escaped(text), file=sys.stderr)
+            elif self.kind != "none":
+                print(escaped(text), file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave the bar as it is."""
         if self._bar is not None:
-            self._bar.close()
+            with self._as_far_as_possible():
+                self._bar.close()
+
+    @contextlib.contextmanager
+    def _as_far_as_possible(self) -> Iterator[None]:
+        """Around writing: when it fails, nothing is shown from then on."""
+        try:
+            yield
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self.kind = "none"
+            if self._bar is not None:
+                self._bar.disable = True
+                self._bar = None
 
     def _seconds_left(self, now: float) -> float:
         done = max(1, self._done - self._first)
