@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csparc.checkpoint import file_system
+
 if TYPE_CHECKING:
     from csparc.losses import Loss
 
@@ -87,7 +89,7 @@ class JsonLines:
     def flush_to_disk(self) -> None:
         """Make what was written survive a power failure."""
         if self._file is not None:
-            os.fsync(self._file.fileno())
+            file_system.flush_file(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; a later `append` opens it again."""

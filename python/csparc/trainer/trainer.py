@@ -15,6 +15,7 @@ from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
+from csparc.errors import CsparcError
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
 from csparc.trainer.config import TrainConfig
@@ -39,6 +40,9 @@ class TrainResult:
     counters: Counters
     validation: dict[str, Any] | None
     """`csparc.evaluate.evaluate_retrieval` at the last validation of this process."""
+    validation_failed: str | None
+    """Why the last validation failed, None where it did not: training goes on, and the step it was
+    due after is validated again when the run is resumed there."""
     interrupted: str | None
     """"Ctrl-C", "SIGTERM" or the name of another signal when that ended the run early."""
     log: list[dict[str, float]]
@@ -127,6 +131,7 @@ class Trainer:
         self._saved = self._state.counters
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
+        self._validation_failed: str | None = None
 
     def run(self) -> TrainResult:
         """Train to the end, or until Ctrl-C or a signal (the current step is finished and saved).
@@ -158,8 +163,9 @@ class Trainer:
             if loader.report:
                 progress.say(loader.report.summary())
         return TrainResult(
-            self._state.counters, self._last_validation, stop.signal_name, self._history
-        )
+            self._state.counters, self._last_validation, self._validation_failed,
+            stop.signal_name, self._history,
+        )  # fmt: skip
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
@@ -240,7 +246,10 @@ class Trainer:
         due = counters.step > 0 and (at_end or (often > 0 and counters.step % often == 0))
         if self.validation is None or not due or counters.validated_step == counters.step:
             return
-        result = self.validation.run(self.model, lambda: bool(stop))
+        self._save(loader)  # before anything else can fail
+        if not at_end:
+            self._keep_room()
+        result = self._validated(progress, stop)
         if result is None:
             return
         after, reached = replace(counters, validated_step=counters.step), score(result)
@@ -250,13 +259,26 @@ class Trainer:
         with self._saving_first(loader):
             if best:
                 self._files.save_best(self._state.checkpoint(loader.cursor, after))
-            self._files.validation.append({"step": counters.step, **result})
+            self._files.log_validation({"step": counters.step, **result})
         self._state.counters, self._last_validation = after, result
         progress.say(
             f"step {counters.step}: image to text R@1 {result['image_to_text_R@1']:.1f} %, "
             f"text to image R@1 {result['text_to_image_R@1']:.1f} % "
             f"(chance {result['chance']['text_to_image_R@1']:.1f} %)"
         )
+
+    def _validated(self, progress: Progress, stop: StopRequest) -> dict[str, Any] | None:
+        """The figures; None when asked to stop, or when it failed, which ends no training."""
+        try:
+            result = self.validation.run(self.model, lambda: bool(stop))
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            told = str(error) if isinstance(error, CsparcError) else reason
+            self._validation_failed = f"step {self._state.counters.step}: validation failed: {told}"
+            progress.say(self._validation_failed)
+            return None
+        self._validation_failed = None
+        return result
 
     def _save(self, loader: Loader) -> None:
         """Write the last checkpoint, unless it holds this state already."""
