@@ -21,7 +21,7 @@ from results import Measurement
 import csparc
 from csparc import _core, nn
 from csparc.models import model_info
-from csparc.nn import functional
+from csparc.nn import functional, grids
 
 VOCABULARY = 1000
 
@@ -38,6 +38,7 @@ class Case:
 
 CASES = {
     "nano": Case("nano", 256),
+    "nano-local": Case("nano-local", 256),
     "nano-captions": Case("nano", 256, median=12),
     "small": Case("small", 16),
 }
@@ -67,6 +68,7 @@ class TimedCore:
 def watch(core: TimedCore) -> None:
     """Let the tape's ops run through ``core``."""
     functional._core = core
+    grids._core = core
     nn.tape._core = core
     for kind in functional._ACTIVATIONS:
         functional._ACTIVATIONS[kind] = (

@@ -219,6 +219,41 @@ BUGS = [
         "ROUNDS = 2",
         "losses/test_mgca.py::test_against_reference",
     ),
+    Bug(
+        "below an image lies its top row",
+        "csparc/op/conv_image.c",
+        "row > Y ? Y - 1 : row - 1",
+        "row > Y ? 0 : row - 1",
+        "core/test_ops.py::test_value",
+    ),
+    Bug(
+        "the gradient of the border below an image counts twice",
+        "csparc/op/conv_image.c",
+        "rows->scale_add(X * C, 1, dpadded + (Y + 1) * line + C",
+        "rows->scale_add(X * C, 2, dpadded + (Y + 1) * line + C",
+        "core/test_ops.py::test_gradient",
+    ),
+    Bug(
+        "a window reaches over the whole row to the right",
+        "csparc/op/layer_kernels.c",
+        "(fabs(w->x[l] - w->key_x[k]) <= w->reach[k])",
+        "(w->x[l] - w->key_x[k] <= w->reach[k])",
+        "core/test_ops.py::test_value",
+    ),
+    Bug(
+        "shared queries get the gradient of the last sample alone",
+        "csparc/op/attention_pool.c",
+        "each + b * row, b > 0, dq);",
+        "each + b * row, 0, dq);",
+        "core/test_ops.py::test_gradient",
+    ),
+    Bug(
+        "a word of its own has read its caption",
+        "python/csparc/models/text.py",
+        "local = self.local_norm(tape, words) if self._words else x",
+        "local = self.local_norm(tape, x or words) if self._words else x",
+        "models/test_local_towers.py::test_a_word_is_the_same_wherever_it_stands",
+    ),
 ]
 
 

@@ -1,4 +1,5 @@
 /* Which copy of the tile kernels runs; in double, la/gemm.h. */
+#include "base/blocks.h"
 #include "base/count.h"
 #include "base/cpu.h"
 #include "base/real.h"
@@ -8,6 +9,29 @@
 #include "la/tiles.h"
 
 #ifdef CS_FLOAT64
+
+/* c[M,N] += a b, or = a b. BLIS takes no matrix whose rows (or columns) overlap: such an a is cut
+ * where they begin to. */
+static void
+add_term(size_t M, size_t N, const cs_term_f64 *t, int add, double *c, size_t c_row)
+{
+    const int across = t->a_col < t->a_row;
+    const size_t near = across ? t->a_col : t->a_row, far = across ? t->a_row : t->a_col;
+    const size_t apart = near > 0 && far > near ? far / near : 1, extent = across ? t->K : M;
+    if (extent <= apart || near == far) {
+        cs_gemm_f64(M, N, t->K, 1, t->a, t->a_row, t->a_col, t->b, t->b_row, 1, add, c, c_row, 1);
+        return;
+    }
+    for (size_t begin = 0; begin < extent; begin += apart) {
+        const size_t count = cs_least(extent - begin, apart);
+        if (across)
+            cs_gemm_f64(M, N, count, 1, t->a + begin * t->a_col, t->a_row, t->a_col,
+                        t->b + begin * t->b_row, t->b_row, 1, add || begin > 0, c, c_row, 1);
+        else
+            cs_gemm_f64(count, N, t->K, 1, t->a + begin * t->a_row, t->a_row, t->a_col, t->b,
+                        t->b_row, 1, add, c + begin * c_row, c_row, 1);
+    }
+}
 
 void
 cs_product_f64(size_t M, size_t N, size_t terms, const cs_term_f64 *term,
@@ -19,9 +43,7 @@ cs_product_f64(size_t M, size_t N, size_t terms, const cs_term_f64 *term,
                                      result->rows + i * result->rows_row, 0,
                                      result->c + i * result->c_row);
     for (size_t q = 0; q < terms; q++)
-        cs_gemm_f64(M, N, term[q].K, 1, term[q].a, term[q].a_row, term[q].a_col, term[q].b,
-                    term[q].b_row, 1, q > 0 || result->rows != NULL ? 1 : 0, result->c,
-                    result->c_row, 1);
+        add_term(M, N, &term[q], q > 0 || result->rows != NULL, result->c, result->c_row);
 }
 
 void

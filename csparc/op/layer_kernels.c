@@ -122,6 +122,17 @@ first_lane(size_t k, size_t W, size_t first, int causal, const uint8_t *valid)
     return lane < W ? lane : W;
 }
 
+/* lse holds the largest score of each lane, inverse the sum of what is left of them. */
+static void
+finish_weights(size_t W, cs_real scale, cs_real *lse, cs_real *inverse)
+{
+    for (size_t l = 0; l < W; l++) {
+        cs_real sum = inverse[l];
+        lse[l] = sum > 0 ? scale * lse[l] + log(sum) : -(cs_real)INFINITY;
+        inverse[l] = sum > 0 ? 1 / sum : 0;
+    }
+}
+
 static void
 weights(size_t K, size_t W, size_t first, int causal, const uint8_t *valid, cs_real scale,
         cs_real *s, cs_real *lse, cs_real *inverse)
@@ -148,10 +159,7 @@ weights(size_t K, size_t W, size_t first, int causal, const uint8_t *valid, cs_r
             sum[l] += row[l];
         }
     }
-    for (size_t l = 0; l < W; l++) {
-        lse[l] = sum[l] > 0 ? scale * largest[l] + log(sum[l]) : -(cs_real)INFINITY;
-        inverse[l] = sum[l] > 0 ? 1 / sum[l] : 0;
-    }
+    finish_weights(W, scale, lse, inverse);
 }
 
 static void
@@ -167,6 +175,52 @@ weights_backward(size_t K, size_t W, size_t first, int causal, const uint8_t *va
         for (size_t l = lane; l < W; l++) {
             row[l] = cs_exp(scale * row[l] - lse[l]);
             drow[l] = scale * row[l] * (drow[l] - along[l]);
+        }
+    }
+}
+
+/* Whether lane l sees key k. */
+#define SEES(l) ((fabs(w->x[l] - w->key_x[k]) <= w->reach[k]) & \
+                 (fabs(w->y[l] - w->key_y[k]) <= w->reach[k]))
+
+static void
+window_weights(size_t K, size_t W, const CS_TYPED(cs_window) *w, cs_real scale, cs_real *s,
+               cs_real *lse, cs_real *inverse)
+{
+    cs_real *largest = lse, *sum = inverse;
+    for (size_t l = 0; l < W; l++) {
+        largest[l] = -(cs_real)INFINITY;
+        sum[l] = 0;
+    }
+    for (size_t k = 0; k < K; k++) {
+        const cs_real *row = s + k * W;
+#pragma omp simd
+        for (size_t l = 0; l < W; l++)
+            largest[l] = SEES(l) & (largest[l] < row[l]) ? row[l] : largest[l];
+    }
+    for (size_t k = 0; k < K; k++) {
+        cs_real *row = s + k * W;
+#pragma omp simd
+        for (size_t l = 0; l < W; l++) {
+            cs_real weight = cs_exp(scale * (row[l] - largest[l]));
+            row[l] = SEES(l) ? weight : 0;
+            sum[l] += row[l];
+        }
+    }
+    finish_weights(W, scale, lse, inverse);
+}
+
+static void
+window_weights_backward(size_t K, size_t W, const CS_TYPED(cs_window) *w, cs_real scale,
+                        const cs_real *lse, const cs_real *along, cs_real *s, cs_real *dp)
+{
+    for (size_t k = 0; k < K; k++) {
+        cs_real *row = s + k * W, *drow = dp + k * W;
+#pragma omp simd
+        for (size_t l = 0; l < W; l++) {
+            cs_real weight = cs_exp(scale * row[l] - lse[l]);
+            row[l] = SEES(l) ? weight : 0;
+            drow[l] = SEES(l) ? scale * weight * (drow[l] - along[l]) : 0;
         }
     }
 }
@@ -193,5 +247,7 @@ const CS_TYPED(cs_layer_kernels) CS_KERNEL(cs_layer_kernels_of) = {
     .relu_backward = relu_backward,
     .weights = weights,
     .weights_backward = weights_backward,
+    .window_weights = window_weights,
+    .window_weights_backward = window_weights_backward,
     .column_sums = column_sums,
 };

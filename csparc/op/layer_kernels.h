@@ -11,6 +11,12 @@
 
 #include "base/real.h"
 
+/* Places on a grid: of queries along lanes, and of keys, each with how far off it is seen. */
+typedef struct {
+    const cs_real *x, *y;                 /* [W] */
+    const cs_real *key_x, *key_y, *reach; /* [K] */
+} CS_TYPED(cs_window);
+
 typedef struct {
     /* Rows of width C. y = (x - mean) rstd weight + bias, statistics by two passes over the row. */
     void (*layernorm_forward)(size_t N, size_t C, cs_real eps, const cs_real *x,
@@ -40,6 +46,13 @@ typedef struct {
     void (*weights_backward)(size_t K, size_t W, size_t first, int causal, const uint8_t *valid,
                              cs_real scale, const cs_real *lse, const cs_real *along, cs_real *s,
                              cs_real *dp);
+    /* The same two where lane l sees key k if it is at most reach[k] away from it both in x and in
+     * y. */
+    void (*window_weights)(size_t K, size_t W, const CS_TYPED(cs_window) *window, cs_real scale,
+                           cs_real *s, cs_real *lse, cs_real *inverse);
+    void (*window_weights_backward)(size_t K, size_t W, const CS_TYPED(cs_window) *window,
+                                    cs_real scale, const cs_real *lse, const cs_real *along,
+                                    cs_real *s, cs_real *dp);
     /* sum[j] += sum_n x[n,j], rows of width C */
     void (*column_sums)(size_t N, size_t C, const cs_real *x, cs_real *sum);
 } CS_TYPED(cs_layer_kernels);

@@ -6,18 +6,20 @@
 #include "la/rows.h"
 
 static void
-forward_sample(size_t T, size_t C, const cs_real *x, const cs_real *position, cs_real *y)
+forward_sample(size_t T, size_t S, size_t C, const cs_real *x, const cs_real *position, cs_real *y)
 {
     memcpy(y, x, T * C * sizeof *y);
-    CS_TYPED(cs_rows)()->scale_add(T * C, 1, position, 1, y);
+    CS_TYPED(cs_rows)()->scale_add(S * C, 1, position, 1, y);
 }
 
 cs_status
-CS_TYPED(cs_position_forward)(size_t B, size_t T, size_t C, const cs_real *x,
+CS_TYPED(cs_position_forward)(size_t B, size_t T, size_t S, size_t C, const cs_real *x,
                               const cs_real *position, cs_real *y)
 {
+    if (S > T)
+        return CS_ESHAPE;
     CS_EACH(b, B, cs_threads_for_entries(B, B * T * C),
-            forward_sample(T, C, x + b * T * C, position, y + b * T * C));
+            forward_sample(T, S, C, x + b * T * C, position, y + b * T * C));
     return CS_OK;
 }
 
@@ -30,9 +32,12 @@ backward_position(size_t B, size_t T, size_t C, const cs_real *dy, cs_real *dpos
 }
 
 cs_status
-CS_TYPED(cs_position_backward)(size_t B, size_t T, size_t C, const cs_real *dy, cs_real *dposition)
+CS_TYPED(cs_position_backward)(size_t B, size_t T, size_t S, size_t C, const cs_real *dy,
+                               cs_real *dposition)
 {
-    CS_EACH(t, T, cs_threads_for_entries(T, B * T * C),
+    if (S > T)
+        return CS_ESHAPE;
+    CS_EACH(t, S, cs_threads_for_entries(S, B * S * C),
             backward_position(B, T, C, dy + t * C, dposition + t * C));
     return CS_OK;
 }

@@ -20,6 +20,8 @@
 #include "op/activation.h"
 #include "op/add.h"
 #include "op/attention.h"
+#include "op/attention_pool.h"
+#include "op/conv.h"
 #include "op/embed.h"
 #include "op/l2norm.h"
 #include "op/layernorm.h"
@@ -27,6 +29,7 @@
 #include "op/patchify.h"
 #include "op/pool.h"
 #include "op/position.h"
+#include "op/sequence.h"
 #include "optim/adamw.h"
 #include "optim/norm.h"
 

@@ -120,7 +120,7 @@ def test_train_takes_options_of_model_and_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (["--model", "huge"], "expected one of nano, tiny"),
+        (["--model", "huge"], "expected one of nano-local, nano, tiny"),
         (["--loss", "l2"], "expected one of sparc, clip"),
         (["--loss-opt", "sigma=often"], "sigma"),
         (["--wd", "-1"], "wd"),

@@ -157,11 +157,13 @@ class Embed(OpCase):
 @dataclass
 class Position(OpCase):
     shape: tuple[int, int, int] = (3, 5, 7)
+    rows: int = 5
     op: str = "position"
     parameters: tuple[str, ...] = ("position",)
 
     def draw(self, rng):
-        return {"x": rng.normal(size=self.shape), "position": rng.normal(size=self.shape[1:])}
+        table = rng.normal(size=(self.rows, self.shape[2]))
+        return {"x": rng.normal(size=self.shape), "position": table}
 
     def forward(self, x):
         y = np.empty_like(x["x"])
@@ -173,7 +175,8 @@ class Position(OpCase):
         return {"x": d["y"], **into}
 
     def reference(self, x):
-        return {"y": x["x"] + x["position"]}
+        behind = self.shape[1] - self.rows
+        return {"y": x["x"] + np.pad(x["position"], ((0, behind), (0, 0)))}
 
 
 @dataclass
@@ -259,6 +262,7 @@ LAYER_CASES: list[OpCase] = [
     Embed(label="9x5"),
     Embed(label="300x16", entries=300, width=16, rows=400),
     Position(label="3x5x7"),
+    Position(label="rows-behind", rows=3),
     Patchify(label="2"),
     Patchify(label="3", size=3, grid=(1, 4)),
     Pool(label="all"),

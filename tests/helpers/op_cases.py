@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from grid_cases import GRID_CASES
 from layer_cases import LAYER_CASES
 from op_case import OpCase
 from sparc_op_cases import LOSS_CASES
@@ -41,6 +42,7 @@ class L2Norm(OpCase):
 
 CASES: list[OpCase] = [
     *LAYER_CASES,
+    *GRID_CASES,
     *LOSS_CASES,
     *(
         L2Norm(label=f"{rows}x{width}", rows=rows, width=width)

@@ -12,6 +12,18 @@ from csparc.models import PRESETS, create_model, model_info
 # A pass may hold a little beyond what the backward reads: outputs of branches already added.
 SLACK = 0.02
 POOLS = [{}, {"global_pool": "listing"}, {"global_pool": "mean"}]
+# Eight registers: buffers come in steps of an eighth, and 72 rows fill one.
+LOCAL = [
+    {"image_stem": "conv"},
+    {"image_positions": "none", "attention_window": 3},
+    {"registers": 8, "local_layer": 2, "image_positions": "after"},
+    {"registers": 8, "local_layer": 3, "attention_window": 5},
+    {"local_layer": 1, "image_positions": "after", "local_tokens": "words"},
+    {"local_layer": 0, "global_pool": "attention", "pool_queries": 2},
+    {"local_layer": 1, "global_pool": "mean", "local_tokens": "words"},
+    {"local_layer": 3, "global_pool": "listing", "local_tokens": "words"},
+    {"image_stem": "conv", "global_pool": "attention", "image": {"layers": 0}},
+]
 
 
 def part(name: str) -> str:
@@ -20,6 +32,10 @@ def part(name: str) -> str:
         return "temperature"
     if "resblocks" in name or "ln_" in name:
         return f"{side} blocks"
+    if "local_" in name:
+        return f"{side} local part"
+    if "attn_pool" in name:
+        return f"{side} pooling"
     for word in ("head", "adapter"):
         if word in name:
             return f"{side} {word}"
@@ -38,9 +54,24 @@ def test_parameter_counts_are_those_of_the_model(name: str, options: dict) -> No
     assert info.total_parameters == sum(p.data.size for p in model.parameters.values())
 
 
-@pytest.mark.parametrize("options", POOLS, ids=str)
-def test_activation_memory_is_what_a_step_holds(options: dict, rng: np.random.Generator) -> None:
-    model = create_model("nano", vocab_size=100, **options)
+@pytest.mark.parametrize("options", LOCAL, ids=str)
+def test_parameter_counts_of_local_towers(options: dict) -> None:
+    info, model = model_info("nano", **options), create_model("nano", seed=None, **options)
+    counts = dict.fromkeys(info.parameters, 0)
+    for name, parameter in model.parameters.items():
+        counts[part(name)] += parameter.data.size
+    assert counts == info.parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*(("nano", o) for o in (*POOLS, *LOCAL)), *(("nano-local", o) for o in POOLS)],
+    ids=str,
+)
+def test_activation_memory_is_what_a_step_holds(
+    name: str, options: dict, rng: np.random.Generator
+) -> None:
+    model = create_model(name, vocab_size=100, **options)
     image = rng.normal(size=(16, 3, 64, 64)).astype(np.float32)
     text = rng.integers(1, 100, (16, 32)).astype(np.int32)
     before = nn.BUFFERS.in_use()
@@ -63,6 +94,61 @@ def test_flop_by_hand() -> None:
         expected += 2 * (qkv + out + mlp + scores + mixing + adapter)
     embedding, head, pooled = 4 * 192 * 4, 4 * 4, 2 * 4 * 3
     assert info.flop == expected + 2 * (embedding + head + pooled)
+
+
+def test_flop_of_a_local_model_by_hand() -> None:
+    """Two convolutions to a grid of 4 x 4, a residual block, two queries; two words a caption."""
+    towers = {side: {"width": 4, "layers": 0, "heads": 1} for side in ("image", "text")}
+    info = model_info(
+        "nano-local", image_size=16, patch_size=4, context_length=5, shared_width=3,
+        pool_queries=2, **towers,
+    )  # fmt: skip
+    stem = 9 * (64 * 3 * 2 + 16 * 2 * 4 + 16 * 4 * 8) + 16 * 8 * 4
+    pool = 16 * 4 * 8 + 2 * 2 * 16 * 4 + 2 * 4 * 4
+    image = stem + 16 * 4 * 3 + pool + 4 * 4 + 4 * 3
+    text = 5 * 4 * 3 + 4 * 3
+    assert info.flop == 2 * (image + text)
+    assert info.reading_width == 15
+
+
+def test_flop_of_windows_is_what_blocks_of_queries_score() -> None:
+    """A grid of 8 x 8 and window 3: blocks of two rows see three rows at the border, else four."""
+    whole = model_info("nano", image_positions="none").flop
+    windows = model_info("nano", image_positions="none", attention_window=3).flop
+    scored = 16 * 8 * (3 + 4 + 4 + 3)
+    assert whole - windows == 3 * 4 * 64 * (64 * 64 - scored)
+
+
+@pytest.mark.parametrize(
+    ("options", "pixels"),
+    [
+        ({}, None),
+        ({"local_layer": 0}, 8),
+        ({"local_layer": 0, "image_stem": "conv"}, 31),
+        ({"local_layer": 1, "attention_window": 3}, 24),
+        ({"local_layer": 2, "attention_window": 3, "image_stem": "conv"}, 63),
+        ({"local_layer": 1, "attention_window": 3, "registers": 1}, 24),
+        ({"local_layer": 2, "attention_window": 3, "registers": 1}, None),
+        ({"local_layer": 1}, None),
+    ],
+    ids=str,
+)
+def test_what_a_local_patch_can_see(
+    options: dict, pixels: int | None, rng: np.random.Generator
+) -> None:
+    """The stated width, and no pixel beyond it changes a patch while one at its rim does."""
+    options = {"image_size": 192, "image_positions": "none", "global_pool": "attention", **options}
+    model = create_model("nano", dtype=np.float64, seed=1, **options)
+    assert model_info(model.config).reading_width == model.config.reading_width == pixels
+    image = rng.normal(size=(1, 3, 192, 192))
+    _, plain = model.encode_image(image, return_patches=True)
+    patch = 12 * 24 + 12  # of pixels 96 to 103; a stem of stride 2 is centred on their first
+    first = 96 - ((pixels or 8) - (8 if model.config.image_stem == "patch" else 1)) // 2
+    for column, changes in ((first - 1, pixels is None), (first, True), (0, pixels is None)):
+        moved = image.copy()
+        moved[:, :, 100, column] += 1.0
+        _, seen = model.encode_image(moved, return_patches=True)
+        assert (seen[0, patch] != plain[0, patch]).any() == changes, column
 
 
 def test_the_table_names_everything() -> None:

@@ -84,7 +84,7 @@ class TestConfig:
             ({"head_activation": "tanh"}, "head_activation"),
             (
                 {"global_pool": "cls"},
-                "expected one of text, listing, mean, found 'cls'",
+                "expected one of text, listing, mean, attention, found 'cls'",
             ),
         ],
     )
@@ -99,5 +99,8 @@ class TestConfig:
         del values["image"]
         with pytest.raises(ValueError, match="image"):
             ModelConfig.from_dict(values)
-        with pytest.raises(ValueError, match=r"expected one of nano, tiny, .* found 'vit-h'"):
+        with pytest.raises(
+            ValueError,
+            match=r"expected one of nano-local, nano, tiny-local, tiny, .* found 'vit-h'",
+        ):
             create_model("vit-h")

@@ -6,15 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from model_gradients import assert_gradients_are_differences, gradients
 from small_model import FEATURES, small_batch, small_model
-from tolerances import (
-    FINITE_DIFFERENCE,
-    FLOAT32,
-    FLOAT64,
-    IDENTITY,
-    OP_DIFFERENCE_STEP,
-    assert_close,
-)
+from tolerances import FLOAT32, FLOAT64, IDENTITY, assert_close
 
 import csparc
 from csparc.errors import DataError
@@ -30,42 +24,9 @@ OPTIONS = [
 ]
 
 
-def gradients(model, data, weights) -> dict[str, np.ndarray]:
-    model.zero_grad()
-    tape = Tape()
-    out = model(*data, tape=tape)
-    tape.backward({getattr(out, name): weights[name] for name in FEATURES})
-    return {name: p.grad.copy() for name, p in model.parameters.items()}
-
-
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_gradient_of_the_whole_model(options: dict, rng: np.random.Generator) -> None:
-    """Every parameter, along a random direction, against fourth-order central differences."""
-    model, data = small_model(**options), small_batch(rng)
-    out = model(*data)
-    weights = {name: rng.normal(size=getattr(out, name).shape) for name in FEATURES}
-    # Padded positions mean nothing; a loss does not read them.
-    weights["tokens"][~data[2]] = 0.0
-    found = gradients(model, data, weights)
-
-    def value() -> float:
-        out = model(*data)
-        return sum(float(np.vdot(weights[n], getattr(out, n).data)) for n in FEATURES)
-
-    for name, parameter in model.parameters.items():
-        if name == "logit_scale":
-            continue
-        direction = rng.normal(size=parameter.shape)
-        direction /= np.linalg.norm(direction)
-        start, h, values = parameter.data.copy(), OP_DIFFERENCE_STEP, {}
-        for k in (-2, -1, 1, 2):
-            parameter.data[...] = start + k * h * direction
-            values[k] = value()
-        parameter.data[...] = start
-        numeric = (8 * (values[1] - values[-1]) - (values[2] - values[-2])) / (12 * h)
-        analytic = float(np.vdot(found[name], direction))
-        scale = max(np.linalg.norm(found[name]), 1e-3)
-        assert abs(analytic - numeric) <= FINITE_DIFFERENCE * scale, name
+    assert_gradients_are_differences(small_model(**options), small_batch(rng), rng)
 
 
 def test_float32_agrees_with_float64(rng: np.random.Generator) -> None:

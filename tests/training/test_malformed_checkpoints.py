@@ -107,6 +107,11 @@ def _overlap(header: dict) -> None:
     header[MOMENT]["data_offsets"] = header[WEIGHT]["data_offsets"]
 
 
+def _deep_stem(config: dict) -> None:
+    """A picture halved more often than the file has tensors."""
+    config.update(image_stem="conv", patch_size=1 << 200, image_size=1 << 200)
+
+
 def _rename(old: str, new: str):
     def change(header: dict) -> None:
         header[new] = header.pop(old)
@@ -158,6 +163,7 @@ HEADER = {
     "a cursor without an epoch": _text("cursor", _drop("epoch")),
     "a model of another width": _text("model_config", _set("context_length", value=9)),
     "a model as large as a planet": _text("model_config", _set("context_length", value=1 << 50)),
+    "a stem deeper than the file": _text("model_config", _deep_stem),
     "a model setting nobody knows": _text("model_config", _set("soul", value=1)),
     "a picture of size 0": _text("preprocess", _set("size", value=0)),
     "a transform setting nobody knows": _text("preprocess", _set("blur", value=1)),

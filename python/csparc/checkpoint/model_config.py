@@ -26,7 +26,8 @@ def parameter_shapes(
 
     try:
         config = models.ModelConfig.from_dict(model_config)
-        layers = max(config.image.layers, config.text.layers)
+        stem = len(config.stem_widths) if config.image_stem == "conv" else 0
+        layers = max(stem, config.image.layers, config.text.layers)
         if layers > most_layers:
             refuse(path, f"a model of at most {most_layers} layers by its tensors", f"{layers}")
         parameters = models.TwoTower(config, seed=None).parameters

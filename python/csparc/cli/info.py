@@ -88,6 +88,8 @@ def _overview(batch_size: int) -> None:
     )
     for name, config in PRESETS.items():
         towers = [f"{t.width}x{t.layers}x{t.heads}" for t in (config.image, config.text)]
+        if config.image_stem == "conv":
+            towers[0] = f"conv {towers[0]}"
         info = model_info(config)
         memory = f"{info.training_bytes(batch_size) / 2**20:,.0f} MiB"
         print(
@@ -95,6 +97,6 @@ def _overview(batch_size: int) -> None:
             f"{towers[1]:>14s}{config.context_length:8d}{info.total_parameters:13,d}{memory:>22s}"
         )
     print(
-        "\ntowers: width x layers x heads; parameters with a vocabulary of 32,000 "
-        "(a tokenizer of your own is usually smaller)"
+        "\ntowers: width x layers x heads, conv: behind a stem of convolutions; parameters with a "
+        "vocabulary of 32,000 (a tokenizer of your own is usually smaller)"
     )

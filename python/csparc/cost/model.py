@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from csparc.models.config import ModelConfig, TowerConfig, list_models
+from csparc.cost import towers
+from csparc.models.config import ModelConfig, list_models
 from csparc.models.factory import configure
 
 
@@ -23,11 +24,14 @@ class ModelInfo:
         Arithmetic of one forward pass of a pair at full length; forward and backward take three
         times that. A multiplication and an addition are 2 FLOP; norms, softmax and activations are
         not counted.
+    reading_width : int or None
+        Side in pixels of what a patch that the local loss reads can see; None: the whole picture.
     """
 
     parameters: dict[str, int]
     activation_floats: int
     flop: int
+    reading_width: int | None = None
 
     @property
     def total_parameters(self) -> int:
@@ -58,6 +62,8 @@ class ModelInfo:
                 f"{self.training_bytes(batch_size) / 2**20:,.0f} MiB",
             ),
         ]
+        seen = "whole picture" if self.reading_width is None else f"{self.reading_width} px"
+        rows.append(("a local patch reads", seen))
         wide = max(len(name) for name, _ in rows)
         return [f"{name:{wide}s}  {value:>16s}" for name, value in rows]
 
@@ -68,55 +74,14 @@ def model_info(model: str | ModelConfig, **overrides: object) -> ModelInfo:
     Nothing is allocated, so the largest preset is as quick as the smallest.
     """
     config = configure(model, **overrides) if isinstance(model, str) else model
-    image, text, shared = config.image, config.text, config.shared_width
-    patch = 3 * config.patch_size**2
-    head = config.global_pool == "text"
-    pooled_first = {"image": head, "text": config.global_pool != "listing"}
     parameters = {
-        "image embedding": image.width * (patch + config.patches),
-        "image blocks": _block_parameters(image, config.mlp_ratio) + 2 * image.width,
-        "image head": image.width * (image.width + 1) if head else 0,
-        "image adapter": shared * (image.width + 1),
-        "text embedding": text.width * (config.vocab_size + config.context_length),
-        "text blocks": _block_parameters(text, config.mlp_ratio) + 2 * text.width,
-        "text adapter": shared * (text.width + 1),
+        **towers.image_parameters(config),
+        **towers.text_parameters(config),
         "temperature": 1,
     }
-    positions = {"image": config.patches, "text": config.context_length}
-    flop = 2 * config.patches * patch * image.width
-    kept = config.patches * patch
-    for side, tower in (("image", image), ("text", text)):
-        length = positions[side]
-        flop += _block_flop(tower, length, config.mlp_ratio) + 2 * length * tower.width * shared
-        flop += 2 * tower.width * shared if pooled_first[side] else 0
-        kept += _kept(tower, length, config.mlp_ratio)
-        kept += tower.width if pooled_first[side] else 0
-        kept += length * shared + shared
-    if head:
-        flop += 2 * image.width**2
-        kept += 2 * image.width
-    return ModelInfo(parameters, kept, flop)
-
-
-def _block_parameters(tower: TowerConfig, ratio: int) -> int:
-    """Four norm vectors; qkv, output and two MLP matrices with their biases."""
-    c = tower.width
-    block = 4 * c + (3 * c * c + 3 * c) + (c * c + c) + (ratio * c * c + ratio * c)
-    return tower.layers * (block + ratio * c * c + c)
-
-
-def _block_flop(tower: TowerConfig, length: int, ratio: int) -> int:
-    """Per position: matrices of 4 + 2 ratio squares, and scores and mixing over all positions."""
-    c = tower.width
-    return tower.layers * length * (2 * (4 + 2 * ratio) * c * c + 4 * length * c)
-
-
-def _kept(tower: TowerConfig, length: int, ratio: int) -> int:
-    """Per position and block: two residual sums, two normed rows, qkv, the attention's output, and
-    both sides of the activation; norm statistics; log-sum-exp. Then the last norm's both sides."""
-    c = tower.width
-    block = (2 + 2 + 3 + 1 + 2 * ratio) * c + 4 + tower.heads
-    return length * (tower.layers * block + 2 * c + 2)
+    kept = towers.image_kept(config) + towers.text_kept(config)
+    flop = towers.image_flop(config) + towers.text_flop(config)
+    return ModelInfo(parameters, kept, flop, config.reading_width)
 
 
 def describe(model: str, batch_size: int = 256) -> str:

@@ -21,8 +21,8 @@ from csparc.nn import (
 class Embedding(Module):
     """One row a token."""
 
-    def __init__(self, entries: int, width: int, dtype: np.dtype):
-        self.weight = Parameter((entries, width), dtype, spread=0.02, decay=True)
+    def __init__(self, entries: int, width: int, dtype: np.dtype, spread: float):
+        self.weight = Parameter((entries, width), dtype, spread=spread, decay=True)
 
     def __call__(self, tape: Tape, ids: np.ndarray) -> Tensor:
         return functional.embed(tape, ids, self.weight)
@@ -35,50 +35,69 @@ class TextTower(Module):
     f_t(x)). Only valid tokens are computed, packed one caption after the other. With
     global_pool="listing" the global vector is the mean of the adapted tokens at all positions, so
     that all are computed; those not valid are still seen by no other.
+
+    Ours: with local_tokens="words" the tokens are local_adapter(local_norm(x)), x the embedding of
+    each by itself; the global vector still comes from the transformer, or, with "mean" and
+    "listing", from these tokens.
     """
 
     def __init__(self, config: ModelConfig, dtype: np.dtype):
-        tower = config.text
-        self.token_embedding = Embedding(config.vocab_size, tower.width, dtype)
-        self.positional_embedding = Parameter(
-            (config.context_length, tower.width), dtype, spread=0.01
-        )
+        width, shared = config.text.width, config.shared_width
+        words = config.local_tokens == "words"
+        self._has_context = not (words and config.pools_local)
+        self.token_embedding = Embedding(config.vocab_size, width, dtype, config.token_scale)
+        if self._has_context:
+            self.positional_embedding = Parameter(
+                (config.context_length, width), dtype, spread=0.01
+            )
         self.transformer = Transformer(
-            tower.width,
-            tower.heads,
-            tower.layers,
+            width,
+            config.text.heads,
+            config.text_layers,
             dtype,
             mlp_ratio=config.mlp_ratio,
             activation=config.activation,
             causal=config.causal,
         )
-        self.ln_final = LayerNorm(tower.width, dtype)
-        self.adapter = Linear(tower.width, config.shared_width, dtype, tower.width**-0.5)
+        if words:
+            self.local_norm = LayerNorm(width, dtype)
+            self.local_adapter = Linear(width, shared, dtype, width**-0.5)
+        if self._has_context:
+            self.ln_final = LayerNorm(width, dtype)
+            self.adapter = Linear(width, shared, dtype, width**-0.5)
+        self._words = words
         self._listing = config.global_pool == "listing"
 
     def __call__(self, tape: Tape, ids: np.ndarray, valid: np.ndarray) -> tuple[Tensor, Tensor]:
-        if self._listing or valid.all() or not valid.any():
-            return self._all_positions(tape, ids, valid)
-        places = np.flatnonzero(valid).astype(np.int32)
-        x = functional.add(
-            tape,
-            self.token_embedding(tape, ids.reshape(-1)[places]),
-            functional.embed(tape, places % ids.shape[1], self.positional_embedding),
-        )
-        sequences = Sequences.of_lengths(valid.sum(axis=1))
-        x = self.ln_final(tape, self.transformer(tape, x, sequences))
-        tokens = functional.unpack(tape, self.adapter(tape, x), places, ids.shape)
-        rows = functional.unpack(tape, x, places, ids.shape)
-        return tokens, self.adapter(tape, functional.pool(tape, rows, valid))
-
-    def _all_positions(
-        self, tape: Tape, ids: np.ndarray, valid: np.ndarray
-    ) -> tuple[Tensor, Tensor]:
-        x = self.token_embedding(tape, ids)
-        x = functional.add_position(tape, x, self.positional_embedding)
-        sequences = Sequences.equal(*ids.shape, valid=valid)
-        x = self.ln_final(tape, self.transformer(tape, x, sequences))
-        tokens = self.adapter(tape, x)
+        packed = not (self._listing or valid.all() or not valid.any())
+        places = np.flatnonzero(valid).astype(np.int32) if packed else None
+        words = self.token_embedding(tape, ids if places is None else ids.reshape(-1)[places])
+        x = self._context(tape, words, ids.shape, valid, places) if self._has_context else None
+        local = self.local_norm(tape, words) if self._words else x
+        x = local if x is None else x
+        adapt_local = self.local_adapter if self._words else self.adapter
+        adapt = self.adapter if self._has_context else self.local_adapter
+        tokens = adapt_local(tape, local)
+        if places is not None:
+            tokens = functional.unpack(tape, tokens, places, ids.shape)
+            x = functional.unpack(tape, x, places, ids.shape)
         if self._listing:
             return tokens, functional.pool(tape, tokens)
-        return tokens, self.adapter(tape, functional.pool(tape, x, valid))
+        return tokens, adapt(tape, functional.pool(tape, x, valid))
+
+    def _context(
+        self,
+        tape: Tape,
+        words: Tensor,
+        shape: tuple[int, int],
+        valid: np.ndarray,
+        places: np.ndarray | None,
+    ) -> Tensor:
+        if places is None:
+            x = functional.add_position(tape, words, self.positional_embedding)
+            sequences = Sequences.equal(*shape, valid=valid)
+        else:
+            positions = functional.embed(tape, places % shape[1], self.positional_embedding)
+            x = functional.add(tape, words, positions)
+            sequences = Sequences.of_lengths(valid.sum(axis=1))
+        return self.ln_final(tape, self.transformer(tape, x, sequences))

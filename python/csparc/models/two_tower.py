@@ -182,7 +182,8 @@ class TwoTower:
         model = TwoTower(config, seed=None, dtype=self.dtype)
         values = self.state_dict()
         name = "visual.positional_embedding"
-        values[name] = resize_positions(values[name], self.config.grid, config.grid)
+        if name in values:
+            values[name] = resize_positions(values[name], self.config.grid, config.grid)
         model.load_state_dict(values)
         return model
 

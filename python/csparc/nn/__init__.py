@@ -3,7 +3,9 @@
 from csparc.nn.buffers import BUFFERS, Buffers
 from csparc.nn.modules import (
     Attention,
+    AttentionPool,
     Block,
+    Conv,
     LayerNorm,
     Linear,
     Mlp,
@@ -17,8 +19,10 @@ from csparc.nn.tape import Tape, Tensor
 __all__ = [
     "BUFFERS",
     "Attention",
+    "AttentionPool",
     "Block",
     "Buffers",
+    "Conv",
     "LayerNorm",
     "Linear",
     "Mlp",

@@ -18,11 +18,13 @@ def _grad(parameter: Parameter | None, shape: tuple[int, ...]) -> np.ndarray | N
     return None if grad is None else grad.reshape(shape)
 
 
-def _trained(*parameters: Parameter | None) -> bool:
+def trained(*parameters: Parameter | None) -> bool:
+    """Whether a gradient is wanted of any of them."""
     return any(p is not None and p.requires_grad for p in parameters)
 
 
-def _bytes(valid: np.ndarray | None) -> np.ndarray | None:
+def mask_bytes(valid: np.ndarray | None) -> np.ndarray | None:
+    """A bool mask as the core takes it."""
     return None if valid is None else valid.view(np.uint8)
 
 
@@ -65,7 +67,7 @@ def linear(
             tape.add_grad(node, dx, fresh=True)
         tape.add_grad(residual_node, dy, fresh=False)
 
-    wanted = node is not None or residual_node is not None or _trained(weight, bias)
+    wanted = node is not None or residual_node is not None or trained(weight, bias)
     return tape.output(y, wanted, note)
 
 
@@ -80,9 +82,9 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(shape, dy.dtype)
-        both = _trained(weight) and _trained(bias)
+        both = trained(weight) and trained(bias)
         # The op adds both gradients or neither; that of a frozen one goes nowhere.
-        spare = None if both or not _trained(weight, bias) else np.zeros_like(weight.data)
+        spare = None if both or not trained(weight, bias) else np.zeros_like(weight.data)
         _core.layernorm_backward(
             rows,
             weight.data,
@@ -96,7 +98,7 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 
-    return tape.output(y, node is not None or _trained(weight, bias), note)
+    return tape.output(y, node is not None or trained(weight, bias), note)
 
 
 _ACTIVATIONS = {
@@ -131,24 +133,30 @@ def attention(
     offsets: np.ndarray,
     valid: np.ndarray | None = None,
     causal: bool = False,
+    window: int = 0,
+    grid_width: int = 0,
+    registers: int = 0,
 ) -> Tensor:
     """Self-attention within sequences: qkv [..., 3C] -> [..., C].
 
     All axes but the last are rows; sequence b is rows offsets[b] to offsets[b+1] (int32).
-    ``valid``, bool, one a row, marks the keys that are seen.
+    ``valid``, bool, one a row, marks the keys that are seen. With an odd ``window`` k a sequence is
+    a grid of patches, ``grid_width`` a row, and ``registers`` rows after them: a patch sees the
+    k x k patches around it and the registers, a register all rows.
     """
     triple = qkv.shape[-1]
-    width, mask = triple // 3, _bytes(None if valid is None else valid.reshape(-1))
+    width, mask = triple // 3, mask_bytes(None if valid is None else valid.reshape(-1))
     packed = qkv.data.reshape(-1, 3, width)
+    reach = (mask, causal, window, grid_width, registers)
     y = tape.take((len(packed), heads, width // heads), packed.dtype)
     lse = tape.take((heads, len(packed)), packed.dtype)
-    _core.attention_forward(packed, offsets, mask, causal, y, lse)
+    _core.attention_forward(packed, offsets, *reach, y, lse)
     node, shape = qkv.node, qkv.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dqkv = tape.take(shape, dy.dtype)
         _core.attention_backward(
-            packed, offsets, mask, causal, y, lse, dy.reshape(y.shape), dqkv.reshape(packed.shape)
+            packed, offsets, *reach, y, lse, dy.reshape(y.shape), dqkv.reshape(packed.shape)
         )
         tape.add_grad(node, dqkv, fresh=True)
 
@@ -168,7 +176,7 @@ def embed(tape: Tape, ids: np.ndarray, weight: Parameter) -> Tensor:
 
 
 def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
-    """x [B,T,C] + position [:T, C]; the table may be longer than the sequence."""
+    """x [B,T,C] + position [S,C] on its first rows; a table longer than T is cut off."""
     length = x.shape[1]
     y = tape.take(x.shape, x.data.dtype)
     _core.position_forward(x.data, position.data[:length], y)
@@ -213,7 +221,7 @@ def patchify(tape: Tape, images: Tensor, size: int) -> Tensor:
 
 def pool(tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
     """Mean of x [B,T,C] over the valid positions -> [B,C]; 0 where there are none."""
-    mask, shape = _bytes(valid), x.shape
+    mask, shape = mask_bytes(valid), x.shape
     y = tape.take((shape[0], shape[2]), x.data.dtype)
     _core.pool_forward(x.data, mask, y)
     node = x.node
@@ -240,3 +248,13 @@ def unpack(tape: Tape, x: Tensor, rows: np.ndarray, shape: tuple[int, ...]) -> T
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)
+
+
+def reshape(tape: Tape, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The same numbers under another shape; no copy."""
+    node, before = x.node, x.shape
+
+    def note(tape: Tape, dy: np.ndarray) -> None:
+        tape.add_grad(node, dy.reshape(before), fresh=False)
+
+    return tape.output(x.data.reshape(shape), node is not None, note)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from csparc.nn import functional
+from csparc.nn import functional, grids
 from csparc.nn.parameter import Parameter
 from csparc.nn.tape import Tape, Tensor
 
@@ -22,11 +22,15 @@ LAYERNORM_EPS = 1e-5
 class Sequences:
     """Which rows belong together: sequence b is rows offsets[b] to offsets[b+1] (int32 [B+1]).
 
-    ``valid``, bool, one a row or None: the rows other rows may see.
+    ``valid``, bool, one a row or None: the rows other rows may see. ``window``, ``grid_width`` and
+    ``registers``: see `functional.attention`; window 0 has no grid.
     """
 
     offsets: np.ndarray
     valid: np.ndarray | None = None
+    window: int = 0
+    grid_width: int = 0
+    registers: int = 0
 
     @classmethod
     def equal(cls, count: int, length: int, valid: np.ndarray | None = None) -> Sequences:
@@ -65,6 +69,21 @@ class Linear(Module):
         return functional.linear(tape, x, self.weight, self.bias, residual)
 
 
+class Conv(Module):
+    """3 x 3 convolution with replicated borders and a bias; initial values scaled by the 9C numbers
+    each output reads, as those of Linear maps are."""
+
+    def __init__(self, inputs: int, outputs: int, dtype: np.dtype, stride: int = 1):
+        self.weight = Parameter(
+            (outputs, inputs, 3, 3), dtype, spread=(9 * inputs) ** -0.5, decay=True
+        )
+        self.bias = Parameter((outputs,), dtype)
+        self._stride = stride
+
+    def __call__(self, tape: Tape, x: Tensor, planar: bool = False) -> Tensor:
+        return grids.conv(tape, x, self.weight, self.bias, self._stride, planar)
+
+
 class LayerNorm(Module):
     def __init__(self, width: int, dtype: np.dtype):
         self.weight = Parameter((width,), dtype, fill=1.0)
@@ -87,9 +106,41 @@ class Attention(Module):
     def __call__(self, tape: Tape, x: Tensor, sequences: Sequences, residual: Tensor) -> Tensor:
         qkv = functional.linear(tape, x, self.in_proj_weight, self.in_proj_bias)
         seen = functional.attention(
-            tape, qkv, self._heads, sequences.offsets, sequences.valid, self._causal
+            tape,
+            qkv,
+            self._heads,
+            sequences.offsets,
+            sequences.valid,
+            self._causal,
+            window=sequences.window,
+            grid_width=sequences.grid_width,
+            registers=sequences.registers,
         )
         return self.out_proj(tape, seen, residual)
+
+
+class AttentionPool(Module):
+    """Learned queries that attend to the rows of every sample: x [B,T,C] -> [B,C].
+
+    Queries, keys and values are projected, with biases; what the ``queries`` find is laid side by
+    side and projected to the width: each may look for something else, where a mean would leave one
+    map a head. With one query this is the attention of SigLIP's pooling head. The queries start
+    with standard deviation C^-1/2, the maps scaled by their inputs.
+    """
+
+    def __init__(self, width: int, heads: int, queries: int, dtype: np.dtype):
+        self.queries = Parameter((queries, width), dtype, spread=width**-0.5)
+        self.q = Linear(width, width, dtype, width**-0.5)
+        self.kv = Linear(width, 2 * width, dtype, width**-0.5)
+        self.proj = Linear(queries * width, width, dtype, (queries * width) ** -0.5)
+        self._heads = heads
+
+    def __call__(self, tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
+        count, width = self.queries.shape
+        learned = functional.embed(tape, np.arange(count, dtype=np.int32), self.queries)
+        q = functional.reshape(tape, self.q(tape, learned), (1, count, width))
+        found = grids.attention_pool(tape, q, self.kv(tape, x), self._heads, valid)
+        return self.proj(tape, functional.reshape(tape, found, (x.shape[0], count * width)))
 
 
 class Mlp(Module):
@@ -142,7 +193,10 @@ class Transformer(Module):
     def __init__(self, width: int, heads: int, layers: int, dtype: np.dtype, **options):
         self.resblocks = [Block(width, heads, layers, dtype, **options) for _ in range(layers)]
 
-    def __call__(self, tape: Tape, x: Tensor, sequences: Sequences) -> Tensor:
-        for block in self.resblocks:
+    def __call__(
+        self, tape: Tape, x: Tensor, sequences: Sequences, begin: int = 0, end: int | None = None
+    ) -> Tensor:
+        """Blocks ``begin`` to ``end``, by default all."""
+        for block in self.resblocks[begin:end]:
             x = block(tape, x, sequences)
         return x

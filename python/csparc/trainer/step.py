@@ -158,7 +158,7 @@ def check_takes_groups(loss: Loss, duplicates: str) -> None:
 def introduce(model: TwoTower, loss: Loss) -> None:
     """Tell a loss the model's width, and give a scale nobody has trained yet the start its loss
     asks for (SigLIP's is 10). Warn of an image vector the loss will not train."""
-    if loss.suited_model() and model.config.global_pool == "text":
+    if loss.suited_model() and not model.config.pools_local:
         warnings.warn(
             "the loss reads no image_global, so visual.head and with it the image's vector stay "
             "untrained; make the model with global_pool='mean'",
