@@ -163,7 +163,7 @@ def test_nothing_is_guessed_when_every_checkpoint_is_damaged(tmp_path):
     small_training.trainer(out).run()
     for path in CheckpointFolder(out / "checkpoints").candidates():
         path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="expected at least 8 bytes"):
+    with pytest.raises(CheckpointError, match="found an empty file"):
         small_training.trainer(out, resume="latest").run()
 
 

@@ -3,47 +3,72 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from csparc.checkpoint.safetensors_file import refuse, show
+from csparc.checkpoint.safetensors_file import TensorEntry, refuse, show
 from csparc.losses.registry import loss_from_config
+from csparc.nn.parameter import TooManyParameters, at_most
 
 if TYPE_CHECKING:
     from csparc.checkpoint.checkpoint import Checkpoint
     from csparc.losses import Loss
     from csparc.models import TwoTower
+    from csparc.nn import Parameter
+
+
+SPARE_BYTES, SPARE_ARRAYS = 1 << 20, 64
+"""Parameters made beyond those a file holds, so that one that is missing can be named."""
+_CANNOT = (TypeError, ValueError, ArithmeticError, MemoryError, RecursionError)
 
 
 def parameter_shapes(
-    path: str | os.PathLike, model_config: dict[str, Any], most_layers: int
+    path: str | os.PathLike, model_config: dict[str, Any], held: list[TensorEntry]
 ) -> dict[str, tuple[int, ...]]:
     """Parameter name -> shape of the model a configuration describes.
 
-    The model is made without values, so that its memory is never touched, and not at all when it
-    asks for more than ``most_layers`` layers: a broken configuration must cost nothing.
+    The model is made without values, and not beyond what the file holds, ``held``: a configuration
+    that claims more must cost nothing.
     """
     from csparc import models
 
-    try:
-        config = models.ModelConfig.from_dict(model_config)
-        stem = len(config.stem_widths) if config.image_stem == "conv" else 0
-        layers = max(stem, config.image.layers, config.text.layers)
-        if layers > most_layers:
-            refuse(path, f"a model of at most {most_layers} layers by its tensors", f"{layers}")
-        parameters = models.TwoTower(config, seed=None).parameters
-    except (TypeError, ValueError, MemoryError, OverflowError) as error:
-        refuse(path, "a model_config that describes a model", show(str(error), 160))
-    return {name: parameter.data.shape for name, parameter in parameters.items()}
+    def make() -> Mapping[str, Parameter]:
+        return models.TwoTower(models.ModelConfig.from_dict(model_config), seed=None).parameters
+
+    return _shapes(path, "model", make, held)
 
 
-def loss_shapes(path: str | os.PathLike, loss_config: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+def loss_shapes(
+    path: str | os.PathLike, loss_config: dict[str, Any], held: list[TensorEntry]
+) -> dict[str, tuple[int, ...]]:
     """Parameter name -> shape of what the loss of a configuration owns; most own nothing."""
-    try:
+
+    def make() -> Mapping[str, Parameter]:
         loss = loss_from_config(loss_config)
-    except (TypeError, ValueError) as error:
-        refuse(path, "a loss_config that describes a loss", show(str(error), 160))
-    owned = {} if loss is None else loss.parameters
-    return {name: parameter.data.shape for name, parameter in owned.items()}
+        return {} if loss is None else loss.parameters
+
+    return _shapes(path, "loss", make, held)
+
+
+def _shapes(
+    path: str | os.PathLike,
+    what: str,
+    make: Callable[[], Mapping[str, Parameter]],
+    held: list[TensorEntry],
+) -> dict[str, tuple[int, ...]]:
+    nbytes = sum(entry.end - entry.begin for entry in held)
+    try:
+        with at_most(nbytes + SPARE_BYTES, len(held) + SPARE_ARRAYS):
+            parameters = make()
+    except TooManyParameters:
+        refuse(
+            path,
+            f"a {what}_config of the {what} in the file, {len(held)} tensors of {nbytes} bytes",
+            "one that asks for more",
+        )
+    except _CANNOT as error:
+        refuse(path, f"a {what}_config that describes a {what}", show(str(error), 160))
+    return {name: parameter.data.shape for name, parameter in parameters.items()}
 
 
 def build_loss(checkpoint: Checkpoint) -> Loss | None:

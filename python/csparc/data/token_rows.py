@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from csparc.data import rust
 from csparc.data.pieces import Pieces, Word
 from csparc.errors import DataError
 
@@ -68,7 +69,10 @@ class Tokenizer:
         self._pieces: Pieces | None = None
 
     def _id(self, token: str, role: str) -> int:
-        number = self._backend.token_to_id(token)
+        try:
+            number = self._backend.token_to_id(token)
+        except UnicodeError:  # half a surrogate pair is no text
+            number = None
         if number is None:
             raise DataError(f"tokenizer: expected the {role} token {token!r}, found no such entry")
         return number
@@ -105,7 +109,8 @@ class Tokenizer:
             raise TypeError(f"texts: expected strings, found {type(text).__name__}")
         if self._html_unescape:
             text = html.unescape(html.unescape(text))
-        return self._backend.encode(text, add_special_tokens=False).ids
+        with rust.panics_raised():
+            return self._backend.encode(text, add_special_tokens=False).ids
 
     def _count_truncated(self, found: int, length: int) -> None:
         self.truncated += 1

@@ -8,6 +8,7 @@ plain text.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import zlib
@@ -15,6 +16,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from csparc._extras import require
+from csparc.data import rust
 from csparc.data.pieces import byte_alphabet
 from csparc.data.readers.text_files import json_reason, parse_json, read_json, regular_file
 from csparc.data.report import reason_of, show
@@ -61,7 +63,11 @@ def from_json(text: str) -> Tokenizer:
         raise DataError(f"tokenizer: expected a context_length, found {show(length)}")
     if not isinstance(sot, str) or not isinstance(eot, str):
         raise DataError("tokenizer: expected sot_token and eot_token as texts")
-    backend = _backend(json.dumps(record.get("tokenizer")), "tokenizer")
+    try:
+        text = json.dumps(record.get("tokenizer"))
+    except RecursionError as error:
+        raise DataError("tokenizer: expected JSON, found one nested too deeply") from error
+    backend = _backend(text, "tokenizer")
     return Tokenizer(backend, length, sot, eot, record.get("html_unescape") is True)
 
 
@@ -94,7 +100,7 @@ def from_file(
 def _backend(text: str, source: str) -> Backend:
     library = require("tokenizers", extra="train")
     try:
-        return library.Tokenizer.from_str(text)
+        return rust.call(library.Tokenizer.from_str, text)
     except Exception as error:
         raise DataError(
             f"{source}: expected a tokenizer.json, found another layout: {reason_of(error)}"
@@ -158,6 +164,11 @@ def train(
     captions = list(captions)
     if not captions:
         raise DataError("tokenizer: expected captions to train on, found none")
+    made = rust.call(_trained, captions, vocab_size, lowercase, min_frequency)
+    return Tokenizer(made, context_length)
+
+
+def _trained(captions: list[str], vocab_size: int, lowercase: bool, min_frequency: int) -> Backend:
     library = require("tokenizers", extra="train")
     backend = library.Tokenizer(library.models.BPE())
     steps = [library.normalizers.NFC()] + [library.normalizers.Lowercase()] * lowercase
@@ -172,7 +183,7 @@ def train(
         initial_alphabet=[letter for _, letter in byte_alphabet()],
     )
     backend.train_from_iterator(captions, trainer)
-    return Tokenizer(backend, context_length)
+    return backend
 
 
 def from_clip_bpe(
@@ -210,7 +221,8 @@ def from_clip_bpe(
         if not isinstance(numbers, dict) or not all(type(n) is int for n in numbers.values()):
             raise DataError(f"{vocab}: expected an object of entries and their numbers")
     try:
-        model = library.models.BPE(vocab=numbers, merges=merges, end_of_word_suffix="</w>")
+        make = functools.partial(library.models.BPE, end_of_word_suffix="</w>")
+        model = rust.call(make, numbers, merges)
     except Exception as error:
         raise DataError(
             f"{path}: expected merges of known entries, found: {reason_of(error)}"
