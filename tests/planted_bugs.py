@@ -157,6 +157,13 @@ BUGS = [
         "losses/test_loss_class.py::test_the_runs_largest_scale_holds_for_every_scale_that_is_learned",
     ),
     Bug(
+        "the figure that is to decide the best checkpoint is ignored",
+        "python/csparc/trainer/validation.py",
+        "return result.get(self.best)",
+        "return float(len(result))",
+        "evaluate/test_tasks.py::test_a_figure_decides_the_best_checkpoint",
+    ),
+    Bug(
         "a resumed optimiser counts its steps from 0",
         "python/csparc/trainer/state.py",
         "self.optimizer.t = self.counters.step",

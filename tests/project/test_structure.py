@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+
+from circles import circle
 
 CORE = Path(__file__).resolve().parents[2] / "csparc"
 
@@ -49,27 +50,6 @@ def includes() -> dict[str, set[str]]:
             names = re.findall(r'^\s*#\s*include\s*"(.+)"', text, flags=re.MULTILINE)
             found[str(path.relative_to(CORE).as_posix())] = set(names)
     return found
-
-
-def circle(graph: Mapping[str, set[str]]) -> list[str]:
-    """The nodes of a circle in the order of its arrows, empty where there is none."""
-    finished: set[str] = set()
-
-    def follow(node: str, path: list[str]) -> list[str]:
-        if node in path:
-            return [*path[path.index(node) :], node]
-        if node in finished:
-            return []
-        for target in sorted(graph.get(node, ())):
-            if found := follow(target, [*path, node]):
-                return found
-        finished.add(node)
-        return []
-
-    for node in sorted(graph):
-        if found := follow(node, []):
-            return found
-    return []
 
 
 def refused(source: str, target: str) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
+import numpy as np
 import pytest
 
+from csparc.checkpoint.checkpoint import read_checkpoint
+from csparc.cli.main import build_parser, main
 from csparc.losses.registry import LOSSES, make_loss
 from csparc.trainer import TrainConfig
 
@@ -77,3 +81,26 @@ def test_loss_settings_have_the_declared_types():
 def test_every_loss_is_recorded_under_its_own_name():
     for name in LOSSES:
         assert make_loss(name).config()["loss"] == name
+
+
+def test_every_setting_is_a_flag_and_no_flag_has_a_default_of_its_own():
+    line = "train --train-data x --out run --steps 3"
+    given = build_parser().parse_args(line.split())
+    names = {field.name for field in fields(TrainConfig)}
+    flags = {name: value for name, value in vars(given).items() if name in names}
+    assert set(flags) == names
+    said = {"out": "run", "steps": 3, "overwrite": False}
+    assert {name: value for name, value in flags.items() if value is not None} == said
+
+
+def test_the_largest_scale_of_the_command_line_reaches_the_loss(tmp_path):
+    line = "train --train-data scenes:tier=S;size=16 --steps 2 --batch-size 8 --vocab-size 300"
+    more = "--loss gloria --scale-max 5 --scale-min 2 --progress none --lr 0.5 --warmup 0"
+    out = tmp_path / "run"
+    assert main([*line.split(), *more.split(), "--out", str(out)]) == 0
+    saved = read_checkpoint(out / "checkpoints" / "last.safetensors")
+    assert saved.metadata.train_config["scale_max"] == 5
+    assert saved.loss
+    for name, stored in saved.loss.items():
+        assert np.exp(np.float64(stored)) <= 5, name
+    assert 2 * (1 - 1e-6) <= np.exp(saved.model["logit_scale"]) <= 5 * (1 + 1e-6)

@@ -19,15 +19,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from csparc.checkpoint import safetensors_file
+from csparc.checkpoint.claims import loss_shapes, model_shapes
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.checkpoint.metadata import FORMAT, Metadata, dumps, parse_metadata
-from csparc.checkpoint.model_config import build_loss, build_model, loss_shapes, parameter_shapes
 from csparc.checkpoint.safetensors_file import Header, checksum, refuse, show
 from csparc.errors import CheckpointError, DataError
+from csparc.losses.registry import loss_from_config
+from csparc.models import ModelConfig, TwoTower
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
-    from csparc.models import TwoTower
+    from csparc.losses import Loss
 
 State = Mapping[str, np.ndarray]
 
@@ -74,7 +76,7 @@ class Trained:
 
     model: TwoTower
     tokenizer: Tokenizer | None
-    loss: Any
+    loss: Loss | None
     metadata: Metadata
 
 
@@ -154,13 +156,13 @@ def load_trained(path: str | os.PathLike) -> Trained:
     checkpoint = read_checkpoint(file)
     tokenizer = read_tokenizer(file, checkpoint.metadata)
     with _refusing(file):
-        model = build_model(checkpoint)
+        model = _model(checkpoint)
     if tokenizer is not None:
         for size in ("vocab_size", "context_length"):
             most, found = getattr(model.config, size), getattr(tokenizer, size)
             if found > most:
                 refuse(file, f"a tokenizer with {size} of at most the model's {most}", str(found))
-    return Trained(model, tokenizer, build_loss(checkpoint), checkpoint.metadata)
+    return Trained(model, tokenizer, _loss(checkpoint), checkpoint.metadata)
 
 
 def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | None:
@@ -192,6 +194,23 @@ def _refusing(path: str | os.PathLike) -> Iterator[None]:
         ) from error
 
 
+def _model(checkpoint: Checkpoint) -> TwoTower:
+    """The model with the checkpoint's weights."""
+    dtype = next(iter(checkpoint.model.values())).dtype
+    config = ModelConfig.from_dict(checkpoint.metadata.model_config)
+    model = TwoTower(config, seed=None, dtype=dtype.newbyteorder("="))
+    model.load_state_dict(checkpoint.model)
+    return model
+
+
+def _loss(checkpoint: Checkpoint) -> Loss | None:
+    """The loss with what it learned; None where nobody registered one of its name."""
+    loss = loss_from_config(checkpoint.metadata.loss_config)
+    if loss is not None:
+        loss.load_state_dict(checkpoint.loss)
+    return loss
+
+
 def _split(path: str | os.PathLike, header: Header) -> dict[str, list[str]]:
     """Names of the tensors of each part, without the part's prefix, in the file's order."""
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
@@ -217,7 +236,7 @@ def _check_tensors(
         part: [header.tensors[PARTS[part] + name] for name in parts[part]]
         for part in ("model", "loss")
     }
-    model = parameter_shapes(path, metadata.model_config, held["model"])
+    model = model_shapes(path, metadata.model_config, held["model"])
     loss = loss_shapes(path, metadata.loss_config, held["loss"])
     _check_names(path, "parameters of the model in model_config", parts["model"], model)
     _check_names(path, "parameters of the loss in loss_config", parts["loss"], loss)

@@ -26,7 +26,8 @@ class Counters:
     """The last step after which validation ran, -1 before the first."""
     best_step: int = -1
     best_score: float | None = None
-    """Mean of both R@1 at ``best_step``, in per cent."""
+    """What ``best`` goes by, at ``best_step``: the mean of both R@1 in per cent, or the figure that
+    the run's ``val_best`` names."""
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,17 @@ class Owned:
             total += np.asarray(factor * gradient, total.dtype)
 
     def constrain(self, scale_max: float = MOST_SCALE) -> None:
-        """Bring scales back to at most ``scale_max``."""
+        """Bring back what must stay in its place, scales to at most ``scale_max``."""
+        self.limit_scales(scale_max)
+
+    def limit_scales(self, scale_max: float) -> None:
+        """Bring scales down to at most ``scale_max``, also where their logarithm was rounded."""
+        most = np.float32(math.log(scale_max))
+        if math.exp(most) > scale_max:
+            most = np.nextafter(most, np.float32(-np.inf))
         for name in self._scales:
             data = self.parameters[name].data
-            np.minimum(data, math.log(scale_max), out=data)
+            np.minimum(data, most, out=data)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of the parameters by name."""

@@ -143,7 +143,8 @@ def declared_options(cls: type) -> list[Option]:
                 f"documentation can say what it is; found the default {field.default!r}"
             )
     hints = typing.get_type_hints(cls.__init__) if fields else {}
+    code_is = getattr(cls, "code_is", Option.code_is)
     return [
-        Option(field.name, hints[field.name], field.default, field.metadata["entry"], cls.code_is)
+        Option(field.name, hints[field.name], field.default, field.metadata["entry"], code_is)
         for field in fields
     ]

@@ -13,6 +13,7 @@ import numpy as np
 
 from csparc import _core
 from csparc.nn.buffers import BUFFERS, Buffers
+from csparc.nn.parameter import Parameter
 
 
 class Node:
@@ -91,8 +92,13 @@ class Tape:
         """An uninitialised array from the pool."""
         return self.buffers.take(shape, dtype)
 
-    def output(self, data: np.ndarray, wanted: bool, note: Note) -> Tensor:
-        """The result of an op; ``note`` is kept if the tape records and a gradient is wanted."""
+    def output(
+        self, data: np.ndarray, wanted: bool, note: Note, weight: Parameter | None = None
+    ) -> Tensor:
+        """The result of an op; ``note`` is kept if the tape records and a gradient is wanted.
+
+        ``weight`` is the parameter by whose name messages tell the op from others of its kind.
+        """
         tensor = Tensor(data, requires_grad=wanted and self.record)
         if tensor.node is not None:
             self._notes.append((tensor.node, note))

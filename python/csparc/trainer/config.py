@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 _WHERE_AND_HOW = {
-    "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "progress",
+    "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "val_tasks",
+    "progress",
 }  # fmt: skip
 """Settings that do not decide a single bit of the trained weights."""
 
@@ -57,6 +58,13 @@ class TrainConfig:
         Steps between checkpoints; one is written at the end in any case.
     val_frequency : int
         Steps between validations; 0 validates only at the end.
+    val_tasks : tuple of str
+        What is evaluated then beside retrieval: names in `csparc.evaluate.TASKS`, each by itself or
+        with options, ``"retrieval:score=own"``. Their main figures are logged as
+        ``val/TASK/FIGURE``.
+    val_best : str or None
+        The figure whose highest value makes the best checkpoint, such as ``"val/grounding/gap"``;
+        None: the mean of both R@1 of retrieval. With a figure, retrieval runs only where named.
     threads : int or None
         Threads of the core; None leaves the setting alone. The result does not depend on it.
     out : path or None
@@ -92,6 +100,8 @@ class TrainConfig:
     scale_max: float = 100.0
     save_frequency: int = 100
     val_frequency: int = 200
+    val_tasks: tuple[str, ...] = ()
+    val_best: str | None = None
     threads: int | None = None
     out: str | os.PathLike | None = None
     resume: str | os.PathLike | None = None
@@ -122,6 +132,13 @@ class TrainConfig:
             if getattr(self, name) not in known:
                 wanted, found = ", ".join(known), getattr(self, name)
                 raise ValueError(f"{name}: expected one of {wanted}, found {found!r}")
+        if not isinstance(self.val_tasks, (tuple, list)) or not all(
+            isinstance(task, str) for task in self.val_tasks
+        ):
+            raise TypeError(f"val_tasks: expected a tuple of names, found {self.val_tasks!r}")
+        object.__setattr__(self, "val_tasks", tuple(self.val_tasks))
+        if self.val_best is not None and not isinstance(self.val_best, str):
+            raise TypeError(f"val_best: expected the name of a figure, found {self.val_best!r}")
         for name in ("out", "resume"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
@@ -164,8 +181,12 @@ class TrainConfig:
         return min(2500, total // 10) if self.warmup is None else self.warmup
 
     def decisive(self) -> dict[str, Any]:
-        """The settings that decide the result, as JSON values: what a checkpoint records."""
-        return {key: value for key, value in asdict(self).items() if key not in _WHERE_AND_HOW}
+        """The settings that decide the result, as JSON values: what a checkpoint records.
+
+        ``val_best``, which decides the best checkpoint alone, is recorded where it is given.
+        """
+        left_out = _WHERE_AND_HOW | ({"val_best"} if self.val_best is None else set())
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
 
 def _whole(

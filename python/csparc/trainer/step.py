@@ -31,6 +31,7 @@ class Step:
         self.optimizer = optimizer
         self.config = config
         self.tape = Tape()
+        loss.limit_scales(config.scale_max)  # a scale may start above, and the first step uses it
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
         """Do step ``number`` on its slices; returns the values of the log.

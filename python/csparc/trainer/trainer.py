@@ -15,7 +15,6 @@ from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
-from csparc.errors import CsparcError
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
 from csparc.trainer.config import TrainConfig
@@ -25,7 +24,7 @@ from csparc.trainer.log import step_keys
 from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
-from csparc.trainer.validation import Validation, score
+from csparc.trainer.validation import Validation, failure, summary
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
@@ -39,7 +38,8 @@ class TrainResult:
 
     counters: Counters
     validation: dict[str, Any] | None
-    """`csparc.evaluate.evaluate_retrieval` at the last validation of this process."""
+    """The last validation of this process: the figures of `csparc.evaluate.evaluate_retrieval`, and
+    ``val/TASK/FIGURE`` of the tasks that were named."""
     validation_failed: str | None
     """Why the last validation failed, None where it did not: training goes on, and the step it was
     due after is validated again when the run is resumed there."""
@@ -64,7 +64,7 @@ class Trainer:
     tokenizer : Tokenizer
         Saved in every checkpoint.
     val_data : Dataset, str or path, optional
-        Held-out data for validation retrieval and the best checkpoint.
+        Held-out data for validation and the best checkpoint.
     preprocess : Preprocess, optional
         Transform of the training pictures; default that for evaluation.
     val_preprocess : Preprocess, optional
@@ -118,8 +118,12 @@ class Trainer:
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
-                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size
-            )
+                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size,
+                self.loss, loss_specials, self.config.val_tasks, self.config.val_best,
+            )  # fmt: skip
+            self.validation.check(model)
+        elif self.config.val_tasks or self.config.val_best:
+            raise ValueError("val_tasks: expected val_data (--val-data) to run on, found none")
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
@@ -252,8 +256,9 @@ class Trainer:
         result = self._validated(progress, stop)
         if result is None:
             return
-        after, reached = replace(counters, validated_step=counters.step), score(result)
-        best = counters.best_score is None or reached > counters.best_score
+        after = replace(counters, validated_step=counters.step)
+        reached, before = self.validation.score(result), counters.best_score
+        best = reached is not None and (before is None or reached > before)
         if best:
             after = replace(after, best_score=reached, best_step=counters.step)
         with self._saving_first(loader):
@@ -261,20 +266,15 @@ class Trainer:
                 self._files.save_best(self._state.checkpoint(loader.cursor, after))
             self._files.log_validation({"step": counters.step, **result})
         self._state.counters, self._last_validation = after, result
-        progress.say(
-            f"step {counters.step}: image to text R@1 {result['image_to_text_R@1']:.1f} %, "
-            f"text to image R@1 {result['text_to_image_R@1']:.1f} % "
-            f"(chance {result['chance']['text_to_image_R@1']:.1f} %)"
-        )
+        for line in summary(counters.step, result):
+            progress.say(line)
 
     def _validated(self, progress: Progress, stop: StopRequest) -> dict[str, Any] | None:
         """The figures; None when asked to stop, or when it failed, which ends no training."""
         try:
             result = self.validation.run(self.model, lambda: bool(stop))
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            told = str(error) if isinstance(error, CsparcError) else reason
-            self._validation_failed = f"step {self._state.counters.step}: validation failed: {told}"
+            self._validation_failed = failure(self._state.counters.step, error)
             progress.say(self._validation_failed)
             return None
         self._validation_failed = None

@@ -10,15 +10,13 @@ import numpy as np
 
 from csparc.data.dataset import Dataset
 from csparc.data.loading import sampler
-from csparc.data.loading.assembly import Assembly, Chunk, Made
+from csparc.data.loading.assembly import Assembly
 from csparc.data.loading.cache import PictureCache
+from csparc.data.loading.chunks import CHUNK, Chunk, Made
 from csparc.data.loading.duplicates import Content, Item, group_ids, picture_key
 from csparc.data.loading.prefetch import ordered_map
 from csparc.data.tokenizer import Tokenizer
 from csparc.data.transforms import Preprocess
-
-# Pictures handed to a decoding thread at once: enough to make the hand-over cheap.
-CHUNK = 16
 
 
 @dataclass

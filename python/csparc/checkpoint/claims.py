@@ -1,4 +1,4 @@
-"""From the configurations in a checkpoint to parameter shapes and a model."""
+"""What the configurations in a checkpoint claim, compared with what its file holds."""
 
 from __future__ import annotations
 
@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from csparc.checkpoint.safetensors_file import TensorEntry, refuse, show
 from csparc.losses.registry import loss_from_config
+from csparc.models import ModelConfig, TwoTower
 from csparc.nn.parameter import TooManyParameters, at_most
 
 if TYPE_CHECKING:
-    from csparc.checkpoint.checkpoint import Checkpoint
-    from csparc.losses import Loss
-    from csparc.models import TwoTower
     from csparc.nn import Parameter
-
 
 SPARE_BYTES, SPARE_ARRAYS = 1 << 20, 64
 """Parameters made beyond those a file holds, so that one that is missing can be named."""
 _CANNOT = (TypeError, ValueError, ArithmeticError, MemoryError, RecursionError)
 
 
-def parameter_shapes(
+def model_shapes(
     path: str | os.PathLike, model_config: dict[str, Any], held: list[TensorEntry]
 ) -> dict[str, tuple[int, ...]]:
     """Parameter name -> shape of the model a configuration describes.
@@ -30,10 +27,9 @@ def parameter_shapes(
     The model is made without values, and not beyond what the file holds, ``held``: a configuration
     that claims more must cost nothing.
     """
-    from csparc import models
 
     def make() -> Mapping[str, Parameter]:
-        return models.TwoTower(models.ModelConfig.from_dict(model_config), seed=None).parameters
+        return TwoTower(ModelConfig.from_dict(model_config), seed=None).parameters
 
     return _shapes(path, "model", make, held)
 
@@ -69,22 +65,3 @@ def _shapes(
     except _CANNOT as error:
         refuse(path, f"a {what}_config that describes a {what}", show(str(error), 160))
     return {name: parameter.data.shape for name, parameter in parameters.items()}
-
-
-def build_loss(checkpoint: Checkpoint) -> Loss | None:
-    """The loss with what it learned; None where nobody registered one of its name."""
-    loss = loss_from_config(checkpoint.metadata.loss_config)
-    if loss is not None:
-        loss.load_state_dict(checkpoint.loss)
-    return loss
-
-
-def build_model(checkpoint: Checkpoint) -> TwoTower:
-    """The model with the checkpoint's weights."""
-    from csparc import models
-
-    dtype = next(iter(checkpoint.model.values())).dtype
-    config = models.ModelConfig.from_dict(checkpoint.metadata.model_config)
-    model = models.TwoTower(config, seed=None, dtype=dtype.newbyteorder("="))
-    model.load_state_dict(checkpoint.model)
-    return model
