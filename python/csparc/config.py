@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+
 from csparc._load import _core
 from csparc._scalars import whole_number
 from csparc._version import __version__
@@ -13,6 +16,18 @@ def set_num_threads(count: int) -> None:
     At least 1, else ValueError; more than 1024 count as 1024.
     """
     _core.set_num_threads(min(whole_number(count, "count", low=1), 1024))
+
+
+def warn_of_crowd(count: int) -> None:
+    """Warn, once in a process, of more than twice as many threads as processors it may use."""
+    available = getattr(os, "sched_getaffinity", None)
+    processors = len(available(0)) if available else os.cpu_count() or 1
+    if count > 2 * processors:
+        warnings.warn(
+            f"threads: {count} of them share {processors} processor{'s' * (processors > 1)} and "
+            "wait for each other: everything takes longer than with one a processor",
+            stacklevel=1,
+        )
 
 
 def get_num_threads() -> int:

@@ -108,7 +108,9 @@ def use_threads(count: int | None) -> int:
 
     if count is not None:
         csparc.set_num_threads(count)
-    return csparc.get_num_threads()
+    used = csparc.get_num_threads()
+    csparc.config.warn_of_crowd(used)
+    return used
 
 
 def check_writable(path: str | os.PathLike) -> Path:

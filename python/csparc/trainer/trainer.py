@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from csparc.checkpoint.metadata import Counters
-from csparc.config import set_num_threads
+from csparc.config import set_num_threads, warn_of_crowd
 from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.duplicates import HANDLING
@@ -22,6 +23,7 @@ from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.log import step_keys
 from csparc.trainer.progress import Progress
+from csparc.trainer.senseless import nothing_to_learn
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
 from csparc.trainer.validation import Validation, failure, summary
@@ -155,6 +157,7 @@ class Trainer:
         """
         if self.config.threads is not None:
             set_num_threads(self.config.threads)
+            warn_of_crowd(self.config.threads)
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
@@ -195,6 +198,9 @@ class Trainer:
             progress.say(f"{self.total_steps} steps, of {most} if no duplicates were kept apart")
         if done >= self.total_steps:
             progress.say(f"nothing is left of the {self.total_steps} steps")
+        senseless = nothing_to_learn(config, self.loss, self.total_steps)
+        if senseless is not None and done < self.total_steps:
+            warnings.warn(senseless, stacklevel=3)
         progress.begin(done, self.total_steps)
 
     def _loader(self, cursor: dict[str, Any] | None, progress: Progress) -> Loader:
