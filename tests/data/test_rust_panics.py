@@ -89,6 +89,12 @@ def test_a_special_token_that_is_no_entry(key, token):
         tokenizer.from_json(json.dumps(record))
 
 
+@pytest.mark.parametrize("text", ["a \udce9 dog", "\ud800"])
+def test_text_that_is_no_unicode_is_one_error(text):
+    with pytest.raises(ValueError, match="texts: expected Unicode text, found "):
+        small_tokenizer()([text])
+
+
 @pytest.mark.parametrize("started", [0, 1])
 def test_work_ahead_is_done_here_where_no_thread_starts(started, monkeypatch):
     start, count = threading.Thread.start, []

@@ -46,7 +46,9 @@ BYTES = {
     "a PyTorch file": lambda raw: b"PK\x03\x04" + bytes(26) + b"archive/data.pkl" + raw[4:],
     "a Git LFS pointer": lambda raw: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
     "an HTML page": lambda raw: b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>",
+    "a text": lambda raw: b"step,loss\n1,2.5\n" * 20,
     "a zip": lambda raw: b"PK\x03\x04" + raw[4:],
+    "a header that begins with other bytes": lambda raw: put_together(b"\x01\xff\x02", b""),
     "a header that is no UTF-8": lambda raw: put_together(b'{"\xff\xfe":1}', b""),
     "a header that is no JSON": lambda raw: put_together(b'{"__metadata__":', b""),
     "a header that is a list": lambda raw: put_together(b"[]", b""),
@@ -190,6 +192,8 @@ KINDS = {
     "a Git LFS pointer": "a Git LFS pointer",
     "an HTML page": "an HTML page",
     "a zip": "a zip archive",
+    "a text": "a text file",
+    "a header that begins with other bytes": "another kind of file",
     "only an empty header": "a safetensors file of another program (no tensors)",
 }
 """Of broken bytes, what their message calls them."""

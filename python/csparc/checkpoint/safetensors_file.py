@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from csparc._extras import require
-from csparc._kinds import HEAD_BYTES, kind_of
+from csparc._kinds import HEAD_BYTES, found_kind
 from csparc.errors import CheckpointError
 
 DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -32,7 +32,7 @@ MAX_RANK = 8
 HEADER_UNIT = 4096
 """Headers are padded to whole disk blocks, so that growing counters do not grow the file."""
 SAFETENSORS = "a safetensors file"
-"""`kind_of` of such a file."""
+"""`found_kind` of such a file."""
 OUR_CHECKPOINT = "a checkpoint that csparc wrote"
 
 
@@ -201,9 +201,9 @@ def _header_text(path: str | os.PathLike, file: BinaryIO, size: int) -> tuple[st
 
 
 def _refuse_start(path: str | os.PathLike, head: bytes, expected: str, found: str) -> NoReturn:
-    """Refuse a file by what it is, or where nobody knows, by what its header lacks."""
-    kind = kind_of(head)
-    if kind is None or kind == SAFETENSORS:
+    """Refuse a file by what it is, or where that is right, by what its header lacks."""
+    kind = found_kind(head)
+    if kind == SAFETENSORS:
         refuse(path, expected, found)
     refuse(path, OUR_CHECKPOINT, kind)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from csparc.data import rust
 from csparc.data.pieces import Pieces, Word
+from csparc.data.report import show
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
@@ -109,8 +110,14 @@ class Tokenizer:
             raise TypeError(f"texts: expected strings, found {type(text).__name__}")
         if self._html_unescape:
             text = html.unescape(html.unescape(text))
-        with rust.panics_raised():
-            return self._backend.encode(text, add_special_tokens=False).ids
+        try:
+            with rust.panics_raised():
+                return self._backend.encode(text, add_special_tokens=False).ids
+        except TypeError as error:  # so the library calls what cannot be written as UTF-8
+            raise ValueError(
+                f"texts: expected Unicode text, found {show(text)} with half a surrogate pair, as "
+                "bytes of another encoding become (a locale that is not UTF-8?)"
+            ) from error
 
     def _count_truncated(self, found: int, length: int) -> None:
         self.truncated += 1
