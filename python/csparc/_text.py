@@ -1,4 +1,4 @@
-"""What a line, a word and an empty text are, the same in the whole program."""
+"""What a line, a word and an empty text are, the same in the whole program; parts of messages."""
 
 from __future__ import annotations
 
@@ -62,6 +62,8 @@ def is_blank(text: str) -> bool:
     Invisible are control and format characters (joiners, byte-order marks, marks of direction),
     fillers such as U+3164, and selectors of a shape.
     """
+    if text[:1].isascii() and text[:1].isalnum():
+        return False
     return all(
         letter.isspace() or letter in _FILLERS or unicodedata.category(letter) in _HIDDEN
         for letter in text
@@ -132,3 +134,28 @@ def decoded(content: bytes) -> str:
         It is in another encoding.
     """
     return content.decode(encoding_of(content[:256]))
+
+
+def show(value: object, limit: int = 80) -> str:
+    """Quote a value for a one-line message: control characters escaped, long values cut."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # ValueError: an integer of thousands of digits
+        return f"a {type(value).__name__} that is too large to show"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of an exception's message, or its type's name when it has none."""
+    lines = lines_of(trimmed(str(error)))
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def duration(seconds: float) -> str:
+    """58 s, 4 min 50 s, 1 h 02 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

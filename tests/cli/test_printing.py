@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from checkpoints import write_checkpoint
 
+from csparc._progress import Progress
 from csparc._terminal import escaped
 from csparc.cli import main as cli
 from csparc.cli.output import Printed
-from csparc.trainer.progress import Progress
 
 STEERING = ["\x1b[31m", "\x07", "\r", "\x9b2J", "\x85", "\u202e", "\u2066", "\u2028", "\x7f"]
 TRAIN = ["train", "--train-data", "scenes:tier=S;size=8", "--batch-size", "4"]
@@ -113,11 +113,9 @@ class Lost(io.StringIO):
 )
 def test_progress_that_cannot_be_shown_is_left_out(kind, error, monkeypatch) -> None:
     monkeypatch.setattr(sys, "stderr", Lost(error))
-    progress = Progress(kind)
-    progress.begin(0, 3)
-    progress.step(3, 0.5, 10.0)
-    progress.say("a line")
-    progress.close()
+    with Progress("working", 3, kind=kind, lasting=True) as progress:
+        progress.to(3, 3, "a note")
+        progress.say("a line")
     assert progress.kind == "none"
 
 
@@ -129,7 +127,7 @@ def test_no_text_steers_the_terminal(steering, capsys, monkeypatch) -> None:
         print(f"shard {steering}.tar\tgood")
         warning = UserWarning(f"glyph {steering} missing")
         sys.stderr.write(warnings.formatwarning(warning, UserWarning, __file__, 1))
-        Progress("lines").say(f"skipped {steering}.png")
+        Progress("working", kind="lines").say(f"skipped {steering}.png")
         raise ValueError(f"found {steering}")
 
     monkeypatch.setattr("csparc.cli.info.run", tell)

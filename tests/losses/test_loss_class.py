@@ -140,7 +140,7 @@ def test_options_are_checked_as_they_are_declared():
         ({"times": 0}, "times: expected a whole number of at least 1, found 0"),
         ({"flat": 1}, "flat: expected True or False, found 1"),
         ({"weight": "much"}, "weight: expected a finite number, found 'much'"),
-        ({"times": None}, "times: expected a whole number, found None"),
+        ({"times": None}, "times: expected a whole number of at least 1, found None"),
     ]:
         with pytest.raises((ValueError, TypeError), match=message):
             Checked(**wrong)

@@ -71,7 +71,7 @@ def test_width_zero_is_refused():
         (dict(local_logit_scale=-1.0), ValueError, "local_logit_scale: expected .*above 0"),
         (dict(global_weight="much"), TypeError, "global_weight: expected .*found 'much'"),
         (dict(local_weight=float("inf")), ValueError, "local_weight: expected .*found inf"),
-        (dict(normalizer="max"), ValueError, "normalizer: expected 'minmax_sparse' or 'minmax' or"),
+        (dict(normalizer="max"), ValueError, "normalizer: expected 'minmax_sparse', 'minmax' or"),
         (dict(similarity="cos"), ValueError, "similarity: expected 'dot' or 'cosine', found 'cos'"),
         (dict(sigma=1.5), ValueError, r"sigma: expected .* from 0 to 1, found 1\.5"),
         (dict(softmax_scale=None), TypeError, "softmax_scale: expected .*found None"),

@@ -64,8 +64,9 @@ def refused(source: str, target: str) -> bool:
 def test_every_include_is_a_file_of_the_core() -> None:
     files = includes()
     missing = {(file, name) for file, names in files.items() for name in names - files.keys()}
-    # Python's and NumPy's headers are included in angle brackets.
-    assert not missing
+    # Python's and NumPy's headers are included in angle brackets; the build writes two more.
+    written = {"derived/arguments.h", "derived/parameters.h"}
+    assert {name for _, name in missing} == written, missing
 
 
 def test_no_circle_of_files() -> None:

@@ -13,6 +13,7 @@ from small_training import read_log
 
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.data.export import export
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 from csparc.trainer import load_checkpoint
 from csparc.trainer.validation import Validation
@@ -108,3 +109,40 @@ def test_the_command_saves_prints_and_says_so_last(tmp_path):
     assert "of 8 items are bad" in last
     assert f"saved in {out}" in last
     assert load_checkpoint(out)[2].counters.step == 2
+
+
+class Torn(small_training.Scenes):
+    """Scenes that cannot be read from the ``good``-th loading on, as when a disk is unplugged."""
+
+    good = 10**9
+
+    def load(self, index: int) -> np.ndarray:
+        self.good -= 1
+        if self.good < 0:
+            raise self.error or BadItem(self.name(index), "cannot be read")
+        return super().load(index)
+
+
+@pytest.mark.parametrize("accum_freq", [1, 3])
+@pytest.mark.parametrize(
+    "error", [None, OSError(5, "I/O"), MemoryError("9 GiB")], ids=["bad items", "disk", "memory"]
+)
+def test_data_that_fail_in_the_middle_cost_no_step(error, accum_freq, tmp_path):
+    """The steps before are saved where the data stand, and the resumed run has the same bits."""
+    settings = {"save_frequency": 1000, "val_data": None, "accum_freq": accum_freq, "steps": 16}
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    small_training.trainer(whole, data=small_training.scenes(120), **settings).run()
+    torn = Torn(tier="S", size=120)
+    trainer = small_training.trainer(out, data=torn, **settings)
+    torn.good, torn.error = 100, error
+    with pytest.raises((DataError, OSError, MemoryError)):
+        trainer.run()
+    done = trainer._state.counters.step
+    assert 0 < done < 16
+    assert load_checkpoint(out)[2].counters.step == done
+    data = small_training.scenes(120)
+    small_training.trainer(out, data=data, resume="latest", **settings).run()
+    for folder in (whole, out):
+        assert read_log(folder) == read_log(whole)
+    last = "checkpoints/last.safetensors"
+    assert (out / last).read_bytes() == (whole / last).read_bytes()

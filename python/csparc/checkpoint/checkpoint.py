@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from csparc._repr import fields_line
+from csparc._text import show
 from csparc.checkpoint import safetensors_file
 from csparc.checkpoint.claims import loss_shapes, model_shapes
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.checkpoint.metadata import FORMAT, Metadata, dumps, parse_metadata
-from csparc.checkpoint.safetensors_file import Header, checksum, refuse, show
+from csparc.checkpoint.safetensors_file import Header, checksum, refuse
 from csparc.errors import CheckpointError, DataError
 from csparc.losses.registry import loss_from_config
 from csparc.models import ModelConfig, TwoTower
@@ -51,6 +53,8 @@ class Checkpoint:
     first_moment: State = field(default_factory=dict)
     second_moment: State = field(default_factory=dict)
 
+    __repr__ = fields_line
+
     def write(self, file: BinaryIO) -> None:
         """Write this checkpoint: the same bits give the same file."""
         safetensors_file.write(file, *self._content())
@@ -78,6 +82,8 @@ class Trained:
     tokenizer: Tokenizer | None
     loss: Loss | None
     metadata: Metadata
+
+    __repr__ = fields_line
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:

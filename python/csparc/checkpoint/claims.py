@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from csparc.checkpoint.safetensors_file import TensorEntry, refuse, show
+from csparc._text import show
+from csparc.checkpoint.safetensors_file import TensorEntry, refuse
 from csparc.losses.registry import loss_from_config
 from csparc.models import ModelConfig, TwoTower
 from csparc.nn.parameter import TooManyParameters, at_most

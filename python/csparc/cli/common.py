@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from csparc._scalars import number, whole_number
 from csparc.losses.explains import RULES
 
 
 def positive_int(text: str) -> int:
     """An argparse type: a whole number of at least 1."""
-    return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+    return _checked(text, int, whole_number, low=1)
 
 
 def positive_float(text: str) -> float:
     """An argparse type: a number above 0."""
-    return _number(text, float, lambda value: 0 < value < float("inf"), "a number above 0")
+    return _checked(text, float, number, above=0)
 
 
 def share(text: str) -> float:
     """An argparse type: a number from 0 to 1."""
-    return _number(text, float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+    return _checked(text, float, number, low=0, high=1)
+
+
+def _checked(text: str, kind: type, check: Callable[..., Any], **limits: float) -> Any:
+    """``text`` as a number that `csparc._scalars` takes; argparse names the argument itself."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = text
+    try:
+        return check(value, "", **limits)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix(": ")) from None
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
@@ -142,14 +155,3 @@ def writing(path: Path) -> Iterator[None]:
             raise
         path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _number(text: str, kind: type, valid: Any, expected: str) -> Any:
-    try:
-        value = kind(text)
-        good = valid(value)
-    except ValueError:
-        good = False
-    if not good:
-        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
-    return value

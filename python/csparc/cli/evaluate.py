@@ -85,7 +85,7 @@ def _literal(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from csparc.cli.progress import Progress
+    from csparc._progress import Progress
 
     out = common.check_writable(arguments.json) if arguments.json else None
     given = {option.name: getattr(arguments, option.name) for option in arguments.task.options()}

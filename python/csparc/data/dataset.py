@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import cut, fields_line, line
+from csparc._text import show
 from csparc.data import images
 from csparc.data.readers.paths import Guard, printable
-from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems, show
+from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Options:
     caption_key: str | None = None
     separator: str | None = None
     captions: str | None = None
+
+    __repr__ = fields_line
 
 
 class Dataset:
@@ -45,6 +49,12 @@ class Dataset:
     spec: str
     cacheable: bool = True
     problems: BadItems
+
+    def __repr__(self) -> str:
+        told = [f"{len(self):,} pictures"]
+        if bad := len(self.problems):
+            told.append(f"{bad:,} bad items left out")
+        return line(self, cut(repr(self.spec), 60), *told)
 
     def __len__(self) -> int:
         """Number of pictures."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csparc._extras import require
-from csparc.data.report import BadItem, reason_of
+from csparc._text import reason_of
+from csparc.data.report import BadItem
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
+from csparc._repr import line
+from csparc._scalars import number
 from csparc.errors import DataError
 
 DEFAULT_MAX_BAD = 0.1
-
-
-def show(value: object, limit: int = 80) -> str:
-    """Quote a value for a one-line message: control characters escaped, long values cut."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
-
-
-def reason_of(error: Exception) -> str:
-    """The first line of an exception's message, or its type's name when it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 class BadItem(DataError):
@@ -46,10 +36,11 @@ class BadItems:
     """
 
     def __init__(self, max_bad: float = DEFAULT_MAX_BAD) -> None:
-        if not 0 <= max_bad <= 1:
-            raise ValueError(f"max_bad: expected a share from 0 to 1, found {max_bad!r}")
-        self.max_bad = max_bad
+        self.max_bad = number(max_bad, "max_bad", low=0, high=1)
         self.reasons: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return line(self, f"{len(self):,} found", max_bad=self.max_bad)
 
     def __len__(self) -> int:
         return len(self.reasons)

@@ -21,6 +21,8 @@ import re
 from dataclasses import replace
 
 from csparc._arrays import describe
+from csparc._scalars import whole_number
+from csparc._text import show
 from csparc.data import images
 from csparc.data.dataset import Dataset, Options
 from csparc.data.readers.coco import open_coco
@@ -28,7 +30,7 @@ from csparc.data.readers.folder import open_folder
 from csparc.data.readers.karpathy import open_karpathy
 from csparc.data.readers.table import open_table
 from csparc.data.readers.webdataset import WebDataset
-from csparc.data.report import DEFAULT_MAX_BAD, show
+from csparc.data.report import DEFAULT_MAX_BAD
 from csparc.errors import DataError
 
 SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
@@ -83,8 +85,8 @@ def open(
     text = os.fspath(spec)
     if not isinstance(text, str) or not text or "\0" in text:
         raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")
-    if max_captions is not None and max_captions < 1:
-        raise ValueError(f"max_captions: expected at least 1, found {max_captions}")
+    if max_captions is not None:
+        whole_number(max_captions, "max_captions", low=1)
     options = Options(
         allow_outside=allow_outside,
         max_pixels=max_pixels,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.errors import DataError
 from csparc.evaluate.explain import (
     Explanation,
@@ -16,6 +17,7 @@ from csparc.evaluate.explain import (
     local_features,
     sentence_maps,
 )
+from csparc.evaluate.figures import Figures
 from csparc.evaluate.grounding import evaluate_grounding
 from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
 from csparc.losses.explains import RULES
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @register
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Grounding(Task):
     """`diagnose` of a model with its loss; without one, as `diagnose` measures None."""
 
@@ -113,6 +115,8 @@ class Sentences:
     objects: list[int]
     maps: np.ndarray
     weights: np.ndarray | None
+
+    __repr__ = fields_line
 
 
 def diagnose(
@@ -203,7 +207,7 @@ def diagnose(
     )
     if scenes:
         figures |= places(dataset, items, explained, sentences, model.config.grid)
-    return figures | {"logit_scale": scale, "bad_items": len(loader.report)}
+    return Figures(figures | {"logit_scale": scale, "bad_items": len(loader.report)})
 
 
 def local_scale(model: Any, loss: Any) -> float:

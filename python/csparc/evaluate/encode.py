@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.report import BadItems
 from csparc.evaluate.late_interaction import LateFeatures
 
@@ -27,6 +28,8 @@ class Features:
     items: np.ndarray
     captions: list[str]
     problems: BadItems = field(default_factory=BadItems)
+
+    __repr__ = fields_line
 
 
 def encode_dataset(

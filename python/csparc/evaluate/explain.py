@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from csparc import _text
+from csparc import _html, _text
+from csparc._repr import fields_line
 from csparc.losses.explains import Alignment
 from csparc.losses.foreign import UnknownLoss, as_loss
 
@@ -27,6 +28,8 @@ class LocalFeatures:
     ids: np.ndarray
     mask: np.ndarray
     text_global: np.ndarray
+
+    __repr__ = fields_line
 
     def alignment(self, loss: Any, rule: str = "own") -> Alignment:
         """What ``loss`` aligned in these pairs, or SPARC's weights (``rule="sparc"``; and of None,
@@ -53,6 +56,14 @@ class Explanation:
     notes: tuple[str, ...] = ()
     chosen_by: np.ndarray | None = None
     sentence: np.ndarray | None = None
+
+    __repr__ = fields_line
+
+    def _repr_html_(self) -> str:
+        """The weights of each word over the grid of patches, and whose they are."""
+        maps = [_html.heat_map(row, self.grid, word) for word, row in zip(self.words, self.weights)]
+        told = [self.title, *self.notes]
+        return "".join(_html.paragraph(text) for text in told if text) + "".join(maps)
 
     @property
     def ranking(self) -> np.ndarray:

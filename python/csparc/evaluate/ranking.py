@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from csparc.evaluate.figures import RetrievalFigures
+
 RECALL_AT = (1, 5, 10)
 Block = tuple[int, np.ndarray]
 """(the first query, scores [queries, candidates] float32)."""
@@ -14,7 +16,7 @@ Block = tuple[int, np.ndarray]
 
 def evaluate_scores(
     image_rows: Iterable[Block], text_rows: Iterable[Block], image_index, n_images: int
-) -> dict:
+) -> RetrievalFigures:
     """What `csparc.evaluate.evaluate_retrieval` returns, from scores however they are made.
 
     ``image_rows`` gives the scores of all captions for some images at a time, ``text_rows`` those
@@ -26,7 +28,7 @@ def evaluate_scores(
     image_ranks, image_ties = _image_query_ranks(image_rows, index, n_images)
     asked = captions_of > 0
     text_ranks, text_ties = _text_query_ranks(text_rows, index)
-    result = _summary("image_to_text", image_ranks[asked], image_ties[asked])
+    result = RetrievalFigures(_summary("image_to_text", image_ranks[asked], image_ties[asked]))
     result |= _summary("text_to_image", text_ranks, text_ties)
     result["chance"] = chance(captions_of)
     result["n_images"] = n_images

@@ -21,7 +21,7 @@ _BLOCK_ENTRIES = 1 << 20
 
 
 @register
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Retrieval(Task):
     """`evaluate_retrieval` of a model on a data set, or the same by the score its loss trains."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.evaluate.grounding import alignment_scores
 from csparc.evaluate.tasks import Subject, Task, TaskResult, register
 
@@ -70,6 +71,8 @@ class Named:
     pos: str
     inside: np.ndarray
     outside: np.ndarray
+
+    __repr__ = fields_line
 
 
 def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:

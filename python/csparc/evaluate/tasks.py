@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from csparc._repr import fields_line, line
 from csparc._settings import parse_settings
 from csparc.losses.options import Option, checked, declared_options, option
 
@@ -54,6 +55,8 @@ class Subject:
     should_stop: Callable[[], bool] = lambda: False
     """To be asked before each batch; True ends the work."""
 
+    __repr__ = fields_line
+
 
 @dataclass(frozen=True)
 class TaskResult:
@@ -63,6 +66,8 @@ class TaskResult:
     """By name: numbers, texts, and dicts of them, as JSON holds them; NaN where over nothing."""
     problems: BadItems | None = None
     """The pictures that were left out, where the task tells."""
+
+    __repr__ = fields_line
 
 
 class Task(ABC):
@@ -87,6 +92,10 @@ class Task(ABC):
     def __post_init__(self) -> None:
         for field in _fields(type(self)):
             object.__setattr__(self, field.name, checked(field, getattr(self, field.name)))
+
+    def __repr__(self) -> str:
+        """The options that are not at their default."""
+        return fields_line(self) if dataclasses.is_dataclass(self) else line(self)
 
     @classmethod
     def options(cls) -> list[Option]:

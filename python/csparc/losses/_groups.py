@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from csparc._arrays import describe, to_numpy
+from csparc._repr import fields_line
 from csparc._scalars import choice
 
 SAME_GROUP = ("exclude", "positive")
@@ -18,6 +19,8 @@ class Groups:
 
     ids: np.ndarray | None
     positive: bool
+
+    __repr__ = fields_line
 
     @property
     def for_core(self) -> tuple[np.ndarray | None, bool]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from csparc._repr import fields_line
 from csparc._scalars import choice, flag
 from csparc.losses._owned import Owned
 from csparc.losses.explains import RULES, Alignment, Pairs, borrowed
@@ -36,6 +37,8 @@ class Part:
     """The heading of its curve: ``Local loss``."""
     about: str
     """What it contrasts: ``words against patches, within one pair``."""
+
+    __repr__ = fields_line
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,9 +102,7 @@ class Loss(Owned, ABC):
 
     def __repr__(self) -> str:
         """The options that are not at their default."""
-        given = ((field, getattr(self, field.name)) for field in fields(self))
-        told = [f"{field.name}={value!r}" for field, value in given if value != field.default]
-        return f"{type(self).__name__}({', '.join(told)})"
+        return fields_line(self)
 
     # Value and gradients -----------------------------------------------------------------------
 

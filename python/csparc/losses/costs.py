@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from csparc._repr import fields_line
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -17,6 +19,8 @@ class Sizes:
     P: int
     L: int
     D: int
+
+    __repr__ = fields_line
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Stage:
     """Of the op, those beside B, P, L, D that its scratch depends on."""
     arrays: int = 0
     """Bytes held by the loss while it runs, inputs and gradients left out."""
+
+    __repr__ = fields_line
 
 
 def contrast_flop(s: Sizes) -> int:

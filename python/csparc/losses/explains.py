@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._repr import fields_line
 from csparc.losses.sparc_pieces import sparse_similarity
 
 RULES = ("own", "sparc")
@@ -46,6 +47,8 @@ class Alignment:
     """Whether training shaped these weights."""
     chosen_by: np.ndarray | None = field(default=None, repr=False)
     """Where weights only mark a best match: [B, L, P] what it is the best by, else None."""
+
+    __repr__ = fields_line
 
     @property
     def ranking(self) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from csparc._repr import cut
 from csparc.losses.base import INPUTS, Loss, Part
 from csparc.losses.explains import Alignment
 from csparc.losses.registry import LOSSES, check_facts, make_loss
@@ -94,7 +95,7 @@ class ForeignLoss(Loss):
         return self.given.config()
 
     def __repr__(self) -> str:
-        return repr(self.given)
+        return cut(repr(self.given))
 
     def alignment(self, patches: Any, tokens: Any, *, rule: str = "own", **how: Any) -> Alignment:
         """The object's own where it has one, else SPARC's weights, and they say so."""

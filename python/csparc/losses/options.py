@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from csparc._repr import fields_line
 from csparc._scalars import choice, flag, number, whole_number
 
 Check = Callable[[Any, str], Any]
@@ -39,6 +40,8 @@ class Entry:
     """What the paper leaves open here, in a few words: these options are listed in the README."""
     short: str = ""
     """Another key of ``--loss-opt`` for it, where a function has an argument of that name."""
+
+    __repr__ = fields_line
 
 
 def option(
@@ -93,6 +96,8 @@ class Option:
     entry: Entry
     code_is: str = "public code"
     """What ``entry.code`` speaks of."""
+
+    __repr__ = fields_line
 
     def values(self) -> list[str]:
         """What it may be, as ``--loss-opt`` takes it, the default first."""

@@ -12,6 +12,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from csparc._repr import fields_line
+
 BLOCK_ENTRIES = 1 << 20
 """Numbers a picture's scores with a block of captions are made from at a time: 8 MiB."""
 
@@ -32,6 +34,8 @@ class LateFeatures:
     tokens: np.ndarray
     counts: np.ndarray
     text_global: np.ndarray
+
+    __repr__ = fields_line
 
     def scores(
         self, to_texts: Score, to_images: Score | None = None, entries: int = 1
@@ -56,6 +60,8 @@ class LateScores:
     """Captions that are scored at a time."""
     to_texts: Score
     to_images: Score
+
+    __repr__ = fields_line
 
     def image_rows(self) -> Iterator[tuple[int, np.ndarray]]:
         """(i, scores [1, M] float32) of every picture."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from csparc import _core
+from csparc._repr import line, short
 from csparc.nn.buffers import BUFFERS, Buffers
 from csparc.nn.parameter import Parameter
 
@@ -37,6 +38,10 @@ class Tensor:
     def __init__(self, data: np.ndarray, requires_grad: bool = False):
         self.data = data
         self.node = Node() if requires_grad else None
+
+    def __repr__(self) -> str:
+        told = [] if self.node is None else ["requires_grad"]
+        return line(self, short(self.data) if self.shape else f"{self.data.dtype} []", *told)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,6 +78,9 @@ class Tape:
         self.record = record
         self.buffers = buffers
         self._notes: list[tuple[Node, Note]] = []
+
+    def __repr__(self) -> str:
+        return line(self, f"{len(self._notes)} recorded", record=self.record)
 
     def __enter__(self) -> Tape:
         return self

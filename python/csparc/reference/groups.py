@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -24,6 +26,8 @@ class Groups:
 
     same: np.ndarray
     positive: bool
+
+    __repr__ = fields_line
 
 
 def batch_groups(groups, same_group, pairs):

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from csparc._repr import fields_line
+from csparc._scalars import choice, flag, number, positive, whole_number
 
 _WHERE_AND_HOW = {
     "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "val_tasks",
     "progress",
 }  # fmt: skip
 """Settings that do not decide a single bit of the trained weights."""
+
+_LOWEST = {
+    "batch_size": 1, "steps": 1, "epochs": 1, "accum_freq": 1, "warmup": 0, "save_frequency": 1,
+    "val_frequency": 0, "threads": 1,
+}  # fmt: skip
+"""The least that a setting which counts something may be."""
+_OPTIONAL = {"steps", "epochs", "warmup", "threads"}
 
 PROGRESS = ("auto", "bar", "lines", "none")
 DUPLICATES = ("allow", "avoid", "exclude", "positive")
@@ -108,30 +117,27 @@ class TrainConfig:
     overwrite: bool = False
     progress: str = "auto"
 
+    __repr__ = fields_line
+
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
             found = "neither" if self.steps is None else "both"
             raise ValueError(f"expected one of steps and epochs, found {found}")
-        for name in ("batch_size", "save_frequency", "accum_freq"):
-            _whole(name, getattr(self, name), 1)
-        for name in ("steps", "epochs", "threads"):
-            _whole(name, getattr(self, name), 1, optional=True)
-        _whole("warmup", self.warmup, 0, optional=True)
-        _whole("val_frequency", self.val_frequency, 0)
-        _whole("seed", self.seed, -(1 << 63), (1 << 63) - 1)
-        _real("lr", self.lr, 0.0)
-        _real("wd", self.wd, 0.0)
-        _real("eps", self.eps, 0.0, open_low=True)
+        for name, low in _LOWEST.items():
+            if getattr(self, name) is not None or name not in _OPTIONAL:
+                self._take(name, whole_number, low=low)
+        self._take("seed", whole_number, low=-(1 << 63), high=(1 << 63) - 1)
+        for name in ("lr", "wd"):
+            self._take(name, number, low=0)
         for name in ("beta1", "beta2"):
-            _real(name, getattr(self, name), 0.0, 1.0, open_high=True)
+            self._take(name, number, low=0, below=1)
+        for name in ("eps", "scale_min"):
+            self._take(name, positive)
         if self.grad_clip_norm is not None:
-            _real("grad_clip_norm", self.grad_clip_norm, 0.0, open_low=True)
-        _real("scale_min", self.scale_min, 0.0, open_low=True)
-        _real("scale_max", self.scale_max, self.scale_min)
-        for name, known in (("progress", PROGRESS), ("duplicates", DUPLICATES)):
-            if getattr(self, name) not in known:
-                wanted, found = ", ".join(known), getattr(self, name)
-                raise ValueError(f"{name}: expected one of {wanted}, found {found!r}")
+            self._take("grad_clip_norm", positive)
+        self._take("scale_max", number, low=self.scale_min)
+        choice(self.progress, "progress", PROGRESS)
+        choice(self.duplicates, "duplicates", DUPLICATES)
         if not isinstance(self.val_tasks, (tuple, list)) or not all(
             isinstance(task, str) for task in self.val_tasks
         ):
@@ -143,10 +149,16 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
                 raise TypeError(f"{name}: expected a path, found {value!r}")
-        if not isinstance(self.overwrite, bool):
-            raise TypeError(f"overwrite: expected True or False, found {self.overwrite!r}")
+        self._take("overwrite", flag)
         if self.resume is not None and self.out is None:
             raise ValueError("resume: expected out, the folder of the run, beside it; found None")
+
+    def _take(self, name: str, check: Callable[..., Any], **limits: float) -> None:
+        """Check a setting; a number of NumPy becomes one of Python, as JSON holds them."""
+        given = getattr(self, name)
+        checked = check(given, name, **limits)
+        if type(given) not in (int, float, bool):
+            object.__setattr__(self, name, checked)
 
     @property
     def needs_plan(self) -> bool:
@@ -187,34 +199,3 @@ class TrainConfig:
         """
         left_out = _WHERE_AND_HOW | ({"val_best"} if self.val_best is None else set())
         return {key: value for key, value in asdict(self).items() if key not in left_out}
-
-
-def _whole(
-    name: str, value: object, low: int, high: int | None = None, optional: bool = False
-) -> None:
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: expected a whole number, found {value!r}")
-    if value < low or (high is not None and value > high):
-        limit = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name}: expected {limit}, found {value}")
-
-
-def _real(
-    name: str,
-    value: object,
-    low: float,
-    high: float = math.inf,
-    open_low: bool = False,
-    open_high: bool = False,
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name}: expected a number, found {value!r}")
-    below = value <= low if open_low else value < low
-    above = value >= high if open_high else value > high
-    if not math.isfinite(value) or below or above:
-        limits = f"{'more than' if open_low else 'at least'} {low:g}"
-        if high < math.inf:
-            limits += f" and {'less than' if open_high else 'at most'} {high:g}"
-        raise ValueError(f"{name}: expected {limits}, found {value!r}")

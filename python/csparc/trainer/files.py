@@ -6,13 +6,13 @@ import os
 import warnings
 from pathlib import Path
 
+from csparc._progress import Progress
 from csparc.checkpoint import file_system
 from csparc.checkpoint.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.errors import CheckpointError, TrainingError
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.log import JsonLines
-from csparc.trainer.progress import Progress
 
 LOCK = ".lock"
 

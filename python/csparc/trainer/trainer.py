@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from csparc._progress import Progress
+from csparc._repr import cut, fields_line, line
 from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads, warn_of_crowd
 from csparc.data import Dataset
@@ -22,7 +24,6 @@ from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.log import step_keys
-from csparc.trainer.progress import Progress
 from csparc.trainer.senseless import nothing_to_learn
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
@@ -49,6 +50,8 @@ class TrainResult:
     """"Ctrl-C", "SIGTERM" or the name of another signal when that ended the run early."""
     log: list[dict[str, float]]
     """The lines of the log, when there is no ``out`` to hold them."""
+
+    __repr__ = fields_line
 
 
 class Trainer:
@@ -135,9 +138,15 @@ class Trainer:
         )  # fmt: skip
         self._files = RunFiles(self.config, step_keys(self.loss))
         self._saved = self._state.counters
+        self._cursor: dict[str, Any] = {}  # where the data go on after the last finished step
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
         self._validation_failed: str | None = None
+
+    def __repr__(self) -> str:
+        done = f"step {self._state.counters.step} of {self.total_steps}"
+        size = self.config.batch_size
+        return line(self, cut(repr(self.data.spec), 40), done, loss=self.loss, batch_size=size)
 
     def run(self) -> TrainResult:
         """Train to the end, or until Ctrl-C or a signal (the current step is finished and saved).
@@ -161,7 +170,7 @@ class Trainer:
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
-            contextlib.closing(Progress(self.config.progress)) as progress,
+            Progress("training", unit="step", kind=self.config.progress, lasting=True) as progress,
             self._loader(self._begin(progress), progress) as loader,
         ):
             self._plan(loader, progress)
@@ -221,42 +230,55 @@ class Trainer:
         config, state = self.config, self._state
         warmup = config.warmup_steps(self.total_steps)
         step = Step(self.model, self.loss, state.optimizer, config)
-        self._validate_if_due(loader, progress, stop)
+        self._cursor = loader.cursor
+        self._validate_if_due(progress, stop)
         while state.counters.step < self.total_steps and not stop:
             begun = time.perf_counter()
-            batches = [next(loader) for _ in range(config.accum_freq)]
+            batches = self._batches(loader, progress)
             lr = cosine(state.counters.step, config.lr, warmup, self.total_steps)
             record = step.run(state.counters.step + 1, batches, lr)
             pairs = sum(len(batch["index"]) for batch in batches)
             speed = pairs / (time.perf_counter() - begun)
             number = state.finish_step(pairs, loader.cursor["epoch"])
-            self._log({"step": number, **record, "pairs_per_second": speed}, loader)
-            progress.step(number, record["loss"], speed)
-            self._validate_if_due(loader, progress, stop)
+            self._cursor = loader.cursor
+            self._log({"step": number, **record, "pairs_per_second": speed})
+            note = f"loss {record['loss']:.3f}, {speed:.0f} pairs/s"
+            progress.to(number, self.total_steps, note)
+            self._validate_if_due(progress, stop)
             if number % config.save_frequency == 0 and number < self.total_steps:
-                self._save(loader)
+                self._save()
                 self._keep_room()
-        self._save(loader)
+        self._save()
         if stop:
             saved = (
                 f"; saved in {self._files.out}" if self._files.out and state.counters.step else ""
             )
             progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
 
-    def _log(self, record: dict[str, float], loader: Loader) -> None:
+    def _batches(self, loader: Loader, progress: Progress) -> list[dict[str, Any]]:
+        """The slices of the next step; where they cannot be had, the steps so far are saved."""
+        try:
+            return [next(loader) for _ in range(self.config.accum_freq)]
+        except Exception:
+            if self._saved != self._state.counters:
+                self._save()
+                progress.say(f"saved after step {self._state.counters.step}")
+            raise
+
+    def _log(self, record: dict[str, float]) -> None:
         if self._files.out is None:
             self._history.append(record)
-        with self._saving_first(loader):
+        with self._saving_first():
             self._files.log.append(record)
 
-    def _validate_if_due(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
+    def _validate_if_due(self, progress: Progress, stop: StopRequest) -> None:
         """Validate after the steps that ask for it, once: also when a resumed run begins there."""
         counters, often = self._state.counters, self.config.val_frequency
         at_end = counters.step == self.total_steps
         due = counters.step > 0 and (at_end or (often > 0 and counters.step % often == 0))
         if self.validation is None or not due or counters.validated_step == counters.step:
             return
-        self._save(loader)  # before anything else can fail
+        self._save()  # before anything else can fail
         if not at_end:
             self._keep_room()
         result = self._validated(progress, stop)
@@ -267,13 +289,13 @@ class Trainer:
         best = reached is not None and (before is None or reached > before)
         if best:
             after = replace(after, best_score=reached, best_step=counters.step)
-        with self._saving_first(loader):
+        with self._saving_first():
             if best:
-                self._files.save_best(self._state.checkpoint(loader.cursor, after))
+                self._files.save_best(self._state.checkpoint(self._cursor, after))
             self._files.log_validation({"step": counters.step, **result})
         self._state.counters, self._last_validation = after, result
-        for line in summary(counters.step, result):
-            progress.say(line)
+        for text in summary(counters.step, result):
+            progress.say(text)
 
     def _validated(self, progress: Progress, stop: StopRequest) -> dict[str, Any] | None:
         """The figures; None when asked to stop, or when it failed, which ends no training."""
@@ -286,12 +308,12 @@ class Trainer:
         self._validation_failed = None
         return result
 
-    def _save(self, loader: Loader) -> None:
+    def _save(self) -> None:
         """Write the last checkpoint, unless it holds this state already."""
         if self._saved == self._state.counters:
             return
         try:
-            self._files.save_last(self._state.checkpoint(loader.cursor))
+            self._files.save_last(self._state.checkpoint(self._cursor))
             self._saved = self._state.counters
         except OSError as error:
             raise self._files.cannot_write(error) from error
@@ -304,12 +326,12 @@ class Trainer:
             raise self._files.cannot_write(error) from error
 
     @contextlib.contextmanager
-    def _saving_first(self, loader: Loader) -> Iterator[None]:
+    def _saving_first(self) -> Iterator[None]:
         """Around other writing: when the disk is full, the finished step goes to the room kept."""
         try:
             yield
         except OSError as error:
-            self._save(loader)
+            self._save()
             raise self._files.cannot_write(error) from error
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from csparc._repr import fields_line
 from csparc.errors import CsparcError
 from csparc.evaluate import Retrieval, Subject, Task, make_task
+from csparc.evaluate.figures import RetrievalFigures
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
@@ -73,6 +75,8 @@ class Validation:
         for task in self._named.values():
             task.check(self._subject(model))
 
+    __repr__ = fields_line
+
     def run(
         self, model: TwoTower, should_stop: Callable[[], bool] = lambda: False
     ) -> dict[str, Any] | None:
@@ -88,7 +92,7 @@ class Validation:
             if found is None:
                 return None
             figures[task] = found.figures
-        result = dict(figures.get(_RETRIEVAL, {}))
+        result = RetrievalFigures(figures.get(_RETRIEVAL, {}))
         for text, task in self._named.items():
             for key, value in task.main_figures(figures[task]).items():
                 result[f"val/{text}/{key}"] = value

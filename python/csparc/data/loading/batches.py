@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.dataset import Dataset
 from csparc.data.loading import sampler
 from csparc.data.loading.assembly import Assembly
@@ -36,6 +37,8 @@ class Work:
     loss_specials: bool
     duplicates: str
     pictures: PictureCache
+
+    __repr__ = fields_line
 
     def batches(self, epoch: int, position: int, waiting: list[int]) -> Iterator[Made]:
         """Batches from a place on, one after another; pictures ``waiting`` come first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.loading.duplicates import Item
 from csparc.data.report import BadItem
 
@@ -31,6 +32,8 @@ class Chunk:
     """They waited for a batch when the run was interrupted, and come first."""
     items: list[Item | Exception] = field(default_factory=list)
 
+    __repr__ = fields_line
+
 
 @dataclass
 class Made:
@@ -41,3 +44,5 @@ class Made:
     position: int
     bad: list[BadItem]
     waiting: list[int]
+
+    __repr__ = fields_line

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
+
 HANDLING = ("allow", "avoid", "group")
 """What a `Loader` does about them."""
 
@@ -26,6 +28,8 @@ class Content:
 
     caption: bytes | None
     picture: bytes
+
+    __repr__ = fields_line
 
 
 def picture_key(picture: np.ndarray) -> bytes:
@@ -66,6 +70,8 @@ class Item:
     """None where batches are only counted."""
     content: Content | None
     """None where duplicates do not matter."""
+
+    __repr__ = fields_line
 
 
 class Filling:

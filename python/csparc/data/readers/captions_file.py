@@ -16,12 +16,14 @@ import os
 import re
 from collections.abc import Iterator
 
+from csparc._json import parse_json
+from csparc._text import show
 from csparc.data.dataset import Gather, Options
 from csparc.data.images import SUFFIXES
 from csparc.data.readers import table
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import json_reason, lines, parse_json
-from csparc.data.report import BadItem, show
+from csparc.data.readers.text_files import lines
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 # Looked for in a folder, in no order: two of them at once are an error.
@@ -117,9 +119,9 @@ def _json_lines(path: str, options: Options) -> _Entries:
             continue
         where = f"{path} line {number}"
         try:
-            record = parse_json(line)
-        except (ValueError, RecursionError) as error:
-            yield where, BadItem(where, f"expected a JSON object: {json_reason(error)}"), []
+            record = parse_json(line, where, "a JSON object", error=BadItem)
+        except BadItem as bad:
+            yield where, bad, []
             continue
         if not isinstance(record, dict):
             yield where, BadItem(where, f"expected a JSON object, found {show(record, 40)}"), []

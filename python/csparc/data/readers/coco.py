@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from csparc._json import read_json
+from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import member, read_json
-from csparc.data.report import BadItem, show
+from csparc.data.readers.text_files import member
+from csparc.data.report import BadItem
 
 
 def open_coco(spec: str, folder: str, path: str, options: Options) -> PictureFiles:

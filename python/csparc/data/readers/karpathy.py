@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from csparc._json import read_json
+from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import member, read_json
-from csparc.data.report import BadItem, show
+from csparc.data.readers.text_files import member
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 # By convention the training split also takes what the validation split left over.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from csparc.data.report import BadItem, show
+from csparc._text import show
+from csparc.data.report import BadItem
 
 LONGEST_PATH = 4096
 

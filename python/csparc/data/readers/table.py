@@ -6,10 +6,11 @@ import csv
 import os
 from collections.abc import Iterator
 
+from csparc._text import reason_of, show
 from csparc.data.dataset import Gather, Options, PictureFiles
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import lines
-from csparc.data.report import BadItem, reason_of, show
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 # The spellings of open_clip's --csv-img-key and --csv-caption-key defaults.

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from csparc._repr import fields_line
+from csparc._text import reason_of, show
 from csparc.data.readers.text_files import regular_file
-from csparc.data.report import reason_of, show
 from csparc.errors import DataError
 
 _BLOCK = 512
@@ -28,6 +29,8 @@ class Member:
     name: str
     offset: int
     size: int
+
+    __repr__ = fields_line
 
 
 def members(path: str) -> Iterator[Member]:

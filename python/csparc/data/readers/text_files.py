@@ -1,13 +1,12 @@
-"""Text and JSON files, checked while they are read; every failure is one DataError line."""
+"""Text files, and fields of JSON records, checked as they are read; a failure is one DataError."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
-from csparc.data.report import reason_of, show
+from csparc._text import show
 from csparc.errors import DataError
 
 
@@ -46,46 +45,6 @@ def lines(path: str, kind: str) -> Iterator[str]:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def read_json(path: str, kind: str) -> Any:
-    """A whole JSON file; NaN and Infinity, which JSON does not have, are refused.
-
-    Raises
-    ------
-    DataError
-        Missing, not UTF-8, not JSON, or nested too deeply.
-    """
-    regular_file(path, kind)
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return parse_json(file.read())
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}: expected {kind}, found no valid JSON: {json_reason(error)}"
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def parse_json(text: str | bytes) -> Any:
-    """`json.loads` that refuses NaN and Infinity.
-
-    Raises
-    ------
-    ValueError or RecursionError
-        Said in words by `json_reason`.
-    """
-    return json.loads(text, parse_constant=_refuse_constant)
-
-
-def json_reason(error: Exception) -> str:
-    """Why `parse_json` failed, in one line."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8 text"
-    return reason_of(error)
-
-
 def member(record: object, key: str, kind: type, where: str) -> Any:
     """`record[key]`, checked: `record` must be an object and the value of type `kind`.
 
@@ -110,7 +69,3 @@ _WORDS = {list: "a list", dict: "an object", str: "a string", int: "a whole numb
 
 def _named(value: object) -> str:
     return _WORDS[type(value)] if isinstance(value, (list, dict)) else show(value, 40)
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON value")

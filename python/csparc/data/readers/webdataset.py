@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from csparc._json import parse_json
+from csparc._text import show
 from csparc.data import images
 from csparc.data.dataset import Dataset, Gather, Options, caption_lines
 from csparc.data.images import is_picture
 from csparc.data.readers import tar
 from csparc.data.readers.paths import printable
-from csparc.data.readers.text_files import json_reason, parse_json
-from csparc.data.report import BadItem, show
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 _LARGEST_TEXT = 1 << 20
@@ -147,10 +148,7 @@ def _captions(name: str, shard: str, sample: _Sample, caption_key: str) -> list[
     content = tar.read_member(shard, member)
     if member is sample.text:
         return list(caption_lines(content, name))
-    try:
-        record = parse_json(content)
-    except (ValueError, RecursionError) as error:
-        raise BadItem(name, f"expected JSON: {json_reason(error)}") from error
+    record = parse_json(content, name, error=BadItem)
     if not isinstance(record, dict) or caption_key not in record:
         raise BadItem(name, f"expected a JSON object with {caption_key!r}, found {show(record)}")
     captions = record[caption_key]

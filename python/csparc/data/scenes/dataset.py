@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
 from csparc.data.scenes import grammar
@@ -41,14 +42,13 @@ class Scenes(Dataset):
     def __init__(
         self, tier: str = "M", size: int = 20000, seed: int = 0, split: str = "train"
     ) -> None:
-        if tier not in TIERS:
-            raise DataError(f"scenes: tier: expected one of {', '.join(TIERS)}, found {tier!r}")
-        if split not in SPLITS:
-            raise DataError(f"scenes: split: expected one of {', '.join(SPLITS)}, found {split!r}")
-        if not 1 <= size < 1 << 40:
-            raise DataError(f"scenes: size: expected a number from 1 to 2**40, found {size}")
-        if not -(1 << 63) <= seed < 1 << 64:
-            raise DataError(f"scenes: seed: expected a number of 64 bits, found {seed}")
+        try:
+            choice(tier, "scenes: tier", tuple(TIERS))
+            choice(split, "scenes: split", tuple(SPLITS))
+            whole_number(size, "scenes: size", low=1, high=(1 << 40) - 1)
+            whole_number(seed, "scenes: seed", low=-(1 << 63), high=(1 << 64) - 1)
+        except (TypeError, ValueError) as error:
+            raise DataError(str(error)) from None
         self.tier, self.size, self.seed, self.split = tier, size, seed, split
         self.problems = BadItems()
         self._texts: dict[int, list[str]] = {}
