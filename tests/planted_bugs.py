@@ -45,6 +45,27 @@ class Bug:
 
 BUGS = [
     Bug(
+        "sizes of scratch wrap around",
+        "csparc/base/size.h",
+        "? SIZE_MAX : product;",
+        "? product : product;",
+        "core/test_hostile_sizes.py::test_a_sum_that_wraps_is_seen",
+    ),
+    Bug(
+        "masks are read where the caller writes them",
+        "csparc/py/take.c",
+        "if (!signature->parameter[arrays->argument[k]].copied)",
+        "if (signature != NULL)",
+        "core/test_copied_inputs.py::test_a_mask_written_during_a_call_changes_nothing",
+    ),
+    Bug(
+        "the edge lets whole numbers below their least pass",
+        "csparc/py/take.c",
+        "if (*out >= parameter->least && *out <= parameter->most)",
+        "if (*out <= parameter->most)",
+        "core/test_hostile_numbers.py::test_a_refusal_says_what_was_found_and_expected",
+    ),
+    Bug(
         "the local loss forgets one direction in the gradient of matching pairs",
         "csparc/loss/sparc/token_contrast.c",
         "-weight * (square->rows.share[j] + square->columns.share[j])",
@@ -190,6 +211,27 @@ BUGS = [
         "for (size_t owner = 1; owner < block->owners; owner++) {",
         "for (size_t owner = 1; owner + 1 < block->owners; owner++) {",
         "losses/test_gloria.py::test_sizes",
+    ),
+    Bug(
+        "what counts as dead is not scaled with the patches it is compared with",
+        "csparc/loss/sparc/rows_in.h",
+        "CS_DEAD_NORM * rows->patch_scale",
+        "CS_DEAD_NORM",
+        "losses/test_extremes.py::test_a_patch_of_length_1_beside_a_long_one_counts",
+    ),
+    Bug(
+        "sums of patches that nearly cancel are read off the Gram matrix",
+        "csparc/loss/gram/short_sums.c",
+        "return norm < CS_SHORT_SUM * reach;",
+        "return norm < 0 * reach;",
+        "losses/test_short_sums.py::test_gloria",
+    ),
+    Bug(
+        "teams are made without trying whether their threads can be",
+        "csparc/base/threads.c",
+        "granted < count ? granted : count;",
+        "granted < count ? count : count;",
+        "core/test_thread_limits.py::test_a_limit_on_processes",
     ),
     Bug(
         "captions without words stay candidates",

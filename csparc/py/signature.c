@@ -7,7 +7,7 @@
 
 #include "derived/parameters.h"
 
-_Static_assert(MOST_ARGUMENTS <= CS_MOST_ARGUMENTS, "an op has too many arguments");
+_Static_assert((int)MOST_ARGUMENTS <= (int)CS_MOST_ARGUMENTS, "an op has too many arguments");
 
 const cs_signature *
 cs_signatures(void)

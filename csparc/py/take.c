@@ -7,7 +7,7 @@
 
 /* Entries that the axes of an array without entries may have but for those of size 0: no memory
  * limits them, and loops may run over them. */
-#define MOST_OF_EMPTY ((npy_intp)1 << 31)
+#define MOST_OF_EMPTY ((npy_intp)1 << 26)
 
 static const char *
 type_name(int numpy_type)
@@ -67,7 +67,7 @@ check_empty(const char *op, const cs_parameter *parameter, PyArrayObject *array)
         if (size > MOST_OF_EMPTY / others) {
             PyErr_Format(PyExc_ValueError,
                          "%s(): '%s' has no entries, but sizes whose product, without the zeros, "
-                         "is more than 2**31", op, parameter->name);
+                         "is more than 2**26", op, parameter->name);
             return -1;
         }
         others *= size > 0 ? size : 1;

@@ -11,7 +11,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from csparc._text import reason_of, show
+from csparc._kinds import HEAD_BYTES, kind_of
+from csparc._text import decoded, reason_of, show
+from csparc._whereabouts import absent
 from csparc.errors import DataError
 
 
@@ -27,7 +29,7 @@ def parse_json(
     error: Callable[[str, str], Exception] = _data_error,
     unique_keys: bool = False,
 ) -> Any:
-    """The value that ``content`` spells.
+    """The value that ``content`` spells; of bytes the encoding is `csparc._text.encoding_of`.
 
     Parameters
     ----------
@@ -42,30 +44,34 @@ def parse_json(
         Refuse an object that gives a key twice; otherwise the last one counts.
     """
     try:
-        return json.loads(content, object_pairs_hook=_unique if unique_keys else None)
+        text = decoded(content) if isinstance(content, bytes) else content
+        return json.loads(text, object_pairs_hook=_unique if unique_keys else None)
     except (ValueError, RecursionError) as problem:
-        raise error(where, f"expected {kind}, found {_found(problem)}") from problem
+        found = _other_kind(content) or _found(problem)
+        raise error(where, f"expected {kind}, found {found}") from problem
 
 
 def read_json(path: str | os.PathLike, kind: str) -> Any:
-    """The value in a UTF-8 file, with or without a byte-order mark.
+    """The value in a file; its encoding is `csparc._text.encoding_of`.
 
     Raises
     ------
     DataError
-        Missing, not UTF-8, not JSON, or nested too deeply.
+        Missing, in another encoding, not JSON (other kinds of files are named), or nested too
+        deeply.
     """
     name = os.fspath(path)
     if not os.path.isfile(name):
-        there = "a folder or device" if os.path.exists(name) else "no such file"
-        raise DataError(f"{name}: expected {kind}, found {there}")
+        raise DataError(f"{name}: expected {kind}, found {absent(name)}")
     try:
-        with open(name, encoding="utf-8-sig") as file:
+        with open(name, "rb") as file:
             return parse_json(file.read(), name, kind)
-    except UnicodeDecodeError as problem:
-        raise DataError(f"{name}: expected {kind}, found {_found(problem)}") from problem
     except OSError as problem:
         raise DataError(f"{name}: cannot be read: {problem.strerror or problem}") from problem
+
+
+def _other_kind(content: str | bytes) -> str | None:
+    return kind_of(content[:HEAD_BYTES]) if isinstance(content, bytes) else None
 
 
 def _found(problem: Exception) -> str:

@@ -37,21 +37,19 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\0\0\0\x0cJXL ", f"a JPEG XL picture{_UNREAD}"),
     (b"\xff\x0a", f"a JPEG XL picture{_UNREAD}"),
     (b"\0\0\x01\0", f"an icon{_UNREAD}"),
-    (b"8BPS", f"a Photoshop picture{_UNREAD}"),
+    (b"8BPS\0", f"a Photoshop picture{_UNREAD}"),
     (b"%PDF", "a PDF document"),
     (b"%!PS", "a PostScript file"),
     (b"\x1f\x8b", "a gzip-compressed file: unpack it, gunzip"),
-    (b"BZh", "a bzip2-compressed file: unpack it, bunzip2"),
     (b"\xfd7zXZ", "an xz-compressed file: unpack it, unxz"),
     (b"\x28\xb5\x2f\xfd", "a zstd-compressed file: unpack it, unzstd"),
     (b"7z\xbc\xaf", "a 7-Zip archive: unpack it"),
-    (b"Rar!", "a RAR archive: unpack it"),
+    (b"Rar!\x1a", "a RAR archive: unpack it"),
     (b"\x93NUMPY", "a NumPy array (.npy)"),
     (b"\x89HDF", "an HDF5 file"),
     (b"PAR1\x15", "a Parquet table: save it as CSV"),
-    (b"ARROW1", "an Arrow table: save it as CSV"),
-    (b"SQLite format 3", "an SQLite database"),
-    (b"GGUF", "a GGUF checkpoint of another program"),
+    (b"ARROW1\0", "an Arrow table: save it as CSV"),
+    (b"SQLite format 3\0", "an SQLite database"),
     (b"\xd0\xcf\x11\xe0", "a document of Excel or Word: save a table as CSV"),
     (b"\0\x05\x16\x07", "what macOS keeps beside a file (AppleDouble), not the file"),
 )
@@ -64,6 +62,7 @@ _BRANDS = {
     ),
 }
 
+_PPM = re.compile(rb"P[1-6]\s+(?:#[^\n]*\n\s*)*\d+\s+\d+\s")
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _SVG = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!doctype svg[^>]*>\s*)?<svg\b", re.I)
 
@@ -88,7 +87,11 @@ def kind_of(head: bytes) -> str | None:
         return "a WebP picture"
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "a film (MP4 or QuickTime)")
-    if re.match(rb"P[1-6]\s+[#\d]", head):
+    if head[:3] == b"BZh" and head[4:10] == b"1AY&SY":
+        return "a bzip2-compressed file: unpack it, bunzip2"
+    if head[:4] == b"GGUF" and b"\0" in head[4:8]:
+        return "a GGUF checkpoint of another program"
+    if _PPM.match(head):
         return "a PPM picture"
     if head.startswith(b"BM") and head[6:10] == bytes(4):
         return "a BMP picture"

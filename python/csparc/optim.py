@@ -1,4 +1,4 @@
-"""AdamW over a model's parameters, clipping by the global norm, and the learning rate's course."""
+"""AdamW over a model's parameters, clipping by the global norm, and the learning-rate schedule."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Resizing, cropping and normalising have the bits of their definitions, and of Pillow's resize."""
+
 from __future__ import annotations
 
 import math

@@ -278,10 +278,10 @@ def test_what_cannot_run_is_refused_before_anything_is_trained(settings, message
 
 def test_the_command_line_of_a_run_names_tasks(tmp_path, capsys):
     line = "train --train-data scenes:tier=S;size=16 --val-data scenes:tier=S;size=8;split=val"
-    more = "--steps 2 --batch-size 8 --vocab-size 300 --progress none --val-tasks scenes,grounding"
+    more = "--steps 2 --batch-size 8 --vocab-size 300 --progress none"
     out = tmp_path / "run"
-    best = ["--val-best", "val/scenes/image_to_text"]
-    assert cli.main([*line.split(), *more.split(), *best, "--out", str(out)]) == 0
+    named = ["--val-tasks", "scenes, grounding", "--val-best", "val/scenes/image_to_text"]
+    assert cli.main([*line.split(), *more.split(), *named, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "val/scenes/image_to_text" in printed
     assert "val/grounding/gap" in printed

@@ -1,5 +1,7 @@
-"""A task in one Python file, that of docs/evaluators.md, is all that the command line, training and
-its log need."""
+"""A task in one Python file is all that the command line, training and its log need.
+
+The file is the example of docs/evaluators.md.
+"""
 
 from __future__ import annotations
 

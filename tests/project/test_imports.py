@@ -1,5 +1,7 @@
-"""The modules of the package import in no circle and go from a room to those below it alone; rooms
-are attributes of the package, and importing that loads nothing heavy."""
+"""The modules of the package import in no circle, and from the layers below their own alone.
+
+The subpackages are attributes of the package, and importing that loads nothing heavy.
+"""
 
 from __future__ import annotations
 

@@ -72,18 +72,18 @@ def objects(tmp_path_factory) -> list[Any]:
     late = encode_late(model, words, scenes, preprocess)[0]
     run = csparc.fit(scenes, steps=2, batch_size=8, progress="none")
     loader = Loader(scenes, words, preprocess, 8)
-    tape = nn.Tape()
+    tape, local_towers = nn.Tape(), csparc.create_model("nano-local", seed=None, vocab_size=9)
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
         trainer.config, trainer.validation, result, scenes, Subset(scenes, range(20)), words,
         preprocess, loader, loader._work, checkpoint, checkpoint.metadata, load_trained(folder),
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
-        local.alignment(loss), encode_dataset(model, words, scenes, preprocess), late,
-        diagnose(model, words, scenes, preprocess, loss), result.validation,
+        *_modules(local_towers), local.alignment(loss), late,
+        encode_dataset(model, words, scenes, preprocess),
+        diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
-        *_modules(csparc.create_model("nano-local", vocab_size=300)),
         *(task() for task in TASKS.values()),
     ]  # fmt: skip
     loader.close()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -95,17 +92,3 @@ def test_a_mask_that_leaves_nothing_is_told(mask, name, rng):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         csparc.sparc_loss(*arrays, **{name: [[1, 0, 0], [0, 0, 0]]})
-
-
-def test_a_crowd_of_threads_is_told_once():
-    code = (
-        "import csparc, sys; from csparc.cli.main import main; "
-        "from csparc.config import warn_of_crowd; "
-        "main(['cost', '--batch', '8', '--threads', '999']); warn_of_crowd(999)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stderr.count("threads: 999 of them share ") == 1
-    processors = str(len(os.sched_getaffinity(0)))
-    quiet = [sys.executable, "-m", "csparc", "cost", "--batch", "8", "--threads", processors]
-    assert subprocess.run(quiet, capture_output=True, text=True).stderr == ""

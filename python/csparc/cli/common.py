@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="threads of the C core (default: CSPARC_NUM_THREADS, "
-        "OMP_NUM_THREADS, or one a processor)",
+        "OMP_NUM_THREADS, or one for every processor it may use)",
     )
 
 
@@ -88,21 +89,69 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-outside", action="store_true", help="follow paths that leave the data folder"
     )
+    add_max_pixels(parser)
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """The limit of a picture's size, for every command that reads pictures."""
+    parser.add_argument(
+        "--max-pixels",
+        type=positive_int,
+        metavar="N",
+        help="largest picture that is read, width times height (default 89478485)",
+    )
+
+
+def max_pixels(arguments: argparse.Namespace) -> int:
+    """The limit that was asked for, or the default."""
+    from csparc.data import images
+
+    return images.MAX_PIXELS if arguments.max_pixels is None else arguments.max_pixels
 
 
 def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
-    """Open ``spec`` with the options of `add_reading`."""
-    import csparc.data
+    """Open ``spec`` with the options of `add_reading`, and say what its notes tell."""
+    data = open_silently(spec, arguments, **options)
+    for note in data.problems.notes(warn=False):
+        say(note)
+    return data
 
+
+def open_silently(
+    spec: str, arguments: argparse.Namespace, beside: str | None = None, **options: Any
+) -> Any:
+    """Open ``spec`` with the options of `add_reading`, for a caller that says the notes itself.
+
+    An option that this data set does not take is meant for ``beside``, another one of the same
+    command, where that takes it; else it is an error.
+    """
+    import csparc.data
+    from csparc.data.spec import takes
+
+    columns = {
+        "img_key": arguments.csv_img_key,
+        "caption_key": arguments.csv_caption_key,
+        "separator": arguments.csv_separator,
+    }
+    if beside is not None:
+        columns = {
+            key: None if takes(beside, key) and not takes(spec, key) else value
+            for key, value in columns.items()
+        }
     return csparc.data.open(
         spec,
         allow_outside=arguments.allow_outside,
         max_bad=arguments.max_bad,
-        img_key=arguments.csv_img_key,
-        caption_key=arguments.csv_caption_key,
-        separator=arguments.csv_separator,
+        max_pixels=max_pixels(arguments),
+        **columns,
         **options,
     )
+
+
+def say(text: str) -> None:
+    """A line on standard error, which holds what is said beside a command's result."""
+    if sys.stderr is not None:
+        print(f"csparc: {text}", file=sys.stderr, flush=True)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -121,9 +170,7 @@ def use_threads(count: int | None) -> int:
 
     if count is not None:
         csparc.set_num_threads(count)
-    used = csparc.get_num_threads()
-    csparc.config.warn_of_crowd(used)
-    return used
+    return csparc.get_num_threads()
 
 
 def check_writable(path: str | os.PathLike) -> Path:

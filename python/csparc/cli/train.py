@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import get_type_hints
 
-from csparc.cli import common, objective
+from csparc.cli import common, loss_arguments
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
@@ -20,7 +20,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="train a model on your own pictures",
         description="Train a model. Flags are spelled as in open_clip where it has them.",
-        epilog=objective.loss_options(),
+        epilog=loss_arguments.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(parser, "--train-data")
@@ -65,7 +65,7 @@ def _add_model(group) -> None:
         help="a field of the model's configuration, such as causal=true or "
         "context_length=55; may be repeated",
     )
-    objective.add_loss(group)
+    loss_arguments.add_loss(group)
     group.add_argument(
         "--tokenizer",
         metavar="FILE",
@@ -185,7 +185,7 @@ def _add_validation(group) -> None:
     )
     group.add_argument(
         "--val-tasks",
-        type=lambda text: tuple(text.split(",")),
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
         metavar="NAME[,NAME]",
         help=f"what to evaluate beside retrieval: {', '.join(TASKS)}; with options: "
         "retrieval:score=own. The main figures are logged as val/NAME/FIGURE",
@@ -206,8 +206,10 @@ def run(arguments: argparse.Namespace) -> int:
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
     loss = make_loss(arguments.loss, arguments.loss_opt)
-    train = common.open_data(arguments.train_data, arguments)
-    val = common.open_data(arguments.val_data, arguments) if arguments.val_data else None
+    train = common.open_silently(arguments.train_data, arguments, arguments.val_data)
+    val = None
+    if arguments.val_data is not None:
+        val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
     common.use_threads(arguments.threads)
     overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))

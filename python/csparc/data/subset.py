@@ -41,7 +41,7 @@ class Subset(Dataset):
 
     @property
     def cacheable(self) -> bool:
-        """As the whole."""
+        """As of the data set it is a part of."""
         return self.dataset.cacheable
 
     def __len__(self) -> int:

@@ -34,7 +34,12 @@ _LARGEST_BPE_FILE = 1 << 26
 
 _CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
 _CLIP_WORDS = rf"{_CONTRACTIONS}|\p{{L}}+|\p{{N}}|[^\s\p{{L}}\p{{N}}]+"
-_OWN_WORDS = rf"{_CONTRACTIONS}|[\p{{L}}\p{{M}}]+|\p{{N}}+|[^\s\p{{L}}\p{{M}}\p{{N}}]+"
+# Marks and joiners stay with the letter, digit or symbol before them, as in `csparc._text`.
+_JOINED = r"\p{M}\x{AD}\x{200C}\x{200D}"
+_OWN_WORDS = (
+    rf"{_CONTRACTIONS}|[\p{{L}}{_JOINED}]+|\p{{N}}[\p{{N}}\p{{M}}]*"
+    rf"|[^\s\p{{L}}\p{{N}}{_JOINED}][^\s\p{{L}}\p{{N}}]*"
+)
 _QUOTES = (("\u2018", "'"), ("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"'))
 
 

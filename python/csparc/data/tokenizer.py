@@ -217,7 +217,7 @@ def from_json(text: str) -> Tokenizer:
     Raises
     ------
     DataError
-        When it wrote something else.
+        The text is not one that `to_json` wrote.
     """
     record = parse_json(text, "tokenizer")
     if not isinstance(record, dict) or record.get("format") != FORMAT:

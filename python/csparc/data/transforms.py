@@ -150,14 +150,14 @@ class Preprocess:
         return self.normalize(done[None])[0]
 
     def fixed(self, picture: np.ndarray | Image.Image) -> np.ndarray:
-        """What no draw changes, uint8: resized and cropped, or whole before a random crop."""
+        """The steps without draws, uint8: resized and cropped, or whole before a random crop."""
         array = _as_array(picture)
         if self.random_crop or array.shape[:2] == (self.height, self.width):
             return array
         return self._resize(array)
 
     def augment(self, picture: np.ndarray, rng: Draws | None = None) -> np.ndarray:
-        """The rest, uint8 [height, width, 3]; without training there is none."""
+        """The random steps, uint8 [height, width, 3]; without training there are none."""
         if not self.random_crop and not (self.train and self.shift):
             return picture
         if rng is None:

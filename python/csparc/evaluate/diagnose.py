@@ -52,7 +52,7 @@ class Grounding(Task):
     )
 
     def config(self) -> dict[str, Any]:
-        """Nothing: among the figures is what was measured."""
+        """Nothing: the figures themselves say which weights were measured."""
         return {}
 
     def run(self, subject: Subject) -> TaskResult | None:
@@ -71,7 +71,7 @@ class Grounding(Task):
         return None if figures is None else TaskResult(figures)
 
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
-        """Own and other pictures side by side, and where the places of objects are known, those."""
+        """Figures on own and on other pictures side by side, then places if they are known."""
         matched, swapped = figures["matched"], figures["swapped"]
         about = " ".join([f"{figures['weights']['title']}.", *figures["weights"]["notes"]])
         lines = [
@@ -150,9 +150,9 @@ def diagnose(
     Returns
     -------
     dict, or None when asked to stop
-        Of `evaluate_grounding`. For generated scenes also ``placement``, of `alignment_scores` of
-        the words that name an object (``NOUN``, ``ADJ``), or where weights are of whole captions
-        of the captions that speak of one object of several (``CAPTION``); and
+        The figures of `evaluate_grounding`. For generated scenes also ``placement``, those of
+        `alignment_scores` for the words that name an object (``NOUN``, ``ADJ``), or where weights
+        are of whole captions, for captions that speak of one object of several (``CAPTION``); and
         ``sentence_placement``, of the same captions by their cosine with single patches on the
         global path. ``logit_scale``: the scale of the local loss. ``bad_items``: pictures left out.
 

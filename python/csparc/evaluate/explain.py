@@ -44,9 +44,9 @@ class LocalFeatures:
 class Explanation:
     """T words of a caption, the weights [T, P] each gives the patches, and their grid.
 
-    ``title`` and ``notes`` say whose weights they are. ``chosen_by`` [T, P]: what a best match is
-    the best by, where the weights mark one. ``sentence`` [P]: see `sentence_maps`. Where a loss
-    weighs by the caption as a whole, that is the only "word".
+    ``title`` and ``notes`` say whose weights they are. ``chosen_by`` [T, P]: the
+    similarities, where weights only mark the patch with the largest one. ``sentence`` [P]: see
+    `sentence_maps`. Where a loss weighs by the caption as a whole, that is the only "word".
     """
 
     words: list[str]

@@ -21,7 +21,7 @@ class Figures(dict):
 
 
 class RetrievalFigures(Figures):
-    """Those of `csparc.evaluate.evaluate_retrieval`."""
+    """The figures of `csparc.evaluate.evaluate_retrieval`."""
 
     def __repr__(self) -> str:
         names = ("n_images", "n_texts", "image_to_text_R@1", "text_to_image_R@1")

@@ -1,4 +1,4 @@
-"""How alike a picture and a caption are where patches meet words: retrieval by the score of a loss.
+"""Retrieval by the score with which a loss compares patches and words (late interaction).
 
 Which losses have such a score, and how it is made, they say themselves (`Loss.pair_scores`).
 """

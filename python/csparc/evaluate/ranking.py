@@ -1,4 +1,4 @@
-"""Ranks of the right answers among scores, what they come to, and what chance would give."""
+"""Ranks of the right answers among scores, recalls and mean ranks, and what chance would give."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class TaskResult:
 class Task(ABC):
     """Something a model is evaluated on.
 
-    A subclass says its facts as class attributes and computes in ``run``. Where it has options it
+    A subclass states its facts as class attributes and computes in ``run``. Where it has options it
     is a frozen dataclass whose fields are made by `option`: constructor and command line follow
     from them. `register` enters it under its name. docs/evaluators.md has a whole example.
     """

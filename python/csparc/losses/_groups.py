@@ -1,4 +1,4 @@
-"""Which pairs of a batch show or say the same: ids from a caller, as the core reads them."""
+"""Which pairs of a batch are duplicates: ids from a caller, as the core reads them."""
 
 from __future__ import annotations
 

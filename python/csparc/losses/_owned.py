@@ -1,4 +1,4 @@
-"""Numbers and arrays that a loss owns and that are trained with the model."""
+"""Scales and arrays that belong to a loss and are trained together with the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from csparc._arrays import describe
-from csparc._scalars import positive
+from csparc._scalars import scale_number
 
 if TYPE_CHECKING:
     from csparc.nn import Parameter
@@ -37,7 +37,7 @@ class Owned:
 
     def _own_scale(self, name: str, value: float) -> None:
         """Own a positive number, learned through its logarithm."""
-        self._own(name, (1,), fill=math.log(positive(value, name)))
+        self._own(name, (1,), fill=math.log(scale_number(value, name)))
         object.__setattr__(self, "_scales", self._scales | {name})
 
     def _own(self, name: str, shape: tuple[int, ...], seed: int = 0, **how: Any) -> Parameter:
@@ -77,13 +77,10 @@ class Owned:
         self.limit_scales(scale_max)
 
     def limit_scales(self, scale_max: float) -> None:
-        """Bring scales down to at most ``scale_max``, also where their logarithm was rounded."""
-        most = np.float32(math.log(scale_max))
-        if math.exp(most) > scale_max:
-            most = np.nextafter(most, np.float32(-np.inf))
+        """Bring scales down to ``scale_max``, whose logarithm is stored rounded as theirs are."""
         for name in self._scales:
             data = self.parameters[name].data
-            np.minimum(data, most, out=data)
+            np.minimum(data, math.log(scale_max), out=data)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of the parameters by name."""

@@ -1,4 +1,4 @@
-"""What a loss says of its cost: the sizes it depends on, and the stages of a call.
+"""How a loss states its cost: the sizes it depends on, and the stages of a call.
 
 A multiplication and an addition are 2 FLOP; matrix products alone are counted, all rows valid.
 """

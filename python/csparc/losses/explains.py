@@ -1,8 +1,8 @@
-"""What a loss aligned: weights of words, or of whole captions, over the patches of their picture.
+"""The alignment of a loss: weights of words, or of whole captions, over the patches of a picture.
 
 `Loss.alignment` gives them: the weights its own forward pass forms for a picture and its caption,
-with its options and learned parameters. For drawing and for diagnostics; nothing is trained through
-it. Here is what the losses make them from.
+with its options and learned parameters. They serve drawings and diagnostics; no gradient flows
+through them. This module holds what the losses share to form them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The door for losses: a name, a `Loss`, or a caller's own object, which is asked here alone."""
+"""What may be given as a loss: a name, a `Loss`, or an object of the caller's own."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ForeignLoss(Loss):
         return self(**call)
 
     def config(self) -> dict[str, Any]:
-        """What the object says."""
+        """The configuration that the object itself gives."""
         return self.given.config()
 
     def __repr__(self) -> str:

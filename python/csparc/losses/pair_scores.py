@@ -1,7 +1,7 @@
-"""Scores of pictures and captions where patches meet words: what they are made from, and blocks.
+"""Scores of pictures with captions by their patches and words (late interaction), in blocks.
 
-Such a score belongs to a pair: no vector of the picture alone and of the caption alone has it as
-their product. All N M of them are made a block at a time.
+Such a score cannot be computed as the product of one vector of the picture and one of the caption,
+so all N M of them are formed, a block of captions at a time.
 """
 
 from __future__ import annotations

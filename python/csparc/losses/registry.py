@@ -1,4 +1,4 @@
-"""The losses a run can be trained with, by name; how one's own joins them, and options as text."""
+"""The losses a run can be trained with, by name, and how a loss of one's own is registered."""
 
 from __future__ import annotations
 
@@ -138,5 +138,5 @@ def loss_from_config(config: Mapping[str, Any]) -> Loss | None:
 
 
 def late_losses() -> list[str]:
-    """Names of the losses that train a score of patches and words and no vector of the whole."""
+    """Names of the losses that train a score of patches and words and no global vector."""
     return sorted(name for name, made in LOSSES.items() if made.overrides("pair_scores"))

@@ -1,4 +1,4 @@
-"""What a model's configuration must be: every refusal names its field."""
+"""The checks of a model's configuration: every refusal names its field."""
 
 from __future__ import annotations
 

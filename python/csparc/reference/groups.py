@@ -1,4 +1,4 @@
-"""Pairs of a batch that show or say the same: what the contrastive losses make of them.
+"""Duplicates in a batch, several pairs of one group: what the contrastive losses make of them.
 
 Ids mark the groups. Sample j is in the group G_i of sample i when both have the same id of at least
 0, and every sample is in its own; a negative id is in no other's. For scores S [B, B] and row i

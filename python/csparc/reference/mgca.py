@@ -1,4 +1,4 @@
-"""MGCA: global pairs, cross-attended tokens within each pair, and prototype assignments."""
+"""MGCA: contrast of global vectors, cross-attended tokens of each pair, and prototypes."""
 
 from __future__ import annotations
 

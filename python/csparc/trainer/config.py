@@ -55,9 +55,10 @@ class TrainConfig:
         slices' losses, each computed on its own: negatives come from the slice alone, so this
         is not the same as a batch ``accum_freq`` times as large.
     duplicates : "allow", "avoid", "exclude" or "positive"
-        Pairs of a batch with equal captions (as token ids) or equal pictures: they are each other's
-        negatives; are kept out of one batch (as `csparc.data.Loader` does); are neither negatives
-        nor matches of each other; match each other. The last two are the ``groups`` of the loss.
+        What pairs of a batch with equal captions (as token ids) or equal pictures are. "allow":
+        each other's negatives. "avoid": kept out of the same batch (see `csparc.data.Loader`).
+        "exclude": neither negatives nor matches of each other. "positive": matches. The last two
+        are given to the loss as ``groups``.
     seed : int
         Decides order, caption choice and augmentation.
     scale_min, scale_max : float

@@ -69,12 +69,12 @@ class RunFiles:
         return self._newest(progress)
 
     def reserve(self, checkpoint: Checkpoint) -> None:
-        """Take room on the disk for the next checkpoint now.
+        """Reserve space on the disk for the next checkpoint.
 
         Raises
         ------
         TrainingError
-            There is no such room.
+            There is not enough space.
         """
         if self.out is None:
             return
@@ -106,7 +106,7 @@ class RunFiles:
         self.checkpoints.flush()
 
     def keep_room(self) -> None:
-        """Take the room of the next checkpoint again, after a save that is not the last."""
+        """Reserve the space of the next checkpoint again, after a save that is not the last."""
         if self.out is not None:
             self.checkpoints.keep_room()
 
@@ -140,7 +140,7 @@ class RunFiles:
         self.validation.cut_back(validated_step)
 
     def close(self) -> None:
-        """Close the logs, give reserved room back, let go of the lock."""
+        """Close the logs, give reserved space back, release the lock."""
         self.log.close()
         self.validation.close()
         if self._lock is not None:

@@ -62,9 +62,9 @@ class Fitted:
         among those that were held out."""
         rows = [(name.replace("_", " "), short(value)) for name, value in self._told().items()]
         parts = [(name, repr(getattr(self, name))) for name in ("model", "loss", "data")]
-        found = self.result.validation
+        found = self.result.validation or {}
         table = _html.table([*rows, *parts], title="A trained model")
-        return table if found is None else table + RetrievalFigures(found)._repr_html_()
+        return table if "n_images" not in found else table + RetrievalFigures(found)._repr_html_()
 
     def _told(self) -> dict[str, float]:
         """The figures that say what this is, in the order they are read."""

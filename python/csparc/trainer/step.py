@@ -1,4 +1,4 @@
-"""One optimiser step: forward, loss, backward, clip, update, clamp; and why one cannot be done."""
+"""One optimiser step: forward, loss, backward, clip, update, clamp; and what makes it fail."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from csparc._progress import Progress
 from csparc._repr import cut, fields_line, line
 from csparc.checkpoint.metadata import Counters
-from csparc.config import set_num_threads, warn_of_crowd
+from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.duplicates import HANDLING
@@ -166,7 +166,6 @@ class Trainer:
         """
         if self.config.threads is not None:
             set_num_threads(self.config.threads)
-            warn_of_crowd(self.config.threads)
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
@@ -185,6 +184,7 @@ class Trainer:
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
+        self._say_notes(progress)
         found = self._files.open(progress)
         cursor = None
         if found is not None:
@@ -196,6 +196,13 @@ class Trainer:
             progress.say(f"resuming after step {counters.step} from {path}")
         self._files.reserve(self._state.checkpoint({}))
         return cursor
+
+    def _say_notes(self, progress: Progress) -> None:
+        """What the data sets have to tell, such as files that are not used."""
+        validation = [] if self.validation is None else [self.validation.dataset]
+        notes = [note for data in (self.data, *validation) for note in data.problems.notes(False)]
+        for note in dict.fromkeys(notes):
+            progress.say(note)
 
     def _plan(self, loader: Loader, progress: Progress) -> None:
         """Find how long the run is, where the data decide that, and start the clock."""
@@ -319,7 +326,7 @@ class Trainer:
             raise self._files.cannot_write(error) from error
 
     def _keep_room(self) -> None:
-        """Stop now, with everything saved, when there would be no room for the next save."""
+        """Stop now, with everything saved, when there would be no space for the next save."""
         try:
             self._files.keep_room()
         except OSError as error:
@@ -327,7 +334,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _saving_first(self) -> Iterator[None]:
-        """Around other writing: when the disk is full, the finished step goes to the room kept."""
+        """Around other writing: when the disk is full, save the step in the reserved space."""
         try:
             yield
         except OSError as error:

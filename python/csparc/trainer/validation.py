@@ -51,6 +51,8 @@ class Validation:
     tasks: tuple[str, ...] = ()
     best: str | None = None
 
+    __repr__ = fields_line
+
     def __post_init__(self) -> None:
         named = self._named
         for text, task in named.items():
@@ -74,8 +76,6 @@ class Validation:
         """Refuse tasks that cannot run, before anything is trained."""
         for task in self._named.values():
             task.check(self._subject(model))
-
-    __repr__ = fields_line
 
     def run(
         self, model: TwoTower, should_stop: Callable[[], bool] = lambda: False

@@ -39,7 +39,7 @@ class Assembly:
         self._made = 0
 
     def run(self, chunks: Iterable[Chunk], first_epoch: int) -> Iterator[Made]:
-        """Batches; a chunk of the first epoch may begin in its middle."""
+        """The batches of chunks; a chunk of the first epoch may begin in its middle."""
         for chunk in chunks:
             yield from self._waited(chunk) if chunk.waited else self._filled(chunk)
             if not chunk.last:

@@ -94,14 +94,14 @@ class Filling:
         return len(self.batch) == self.batch_size
 
     def add(self, item: Item) -> None:
-        """Into the batch, which is not full, or among those that wait."""
+        """Put an item into the batch, which is not full, or among those that wait."""
         if self._fits(item):
             self._put(item)
         elif len(self.waiting) < WAITING_BATCHES * self.batch_size:
             self.waiting.append(item)
 
     def take(self) -> list[Item]:
-        """The batch as it is. The next one is empty until `refill` begins it."""
+        """Take the batch as it is. The next one is empty until `refill` begins it."""
         batch, self.batch, self._taken = self.batch, [], set()
         return batch
 

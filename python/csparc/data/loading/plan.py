@@ -1,4 +1,4 @@
-"""How many batches an epoch gives when duplicates are kept apart: found by filling them unmade."""
+"""How many batches an epoch has when duplicates are kept apart: counted without making any."""
 
 from __future__ import annotations
 

@@ -6,40 +6,45 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from csparc import _text
+from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._text import show
+from csparc._whereabouts import absent
 from csparc.errors import DataError
 
 
 def regular_file(path: str, kind: str) -> None:
     """Raise DataError unless `path` is an existing regular file (not a folder, not a pipe)."""
-    if not os.path.exists(path):
-        raise DataError(f"{path}: expected {kind}, found no such file")
     if not os.path.isfile(path):
-        raise DataError(f"{path}: expected {kind}, found a folder or device")
+        raise DataError(f"{path}: expected {kind}, found {absent(path)}")
 
 
 def lines(path: str, kind: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, ends kept as they are, a byte-order mark dropped.
+    """The lines of a text file, ends kept as they are, a byte-order mark dropped.
+
+    UTF-8, or UTF-16 and UTF-32 as spreadsheets write them (`csparc._text.encoding_of`). A line ends
+    as `csparc._text.lines_of` says. Bytes that are no UTF-8 come as half surrogate pairs, which are
+    refused where the line is used (`csparc.data.dataset.clean_caption`): one line costs itself.
 
     Raises
     ------
     DataError
-        Not UTF-8, a NUL byte, or unreadable.
+        Another encoding, unreadable, or no text at all: the file's kind is named.
     """
     regular_file(path, kind)
-    number = 0
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            for number, line in enumerate(file, 1):
-                if "\0" in line:
-                    raise DataError(
-                        f"{path}: expected {kind} as UTF-8 text, found a NUL byte in line {number}"
-                    )
-                yield line
-    except UnicodeDecodeError as error:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+        if head and (found := kind_of(head)) is not None:
+            raise DataError(f"{path}: expected {kind} as UTF-8 text, found {found}")
+        encoding = _text.encoding_of(head)
+        errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+        with open(path, encoding=encoding, errors=errors, newline="") as file:
+            yield from file
+    except UnicodeError as error:
         raise DataError(
-            f"{path}: expected {kind} as UTF-8 text, found another encoding after line {number} "
-            f"({error.reason})"
+            f"{path}: expected {kind} as UTF-8 text, found another encoding "
+            f"({getattr(error, 'reason', error)}): save it as UTF-8"
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error

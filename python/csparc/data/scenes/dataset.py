@@ -51,11 +51,13 @@ class Scenes(Dataset):
             raise DataError(str(error)) from None
         self.tier, self.size, self.seed, self.split = tier, size, seed, split
         self.problems = BadItems()
+        self.max_captions: int | None = None
         self._texts: dict[int, list[str]] = {}
 
     @classmethod
-    def from_spec(cls, text: str) -> Scenes:
-        """The data set of ``KEY=VALUE;KEY=VALUE``; options not named take their defaults."""
+    def from_spec(cls, text: str, max_captions: int | None = None) -> Scenes:
+        """The data set of ``KEY=VALUE;KEY=VALUE``; options not named take their defaults. With
+        ``max_captions`` each scene has the first so many of its five captions."""
         options = {}
         for setting in filter(None, text.split(";")):
             key, _, value = setting.partition("=")
@@ -64,13 +66,17 @@ class Scenes(Dataset):
                     f"scenes: expected the options {', '.join(OPTIONS)} as KEY=VALUE;KEY=VALUE, "
                     f"found {setting!r}"
                 )
+            if key in options:
+                raise DataError(f"scenes: {key} is given twice")
             try:
                 options[key] = OPTIONS[key](value)
             except ValueError:
                 raise DataError(
                     f"scenes: {key}: expected a whole number, found {value!r}"
                 ) from None
-        return cls(**options)
+        found = cls(**options)
+        found.max_captions = max_captions
+        return found
 
     @property
     def spec(self) -> str:
@@ -96,11 +102,11 @@ class Scenes(Dataset):
         return grammar.captions(self.scene(index), self.seed, stream, int(index))
 
     def captions(self, index: int) -> list[str]:
-        """The five captions as text; kept once made (about half a kilobyte a scene)."""
+        """The captions as text; kept once made (about half a kilobyte a scene)."""
         index = self._check(index)
         if index not in self._texts:
             self._texts[index] = [caption.text for caption in self.labelled_captions(index)]
-        return list(self._texts[index])
+        return self._texts[index][: self.max_captions]
 
     def load(self, index: int) -> np.ndarray:
         """The picture, uint8 [H, W, 3] RGB."""
