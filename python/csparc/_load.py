@@ -14,6 +14,8 @@ the environment is as before afterwards, so no other library is affected.
 
 import os
 
+import numpy  # noqa: F401  (first: the core's own import of it would print an interrupt)
+
 from csparc._processors import processors
 
 _SPINS = "10000"

@@ -91,6 +91,10 @@ class ClipLoss(Loss):
     parts = (GLOBAL_PART,)
     within_pairs = True
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
+
     def _compute(self, **call: Any) -> LossOutput:
         return clip_loss(**call)
 

@@ -128,6 +128,10 @@ class ClipFilipLoss(Loss):
     def _filip(self) -> FilipLoss:
         return FilipLoss(self.keep, self.drop, self.drop_group)
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
+
     def _compute(self, **call: Any) -> LossOutput:
         return clip_filip_loss(
             **call, local_logit_scale=self.value("local_logit_scale"),

@@ -196,6 +196,10 @@ class FilipLoss(Loss):
     drop: str = DROP()
     drop_group: int = DROP_GROUP()
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
+
     def _compute(self, **call: Any) -> LossOutput:
         return filip_loss(**call, keep=self.keep, drop=self.drop, drop_group=self.drop_group)
 

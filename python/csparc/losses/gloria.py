@@ -224,6 +224,10 @@ class GloriaLoss(Loss):
         for name in SCALES if self.learn_attention_scales else ("local_logit_scale",):
             self._own_scale(name, getattr(self, name))
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
+
     def _compute(self, **call: Any) -> LossOutput:
         return gloria_loss(
             **call, **{name: self.value(name) for name in SCALES}, attention=self.attention,

@@ -157,6 +157,10 @@ class PaclLoss(Loss):
         if self.learn_weight_scale:
             self._own_scale("weight_scale", self.weight_scale)
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
+
     def _compute(self, **call: Any) -> LossOutput:
         return pacl_loss(
             **call, weight_scale=self.value("weight_scale"), weights=self.weights, pool=self.pool,

@@ -115,6 +115,10 @@ class SiglipLoss(Loss):
     def _begin(self) -> None:
         self._own("logit_bias", (1,), fill=self.logit_bias)
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
+
     def _compute(self, **call: Any) -> LossOutput:
         return siglip_loss(**call, logit_bias=self.value("logit_bias"))
 

@@ -179,6 +179,12 @@ class MgcaLoss(Loss):
         """As `Loss.config`, with the width of what it owns."""
         return {**super().config(), "embed_dim": self._owned_width()}
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        """Without the token loss, which tells the words and patches of one pair apart, and the
+        prototypes."""
+        return self.token_weight == 0 == self.prototype_weight
+
     def _compute(self, **call: Any) -> LossOutput:
         given = {"patches": to_numpy(call["patches"], "patches")}
         self.prepare(check_axes(given, {"patches": "BPD"})["D"])

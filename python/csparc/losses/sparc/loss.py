@@ -173,6 +173,11 @@ class SparcLoss(Loss):
             )
         self._own_scale("local_logit_scale", self.local_logit_scale)
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        """Without the local loss, which tells the words of one caption apart."""
+        return self.local_weight == 0
+
     def _compute(self, **call: Any) -> LossOutput:
         options = self._read
         if self.parameters:
