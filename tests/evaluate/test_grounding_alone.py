@@ -32,7 +32,7 @@ class Some(small_training.Scenes):
     [
         (1, {0}, "found train/0 alone$"),
         (2, {1}, "found train/1 alone; 1 bad item skipped: train/0: is empty"),
-        (5, {2}, "found train/2 alone; 4 bad items skipped: train/0, train/1, train/3: is empty; and 1 more"),
+        (5, {2}, "found train/2 alone; 4 bad items skipped: train/0, train/1, train/3: is empty"),
     ],
 )
 def test_one_picture_is_named(size, readable, says):
