@@ -17,6 +17,8 @@
 #include "loss/gram/pacl.h"
 #include "loss/mgca/prototypes.h"
 #include "loss/clip/siglip.h"
+#include "loss/words/distinct_words.h"
+#include "loss/words/word_contrast.h"
 #include "op/activation.h"
 #include "op/add.h"
 #include "op/attention.h"

@@ -160,6 +160,17 @@ class Tokenizer:
         end = int(self._end(ids)[0])
         return self._display.words(self._names(ids, 1, end), first=1)
 
+    def word_tokens(self, ids: np.ndarray) -> list[Word]:
+        """`word_spans` as words to compare: case folded, marks without a letter or digit left
+        out."""
+        return _folded(self.word_spans(ids))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a whole text, as `word_tokens` has those of a row."""
+        ids = self._encode(text)
+        names = [self._backend.id_to_token(number) or "" for number in ids]
+        return [word.text for word in _folded(self._display.words(names, first=0))]
+
     def _names(self, ids: np.ndarray, start: int, stop: int) -> list[str]:
         return [self._backend.id_to_token(int(number)) or "" for number in ids[start:stop]]
 
@@ -182,3 +193,11 @@ class Tokenizer:
             },
             ensure_ascii=False,
         )
+
+
+def _folded(words: list[Word]) -> list[Word]:
+    return [
+        Word(word.text.casefold(), word.start, word.stop)
+        for word in words
+        if any(letter.isalnum() for letter in word.text)
+    ]
