@@ -36,7 +36,7 @@ typedef struct {
     cs_sets sets;
     cs_real scale;
     uint8_t *has_image;      /* [B] */
-    cs_real *weight;         /* [B] weight of a token of each caption with each picture it matches */
+    cs_real *weight;         /* [B] of a token of a caption with a picture it matches */
     size_t begin, n;         /* place of the set in `order`, its samples */
     size_t first_row, rows;  /* its rows */
     size_t lanes;            /* from one picture's scores to the next's */

@@ -17,12 +17,13 @@ panels_of(size_t rows)
 }
 
 static size_t
-layout_tile(size_t P, size_t D, cs_arena *arena, CS_TYPED(cs_words_tile) *t)
+layout_tile(size_t P, size_t D, size_t lanes, cs_arena *arena, CS_TYPED(cs_words_tile) *t)
 {
     size_t before = arena->used;
     t->patches = cs_arena_take(arena, P * D * sizeof(cs_real));
     t->cosines = cs_arena_take(arena, P * CS_PANEL * sizeof(cs_real));
     t->slope = cs_arena_take(arena, P * CS_PANEL * sizeof(cs_real));
+    t->dcosines = cs_arena_take(arena, P * lanes * sizeof(cs_real));
     t->gathered = cs_arena_take(arena, CS_PANEL * D * sizeof(cs_real));
     return arena->used - before;
 }
@@ -40,7 +41,7 @@ CS_TYPED(cs_words_layout)(const cs_words_shape *shape, int gradients, size_t thr
     if (gradients && P * w.lanes > 0)
         w.kept = cs_least(samples * cs_ceil_divide(rows, CS_SEGMENT),
                           KEPT_BYTES / (P * w.lanes * sizeof(cs_real)));
-    w.tile_size = layout_tile(P, D, &counter, &measured);
+    w.tile_size = layout_tile(P, D, gradients ? w.lanes : 0, &counter, &measured);
     CS_TYPED(cs_word_contrast_layout)(B, L, samples, rows, arena, &w.contrast);
     CS_TYPED(cs_taken_rows_layout)(B, P, D, arena, &w.patch);
     CS_TYPED(cs_taken_rows_layout)(1, shape->rows, D, arena, &w.word);
@@ -62,7 +63,7 @@ CS_TYPED(cs_words_tile_of)(const CS_TYPED(cs_words_work) *w, size_t thread)
 {
     CS_TYPED(cs_words_tile) t;
     cs_arena arena = {(char *)w->tiles + thread * w->tile_size, 0};
-    (void)layout_tile(w->shape->P, w->shape->D, &arena, &t);
+    (void)layout_tile(w->shape->P, w->shape->D, w->gradients ? w->lanes : 0, &arena, &t);
     return t;
 }
 

@@ -1,7 +1,7 @@
-/* The arrays of one call of the word contrast (loss/words/word_contrast.h), and how its work is cut:
- * rows of words into segments of panels, pictures among owners. Segment after segment meets all
- * pictures of a set, so that sums over pictures are kept for one segment at a time; each owner sums
- * over its pictures for itself, and then owners are summed in order. */
+/* The arrays of one call of the word contrast (loss/words/word_contrast.h), and how its work is
+ * cut: rows of words into segments of panels, pictures among owners. Segment after segment meets
+ * all pictures of a set, so that sums over pictures are kept for one segment at a time; each owner
+ * sums over its pictures for itself, and then owners are summed in order. */
 #ifndef CS_WORDS_SETS_H
 #define CS_WORDS_SETS_H
 
@@ -21,6 +21,7 @@ enum { CS_PANELS = 4, CS_SEGMENT = CS_PANELS * CS_PANEL };
 typedef struct {
     cs_real *patches;         /* [P,D] unit vectors of its picture */
     cs_real *cosines, *slope; /* [P,CS_PANEL] */
+    cs_real *dcosines;        /* [panels,P,width] gradients by the cosines with a segment */
     cs_real *gathered;        /* [CS_PANEL,D] */
 } CS_TYPED(cs_words_tile);
 
@@ -30,15 +31,17 @@ typedef struct {
     int gradients, shared; /* shared: some row of the set has several tokens */
     size_t threads;
     CS_TYPED(cs_word_contrast) contrast;
-    CS_TYPED(cs_taken_rows) patch, word; /* valid patches by picture; rows of all sets, start unused */
-    cs_real *patch_norm, *word_norm;     /* [B P], [B L], the latter only of tokens that begin a row */
-    double *dscale;                      /* [most samples] */
-    size_t lanes;                        /* of the largest segment */
-    size_t kept;                         /* pictures with a segment whose slopes are kept */
-    cs_real *slopes;                     /* [kept,P,lanes] */
-    cs_real *columns, *rows;             /* [panels,D,width], [lanes,D] the segment's */
-    cs_real *sums;                       /* [owners,2,lanes,D] A and B of the segment, or its sum */
-    cs_real *tiles;                      /* [threads,tile_size] */
+    CS_TYPED(cs_taken_rows) patch; /* valid patches by picture */
+    CS_TYPED(cs_taken_rows) word;  /* rows of all sets; its start is not used */
+    cs_real *patch_norm;           /* [B P] */
+    cs_real *word_norm;            /* [B L], of tokens that begin a row */
+    double *dscale;                /* [most samples] */
+    size_t lanes;                  /* of the largest segment */
+    size_t kept;                   /* pictures with a segment whose slopes are kept */
+    cs_real *slopes;               /* [kept,P,lanes] */
+    cs_real *columns, *rows;       /* [panels,D,width], [lanes,D] the segment's */
+    cs_real *sums;                 /* [owners,2,lanes,D] A and B of the segment, or its sum */
+    cs_real *tiles;                /* [threads,tile_size] */
     size_t tile_size;
 } CS_TYPED(cs_words_work);
 

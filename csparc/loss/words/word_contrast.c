@@ -98,16 +98,15 @@ scale_slopes(size_t P, size_t width, const cs_real *g, const cs_real *slope, cs_
             out[p * width + k] = g[k] * slope[p * width + k];
 }
 
-/* What picture q and the panel give each other: gradients by unit vectors, added to the first rows
- * of the picture's place in dpatches and to the owner's sums. */
+/* Gradients by the cosines d [P,width] of picture q with a panel, and what its rows have of them,
+ * by their unit vectors, in the owner's sums. */
 static void
-back_through_panel(const work *w, const cs_segment *segment, size_t panel, size_t q, size_t P,
-                   size_t owner, const tile *t, cs_real *dpatches, cs_real *dtokens)
+back_to_panel(const work *w, const cs_segment *segment, size_t panel, size_t q, size_t P,
+              size_t owner, const tile *t, cs_real *d, cs_real *dtokens)
 {
     size_t D = w->shape->D, width = segment->width, first = panel * width;
     size_t count = cs_block_length(first, width, segment->count);
-    cs_real *slope = CS_TYPED(cs_words_kept)(w, segment, q), *d = t->cosines;
-    cs_real g[CS_PANEL] = {0};
+    cs_real *slope = CS_TYPED(cs_words_kept)(w, segment, q), g[CS_PANEL] = {0};
     if (slope == NULL)
         form_panel(w, segment, panel, P, t, slope = t->slope, g);
     else
@@ -117,16 +116,32 @@ back_through_panel(const work *w, const cs_segment *segment, size_t panel, size_
                                                         count, g);
     for (size_t k = 0; k < count; k++)
         g[k] *= w->contrast.scale;
-    if (w->shared) {
-        cs_multiply(width, D, P, slope, 1, width, t->patches, D, 0, t->gathered, D);
-        add_to_shared_rows(w, segment, panel, q, owner, t, dtokens);
-    }
     scale_slopes(P, width, g, slope, d);
-    if (!w->shared)
+    if (!w->shared) {
         cs_multiply(width, D, P, d, 1, width, t->patches, D, 1,
                     CS_TYPED(cs_words_sum)(w, owner, 0) + first * D, D);
-    CS_TYPED(cs_term) to_picture = {width, d, width, 1, w->rows + first * D, D};
-    cs_add_far(P, D, 1, &to_picture,
+        return;
+    }
+    cs_multiply(width, D, P, slope, 1, width, t->patches, D, 0, t->gathered, D);
+    add_to_shared_rows(w, segment, panel, q, owner, t, dtokens);
+}
+
+/* What picture q and the segment give each other: the picture's part, by its unit vectors, is added
+ * to the first rows of its place in dpatches. */
+static void
+back_through_picture(const work *w, const cs_segment *segment, size_t q, size_t owner,
+                     const tile *t, cs_real *dpatches, cs_real *dtokens)
+{
+    size_t P = take_picture(w, q, t), D = w->shape->D, width = segment->width;
+    CS_TYPED(cs_term) terms[CS_PANELS];
+    if (P == 0)
+        return;
+    for (size_t panel = 0; panel < segment->panels; panel++) {
+        cs_real *d = t->dcosines + panel * P * width;
+        back_to_panel(w, segment, panel, q, P, owner, t, d, dtokens);
+        terms[panel] = (CS_TYPED(cs_term)){width, d, width, 1, w->rows + panel * width * D, D};
+    }
+    cs_add_far(P, D, segment->panels, terms,
                dpatches + CS_TYPED(cs_sample_at)(&w->contrast, q) * w->shape->P * D);
 }
 
@@ -139,11 +154,8 @@ back_through_owner(const work *w, const cs_segment *segment, size_t owner, size_
     size_t end = cs_least(begin + owned, w->contrast.n);
     memset(CS_TYPED(cs_words_sum)(w, owner, 0), 0,
            2 * w->lanes * w->shape->D * sizeof(cs_real));
-    for (size_t q = begin; q < end; q++) {
-        size_t P = take_picture(w, q, &t);
-        for (size_t panel = 0; P > 0 && panel < segment->panels; panel++)
-            back_through_panel(w, segment, panel, q, P, owner, &t, dpatches, dtokens);
-    }
+    for (size_t q = begin; q < end; q++)
+        back_through_picture(w, segment, q, owner, &t, dpatches, dtokens);
 }
 
 /* Row u of the segment: the first owner's sums take in all others'. */

@@ -3,7 +3,7 @@
  *
  * With th, ph unit vectors, word t of caption i and picture i of P patches:
  *
- *   z_ti = 1/tau ln mean_p exp(tau th . ph_ip)           tau = pool.scale; loss/words/pool_cosines.h
+ *   z_ti = 1/tau ln mean_p exp(tau th . ph_ip)    tau = pool.scale; loss/words/pool_cosines.h
  *   N_t = pictures that lack the word of t,  M_i = tokens whose word picture i lacks
  *   L = mean over tokens t of 1/2 [ ln(1 + sum_{j in N_t} exp S(z_tj - z_ti))
  *                                 + ln(1 + sum_{u in M_i} exp S(z_ui - z_ti)) ]     S = logit_scale
@@ -24,10 +24,10 @@
  * exp(s_uq - c_q) x_uq of the row, x_uq = sum_p slope_p ph_qp, give the gradient of each token,
  * a_t A + B - own_tq x_uq.
  *
- * Cost 2 n U P D FLOP for the loss of a set of n pictures and U rows, 6 n U P D with gradients where
- * slopes are kept from the first pass, which they are up to KEPT_BYTES of them, 8 n U P D where
- * they are formed again. Scratch: these, n U scores, and tiles: a segment of 224 rows as rows and
- * as columns, its sums (at most 16 x 2), and of each thread one picture and a panel of 56 rows.
+ * Cost 2 n U P D FLOP for the loss of a set of n pictures and U rows, 6 n U P D with gradients
+ * where slopes are kept from the first pass, which they are up to KEPT_BYTES of them, 8 n U P D
+ * where they are formed again. Scratch: these, n U scores, and tiles: a segment of 224 rows as
+ * rows and as columns, its sums (at most 16 x 2), and of each thread one picture with a segment.
  *
  * Numbers: a dead vector (la/norm.h) has cosine 0 with everything and gradient 0. More than 65,535
  * patches under CS_POOL_MAX, or a set larger than the shape says: CS_ESHAPE.
