@@ -98,3 +98,18 @@ def test_a_loader_tells_words_where_it_is_asked():
         np.testing.assert_array_equal(asked[name], array)
     with pytest.raises(ValueError, match="words: expected False without a tokenizer"):
         Loader(Few(), None, preprocess(8), 3, words=True)
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_words_of_a_text_are_those_of_its_row(lowercase):
+    """Formed without places, of whole texts, and with them, of rows: the same words."""
+    cut = made(lowercase)
+    for text in [
+        "A red dog, running.",
+        "Übergroße dogs' don't-run café 12 ½ 東京 🙂",
+        "",
+        "...",
+        "İ",
+    ]:
+        row = [word for word, *_ in cut.word_tokens(cut([text])[0])]
+        assert cut.words(text) == row

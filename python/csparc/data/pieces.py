@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 # A contraction's end, letters and digits with inner apostrophes, or a run of other marks.
@@ -61,6 +62,10 @@ class Pieces:
     def text(self, piece: str) -> str:
         """A piece for display."""
         return self.to_bytes(piece).decode("utf-8", "replace").strip()
+
+    def spoken(self, pieces: Iterable[bytes]) -> list[str]:
+        """The words of pieces, each as `to_bytes` has it, where none are asked for by place."""
+        return _WORD.findall(b"".join(pieces).decode("utf-8", "replace"))
 
     def words(self, pieces: list[str], first: int) -> list[Word]:
         """The words that consecutive pieces spell; `first` is the position of the first piece."""

@@ -66,6 +66,7 @@ class Tokenizer:
         self.eot_token_id = self._id(eot_token, "end")
         self.truncated = 0
         self._pieces: Pieces | None = None
+        self._piece_bytes: dict[int, bytes] = {}
 
     def _id(self, token: str, role: str) -> int:
         number = self._backend.token_to_id(token)
@@ -167,9 +168,15 @@ class Tokenizer:
 
     def words(self, text: str) -> list[str]:
         """The words of a whole text, as `word_tokens` has those of a row."""
-        ids = self._encode(text)
-        names = [self._backend.id_to_token(number) or "" for number in ids]
-        return [word.text for word in _folded(self._display.words(names, first=0))]
+        spoken = self._display.spoken(map(self._bytes_of, self._encode(text)))
+        return [word.casefold() for word in spoken if _names_something(word)]
+
+    def _bytes_of(self, number: int) -> bytes:
+        found = self._piece_bytes.get(number)
+        if found is None:
+            found = self._display.to_bytes(self._backend.id_to_token(number) or "")
+            self._piece_bytes[number] = found
+        return found
 
     def _names(self, ids: np.ndarray, start: int, stop: int) -> list[str]:
         return [self._backend.id_to_token(int(number)) or "" for number in ids[start:stop]]
@@ -199,5 +206,9 @@ def _folded(words: list[Word]) -> list[Word]:
     return [
         Word(word.text.casefold(), word.start, word.stop)
         for word in words
-        if any(letter.isalnum() for letter in word.text)
+        if _names_something(word.text)
     ]
+
+
+def _names_something(word: str) -> bool:
+    return any(letter.isalnum() for letter in word)
