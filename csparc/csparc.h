@@ -52,7 +52,7 @@
  *     one that includes la/simd.h likewise, but for float only (CS_SIMD marks names).
  *
  * Reading order, each knowing only those before it:
- *   base/          status, arena, blocks, threads, rng, cpu
+ *   base/          status, size, arena, blocks, threads, rng, cpu
  *   la/            rows, norm, unit_vector, gemm, tiles, multiply, bf16_product
  *   op/            one layer a file
  *   loss/kernels/  widths, alignment, logits, pairs: loops for every instruction set

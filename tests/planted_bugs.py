@@ -45,6 +45,27 @@ class Bug:
 
 BUGS = [
     Bug(
+        "sizes of scratch wrap around",
+        "csparc/base/size.h",
+        "? SIZE_MAX : product;",
+        "? product : product;",
+        "core/test_hostile_sizes.py::test_a_sum_that_wraps_is_seen",
+    ),
+    Bug(
+        "masks are read where the caller writes them",
+        "csparc/py/take.c",
+        "if (!signature->parameter[arrays->argument[k]].copied)",
+        "if (signature != NULL)",
+        "core/test_copied_inputs.py::test_a_mask_written_during_a_call_changes_nothing",
+    ),
+    Bug(
+        "the edge lets whole numbers below their least pass",
+        "csparc/py/take.c",
+        "if (*out >= parameter->least && *out <= parameter->most)",
+        "if (*out <= parameter->most)",
+        "core/test_hostile_numbers.py::test_a_refusal_says_what_was_found_and_expected",
+    ),
+    Bug(
         "the local loss forgets one direction in the gradient of matching pairs",
         "csparc/loss/sparc/token_contrast.c",
         "-weight * (square->rows.share[j] + square->columns.share[j])",
@@ -155,6 +176,13 @@ BUGS = [
         "self.loss.constrain(config.scale_max)",
         "self.loss.constrain()",
         "losses/test_loss_class.py::test_the_runs_largest_scale_holds_for_every_scale_that_is_learned",
+    ),
+    Bug(
+        "the figure that is to decide the best checkpoint is ignored",
+        "python/csparc/trainer/validation.py",
+        "return result.get(self.best)",
+        "return float(len(result))",
+        "evaluate/test_tasks.py::test_a_figure_decides_the_best_checkpoint",
     ),
     Bug(
         "a resumed optimiser counts its steps from 0",

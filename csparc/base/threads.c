@@ -1,5 +1,7 @@
 #include "base/threads.h"
 
+#include <stdatomic.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -10,8 +12,9 @@
 
 enum { MOST_THREADS = 1024 };
 
-static int wanted = 1;
-static int forked = 0;
+/* Read by calls on any thread, while another sets it. */
+static atomic_int wanted = 1;
+static atomic_int forked = 0;
 
 #ifdef CS_HAS_FORK
 static void

@@ -9,6 +9,19 @@ from csparc._version import __version__
 from csparc.config import get_num_threads, set_num_threads, show_config
 
 if TYPE_CHECKING:
+    from csparc import checkpoint as checkpoint
+    from csparc import cost as cost
+    from csparc import data as data
+    from csparc import errors as errors
+    from csparc import evaluate as evaluate
+    from csparc import losses as losses
+    from csparc import models as models
+    from csparc import nn as nn
+    from csparc import optim as optim
+    from csparc import reference as reference
+    from csparc import search as search
+    from csparc import trainer as trainer
+    from csparc import viz as viz
     from csparc.cost.memory import estimate_memory
     from csparc.losses import (
         ClipFilipLoss,
@@ -90,6 +103,12 @@ _LATER = {
     "word_contrast_loss": "csparc.losses",
 }
 
+# Rooms that are attributes of the package from the first use on.
+_ROOMS = (
+    "checkpoint", "cost", "data", "errors", "evaluate", "losses", "models", "nn", "optim",
+    "reference", "search", "trainer", "viz",
+)  # fmt: skip
+
 __all__ = [
     "ClipFilipLoss",
     "ClipFilipWordsLoss",
@@ -139,10 +158,10 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         globals()[name] = value = getattr(importlib.import_module(_LATER[name]), name)
         return value
-    if name in ("data", "losses", "models", "nn", "reference", "trainer"):
+    if name in _ROOMS:
         return importlib.import_module(f"csparc.{name}")
     raise AttributeError(f"module 'csparc' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, *_ROOMS})

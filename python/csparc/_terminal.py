@@ -1,4 +1,4 @@
-"""Whether a person looks at a stream."""
+"""Whether a stream is a terminal that a person looks at."""
 
 from __future__ import annotations
 

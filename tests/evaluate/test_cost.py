@@ -123,7 +123,7 @@ def test_scratch_bytes_names_what_is_wrong() -> None:
         (("contrast", 4, sizes), "no op is called 'contrast'"),
         (("contrastive", 2, sizes), "'itemsize' is 2, expected 4 or 8"),
         (("contrastive", 4, {"B": 4}), "contrastive needs 'D' for 'image'"),
-        (("contrastive", 4, {"B": -1, "D": 8}), "'B' is -1, expected >= 0"),
+        (("contrastive", 4, {"B": -1, "D": 8}), "'B' is -1, expected a whole number, at least 0"),
         (("attention_forward", 4, {"N": 4, "C": 8}), "depends on what 'offsets' holds"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -28,6 +28,8 @@ def test_out_grads_refusals(batch):
         (np.empty((B, P, D + 1), np.float32), r"found an array of shape \(4, 17, 14\)"),
         (np.empty_like(x, dtype=np.float64), "dtype float64"),
         (frozen, "found a read-only one"),
+        (np.lib.stride_tricks.as_strided(np.empty_like(x), strides=(0, D * 4, 4)), "share memory"),
+        (np.lib.stride_tricks.as_strided(np.empty_like(x), strides=(4, D * 4, 4)), "share memory"),
         (x, "found it shares patches's"),
         (batch["patches"].base if x.base is not None else x[:], "found it shares patches's"),
     ]:
@@ -71,7 +73,7 @@ def test_width_zero_is_refused():
         (dict(local_logit_scale=-1.0), ValueError, "local_logit_scale: expected .*above 0"),
         (dict(global_weight="much"), TypeError, "global_weight: expected .*found 'much'"),
         (dict(local_weight=float("inf")), ValueError, "local_weight: expected .*found inf"),
-        (dict(normalizer="max"), ValueError, "normalizer: expected 'minmax_sparse' or 'minmax' or"),
+        (dict(normalizer="max"), ValueError, "normalizer: expected 'minmax_sparse', 'minmax' or"),
         (dict(similarity="cos"), ValueError, "similarity: expected 'dot' or 'cosine', found 'cos'"),
         (dict(sigma=1.5), ValueError, r"sigma: expected .* from 0 to 1, found 1\.5"),
         (dict(softmax_scale=None), TypeError, "softmax_scale: expected .*found None"),

@@ -1,5 +1,7 @@
-"""MGCA in the C core against the float64 reference: tokens (mgca_tokens), prototypes
-(mgca_prototypes), and the object that owns what is learned."""
+"""MGCA in the C core equals the float64 reference: tokens, prototypes, and learned arrays.
+
+The ops are mgca_tokens and mgca_prototypes.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""SigLIP in the C core against the float64 reference; tiles, bits, ranges; the object that owns the
-bias."""
+"""SigLIP in the C core equals the float64 reference over tiles, ranges and threads.
+
+Also the object that owns the bias.
+"""
 
 from __future__ import annotations
 

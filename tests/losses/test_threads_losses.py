@@ -1,5 +1,7 @@
-"""Every loss while eight Python threads call at once, on one to four threads of the core each: the
-bits of one call alone on one thread."""
+"""Every loss gives the same bits while eight Python threads call it at once.
+
+Each call runs on one to four threads of the core; the bits are those of one call on one thread.
+"""
 
 from __future__ import annotations
 

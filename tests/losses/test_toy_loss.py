@@ -1,5 +1,7 @@
-"""A loss in one Python file, that of docs/adding-a-loss.md, is all that training, logs, cost,
-checkpoints, pictures, help and docs need."""
+"""A loss in one Python file is all that training, logs, cost, pictures, help and docs need.
+
+The file is the example of docs/adding-a-loss.md; checkpoints hold it too.
+"""
 
 from __future__ import annotations
 

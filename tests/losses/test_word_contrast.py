@@ -20,8 +20,8 @@ from loss_batches import MASKS, draw, masks
 from tolerances import FLOAT32, FLOAT64, assert_close
 
 import csparc
-from csparc import reference
-from csparc.losses._words import negative_sets
+from csparc import _core, reference
+from csparc.losses._words import distinct_rows, negative_sets
 from csparc.losses.word_contrast import POOLS
 
 GROUPS = np.array([0, 1, 0, 2, 1, -1])
@@ -153,6 +153,48 @@ def test_same_bits_for_any_threads(dtype, plain, options, rng):
     assert_same_bits_for_any_threads(
         lambda: csparc.word_contrast_loss(**batch, groups=groups, **options, grad=True)
     )
+
+
+def test_equal_words_with_equal_vectors_share_a_row(rng):
+    """Within a set alone; another word with the same vector, or the other zero, has its own."""
+    tokens = np.zeros((3, 4, 2))
+    tokens[2, 0] = -0.0
+    tokens[0, 1] = 1
+    word = np.array([[0, 0, 1, -1], [0, 1, 1, 0], [0, 0, 7, 7]])
+    order, start = np.array([1, 0, 2]), np.array([0, 2, 2, 3])
+    row, first, row_start = distinct_rows(tokens, word, order, start)
+    assert row.tolist() == [[0, 2, 1, -1], [0, 1, 1, 0], [3, 4, 5, 5]]
+    assert first.tolist() == [4, 5, 1, 8, 9, 10]
+    assert row_start.tolist() == [0, 3, 3, 6]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"order": np.array([0, 0, 2])}, {"order": np.array([0, 1, 3])},
+        {"start": np.array([0, 2])}, {"start": np.array([0, 3, 2, 3])},
+        {"row": np.full((3, 4), 9)}, {"row": np.full((3, 4), -1)}, {"word": np.full((3, 4), 50)},
+        {"first": np.full(12, 99)}, {"row_start": np.array([0, 5])},
+    ],
+)  # fmt: skip
+def test_the_core_refuses_rows_that_do_not_fit(wrong, rng):
+    patches, tokens = rng.normal(size=(3, 5, 2)), rng.normal(size=(3, 4, 2))
+    held = {
+        "word": np.zeros((3, 4), int), "lacks": np.ones((3, 1), np.uint8),
+        "row": np.arange(12).reshape(3, 4), "first": np.arange(12), "row_start": np.array([0, 12]),
+        "order": np.arange(3), "start": np.array([0, 3]),
+    }  # fmt: skip
+
+    def call(word, lacks, row, first, row_start, order, start):
+        sizes = 3, 12
+        _core.words(
+            patches, tokens, None, word, lacks, row, first, row_start, order, start, *sizes, None,
+            0, 0, 5.0, 1.0, np.zeros(2), None, None,
+        )  # fmt: skip
+
+    call(**held)
+    with pytest.raises(ValueError, match="words"):
+        call(**{**held, **wrong})
 
 
 def test_negatives_follow_from_words_and_seed(rng):

@@ -24,10 +24,11 @@ enum { NEAR_BYTES = 3 << 20 };
 size_t
 CS_TYPED(cs_image_block_rows)(size_t owners, size_t P, size_t D)
 {
-    size_t bytes = P * (D + cs_whole_lanes(P) + 1) * sizeof(cs_real);
-    size_t rows = owners * bytes > 0
-                      ? cs_least(PARTIAL_BYTES / (owners * bytes), NEAR_BYTES / (2 * bytes))
-                      : MOST_IMAGES;
+    size_t row = cs_size_plus(D, cs_size_plus(cs_whole_lanes(P), 1));
+    size_t bytes = CS_SIZE(P, row, sizeof(cs_real)), partials = cs_size_times(owners, bytes);
+    size_t rows = partials > 0 ? cs_least(PARTIAL_BYTES / partials,
+                                          NEAR_BYTES / cs_size_times(2, bytes))
+                               : MOST_IMAGES;
     return rows < 1 ? 1 : cs_least(rows, MOST_IMAGES);
 }
 
@@ -35,22 +36,22 @@ void
 CS_TYPED(cs_image_block_layout)(size_t most, size_t P, size_t D, size_t owners, int gradients,
                                 cs_arena *arena, CS_TYPED(cs_image_block) *block)
 {
-    size_t partials = gradients ? owners * most : 0;
+    size_t partials = gradients ? cs_size_times(owners, most) : 0;
     block->most = most;
     block->P = P;
     block->D = D;
     block->owners = owners;
     block->gram_row = cs_whole_lanes(P);
-    block->count = cs_arena_take(arena, most * sizeof(size_t));
-    block->exponent = cs_arena_take(arena, most * sizeof(int));
-    block->rows = cs_arena_take(arena, most * P * D * sizeof(cs_real));
-    block->inverse = cs_arena_take(arena, most * P * sizeof(cs_real));
-    block->norm = cs_arena_take(arena, most * P * sizeof(cs_real));
-    block->columns = cs_arena_take(arena, most * D * block->gram_row * sizeof(cs_real));
-    block->gram = cs_arena_take(arena, most * P * block->gram_row * sizeof(cs_real));
-    block->drows = cs_arena_take(arena, partials * P * D * sizeof(cs_real));
-    block->dgram = cs_arena_take(arena, partials * P * block->gram_row * sizeof(cs_real));
-    block->along = cs_arena_take(arena, partials * P * sizeof(cs_real));
+    block->count = CS_TAKE(arena, size_t, most);
+    block->exponent = CS_TAKE(arena, int, most);
+    block->rows = CS_TAKE(arena, cs_real, most, P, D);
+    block->inverse = CS_TAKE(arena, cs_real, most, P);
+    block->norm = CS_TAKE(arena, cs_real, most, P);
+    block->columns = CS_TAKE(arena, cs_real, most, D, block->gram_row);
+    block->gram = CS_TAKE(arena, cs_real, most, P, block->gram_row);
+    block->drows = CS_TAKE(arena, cs_real, partials, P, D);
+    block->dgram = CS_TAKE(arena, cs_real, partials, P, block->gram_row);
+    block->along = CS_TAKE(arena, cs_real, partials, P);
 }
 
 static int

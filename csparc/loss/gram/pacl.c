@@ -44,14 +44,14 @@ layout_tile(size_t P, size_t D, size_t columns, cs_arena *arena, tile *t)
     columns = cs_whole_lanes(columns);
     cs_real **lanes[LANE_ARRAYS] = {&t->y, &t->q, &t->phi, &t->e, &t->twice_f, &t->mean, &t->top,
                                     &t->g};
-    t->x = cs_arena_take(arena, P * columns * sizeof(cs_real));
-    t->a = cs_arena_take(arena, P * columns * sizeof(cs_real));
-    t->ga = cs_arena_take(arena, P * columns * sizeof(cs_real));
+    t->x = CS_TAKE(arena, cs_real, P, columns);
+    t->a = CS_TAKE(arena, cs_real, P, columns);
+    t->ga = CS_TAKE(arena, cs_real, P, columns);
     for (size_t i = 0; i < LANE_ARRAYS; i++)
-        *lanes[i] = cs_arena_take(arena, columns * sizeof(cs_real));
-    t->row = cs_arena_take(arena, P * sizeof(cs_real));
-    t->columns = cs_arena_take(arena, D * columns * sizeof(cs_real));
-    t->across = cs_arena_take(arena, cs_whole_lanes(P) * columns * sizeof(cs_real));
+        *lanes[i] = CS_TAKE(arena, cs_real, columns);
+    t->row = CS_TAKE(arena, cs_real, P);
+    t->columns = CS_TAKE(arena, cs_real, D, columns);
+    t->across = CS_TAKE(arena, cs_real, cs_whole_lanes(P), columns);
     return arena->used - before;
 }
 
@@ -70,13 +70,13 @@ layout(size_t B, size_t P, size_t D, long long asked_rows, long long asked_colum
     CS_TYPED(cs_rows_and_columns_layout)(B, &tiling, positive, arena, &w.states);
     w.has_image = cs_arena_take(arena, B);
     w.has_caption = cs_arena_take(arena, B);
-    w.text = cs_arena_take(arena, B * D * sizeof(cs_real));
-    w.text_norm = cs_arena_take(arena, B * sizeof(cs_real));
-    w.scores = cs_arena_take(arena, tiling.owners * tiling.rows * tiling.columns * sizeof(cs_real));
-    w.dscale = cs_arena_take(arena, tiling.owners * sizeof(double));
-    w.dweight = cs_arena_take(arena, tiling.owners * sizeof(double));
+    w.text = CS_TAKE(arena, cs_real, B, D);
+    w.text_norm = CS_TAKE(arena, cs_real, B);
+    w.scores = CS_TAKE(arena, cs_real, tiling.owners, tiling.rows, tiling.columns);
+    w.dscale = CS_TAKE(arena, double, tiling.owners);
+    w.dweight = CS_TAKE(arena, double, tiling.owners);
     w.tile_size = layout_tile(P, D, tiling.columns, &counter, &measured);
-    w.tiles = cs_arena_take(arena, threads * w.tile_size);
+    w.tiles = CS_TAKE(arena, char, threads, w.tile_size);
     return w;
 }
 

@@ -17,17 +17,17 @@ CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_
                                      &t->e,      &t->twice_f, &t->along, &t->lane};
     most_words = cs_whole_lanes(most_words);
     t->D = D;
-    t->start = cs_arena_take(arena, (most_samples + 1) * sizeof(size_t));
-    t->words = cs_arena_take(arena, most_words * D * sizeof(cs_real));
-    t->columns = cs_arena_take(arena, most_words * D * sizeof(cs_real));
-    t->dwords = cs_arena_take(arena, most_words * D * sizeof(cs_real));
-    t->across = cs_arena_take(arena, cs_whole_lanes(patches) * most_words * sizeof(cs_real));
+    t->start = CS_TAKE(arena, size_t, most_samples + 1);
+    t->words = CS_TAKE(arena, cs_real, most_words, D);
+    t->columns = CS_TAKE(arena, cs_real, most_words, D);
+    t->dwords = CS_TAKE(arena, cs_real, most_words, D);
+    t->across = CS_TAKE(arena, cs_real, cs_whole_lanes(patches), most_words);
     for (size_t i = 0; i < MATRICES; i++)
-        *matrices[i] = cs_arena_take(arena, patches * most_words * sizeof(cs_real));
+        *matrices[i] = CS_TAKE(arena, cs_real, patches, most_words);
     for (size_t i = 0; i < WORD_ARRAYS; i++)
-        *arrays[i] = cs_arena_take(arena, most_words * sizeof(cs_real));
-    t->z = cs_arena_take(arena, most_samples * sizeof(cs_real));
-    t->dz = cs_arena_take(arena, most_samples * sizeof(cs_real));
+        *arrays[i] = CS_TAKE(arena, cs_real, most_words);
+    t->z = CS_TAKE(arena, cs_real, most_samples);
+    t->dz = CS_TAKE(arena, cs_real, most_samples);
     return arena->used - before;
 }
 

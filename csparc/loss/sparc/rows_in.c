@@ -5,24 +5,18 @@
 #include "la/norm.h"
 #include "la/rows.h"
 
-static cs_real *
-take(cs_arena *arena, size_t count)
-{
-    return cs_arena_take(arena, count * sizeof(cs_real));
-}
-
 void
 CS_TYPED(cs_sample_rows_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
                                 CS_TYPED(cs_sample_rows) *rows)
 {
     size_t lanes = cs_whole_lanes(L);
-    rows->token_scale = take(arena, lanes);
-    rows->patch_inverse = take(arena, P);
-    rows->token_inverse = take(arena, lanes);
-    rows->packed_tokens = take(arena, cs_least(lanes, CS_TOKEN_BLOCK) * D);
+    rows->token_scale = CS_TAKE(arena, cs_real, lanes);
+    rows->patch_inverse = CS_TAKE(arena, cs_real, P);
+    rows->token_inverse = CS_TAKE(arena, cs_real, lanes);
+    rows->packed_tokens = CS_TAKE(arena, cs_real, cs_least(lanes, CS_TOKEN_BLOCK), D);
     rows->patch_bits = NULL;
     if (packs_patches)
-        rows->packed_patches = take(arena, P * D);
+        rows->packed_patches = CS_TAKE(arena, cs_real, P, D);
 }
 
 /* The power of two that brings a large x to at most 1; 1 for what is not large, or not finite. */

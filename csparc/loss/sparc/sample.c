@@ -10,12 +10,6 @@
  * the type's range. */
 #define LARGE_SUM pow(CS_REAL_MAX, (cs_real)0.75)
 
-static cs_real *
-take(cs_arena *arena, size_t count)
-{
-    return cs_arena_take(arena, count * sizeof(cs_real));
-}
-
 void
 CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
                            CS_TYPED(cs_sample) *sample)
@@ -23,16 +17,16 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_a
     size_t lanes = cs_whole_lanes(L);
     CS_TYPED(cs_sample_operands_layout)(P, L, D, packs_patches, arena, &sample->operands);
     sample->products = &CS_TYPED(cs_sample_products_exact);
-    sample->patch_radial = take(arena, P);
-    sample->token_radial = take(arena, lanes);
-    sample->state.low = take(arena, lanes);
-    sample->state.cut = take(arena, lanes);
-    sample->state.divisor = take(arena, lanes);
-    sample->state.live = take(arena, lanes);
-    sample->state.kept = take(arena, lanes);
-    sample->state.factor = take(arena, lanes);
-    sample->state.total = take(arena, lanes);
-    sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
+    sample->patch_radial = CS_TAKE(arena, cs_real, P);
+    sample->token_radial = CS_TAKE(arena, cs_real, lanes);
+    sample->state.low = CS_TAKE(arena, cs_real, lanes);
+    sample->state.cut = CS_TAKE(arena, cs_real, lanes);
+    sample->state.divisor = CS_TAKE(arena, cs_real, lanes);
+    sample->state.live = CS_TAKE(arena, cs_real, lanes);
+    sample->state.kept = CS_TAKE(arena, cs_real, lanes);
+    sample->state.factor = CS_TAKE(arena, cs_real, lanes);
+    sample->state.total = CS_TAKE(arena, cs_real, lanes);
+    sample->state.lowest = CS_TAKE(arena, int32_t, lanes);
 }
 
 /* softmax: the logit of token k is softmax_scale s, with s of the caller's vectors, not scaled. */

@@ -12,10 +12,10 @@ CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena, CS_TYPED(cs_gro
     size_t lanes = cs_whole_lanes(L);
     cs_real **vectors[] = {&w->inverse, &w->radial, &w->token_radial, &w->row_factor,
                            &w->dmatching};
-    w->memory = cs_arena_take(arena, (L * D + LINE) * sizeof(cs_real));
-    w->logits = cs_arena_take(arena, L * lanes * sizeof(cs_real));
+    w->memory = CS_TAKE(arena, cs_real, cs_size_plus(CS_SIZE(L, D), LINE));
+    w->logits = CS_TAKE(arena, cs_real, L, lanes);
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
+        *vectors[i] = CS_TAKE(arena, cs_real, lanes);
     CS_TYPED(cs_square_layout)(lanes, arena, &w->square);
 }
 

@@ -15,15 +15,15 @@ CS_TYPED(cs_word_contrast_layout)(size_t B, size_t L, size_t most_samples, size_
                                   cs_arena *arena, CS_TYPED(cs_word_contrast) *c)
 {
     c->lanes = cs_whole_lanes(most_rows);
-    c->has_image = cs_arena_take(arena, B);
-    c->weight = cs_arena_take(arena, B * sizeof(cs_real));
-    c->scores = cs_arena_take(arena, most_samples * c->lanes * sizeof(cs_real));
-    c->row_lse = cs_arena_take(arena, most_rows * sizeof(cs_real));
-    c->row_weight = cs_arena_take(arena, most_rows * sizeof(cs_real));
-    c->tokens = cs_arena_take(arena, most_rows * sizeof(cs_real));
-    c->picture_lse = cs_arena_take(arena, most_samples * sizeof(cs_real));
-    c->picture_weight = cs_arena_take(arena, most_samples * sizeof(cs_real));
-    c->token_weight = cs_arena_take(arena, B * L * sizeof(cs_real));
+    c->has_image = CS_TAKE(arena, char, B);
+    c->weight = CS_TAKE(arena, cs_real, B);
+    c->scores = CS_TAKE(arena, cs_real, most_samples, c->lanes);
+    c->row_lse = CS_TAKE(arena, cs_real, most_rows);
+    c->row_weight = CS_TAKE(arena, cs_real, most_rows);
+    c->tokens = CS_TAKE(arena, cs_real, most_rows);
+    c->picture_lse = CS_TAKE(arena, cs_real, most_samples);
+    c->picture_weight = CS_TAKE(arena, cs_real, most_samples);
+    c->token_weight = CS_TAKE(arena, cs_real, B, L);
 }
 
 /* Whether caption i of the batch speaks of picture j. */

@@ -9,6 +9,7 @@ enum { EMPTY = -1 };
 
 typedef struct {
     size_t places;  /* of the table, a power of two, at least twice the tokens */
+    uint8_t *seen;  /* [B] */
     uint64_t *hash; /* [B L] of each token's numbers and word */
     int64_t *table; /* [places] a row, or EMPTY */
 } workspace;
@@ -17,10 +18,11 @@ static workspace
 layout(size_t B, size_t L, cs_arena *arena)
 {
     workspace w = {.places = 1};
-    while (w.places < 2 * B * L)
+    while (w.places < CS_SIZE(2, B, L) && w.places <= SIZE_MAX / 2)
         w.places *= 2;
-    w.hash = cs_arena_take(arena, B * L * sizeof(uint64_t));
-    w.table = cs_arena_take(arena, w.places * sizeof(int64_t));
+    w.seen = CS_TAKE(arena, uint8_t, B);
+    w.hash = CS_TAKE(arena, uint64_t, B, L);
+    w.table = CS_TAKE(arena, int64_t, w.places);
     return w;
 }
 
@@ -30,6 +32,23 @@ CS_TYPED(cs_distinct_words_scratch)(size_t B, size_t L)
     cs_arena counter = {NULL, 0};
     (void)layout(B, L, &counter);
     return counter.used;
+}
+
+cs_status
+CS_TYPED(cs_check_sets)(size_t B, const cs_sets *sets, uint8_t *seen)
+{
+    memset(seen, 0, B);
+    if (sets->start[0] != 0 || sets->start[sets->count] != (int64_t)B)
+        return CS_EVALUE;
+    for (size_t s = 0; s < sets->count; s++)
+        if (sets->start[s] > sets->start[s + 1] || sets->start[s] < 0)
+            return CS_EVALUE;
+    for (size_t q = 0; q < B; q++) {
+        if (sets->order[q] < 0 || sets->order[q] >= (int64_t)B || seen[sets->order[q]])
+            return CS_EVALUE;
+        seen[sets->order[q]] = 1;
+    }
+    return CS_OK;
 }
 
 /* The finaliser of splitmix64, which spreads every bit of its argument over all others. */
@@ -66,6 +85,7 @@ CS_TYPED(cs_distinct_words)(size_t B, size_t L, size_t D, const cs_sets *sets,
     cs_arena arena = {scratch, 0};
     workspace w = layout(B, L, &arena);
     int64_t rows = 0;
+    CS_TRY(CS_TYPED(cs_check_sets)(B, sets, w.seen));
     CS_EACH(t, B * L, cs_threads_for_entries(B * L, B * L * D),
             w.hash[t] = word[t] < 0 ? 0 : hash_of(D, word[t], tokens + t * D));
     for (size_t place = 0; place < w.places; place++)

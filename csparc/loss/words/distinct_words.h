@@ -9,7 +9,8 @@
  *     appearance, set after set
  *   first (B L) out: a token of each row; row_start (S) out: the first row of each set
  *
- * A hash table of all rows; every token is read once, O(BLD).
+ * Sets that do not cut the samples into parts: CS_EVALUE. A hash table of all rows; every token is
+ * read once, O(BLD).
  */
 #ifndef CS_WORDS_DISTINCT_WORDS_H
 #define CS_WORDS_DISTINCT_WORDS_H
@@ -22,6 +23,9 @@ typedef struct {
     size_t count;                /* of sets */
     const int64_t *order, *start; /* [B], [count + 1] */
 } cs_sets;
+
+/* CS_OK where `start` cuts B samples and `order` has each of them once. seen [B] is scratch. */
+cs_status CS_TYPED(cs_check_sets)(size_t B, const cs_sets *sets, uint8_t *seen);
 
 size_t CS_TYPED(cs_distinct_words_scratch)(size_t B, size_t L);
 

@@ -20,11 +20,11 @@ static size_t
 layout_tile(size_t P, size_t D, size_t lanes, cs_arena *arena, CS_TYPED(cs_words_tile) *t)
 {
     size_t before = arena->used;
-    t->patches = cs_arena_take(arena, P * D * sizeof(cs_real));
-    t->cosines = cs_arena_take(arena, P * CS_PANEL * sizeof(cs_real));
-    t->slope = cs_arena_take(arena, P * CS_PANEL * sizeof(cs_real));
-    t->dcosines = cs_arena_take(arena, P * lanes * sizeof(cs_real));
-    t->gathered = cs_arena_take(arena, CS_PANEL * D * sizeof(cs_real));
+    t->patches = CS_TAKE(arena, cs_real, P, D);
+    t->cosines = CS_TAKE(arena, cs_real, P, CS_PANEL);
+    t->slope = CS_TAKE(arena, cs_real, P, CS_PANEL);
+    t->dcosines = CS_TAKE(arena, cs_real, P, lanes);
+    t->gathered = CS_TAKE(arena, cs_real, CS_PANEL, D);
     return arena->used - before;
 }
 
@@ -39,22 +39,21 @@ CS_TYPED(cs_words_layout)(const cs_words_shape *shape, int gradients, size_t thr
     size_t rows = shape->set_rows, segment = cs_least(rows, CS_SEGMENT);
     w.lanes = panels_of(segment) * CS_TYPED(cs_panel_width)(segment);
     if (gradients && P * w.lanes > 0)
-        w.kept = cs_least(samples * cs_ceil_divide(rows, CS_SEGMENT),
-                          KEPT_BYTES / (P * w.lanes * sizeof(cs_real)));
+        w.kept = cs_least(cs_size_times(samples, cs_ceil_divide(rows, CS_SEGMENT)),
+                          KEPT_BYTES / CS_SIZE(sizeof(cs_real), P, w.lanes));
     w.tile_size = layout_tile(P, D, gradients ? w.lanes : 0, &counter, &measured);
     CS_TYPED(cs_word_contrast_layout)(B, L, samples, rows, arena, &w.contrast);
     CS_TYPED(cs_taken_rows_layout)(B, P, D, arena, &w.patch);
     CS_TYPED(cs_taken_rows_layout)(1, shape->rows, D, arena, &w.word);
-    w.patch_norm = cs_arena_take(arena, B * P * sizeof(cs_real));
-    w.word_norm = cs_arena_take(arena, B * L * sizeof(cs_real));
-    w.dscale = cs_arena_take(arena, samples * sizeof(double));
-    w.slopes = cs_arena_take(arena, w.kept * P * w.lanes * sizeof(cs_real));
-    w.columns = cs_arena_take(arena, w.lanes * D * sizeof(cs_real));
-    w.rows = cs_arena_take(arena, w.lanes * D * sizeof(cs_real));
-    w.sums = cs_arena_take(arena, gradients ? cs_least(samples, CS_MOST_OWNERS) * 2 * w.lanes * D *
-                                                  sizeof(cs_real)
-                                            : 0);
-    w.tiles = cs_arena_take(arena, threads * w.tile_size);
+    w.patch_norm = CS_TAKE(arena, cs_real, B, P);
+    w.word_norm = CS_TAKE(arena, cs_real, B, L);
+    w.dscale = CS_TAKE(arena, double, samples);
+    w.slopes = CS_TAKE(arena, cs_real, w.kept, P, w.lanes);
+    w.columns = CS_TAKE(arena, cs_real, w.lanes, D);
+    w.rows = CS_TAKE(arena, cs_real, w.lanes, D);
+    w.sums = CS_TAKE(arena, cs_real, gradients ? cs_least(samples, CS_MOST_OWNERS) : 0, 2, w.lanes,
+                     D);
+    w.tiles = CS_TAKE(arena, char, threads, w.tile_size);
     return w;
 }
 

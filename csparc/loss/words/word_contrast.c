@@ -278,6 +278,7 @@ CS_TYPED(cs_words)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *
     size_t B = shape->B, D = shape->D;
     if (pool->kind == CS_POOL_MAX && shape->P > MOST_PATCHES_OF_MAXIMUM)
         return CS_ESHAPE;
+    CS_TRY(CS_TYPED(cs_words_check)(shape, in, w.contrast.has_image));
     w.pool = pool;
     CS_TYPED(cs_words_open)(in, logit_scale, &w);
     out[0] = out[1] = 0;
@@ -290,8 +291,6 @@ CS_TYPED(cs_words)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *
         w.contrast.n = (size_t)in->sets.start[s + 1] - w.contrast.begin;
         w.contrast.first_row = (size_t)in->row_start[s];
         w.contrast.rows = (size_t)in->row_start[s + 1] - w.contrast.first_row;
-        if (w.contrast.n > shape->samples || w.contrast.rows > shape->set_rows)
-            return CS_ESHAPE;
         out[0] += contrast_set(&w, out + 1, dpatches, dtokens);
     }
     if (gradients)

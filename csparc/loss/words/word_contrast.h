@@ -30,7 +30,8 @@
  * rows and as columns, its sums (at most 16 x 2), and of each thread one picture with a segment.
  *
  * Numbers: a dead vector (la/norm.h) has cosine 0 with everything and gradient 0. More than 65,535
- * patches under CS_POOL_MAX, or a set larger than the shape says: CS_ESHAPE.
+ * patches under CS_POOL_MAX, or a set larger than the shape says: CS_ESHAPE; rows that are not
+ * those of loss/words/distinct_words.h: CS_EVALUE.
  */
 #ifndef CS_WORDS_WORD_CONTRAST_H
 #define CS_WORDS_WORD_CONTRAST_H

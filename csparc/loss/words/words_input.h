@@ -20,4 +20,9 @@ typedef struct {
     cs_sets sets;
 } CS_TYPED(cs_words_input);
 
+/* CS_OK where the sets cut the samples, the rows are those of the sets, as numbered by
+ * loss/words/distinct_words.h, and no word is beyond W. seen [B] is scratch. */
+cs_status CS_TYPED(cs_words_check)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *in,
+                                   uint8_t *seen);
+
 #endif

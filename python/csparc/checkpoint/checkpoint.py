@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from csparc._repr import fields_line
+from csparc._text import show
 from csparc.checkpoint import safetensors_file
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.checkpoint.metadata import Metadata, dumps, parse_metadata
-from csparc.checkpoint.model_config import build_loss, build_model, loss_shapes, parameter_shapes
-from csparc.checkpoint.safetensors_file import Header, checksum, refuse, show
+from csparc.checkpoint.safetensors_file import Header, checksum, refuse
 from csparc.errors import CheckpointError, DataError
+from csparc.losses.registry import loss_from_config
+from csparc.models import ModelConfig, TwoTower
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
-    from csparc.models import TwoTower
+    from csparc.losses import Loss
 
 State = Mapping[str, np.ndarray]
 
@@ -47,6 +50,8 @@ class Checkpoint:
     loss: State = field(default_factory=dict)
     first_moment: State = field(default_factory=dict)
     second_moment: State = field(default_factory=dict)
+
+    __repr__ = fields_line
 
     def write(self, file: BinaryIO) -> None:
         """Write this checkpoint: the same bits give the same file."""
@@ -73,8 +78,10 @@ class Trained:
 
     model: TwoTower
     tokenizer: Tokenizer | None
-    loss: Any
+    loss: Loss | None
     metadata: Metadata
+
+    __repr__ = fields_line
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
@@ -151,13 +158,13 @@ def load_trained(path: str | os.PathLike) -> Trained:
     file = find_checkpoint(path)
     checkpoint = read_checkpoint(file)
     tokenizer = read_tokenizer(file, checkpoint.metadata)
-    model = build_model(checkpoint)
+    model = _model(checkpoint)
     if tokenizer is not None:
         for size in ("vocab_size", "context_length"):
             most, found = getattr(model.config, size), getattr(tokenizer, size)
             if found > most:
                 refuse(file, f"a tokenizer with {size} of at most the model's {most}", str(found))
-    return Trained(model, tokenizer, build_loss(checkpoint), checkpoint.metadata)
+    return Trained(model, tokenizer, _loss(checkpoint), checkpoint.metadata)
 
 
 def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | None:
@@ -172,6 +179,23 @@ def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | N
         raise CheckpointError(
             f"{os.fspath(path)}: expected a tokenizer, found: {show(str(error), 160)}"
         ) from error
+
+
+def _model(checkpoint: Checkpoint) -> TwoTower:
+    """The model with the checkpoint's weights."""
+    dtype = next(iter(checkpoint.model.values())).dtype
+    config = ModelConfig.from_dict(checkpoint.metadata.model_config)
+    model = TwoTower(config, seed=None, dtype=dtype.newbyteorder("="))
+    model.load_state_dict(checkpoint.model)
+    return model
+
+
+def _loss(checkpoint: Checkpoint) -> Loss | None:
+    """The loss with what it learned; None where nobody registered one of its name."""
+    loss = loss_from_config(checkpoint.metadata.loss_config)
+    if loss is not None:
+        loss.load_state_dict(checkpoint.loss)
+    return loss
 
 
 def _split(path: str | os.PathLike, header: Header) -> dict[str, list[str]]:
@@ -195,8 +219,8 @@ def _check_tensors(
     dtypes = {header.tensors[PARTS["model"] + name].dtype for name in parts["model"]}
     if len(dtypes) != 1:
         refuse(path, "one dtype in all of the model", " and ".join(sorted(map(str, dtypes))))
-    model = parameter_shapes(path, metadata.model_config, len(parts["model"]))
-    loss = loss_shapes(path, metadata.loss_config)
+    model = _model_shapes(path, metadata.model_config, len(parts["model"]))
+    loss = _loss_shapes(path, metadata.loss_config)
     _check_names(path, "parameters of the model in model_config", parts["model"], model)
     _check_names(path, "parameters of the loss in loss_config", parts["loss"], loss)
     wanted = {name: (shape, *dtypes) for name, shape in model.items()}
@@ -212,6 +236,38 @@ def _check_tensors(
                 refuse(path, f"tensor {tensor} of shape {show(shape)}", show(entry.shape))
             if entry.dtype != dtype:
                 refuse(path, f"tensor {tensor} of dtype {dtype}", str(entry.dtype))
+
+
+def _model_shapes(
+    path: str | os.PathLike, model_config: dict[str, Any], most_layers: int
+) -> dict[str, tuple[int, ...]]:
+    """Parameter name -> shape of the model a configuration describes.
+
+    The model is made without values, so that its memory is never touched, and not at all when it
+    asks for more than ``most_layers`` layers: a broken configuration must cost nothing.
+    """
+    try:
+        config = ModelConfig.from_dict(model_config)
+        stem = len(config.stem_widths) if config.image_stem == "conv" else 0
+        layers = max(stem, config.image.layers, config.text.layers)
+        if layers > most_layers:
+            refuse(path, f"a model of at most {most_layers} layers by its tensors", f"{layers}")
+        parameters = TwoTower(config, seed=None).parameters
+    except (TypeError, ValueError, MemoryError, OverflowError) as error:
+        refuse(path, "a model_config that describes a model", show(str(error), 160))
+    return {name: parameter.data.shape for name, parameter in parameters.items()}
+
+
+def _loss_shapes(
+    path: str | os.PathLike, loss_config: dict[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """Parameter name -> shape of what the loss of a configuration owns; most own nothing."""
+    try:
+        loss = loss_from_config(loss_config)
+    except (TypeError, ValueError) as error:
+        refuse(path, "a loss_config that describes a loss", show(str(error), 160))
+    owned = {} if loss is None else loss.parameters
+    return {name: parameter.data.shape for name, parameter in owned.items()}
 
 
 def _check_names(

@@ -1,9 +1,9 @@
-"""The files of a run: written whole or not at all, with room for the next checkpoint kept free.
+"""The files of a run: written whole or not at all, with space reserved for the next checkpoint.
 
 A checkpoint is written to ``spare.tmp`` in the same folder, flushed to the disk, and renamed; then
 the folder is flushed. At every moment ``last`` or ``previous`` is a whole checkpoint. The file that
 ``previous`` was becomes the next spare, so a disk that fills up during training cannot take
-the room of the save that follows.
+the space of the save that follows.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def write_atomically(path: str | os.PathLike, write: Write) -> None:
 
 
 def _write_flushed(path: Path, write: Write) -> None:
-    """Write from the start of a file that may exist: its room on the disk is used again."""
+    """Write from the start of a file that may exist: its space on the disk is used again."""
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb") as file:
         write(file)
         file.flush()
@@ -79,12 +79,12 @@ class CheckpointFolder:
             leftover.unlink()
 
     def reserve(self, nbytes: int) -> None:
-        """Take the room of one more checkpoint of ``nbytes`` now.
+        """Reserve the space of one more checkpoint of ``nbytes``.
 
         Raises
         ------
         OSError
-            ENOSPC when there is no such room. Where the system cannot reserve, nothing happens.
+            ENOSPC when there is too little. Where the system cannot reserve, nothing happens.
         """
         self._reserved = nbytes + SLACK
         try:
@@ -94,7 +94,7 @@ class CheckpointFolder:
             raise
 
     def release(self) -> None:
-        """Give the reserved room back, at the end of training."""
+        """Give the reserved space back, at the end of training."""
         self._spare.unlink(missing_ok=True)
 
     def keep_room(self) -> None:

@@ -20,6 +20,9 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from csparc._extras import require
+from csparc._json import parse_json
+from csparc._repr import fields_line
+from csparc._text import show
 from csparc.errors import CheckpointError
 
 DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -39,6 +42,8 @@ class TensorEntry:
     begin: int
     end: int
 
+    __repr__ = fields_line
+
 
 @dataclass(frozen=True)
 class Header:
@@ -48,11 +53,7 @@ class Header:
     tensors: dict[str, TensorEntry]
     data_start: int
 
-
-def show(value: object, limit: int = 60) -> str:
-    """A value from a file, quoted on one line and cut to ``limit`` characters."""
-    text = ascii(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    __repr__ = fields_line
 
 
 def refuse(path: str | os.PathLike, expected: str, found: str) -> NoReturn:
@@ -125,7 +126,7 @@ def read_header(path: str | os.PathLike) -> Header:
             text, data_start = _header_text(path, file, size)
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
-    record = _parse(path, text)
+    record = parse_record(path, "the header", text)
     metadata = _metadata(path, record.pop("__metadata__", None))
     tensors = {name: _entry(path, name, value) for name, value in record.items()}
     _check_layout(path, tensors, size - data_start)
@@ -155,14 +156,18 @@ def read_tensors(path: str | os.PathLike, header: Header) -> dict[str, np.ndarra
     return tensors
 
 
-def parse_json(path: str | os.PathLike, what: str, text: str) -> Any:
-    """JSON without NaN, Infinity or a key given twice; what is wrong becomes a CheckpointError."""
-    try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
-    except RecursionError:
-        refuse(path, f"{what} as JSON", "one nested too deeply")
-    except ValueError as error:
-        refuse(path, f"{what} as JSON", show(str(error), 120))
+def parse_record(path: str | os.PathLike, what: str, text: str) -> dict[str, Any]:
+    """A JSON object that gives no key twice; what is wrong becomes a CheckpointError."""
+    record = parse_json(
+        text, os.fspath(path), f"{what} as JSON", error=_checkpoint_error, unique_keys=True
+    )
+    if not isinstance(record, dict):
+        refuse(path, f"{what} as a JSON object", show(record))
+    return record
+
+
+def _checkpoint_error(where: str, reason: str) -> CheckpointError:
+    return CheckpointError(f"{where}: {reason}")
 
 
 def _header_text(path: str | os.PathLike, file: BinaryIO, size: int) -> tuple[str, int]:
@@ -181,13 +186,6 @@ def _header_text(path: str | os.PathLike, file: BinaryIO, size: int) -> tuple[st
         return raw.decode("utf-8"), 8 + length
     except UnicodeDecodeError as error:
         refuse(path, "a header in UTF-8", f"another byte at {error.start}")
-
-
-def _parse(path: str | os.PathLike, text: str) -> dict[str, Any]:
-    record = parse_json(path, "the header", text)
-    if not isinstance(record, dict):
-        refuse(path, "the header as a JSON object", show(record))
-    return record
 
 
 def _metadata(path: str | os.PathLike, value: object) -> dict[str, str]:
@@ -232,16 +230,3 @@ def _check_layout(path: str | os.PathLike, tensors: dict[str, TensorEntry], size
         reached = entry.end
     if reached != size:
         refuse(path, f"{reached} bytes of tensors by the header", f"{size} bytes in the file")
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON value")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in record:
-            raise ValueError(f"the key {show(name)} twice")
-        record[name] = value
-    return record

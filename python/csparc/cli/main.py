@@ -83,7 +83,8 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         type=_module,
         default=argparse.SUPPRESS,
         metavar="MODULE",
-        help="a module to import first, from here or installed, such as one that registers a loss",
+        help="a module to import first, from here or installed, such as one that registers a loss "
+        "or a task",
     )
 
 

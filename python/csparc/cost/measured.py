@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from csparc import _core, _random
+from csparc._repr import fields_line
 from csparc.losses.registry import make_loss
 from csparc.losses.word_part import MOST_WORDS
 
@@ -25,6 +26,8 @@ class Measured:
     bytes: int
     """Peak beyond inputs and gradients: scratch of the core and temporary arrays."""
     seconds: float
+
+    __repr__ = fields_line
 
 
 def measure_loss(

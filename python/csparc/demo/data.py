@@ -45,7 +45,7 @@ class DemoData:
         return known
 
 
-def open_demo_data(spec: str | None, seed: int) -> DemoData:
+def open_demo_data(spec: str | None, seed: int, max_pixels: int | None = None) -> DemoData:
     """Generated scenes, or a tenth (500 at most) of a person's own pictures held out.
 
     Raises
@@ -59,7 +59,8 @@ def open_demo_data(spec: str | None, seed: int) -> DemoData:
         return DemoData(train, test, test, "procedurally generated scenes")
     import csparc.data
 
-    whole = csparc.data.open(spec)
+    limit = {} if max_pixels is None else {"max_pixels": max_pixels}
+    whole = csparc.data.open(spec, **limit)
     if len(whole) < _LEAST_PICTURES:
         raise DataError(f"{spec}: expected at least {_LEAST_PICTURES} pictures, found {len(whole)}")
     order = _random.permutation(seed, _STREAM, len(whole))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from csparc.evaluate.figures import Figures
 from csparc.losses import SparcLoss
 from csparc.losses.explains import Alignment
 from csparc.losses.foreign import as_loss
@@ -124,7 +125,7 @@ def evaluate_grounding(
     result |= _contrast_figures(losses["swapped"] - losses["matched"], mask, by_word)
     result["patches"] = patches.shape[1]
     result["n"] = int(mask.any(axis=1).sum())
-    return result
+    return Figures(result)
 
 
 def _contrast_figures(gaps: np.ndarray, mask: np.ndarray, by_word: bool) -> dict:

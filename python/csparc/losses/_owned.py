@@ -1,4 +1,4 @@
-"""Numbers and arrays that a loss owns and that are trained with the model."""
+"""Scales and arrays that belong to a loss and are trained together with the model."""
 
 from __future__ import annotations
 
@@ -73,7 +73,11 @@ class Owned:
             total += np.asarray(factor * gradient, total.dtype)
 
     def constrain(self, scale_max: float = MOST_SCALE) -> None:
-        """Bring scales back to at most ``scale_max``."""
+        """Bring back what must stay in its place, scales to at most ``scale_max``."""
+        self.limit_scales(scale_max)
+
+    def limit_scales(self, scale_max: float) -> None:
+        """Bring scales down to ``scale_max``, whose logarithm is stored rounded as theirs are."""
         for name in self._scales:
             data = self.parameters[name].data
             np.minimum(data, math.log(scale_max), out=data)

@@ -9,13 +9,14 @@ import numpy as np
 
 from csparc import _core, _random
 from csparc._arrays import describe, to_numpy, valid_mask
+from csparc._repr import fields_line
 from csparc._scalars import whole_number
 from csparc.losses._groups import Groups
 
 _NEGATIVES = int.from_bytes(b"negative", "big")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Words:
     """Of one batch: tokens by word, and what pictures lack."""
 
@@ -23,6 +24,8 @@ class Words:
     """int64 [B, L]: the token's column of ``lacks``, -1 where it takes no part."""
     lacks: np.ndarray
     """uint8 [B, W]: 1 where the picture lacks the word."""
+
+    __repr__ = fields_line
 
 
 def read_words(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from csparc._repr import fields_line
 from csparc._scalars import choice, flag
 from csparc.losses._owned import Owned
 from csparc.losses.explains import RULES, Alignment, Pairs, borrowed
@@ -40,15 +41,17 @@ class Part:
     about: str
     """What it contrasts: ``words against patches, within one pair``."""
 
+    __repr__ = fields_line
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Owned, ABC):
     """An objective as an object: what training, evaluation, cost, pictures, help and docs ask.
 
-    A subclass is a frozen dataclass whose fields are its options (`csparc.losses.option`). It says
-    its facts as class attributes, computes in ``_compute``, and overrides what else it knows of
-    itself: all other methods have an answer for a loss that says nothing. `csparc.losses.register`
-    enters it under its name. docs/adding-a-loss.md has a whole example.
+    A subclass is a frozen dataclass whose fields are its options (`csparc.losses.option`). It
+    states its facts as class attributes, computes in ``_compute``, and overrides the methods that
+    do not fit it as they are: they answer for a loss that declares nothing more.
+    `csparc.losses.register` enters it under its name. docs/adding-a-loss.md has a whole example.
 
     Two losses with options are equal when these are; what they learned is not compared.
     """
@@ -63,7 +66,7 @@ class Loss(Owned, ABC):
     parts: ClassVar[tuple[Part, ...]]
     """The terms every output has, in the order they are drawn."""
     takes_groups: ClassVar[bool] = True
-    """Whether ``_compute`` takes ``groups`` and ``same_group``: pairs that show or say the same."""
+    """Whether ``_compute`` takes ``groups`` and ``same_group``: groups of duplicates in a batch."""
     initial_logit_scale: ClassVar[float] = 1 / 0.07
     """What the model's ``logit_scale`` should start from, and the default of a call."""
     code_is: ClassVar[str] = "public code"
@@ -97,9 +100,7 @@ class Loss(Owned, ABC):
 
     def __repr__(self) -> str:
         """The options that are not at their default."""
-        given = ((field, getattr(self, field.name)) for field in fields(self))
-        told = [f"{field.name}={value!r}" for field, value in given if value != field.default]
-        return f"{type(self).__name__}({', '.join(told)})"
+        return fields_line(self)
 
     # Value and gradients -----------------------------------------------------------------------
 
@@ -140,7 +141,7 @@ class Loss(Owned, ABC):
             Which word every token is, and which words each picture lacks, as in
             `word_contrast_loss`.
         groups, same_group
-            Ids [B] of pairs that show or say the same, as in `clip_loss`.
+            Ids [B] that mark duplicates, as in `clip_loss`.
         grad : bool
             Also return ``grads``: of the inputs given, of ``logit_scale``, of all it owns.
         out_grads : dict of arrays, optional
@@ -299,8 +300,8 @@ class Loss(Owned, ABC):
         return logit_scale
 
     def pair_scores(self, features: LateFeatures) -> LateScores | None:
-        """How alike it finds pictures and captions where it compares patches with words; None where
-        what it trains is vectors of the whole, whose cosine ranks."""
+        """Scores of pictures with captions where the loss compares patches with words; None where
+        it trains global vectors, whose cosine ranks them."""
         return None
 
     # What it costs, and what one run does not show ---------------------------------------------
@@ -322,7 +323,7 @@ class Loss(Owned, ABC):
 
     @classmethod
     def limits(cls) -> tuple[str, str]:
-        """What one short run with it does not show: of published figures, and of its own worth."""
+        """What one short run with this loss does not show."""
         return (
             f"Anything at the scale papers train at. No published figure of {cls.label} can be "
             "checked by this run, and this page claims none of them.",

@@ -61,12 +61,12 @@ def clip_filip_loss(
     image_global, text_global : [B, D]
         As in :func:`clip_loss`.
     logit_scale, local_logit_scale
-        Scale of the global, of the local part.
+        Scales of the global and of the local part.
     global_weight, local_weight
         What the parts are multiplied by in ``loss``. A part of weight 0 is measured and adds
         nothing.
     grad, out_grads
-        As there; ``grads``: the four arrays and both scales.
+        As in both functions; ``grads``: the four arrays and both scales.
 
     Returns
     -------

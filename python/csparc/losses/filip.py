@@ -70,14 +70,14 @@ def filip_loss(
         Share of patches and of tokens that serve as keys: ``ceil(keep P)`` and ``ceil(keep L)``,
         or all valid ones where there are fewer.
     drop
-        ``"keys"``: queries are everything valid. ``"both"``: only what is kept also asks.
+        ``"keys"``: queries are everything valid. ``"both"``: what is dropped is no query either.
         ``"none"``: keep everything.
     drop_group
         The keys kept are those most similar to anything in their group of this many consecutive
         samples. Ties go to the lowest index. With 1, keys are chosen by their own pair alone, which
         lets the label choose the negatives' keys.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`. They have nothing to do
+        Ids [B] that mark duplicates, as in :func:`clip_loss`. They have nothing to do
         with ``drop_group``: keys are chosen by similarity to everything in their drop group, pairs
         that ``"exclude"`` takes out of the softmaxes included.
     grad
@@ -131,7 +131,7 @@ def query_and_key_masks(
     """Patch queries, patch keys, token queries, token keys; None for all."""
     keep = kept_share(keep, "keep")
     kind = DROPS[choice(drop, "drop", DROPS)]
-    group = count(drop_group, "drop_group")
+    group = min(count(drop_group, "drop_group"), max(batch.B, 1))
     if kind == "none":
         return batch.patch_valid, batch.patch_valid, batch.text_valid, batch.text_valid
     kept_patches = np.zeros((batch.B, batch.P), np.uint8)
@@ -252,7 +252,7 @@ class FilipLoss(Loss):
         chosen = {
             "patch_count": kept_count(self.keep, sizes.P),
             "token_count": kept_count(self.keep, sizes.L),
-            "group": self.drop_group,
+            "group": min(self.drop_group, max(sizes.B, 1)),
         }
         masks = sizes.B * (sizes.P + sizes.L)
         return [Stage("filip_select", chosen, masks), Stage("filip", arrays=masks)]

@@ -91,7 +91,7 @@ def gloria_loss(
     global_weight, local_weight
         What the parts are multiplied by in ``loss``.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`, for both parts.
+        Ids [B] that mark duplicates, as in :func:`clip_loss`, for both parts.
     grad
         Also return ``grads``: the four arrays and the four scales.
     out_grads

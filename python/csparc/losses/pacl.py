@@ -73,7 +73,7 @@ def pacl_loss(
     renormalize
         Contrast cosines of what was pooled; False: its inner products with ``t``.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`.
+        Ids [B] that mark duplicates, as in :func:`clip_loss`.
     grad
         Also return ``grads``: ``patches``, ``text_global``, ``logit_scale``, ``weight_scale``.
     out_grads

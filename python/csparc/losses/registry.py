@@ -1,4 +1,4 @@
-"""The losses a run can be trained with, by name; how one's own joins them, and options as text."""
+"""The losses a run can be trained with, by name, and how a loss of one's own is registered."""
 
 from __future__ import annotations
 

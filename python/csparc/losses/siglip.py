@@ -50,8 +50,8 @@ def siglip_loss(
     logit_bias
         Added to every logit. At the default nearly all pairs start out as "no".
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`. Pairs i != j of one
-        group: ``"exclude"``: have no term; ``"positive"``: are a "yes".
+        Ids [B] that mark duplicates, as in :func:`clip_loss`. Two different pairs of
+        one group have no term (``"exclude"``) or count as matches (``"positive"``).
     grad
         Also return ``grads``: ``image_global``, ``text_global``, ``logit_scale``, ``logit_bias``.
     out_grads

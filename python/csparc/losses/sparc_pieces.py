@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._repr import fields_line
 from csparc._scalars import choice, number
 from csparc.losses._grads import GradientBuffers
 
@@ -29,6 +30,8 @@ class AlignOptions:
     sigma: float | None
     softmax_scale: float
     degenerate: str
+
+    __repr__ = fields_line
 
     def for_core(self) -> tuple[int, int, int, float, float]:
         """(normalizer, cosine, uniform, sigma, softmax_scale); a negative sigma stands for 1/P."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc._rows import unit_rows_float64
 from csparc._scalars import positive
 from csparc.losses.base import Loss, Part
@@ -42,13 +43,15 @@ MOST_WORDS = 1000
 """Different words of a batch that an estimate assumes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WordPart:
     """The options of the word contrast, and what follows from them alone."""
 
     pool: str
     pool_scale: float
     negatives: int | None
+
+    __repr__ = fields_line
 
     def __call__(self, call: Mapping[str, Any], scale: float) -> LossOutput:
         """Its loss, and gradients where they are asked for."""

@@ -86,6 +86,11 @@ class Parameter:
         return f"Parameter({self.name!r}, {self.data.dtype}, {list(self.shape)})"
 
 
+def trained(*parameters: Parameter | None) -> bool:
+    """Whether a gradient is wanted of any of them."""
+    return any(p is not None and p.requires_grad for p in parameters)
+
+
 def truncated_normal(seed: int, stream: int, n: int) -> np.ndarray:
     """``n`` normal numbers within two standard deviations, float64: those outside are left out."""
     chunk, parts, found = 1 << 20, [], 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from csparc._progress import Progress
 from csparc.checkpoint.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.errors import CheckpointError, TrainingError
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.log import JsonLines
-from csparc.trainer.progress import Progress
 
 
 class RunFiles:
@@ -64,12 +64,12 @@ class RunFiles:
         return self._newest(progress)
 
     def reserve(self, checkpoint: Checkpoint) -> None:
-        """Take room on the disk for the next checkpoint now.
+        """Reserve space on the disk for the next checkpoint.
 
         Raises
         ------
         TrainingError
-            There is no such room.
+            There is not enough space.
         """
         if self.out is None:
             return
@@ -92,7 +92,7 @@ class RunFiles:
         self._saved_step = checkpoint.metadata.counters.step
 
     def keep_room(self) -> None:
-        """Take the room of the next checkpoint again, after a save that is not the last."""
+        """Reserve the space of the next checkpoint again, after a save that is not the last."""
         if self.out is not None:
             self.checkpoints.keep_room()
 
@@ -118,7 +118,7 @@ class RunFiles:
         self.validation.cut_back(validated_step)
 
     def close(self) -> None:
-        """Close the logs, give reserved room back, let go of the lock."""
+        """Close the logs, give reserved space back, release the lock."""
         self.log.close()
         self.validation.close()
         if self._lock is not None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill (SIGTERM), turned into a question asked between two steps."""
+"""Ctrl-C and SIGTERM, turned into a question that is asked between two steps."""
 
 from __future__ import annotations
 

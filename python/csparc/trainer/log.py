@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csparc._json import parse_json
+from csparc.errors import DataError
+
 if TYPE_CHECKING:
     from csparc.losses import Loss
 
@@ -98,7 +101,7 @@ class JsonLines:
 
 def _within(line: bytes, step: int) -> bool:
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = parse_json(line, "log")
+    except DataError:
         return False
     return isinstance(record, dict) and type(record.get("step")) is int and record["step"] <= step

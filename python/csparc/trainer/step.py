@@ -1,4 +1,4 @@
-"""One optimiser step: forward, loss, backward, clip, update, clamp; and why one cannot be done."""
+"""One optimiser step: forward, loss, backward, clip, update, clamp; and what makes it fail."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Step:
         self.optimizer = optimizer
         self.config = config
         self.tape = Tape()
+        loss.limit_scales(config.scale_max)  # a scale may start above, and the first step uses it
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
         """Do step ``number`` on its slices; returns the values of the log.

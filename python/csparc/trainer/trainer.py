@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from csparc._progress import Progress
+from csparc._repr import cut, fields_line, line
 from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads
 from csparc.data import Dataset
@@ -21,10 +23,9 @@ from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.log import step_keys
-from csparc.trainer.progress import Progress
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
-from csparc.trainer.validation import Validation, score
+from csparc.trainer.validation import Validation, summary
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
@@ -38,11 +39,14 @@ class TrainResult:
 
     counters: Counters
     validation: dict[str, Any] | None
-    """`csparc.evaluate.evaluate_retrieval` at the last validation of this process."""
+    """The last validation of this process: the figures of `csparc.evaluate.evaluate_retrieval`, and
+    ``val/TASK/FIGURE`` of the tasks that were named."""
     interrupted: str | None
     """"Ctrl-C" or "SIGTERM" when that ended the run early."""
     log: list[dict[str, float]]
     """The lines of the log, when there is no ``out`` to hold them."""
+
+    __repr__ = fields_line
 
 
 class Trainer:
@@ -60,7 +64,7 @@ class Trainer:
     tokenizer : Tokenizer
         Saved in every checkpoint.
     val_data : Dataset, str or path, optional
-        Held-out data for validation retrieval and the best checkpoint.
+        Held-out data for validation and the best checkpoint.
     preprocess : Preprocess, optional
         Transform of the training pictures; default that for evaluation.
     val_preprocess : Preprocess, optional
@@ -114,8 +118,12 @@ class Trainer:
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
-                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size
-            )
+                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size,
+                self.loss, loss_specials, self.config.val_tasks, self.config.val_best,
+            )  # fmt: skip
+            self.validation.check(model)
+        elif self.config.val_tasks or self.config.val_best:
+            raise ValueError("val_tasks: expected val_data (--val-data) to run on, found none")
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
@@ -127,6 +135,11 @@ class Trainer:
         self._saved = self._state.counters
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        done = f"step {self._state.counters.step} of {self.total_steps}"
+        size = self.config.batch_size
+        return line(self, cut(repr(self.data.spec), 40), done, loss=self.loss, batch_size=size)
 
     def run(self) -> TrainResult:
         """Train to the end, or until Ctrl-C or SIGTERM (the current step is finished and saved).
@@ -146,7 +159,7 @@ class Trainer:
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
-            contextlib.closing(Progress(self.config.progress)) as progress,
+            Progress("training", unit="step", kind=self.config.progress, lasting=True) as progress,
             self._loader(self._begin(progress), progress) as loader,
         ):
             self._plan(loader, progress)
@@ -160,6 +173,7 @@ class Trainer:
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
+        self._say_notes(progress)
         found = self._files.open(progress)
         cursor = None
         if found is not None:
@@ -171,6 +185,13 @@ class Trainer:
             progress.say(f"resuming after step {counters.step} from {path}")
         self._files.reserve(self._state.checkpoint({}))
         return cursor
+
+    def _say_notes(self, progress: Progress) -> None:
+        """What the data sets have to tell, such as files that are not used."""
+        validation = [] if self.validation is None else [self.validation.dataset]
+        notes = [note for data in (self.data, *validation) for note in data.problems.notes(False)]
+        for note in dict.fromkeys(notes):
+            progress.say(note)
 
     def _plan(self, loader: Loader, progress: Progress) -> None:
         """Find how long the run is, where the data decide that, and start the clock."""
@@ -213,7 +234,8 @@ class Trainer:
             speed = pairs / (time.perf_counter() - begun)
             number = state.finish_step(pairs, loader.cursor["epoch"])
             self._log({"step": number, **record, "pairs_per_second": speed}, loader)
-            progress.step(number, record["loss"], speed)
+            note = f"loss {record['loss']:.3f}, {speed:.0f} pairs/s"
+            progress.to(number, self.total_steps, note)
             self._validate_if_due(loader, progress, stop)
             if number % config.save_frequency == 0 and number < self.total_steps:
                 self._save(loader)
@@ -241,8 +263,9 @@ class Trainer:
         result = self.validation.run(self.model, lambda: bool(stop))
         if result is None:
             return
-        after, reached = replace(counters, validated_step=counters.step), score(result)
-        best = counters.best_score is None or reached > counters.best_score
+        after = replace(counters, validated_step=counters.step)
+        reached, before = self.validation.score(result), counters.best_score
+        best = reached is not None and (before is None or reached > before)
         if best:
             after = replace(after, best_score=reached, best_step=counters.step)
         with self._saving_first(loader):
@@ -250,11 +273,8 @@ class Trainer:
                 self._files.save_best(self._state.checkpoint(loader.cursor, after))
             self._files.validation.append({"step": counters.step, **result})
         self._state.counters, self._last_validation = after, result
-        progress.say(
-            f"step {counters.step}: image to text R@1 {result['image_to_text_R@1']:.1f} %, "
-            f"text to image R@1 {result['text_to_image_R@1']:.1f} % "
-            f"(chance {result['chance']['text_to_image_R@1']:.1f} %)"
-        )
+        for text in summary(counters.step, result):
+            progress.say(text)
 
     def _save(self, loader: Loader) -> None:
         """Write the last checkpoint, unless it holds this state already."""
@@ -267,7 +287,7 @@ class Trainer:
             raise self._files.cannot_write(error) from error
 
     def _keep_room(self) -> None:
-        """Stop now, with everything saved, when there would be no room for the next save."""
+        """Stop now, with everything saved, when there would be no space for the next save."""
         try:
             self._files.keep_room()
         except OSError as error:
@@ -275,7 +295,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _saving_first(self, loader: Loader) -> Iterator[None]:
-        """Around other writing: when the disk is full, the finished step goes to the room kept."""
+        """Around other writing: when the disk is full, save the step in the reserved space."""
         try:
             yield
         except OSError as error:

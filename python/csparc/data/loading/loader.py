@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from csparc._repr import cut, line
+from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.loading import cache
 from csparc.data.loading.batches import Work
@@ -106,12 +108,9 @@ class Loader:
         cache_bytes: int = cache.DEFAULT_BYTES,
         on_bad: Callable[[BadItem], None] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, found {batch_size}")
-        if caption not in CAPTION_CHOICES:
-            raise ValueError(f"caption: expected {', '.join(CAPTION_CHOICES)}, found {caption!r}")
-        if duplicates not in HANDLING:
-            raise ValueError(f"duplicates: expected {', '.join(HANDLING)}, found {duplicates!r}")
+        whole_number(batch_size, "batch_size", low=1)
+        choice(caption, "caption", CAPTION_CHOICES)
+        choice(duplicates, "duplicates", HANDLING)
         if words and tokenizer is None:
             raise ValueError("words: expected False without a tokenizer, found True")
         if len(dataset) < (batch_size if drop_last else 1):
@@ -141,6 +140,12 @@ class Loader:
         self._prefetch: Prefetch | None = None
         self.report = BadItems(dataset.problems.max_bad)
         self.report.update(dataset.problems)
+
+    def __repr__(self) -> str:
+        place = {name: self._cursor[name] for name in ("epoch", "position")}
+        return line(
+            self, cut(repr(self._work.dataset.spec), 50), batch_size=self._work.batch_size, **place
+        )
 
     @property
     def cursor(self) -> dict:

@@ -1,4 +1,4 @@
-"""MGCA: global pairs, cross-attended tokens within each pair, and prototype assignments."""
+"""MGCA: contrast of global vectors, cross-attended tokens of each pair, and prototypes."""
 
 from __future__ import annotations
 
@@ -53,8 +53,9 @@ def mgca_loss(
     The sum of ``weights`` times three terms::
 
         global:     CLIP(image_global, text_global, logit_scale)
-        tokens:     1/(2B) sum_i [ words ask the patches of their image, patches the words ];
-                    x asks: o = attention of x over y, E = local_logit_scale cos(x, o) [N, N],
+        tokens:     1/(2B) sum_i [ words attend to the patches of their image, patches to
+                    the words ]; for x attending to y: o = attention of x over y,
+                    E = local_logit_scale cos(x, o) [N, N],
                     1/(2N) [ CE(E) + CE(E^T) ]
         prototypes: -1/(2B) sum_i [ q(image_i) . ln p(text_i) + q(text_i) . ln p(image_i) ],
                     p = softmax(prototype_scale cos), q = Sinkhorn assignments, held constant
@@ -71,9 +72,9 @@ def mgca_loss(
         True = valid: bools, 0/1, or lengths [B]. What is not valid influences nothing. A sample
         without valid tokens or patches has no token term; B is kept.
     word_attention, patch_attention : dict
-        With ``attention="mha"``: the projections of words asking patches, of patches asking words:
-        arrays ``query``, ``key``, ``value`` [H, D], ``out`` [D, H], and optionally ``query_bias``,
-        ``key_bias``, ``value_bias`` [H], ``out_bias`` [D].
+        With ``attention="mha"``: the projections with which words attend to patches, and
+        patches to words: arrays ``query``, ``key``, ``value`` [H, D], ``out`` [D, H], and
+        optionally ``query_bias``, ``key_bias``, ``value_bias`` [H], ``out_bias`` [D].
     attention
         ``"mha"``: as said, in ``heads`` heads. ``"free"``: softmax of ``local_logit_scale`` times
         the cosines, without parameters (the default path of the public code).
@@ -85,9 +86,9 @@ def mgca_loss(
         ``"paper"``: every term is a mean over its two directions. ``"code"``: the first two are
         sums, as in the public code.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the first term. The
+        Ids [B] that mark duplicates, as in :func:`clip_loss`: of the first term. The
         others have no negatives in the batch: tokens are contrasted within their pair, and
-        prototypes are shared out over the batch whoever is alike.
+        prototypes are assigned over the whole batch, duplicates included.
     grad
         Also return ``grads``: the five arrays, three scales, and with projections
         ``grads["word_attention"]["query"]`` and so on.

@@ -99,7 +99,7 @@ def sparc_loss(
         i + 1, of the last the first's, and gradients, masks and ``weights`` are of the patches
         used. The global part stays as it is; one sample alone has its own patches.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the global part; the
+        Ids [B] that mark duplicates, as in :func:`clip_loss`: of the global part; the
         local part contrasts no pair with another.
     precision
         ``"fp32"`` (or ``"float32"``): products in the type of the arrays. ``"bf16"``

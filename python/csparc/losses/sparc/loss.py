@@ -1,4 +1,4 @@
-"""SPARC as an object: its options, with what the paper leaves open, and all that is asked of it."""
+"""SPARC as an object: its options, with what the paper leaves open, its cost and its alignment."""
 
 from __future__ import annotations
 
