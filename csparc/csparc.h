@@ -63,6 +63,7 @@
 X
  *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys
  *   loss/mgca/     cross_attention, tokens, prototypes
+ *   loss/words/    distinct_words, contrast, pool_cosines, sets, word_contrast
  *   optim/, data/  beside the losses, on base/ and la/
  *   py/            the edge to Python
  */

@@ -303,6 +303,20 @@ BUGS = [
         "local = self.local_norm(tape, x or words) if self._words else x",
         "models/test_local_towers.py::test_a_word_is_the_same_wherever_it_stands",
     ),
+    Bug(
+        "equal words count once among those a picture lacks",
+        "csparc/loss/words/contrast.c",
+        "c->tokens[(size_t)c->row[t] - c->first_row] += 1;",
+        "c->tokens[(size_t)c->row[t] - c->first_row] = 1;",
+        "losses/test_word_contrast.py::test_against_reference",
+    ),
+    Bug(
+        "a token is given the gradient of all that equal it",
+        "csparc/loss/words/word_contrast.c",
+        "w->shared ? c->scale * c->token_weight[t] : 1,",
+        "w->shared ? c->scale * c->row_weight[c->row[t] - (int64_t)c->first_row] : 1,",
+        "losses/test_word_contrast.py::test_one_token_moved_of_several_equal_ones",
+    ),
 ]
 
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from csparc.cost.memory import estimate_memory
     from csparc.losses import (
         ClipFilipLoss,
+        ClipFilipWordsLoss,
         ClipLoss,
+        ClipWordsLoss,
         FilipLoss,
         GloriaLoss,
         LossOutput,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
         PaclLoss,
         SiglipLoss,
         SparcLoss,
+        SparcWordsLoss,
+        WordContrastLoss,
         clip_filip_loss,
         clip_loss,
         filip_loss,
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
         sparc_loss,
         sparse_similarity,
         sparse_similarity_backward,
+        word_contrast_loss,
     )
     from csparc.models import (
         ModelConfig,
@@ -69,7 +74,9 @@ if TYPE_CHECKING:
 # Public names, and the module each is imported from when first used: ``import csparc`` stays quick.
 _LATER = {
     "ClipFilipLoss": "csparc.losses",
+    "ClipFilipWordsLoss": "csparc.losses",
     "ClipLoss": "csparc.losses",
+    "ClipWordsLoss": "csparc.losses",
     "FilipLoss": "csparc.losses",
     "GloriaLoss": "csparc.losses",
     "LossOutput": "csparc.losses",
@@ -78,9 +85,11 @@ _LATER = {
     "PaclLoss": "csparc.losses",
     "SiglipLoss": "csparc.losses",
     "SparcLoss": "csparc.losses",
+    "SparcWordsLoss": "csparc.losses",
     "TrainConfig": "csparc.trainer",
     "Trainer": "csparc.trainer",
     "TwoTower": "csparc.models",
+    "WordContrastLoss": "csparc.losses",
     "clip_filip_loss": "csparc.losses",
     "clip_loss": "csparc.losses",
     "create_model": "csparc.models",
@@ -100,6 +109,7 @@ _LATER = {
     "sparc_loss": "csparc.losses",
     "sparse_similarity": "csparc.losses",
     "sparse_similarity_backward": "csparc.losses",
+    "word_contrast_loss": "csparc.losses",
 }
 
 # Rooms that are attributes of the package from the first use on.
@@ -110,7 +120,9 @@ _ROOMS = (
 
 __all__ = [
     "ClipFilipLoss",
+    "ClipFilipWordsLoss",
     "ClipLoss",
+    "ClipWordsLoss",
     "FilipLoss",
     "GloriaLoss",
     "LossOutput",
@@ -119,9 +131,11 @@ __all__ = [
     "PaclLoss",
     "SiglipLoss",
     "SparcLoss",
+    "SparcWordsLoss",
     "TrainConfig",
     "Trainer",
     "TwoTower",
+    "WordContrastLoss",
     "__version__",
     "clip_filip_loss",
     "clip_loss",
@@ -145,6 +159,7 @@ __all__ = [
     "sparc_loss",
     "sparse_similarity",
     "sparse_similarity_backward",
+    "word_contrast_loss",
 ]
 
 

@@ -46,6 +46,12 @@ def calls(
         ),
         "filip": lambda **scale: csparc.filip_loss(**local, **scale, grad=True),
         "clip+filip": lambda **scale: csparc.clip_filip_loss(**batch, **scale, grad=True),
+        "word contrast": lambda **scale: csparc.word_contrast_loss(
+            **local,
+            word_ids=np.arange(local["tokens"][..., 0].size).reshape(len(local["tokens"]), -1),
+            **scale,
+            grad=True,
+        ),
         "pacl": lambda **scale: csparc.pacl_loss(**shown, **scale, grad=True),
         "gloria": worded("regions"),
         "gloria words first": worded("words_then_regions"),
@@ -55,7 +61,7 @@ def calls(
 
 LOSSES = [
     "clip", "siglip", "sparc", "softmax", "filip", "clip+filip", "pacl", "gloria",
-    "gloria words first", "mgca",
+    "gloria words first", "mgca", "word contrast",
 ]  # fmt: skip
 
 

@@ -67,6 +67,7 @@ def changed(**facts):
 
 def test_losses_are_listed_in_one_order():
     names = ["sparc", "clip", "siglip", "pacl", "filip", "clip+filip", "gloria", "mgca"]
+    names += ["word-contrast", "clip+words", "sparc+words", "clip+filip+words"]
     assert list(LOSSES) == names
     register(Plain)
     assert list(losses.LOSSES) == [*names, "plain"]
@@ -257,6 +258,8 @@ def test_the_scale_of_a_call_is_the_losses_own_by_default():
         ("clip+filip", []),
         ("gloria", ["learn_attention_scales=true", "attention_scale=7"]),
         ("mgca", []),
+        ("clip+words", ["word_logit_scale=9"]),
+        ("clip+filip+words", []),
     ],
 )
 def test_the_runs_largest_scale_holds_for_every_scale_that_is_learned(name, settings, monkeypatch):

@@ -136,7 +136,7 @@ def test_help_and_info_list_it(toy, capsys):
     for name in ("train", "demo", "info"):
         with pytest.raises(SystemExit):
             command(name, "--help")
-        assert "mgca, margin" in " ".join(capsys.readouterr().out.split())
+        assert "clip+filip+words, margin" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_tables_of_the_documentation_know_it(toy, root):

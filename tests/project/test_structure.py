@@ -26,6 +26,7 @@ FAMILY = BELOW["op"] | {"op", "loss/kernels", "loss/entropy"}
 
 BETWEEN_FAMILIES = {
     ("loss/sparc", "loss/clip"): "the global loss of the SPARC objective is that of CLIP",
+    ("loss/words", "loss/filip"): "both compare unit vectors of the rows that take part",
 }
 """Where one family includes another, and why."""
 

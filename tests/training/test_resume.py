@@ -83,7 +83,14 @@ def test_threads_and_repetition_do_not_change_a_bit(uninterrupted, tmp_path):
     same_run(uninterrupted, tmp_path / "run")
 
 
-@pytest.mark.parametrize("other", [{}, {"loss": "mgca", "duplicates": "avoid"}], ids=["", "mgca"])
+OTHER_RUNS = [
+    {},
+    {"loss": "mgca", "duplicates": "avoid"},
+    {"loss": "clip+words", "duplicates": "exclude"},
+]
+
+
+@pytest.mark.parametrize("other", OTHER_RUNS, ids=["", "mgca", "words"])
 def test_kill_9_at_random_moments(other, uninterrupted, tmp_path):
     """Killed four times, wherever it is, with one and two threads in turn."""
     draw, out, whole = random.Random(len(other)), tmp_path / "run", uninterrupted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from csparc._text import trimmed, word_spans
@@ -59,6 +60,11 @@ class Pieces:
     def text(self, piece: str) -> str:
         """A piece for display."""
         return trimmed(self.to_bytes(piece).decode("utf-8", "replace"))
+
+    def spoken(self, pieces: Iterable[bytes]) -> list[str]:
+        """The words of pieces, each as `to_bytes` has it, where none are asked for by place."""
+        text = b"".join(pieces).decode("utf-8", "replace")
+        return [text[begin:end] for begin, end in word_spans(text)]
 
     def words(self, pieces: list[str], first: int) -> list[Word]:
         """The words that consecutive pieces spell; `first` is the position of the first piece."""

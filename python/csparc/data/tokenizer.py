@@ -80,6 +80,7 @@ class Tokenizer:
         self.eot_token_id = self._id(eot_token, "end")
         self.truncated = 0
         self._pieces: Pieces | None = None
+        self._piece_bytes: dict[int, bytes] = {}
 
     def __repr__(self) -> str:
         told = {"truncated": self.truncated} if self.truncated else {}
@@ -187,6 +188,23 @@ class Tokenizer:
         end = int(self._end(ids)[0])
         return self._display.words(self._names(ids, 1, end), first=1)
 
+    def word_tokens(self, ids: np.ndarray) -> list[Word]:
+        """`word_spans` as words to compare: case folded, marks without a letter or digit left
+        out."""
+        return _folded(self.word_spans(ids))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a whole text, as `word_tokens` has those of a row."""
+        spoken = self._display.spoken(map(self._bytes_of, self._encode(text)))
+        return [word.casefold() for word in spoken if _names_something(word)]
+
+    def _bytes_of(self, number: int) -> bytes:
+        found = self._piece_bytes.get(number)
+        if found is None:
+            found = self._display.to_bytes(self._backend.id_to_token(number) or "")
+            self._piece_bytes[number] = found
+        return found
+
     def _names(self, ids: np.ndarray, start: int, stop: int) -> list[str]:
         return [self._backend.id_to_token(int(number)) or "" for number in ids[start:stop]]
 
@@ -209,6 +227,18 @@ class Tokenizer:
             },
             ensure_ascii=False,
         )
+
+
+def _folded(words: list[Word]) -> list[Word]:
+    return [
+        Word(word.text.casefold(), word.start, word.stop)
+        for word in words
+        if _names_something(word.text)
+    ]
+
+
+def _names_something(word: str) -> bool:
+    return any(letter.isalnum() for letter in word)
 
 
 def from_json(text: str) -> Tokenizer:

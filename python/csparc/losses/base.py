@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 INPUTS = ("patches", "tokens", "image_global", "text_global")
 """The arrays a model gives a loss: [B, P, D], [B, L, D], [B, D], [B, D]."""
+WORD_INPUTS = ("word_ids", "lacks")
+"""What a batch tells a loss of its words: whole numbers [B, L], and bools [B, W], the words that
+each picture lacks. Neither has a gradient."""
 STANDARD_PARTS = ("global_loss", "local_loss", "prototype_loss")
 """Parts that every log has a column of, 0 where the loss has no such part."""
 
@@ -58,7 +61,8 @@ class Loss(Owned, ABC):
     label: ClassVar[str]
     """What people call it: ``CLIP + FILIP``."""
     inputs: ClassVar[tuple[str, ...]]
-    """Of `INPUTS`, those it reads. Patches come with ``patch_mask``, tokens with ``text_mask``."""
+    """Of `INPUTS` and `WORD_INPUTS`, those it reads. Patches come with ``patch_mask``, tokens with
+    ``text_mask``."""
     parts: ClassVar[tuple[Part, ...]]
     """The terms every output has, in the order they are drawn."""
     takes_groups: ClassVar[bool] = True
@@ -116,6 +120,8 @@ class Loss(Owned, ABC):
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float | None = None,
+        word_ids: ArrayLike | None = None,
+        lacks: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         same_group: str = "exclude",
         grad: bool = False,
@@ -137,6 +143,9 @@ class Loss(Owned, ABC):
             True = valid: bools, 0/1, or lengths [B].
         logit_scale : float, optional
             The number that multiplies the similarities; None: ``initial_logit_scale``.
+        word_ids, lacks : [B, L], [B, W], optional
+            Which word every token is, and which words each picture lacks, as in
+            `word_contrast_loss`.
         groups, same_group
             Ids [B] that mark duplicates, as in `clip_loss`.
         grad : bool
@@ -154,6 +163,9 @@ class Loss(Owned, ABC):
         """
         given = zip(INPUTS, (patches, tokens, image_global, text_global))
         call = {name: array for name, array in given if name in self.inputs}
+        for name, array in zip(WORD_INPUTS, (word_ids, lacks)):
+            if name in self.inputs:
+                call[name] = array
         if "patches" in self.inputs:
             call["patch_mask"] = patch_mask
         if "tokens" in self.inputs:
@@ -195,13 +207,23 @@ class Loss(Owned, ABC):
         if not call["grad"]:
             return
         owned = (name.partition(".")[0] for name in self.parameters)
-        named = [name for name in self.inputs if call[name] is not None]
+        named = [name for name in self.features if call[name] is not None]
         for name in (*named, "logit_scale", *owned):
             if name not in out.grads:
                 raise ValueError(
                     f"{type(self).__name__}: expected a gradient of {name} in its output, found "
                     f"those of {', '.join(out.grads) or 'nothing'}"
                 )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Its inputs that a model gives, which have gradients."""
+        return tuple(name for name in self.inputs if name in INPUTS)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether a batch must tell it which word every token is."""
+        return not set(self.inputs).isdisjoint(WORD_INPUTS)
 
     # The model it is trained with --------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc.errors import TrainingError
+from csparc.losses.base import WORD_INPUTS
 from csparc.nn import Tape
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
@@ -77,7 +78,7 @@ class Step:
         if not math.isfinite(result.loss):
             raise self._stopped(number, "loss", self._first_bad([batch], scale))
         grads = {}
-        for name in self.loss.inputs:
+        for name in self.loss.features:
             gradient = result.grads[name]
             grads[getattr(features, name)] = gradient if slices == 1 else gradient / slices
         if self.model.logit_scale.requires_grad:
@@ -89,7 +90,8 @@ class Step:
 
     def _forward(self, batch: Batch, scale: float, tape: Tape) -> tuple[ModelOutput, LossOutput]:
         features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
-        arrays = {name: getattr(features, name).data for name in self.loss.inputs}
+        arrays = {name: getattr(features, name).data for name in self.loss.features}
+        arrays |= {name: batch[name] for name in WORD_INPUTS if name in self.loss.inputs}
         marks = {}
         if "group" in batch:
             marks = {"groups": batch["group"], "same_group": self.config.duplicates}

@@ -230,6 +230,7 @@ class Trainer:
             cursor=cursor,
             loss_specials=self.loss_specials,
             duplicates=duplicates if duplicates in HANDLING else "group",
+            words=self.loss.reads_words,
             on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 

@@ -16,6 +16,7 @@ from csparc.data.loading.cache import PictureCache
 from csparc.data.loading.chunks import CHUNK, Chunk, Made
 from csparc.data.loading.duplicates import Content, Item, group_ids, picture_key
 from csparc.data.loading.prefetch import ordered_map
+from csparc.data.loading.words import BatchWords
 from csparc.data.tokenizer import Tokenizer
 from csparc.data.transforms import Preprocess
 
@@ -37,6 +38,8 @@ class Work:
     loss_specials: bool
     duplicates: str
     pictures: PictureCache
+    words: BatchWords | None
+    """Where batches tell which word a token is, and which words a picture lacks."""
 
     __repr__ = fields_line
 
@@ -95,6 +98,8 @@ class Work:
             batch["text"] = ids
             batch["text_mask"] = self.tokenizer.valid_mask(ids)
             batch["loss_mask"] = self.tokenizer.loss_mask(ids, specials=self.loss_specials)
+        if self.words is not None:
+            batch |= self.words(ids, [self.dataset.captions(item.index) for item in items])
         if self.duplicates == "group":
             batch["group"] = group_ids([item.content for item in items])
         return batch
