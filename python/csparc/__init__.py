@@ -124,7 +124,7 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         globals()[name] = value = getattr(importlib.import_module(_LATER[name]), name)
         return value
-    if name in ("data", "losses", "models", "nn", "reference", "trainer"):
+    if name in ("data", "jax", "losses", "models", "nn", "reference", "torch", "trainer"):
         return importlib.import_module(f"csparc.{name}")
     raise AttributeError(f"module 'csparc' has no attribute {name!r}")
 
