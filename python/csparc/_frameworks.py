@@ -7,7 +7,8 @@ options, and what the arrays are::
     read_call(call).compute([patches, tokens, scale], grad=True)
 
 An array may stand for an input of the loss, for ``logit_scale``, or for anything the loss owns:
-numbers, arrays, and entries of a dict as ``word_attention.query``.
+numbers, arrays, and entries of a dict as ``word_attention.query``. A ``logit_scale`` that is
+constant is told among the options.
 """
 
 from __future__ import annotations
@@ -35,6 +36,43 @@ def function_name(loss: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in loss) + "_loss"
 
 
+FEATURES = {"image_features": "image_global", "text_features": "text_global"}
+"""What open_clip's models and losses call the global vectors."""
+
+
+def sorted_arguments(
+    cls: type[Loss], arrays: Sequence[Any], named: Mapping[str, Any], kinds: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(arrays by name, options) of the arguments of an objective's function.
+
+    Arrays are its inputs, ``logit_scale``, what comes in a dict, and what is one of ``kinds``: a
+    number that is learned. Inputs that it does not read are left out.
+
+    Raises
+    ------
+    TypeError
+        More arrays than inputs.
+    """
+    inputs = cls.inputs
+    if len(arrays) > len(inputs):
+        raise TypeError(
+            f"{function_name(cls.name)}: expected at most {len(inputs)} arrays "
+            f"({', '.join(inputs)}), found {len(arrays)}"
+        )
+    given, options = dict(zip(inputs, arrays)), {}
+    for name, value in named.items():
+        name = FEATURES.get(name, name)
+        if isinstance(value, dict):
+            given.update({f"{name}.{entry}": array for entry, array in value.items()})
+        elif name in INPUTS:
+            given.update({name: value} if name in inputs else {})
+        elif isinstance(value, kinds) or name == "logit_scale":
+            given[name] = value
+        else:
+            options[name] = value
+    return given, options
+
+
 def call_text(loss: str, options: Mapping[str, Any], names: Iterable[str], same_group: str) -> str:
     """One text for all of a call that is no array, made by nothing but concatenation."""
     told = ", ".join([f"{name!r}: {value!r}" for name, value in options.items()])
@@ -51,7 +89,9 @@ def _read(text: str, cls: type[Loss]) -> Call:
     _, options, names, same_group = text.split("\n")
     given = tuple(names.split(","))
     asked = [name for name in given if name not in (*INPUTS, "logit_scale")]
-    return Call(_owning(cls, ast.literal_eval(options), asked), given, same_group)
+    numbers = ast.literal_eval(options)
+    scale = numbers.pop("logit_scale", None)
+    return Call(_owning(cls, numbers, asked), given, same_group, scale)
 
 
 def _owning(cls: type[Loss], options: dict[str, Any], asked: list[str]) -> Loss:
@@ -78,6 +118,8 @@ class Call:
     names: tuple[str, ...]
     """What the arrays are, in their order."""
     same_group: str
+    logit_scale: float | None
+    """Where it is a constant: None is the loss's own, or an array."""
 
     def compute(
         self,
@@ -98,8 +140,8 @@ class Call:
         """
         given = dict(zip(self.names, arrays))
         call: dict[str, Any] = {name: given.pop(name) for name in INPUTS if name in given}
-        if "logit_scale" in given:
-            call["logit_scale"] = number(given.pop("logit_scale"), "logit_scale")
+        scale = given.pop("logit_scale", self.logit_scale)
+        call["logit_scale"] = None if scale is None else number(scale, "logit_scale")
         if groups is not None:
             call |= {"groups": groups, "same_group": self.same_group}
         loss = self.loss.with_values(self._owned(given, call))

@@ -8,13 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from csparc._frameworks import call_text, function_name
-from csparc.losses.base import INPUTS, Loss
+from csparc._frameworks import call_text, function_name, sorted_arguments
+from csparc.losses.base import Loss
 from csparc.torch._op import objective
 
 DEVICES = (None, "copy")
-FEATURES = {"image_features": "image_global", "text_features": "text_global"}
-"""What open_clip's models and losses call the global vectors."""
 
 
 def evaluate(
@@ -90,23 +88,7 @@ def make_function(cls: type[Loss]) -> Callable[..., Any]:
         return_parts: bool = False,
         **more: Any,
     ) -> Any:
-        if len(arrays) > len(inputs):
-            raise TypeError(
-                f"{function_name(loss)}: expected at most {len(inputs)} arrays "
-                f"({', '.join(inputs)}), found {len(arrays)}"
-            )
-        tensors, options = dict(zip(inputs, arrays)), {}
-        for name, value in more.items():
-            name = FEATURES.get(name, name)
-            if isinstance(value, dict):
-                tensors.update({f"{name}.{entry}": array for entry, array in value.items()})
-            elif isinstance(value, Tensor) or name in INPUTS or name == "logit_scale":
-                tensors[name] = value
-            else:
-                options[name] = value
-        ignored = [name for name in INPUTS if name in tensors and name not in inputs]
-        for name in ignored:
-            del tensors[name]
+        tensors, options = sorted_arguments(cls, arrays, more, Tensor)
         found, parts = evaluate(
             loss, options, tensors,
             text_mask=text_mask if "tokens" in inputs else None,

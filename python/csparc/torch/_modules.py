@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from csparc._frameworks import owning_loss
+from csparc._frameworks import FEATURES, owning_loss
 from csparc.losses.base import INPUTS, Loss
-from csparc.torch._functions import FEATURES, evaluate, named_parts
+from csparc.torch._functions import evaluate, named_parts
 from csparc.torch._gather import gathered
 
 
