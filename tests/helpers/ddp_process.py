@@ -53,7 +53,7 @@ def main(rank: str, processes: str, loss: str, batch: str, result: str) -> None:
         name: torch.from_numpy(np.split(array, int(processes))[int(rank)])
         for name, array in drawn.items()
     }
-    given = {name: own.pop(name) for name in LOSSES[loss].inputs}
+    given = {name: own.pop(name) for name in LOSSES[loss].inputs if name in own}
     model = Towers(loss, tensor_calls.options(loss), tensor_calls.D, gather_with_grad=True)
     parallel = nn.parallel.DistributedDataParallel(model)
     value = parallel(given, **own)

@@ -37,9 +37,21 @@ def run(loss, batch, folder):
     return [dict(np.load(result)) for result in results]
 
 
-@pytest.mark.parametrize("loss", ["sparc", "clip", "filip", "mgca"])
-def test_equal_to_one_process(loss, rng, tmp_path):
+CASES = {
+    "sparc": "sparc",  # patches and tokens stay where they are
+    "sparc without globals": "sparc",  # everything is gathered
+    "clip": "clip",
+    "filip": "filip",
+    "mgca": "mgca",
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_equal_to_one_process(case, rng, tmp_path):
+    loss = CASES[case]
     arrays, masks = tensor_calls.batch(rng, loss), tensor_calls.masks(rng, loss)
+    if case.endswith("without globals"):
+        del arrays["image_global"], arrays["text_global"]
     groups = np.array([0, 1, 0, 2])  # a pair of the first process and one of the second
     np.savez(tmp_path / "batch.npz", **arrays, **masks, groups=groups)
     found = run(loss, tmp_path / "batch.npz", tmp_path)

@@ -13,6 +13,12 @@ from csparc.losses.base import INPUTS, Loss
 from csparc.torch._functions import evaluate, named_parts
 from csparc.torch._gather import gathered
 
+GLOBALS = ("image_global", "text_global")
+
+
+def _options(loss: Loss) -> dict[str, Any]:
+    return {name: value for name, value in loss.config().items() if name != "loss"}
+
 
 class Objective(nn.Module):
     """An objective of csparc as a module; `csparc.torch` has one class for each.
@@ -65,9 +71,7 @@ class Objective(nn.Module):
         """The objective as `csparc` has it, with these options."""
         self.gather_with_grad, self.process_group = gather_with_grad, process_group
         self.device = device
-        self._options = {
-            name: value for name, value in self.loss.config().items() if name != "loss"
-        }
+        self._options, self._apart = _options(self.loss), self.loss.apart()
         start = math.log(cls.initial_logit_scale)
         self.logit_scale = nn.Parameter(torch.tensor(start)) if learn_logit_scale else None
         self._names = list(self.loss.parameters)
@@ -124,22 +128,62 @@ class Objective(nn.Module):
             "patch_mask": patch_mask if "patches" in cls.inputs else None,
             "groups": groups,
         }
-        if self.gather_with_grad:
-            tensors, masks = gathered(tensors, masks, self.process_group)
-        tensors["logit_scale"] = self._scale() if logit_scale is None else logit_scale
-        for name in self._names:
-            parameter = self.get_parameter(name)
-            tensors[name] = parameter.exp() if name in self.loss.scales else parameter
-        loss, parts = evaluate(
-            cls.name, self._options, tensors, **masks, same_group=same_group, device=self.device
-        )
+        learned = self._learned(logit_scale)
+        compute = self._of_all_processes if self.gather_with_grad else self._compute
+        loss, parts = compute(tensors, learned, masks, same_group)
         if output_dict:
             return {"contrastive_loss": loss}
         return (loss, named_parts(cls, parts)) if return_parts else loss
 
-    def _scale(self) -> Tensor | float:
+    def _learned(self, logit_scale: Any) -> dict[str, Any]:
+        """The scale, and what else the objective learns, as the numbers it is called with."""
         own = self.logit_scale
-        return self.loss_class.initial_logit_scale if own is None else own.exp()
+        if logit_scale is None:
+            logit_scale = self.loss_class.initial_logit_scale if own is None else own.exp()
+        learned = {"logit_scale": logit_scale}
+        for name in self._names:
+            parameter = self.get_parameter(name)
+            learned[name] = parameter.exp() if name in self.loss.scales else parameter
+        return learned
+
+    def _compute(
+        self,
+        tensors: dict[str, Any],
+        learned: dict[str, Any],
+        masks: dict[str, Any],
+        same_group: str,
+    ) -> tuple[Tensor, Tensor]:
+        return evaluate(
+            self.loss_class.name, self._options, {**tensors, **learned}, **masks,
+            same_group=same_group, device=self.device,
+        )  # fmt: skip
+
+    def _of_all_processes(
+        self,
+        tensors: dict[str, Any],
+        learned: dict[str, Any],
+        masks: dict[str, Any],
+        same_group: str,
+    ) -> tuple[Tensor, Tensor]:
+        """Of everything that all processes give, or, where only global vectors meet across pairs,
+        of these, and of patches and tokens of this process alone."""
+        apart, globals_given = self._apart, [n for n in GLOBALS if tensors.get(n) is not None]
+        if apart is None or len(globals_given) < len(GLOBALS):
+            everything = gathered(tensors, masks, self.process_group)
+            return self._compute(everything[0], learned, everything[1], same_group)
+        whole, weight, rest = apart
+        given, groups = {name: tensors[name] for name in GLOBALS}, {"groups": masks["groups"]}
+        vectors, marked = gathered(given, groups, self.process_group)
+        found, _ = evaluate(
+            whole.name, {}, {**vectors, "logit_scale": learned["logit_scale"]}, **marked,
+            same_group=same_group, device=self.device,
+        )  # fmt: skip
+        within, parts = evaluate(
+            rest.name, _options(rest), {**tensors, **learned}, **{**masks, "groups": None},
+            device=self.device,
+        )  # fmt: skip
+        others = [found.detach().reshape(1).to(parts.dtype), parts[1:]]
+        return weight * found + within, torch.cat(others)
 
     @torch.no_grad()
     def constrain(self, scale_max: float = 100.0) -> None:
