@@ -1,9 +1,9 @@
 """One of several processes that train a pair of layers on a loss of the whole batch.
 
-    python ddp_process.py RANK PROCESSES LOSS BATCH.npz RESULT.npz
+    python ddp_process.py RANK PROCESSES FOLDER
 
-Gloo, one file beside the batch to meet at. Writes the loss, and the gradients that
-DistributedDataParallel leaves, by parameter.
+Gloo; they meet at a file in the folder. For every "LOSS MORE.batch.npz" there, it writes
+"LOSS MORE.RANK.npz": the loss, and the gradients that DistributedDataParallel leaves, by parameter.
 """
 
 from __future__ import annotations
@@ -39,26 +39,29 @@ def gradients(model: nn.Module) -> dict[str, np.ndarray]:
     return {name: parameter.grad.numpy() for name, parameter in model.named_parameters()}
 
 
-def main(rank: str, processes: str, loss: str, batch: str, result: str) -> None:
+def main(rank: str, processes: str, folder: str) -> None:
     import tensor_calls
 
     torch.set_num_threads(1)
     csparc.set_num_threads(1)
-    store = Path(batch).with_suffix(".store")
+    own, all_of = int(rank), int(processes)
+    store = Path(folder) / "meeting"
     torch.distributed.init_process_group(
-        "gloo", init_method=store.as_uri(), rank=int(rank), world_size=int(processes)
+        "gloo", init_method=store.as_uri(), rank=own, world_size=all_of
     )
-    drawn = dict(np.load(batch))
-    own = {
-        name: torch.from_numpy(np.split(array, int(processes))[int(rank)])
-        for name, array in drawn.items()
-    }
-    given = {name: own.pop(name) for name in LOSSES[loss].inputs if name in own}
-    model = Towers(loss, tensor_calls.options(loss), tensor_calls.D, gather_with_grad=True)
-    parallel = nn.parallel.DistributedDataParallel(model)
-    value = parallel(given, **own)
-    value.backward()
-    np.savez(result, value=value.item(), **gradients(model))
+    for batch in sorted(Path(folder).glob("*.batch.npz")):
+        loss = batch.name.split(".")[0].split()[0]
+        given = {
+            name: torch.from_numpy(np.split(array, all_of)[own])
+            for name, array in np.load(batch).items()
+        }
+        arrays = {name: given.pop(name) for name in LOSSES[loss].inputs if name in given}
+        model = Towers(loss, tensor_calls.options(loss), tensor_calls.D, gather_with_grad=True)
+        parallel = nn.parallel.DistributedDataParallel(model)
+        value = parallel(arrays, **given)
+        value.backward()
+        result = batch.name.replace("batch", rank)
+        np.savez(batch.with_name(result), value=value.item(), **gradients(model))
     torch.distributed.destroy_process_group()
 
 

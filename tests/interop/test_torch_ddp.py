@@ -18,15 +18,39 @@ PROCESSES = 2
 LONGEST = 240  # seconds
 
 
-def run(loss, batch, folder):
-    """(loss, gradients by parameter) of each process."""
-    results = [folder / f"{rank}.npz" for rank in range(PROCESSES)]
+CASES = {
+    "sparc": "patches and tokens stay where they are",
+    "sparc without globals": "everything is gathered",
+    "clip": "",
+    "filip": "",
+    "mgca": "",
+}
+
+
+def drawn(case):
+    """Arrays, masks and groups of the whole batch, the same for every process."""
+    rng = np.random.default_rng(0)
+    loss = case.split()[0]
+    arrays, masks = tensor_calls.batch(rng, loss), tensor_calls.masks(rng, loss)
+    if case.endswith("without globals"):
+        del arrays["image_global"], arrays["text_global"]
+    # The first group has a pair of the first process and one of the second.
+    return arrays, {**masks, "groups": np.array([0, 1, 0, 2])}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What both processes wrote of all cases."""
+    path = tmp_path_factory.mktemp("processes")
+    for case in CASES:
+        arrays, others = drawn(case)
+        np.savez(path / f"{case}.batch.npz", **arrays, **others)
     started = [
         subprocess.Popen(
-            [sys.executable, ddp_process.__file__, str(rank), str(PROCESSES), loss, batch, result],
+            [sys.executable, ddp_process.__file__, str(rank), str(PROCESSES), path],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
-        for rank, result in enumerate(results)
+        for rank in range(PROCESSES)
     ]  # fmt: skip
     try:
         outputs = [process.communicate(timeout=LONGEST)[0] for process in started]
@@ -34,31 +58,17 @@ def run(loss, batch, folder):
         for process in started:
             process.kill()
     assert not any(process.returncode for process in started), "\n".join(outputs)
-    return [dict(np.load(result)) for result in results]
-
-
-CASES = {
-    "sparc": "sparc",  # patches and tokens stay where they are
-    "sparc without globals": "sparc",  # everything is gathered
-    "clip": "clip",
-    "filip": "filip",
-    "mgca": "mgca",
-}
+    return path
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_equal_to_one_process(case, rng, tmp_path):
-    loss = CASES[case]
-    arrays, masks = tensor_calls.batch(rng, loss), tensor_calls.masks(rng, loss)
-    if case.endswith("without globals"):
-        del arrays["image_global"], arrays["text_global"]
-    groups = np.array([0, 1, 0, 2])  # a pair of the first process and one of the second
-    np.savez(tmp_path / "batch.npz", **arrays, **masks, groups=groups)
-    found = run(loss, tmp_path / "batch.npz", tmp_path)
+def test_equal_to_one_process(case, folder):
+    loss = case.split()[0]
+    arrays, others = drawn(case)
+    found = [dict(np.load(folder / f"{case}.{rank}.npz")) for rank in range(PROCESSES)]
 
     model = ddp_process.Towers(loss, tensor_calls.options(loss), tensor_calls.D)
-    given = {name: torch.from_numpy(x) for name, x in arrays.items()}
-    value = model(given, **masks, groups=groups)
+    value = model({name: torch.from_numpy(x) for name, x in arrays.items()}, **others)
     value.backward()
     expected = ddp_process.gradients(model)
     assert np.mean([one["value"] for one in found]) == pytest.approx(value.item(), rel=1e-12)

@@ -3,7 +3,9 @@ and a loss that is registered later has function and module too."""
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +83,15 @@ def test_call_as_open_clip_makes_it(rng):
     )  # fmt: skip
     assert [*out] == ["contrastive_loss"]
     assert torch.equal(out["contrastive_loss"], ct.clip_loss(image, text, logit_scale=20.0))
+
+
+def test_copies_and_types(rng):
+    """As an average of weights or a checkpoint of the whole module makes them."""
+    made = copy.deepcopy(module("mgca").double())
+    given = {n: torch.from_numpy(x) for n, x in tensor_calls.batch(rng, "mgca").items()}
+    assert made.prototypes.dtype == torch.float64
+    assert torch.equal(made(**given), pickle.loads(pickle.dumps(made))(**given))
+    assert "MgcaLoss(" in repr(made)
 
 
 def test_arrays_it_learns_need_a_width():

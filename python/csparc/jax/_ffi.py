@@ -9,6 +9,7 @@ its structures, whose sizes it writes down.
 from __future__ import annotations
 
 import ctypes as c
+import mmap
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,12 @@ _Metadata = _struct(
 )  # fmt: skip
 _Error = _struct("Error", ("message", c.c_char_p), ("code", c.c_int))
 
+LARGE, PAGE, HUGE_PAGES = 1 << 22, mmap.PAGESIZE, getattr(mmap, "MADV_HUGEPAGE", None)
+_madvise: Any = None
+if HUGE_PAGES is not None:
+    _madvise = c.CDLL(None).madvise
+    _madvise.argtypes = (c.c_void_p, c.c_size_t, c.c_int)
+
 Work = Callable[[str, list[np.ndarray], list[np.ndarray]], None]
 
 
@@ -78,7 +85,10 @@ def register(work: Work) -> None:
         if frame.stage != EXECUTE:
             return None
         try:
-            work(_text(frame.attributes), _arrays(frame.arguments), _arrays(frame.results))
+            results = _arrays(frame.results)
+            for result in results:
+                _prefer_large_pages(result)
+            work(_text(frame.attributes), _arrays(frame.arguments), results)
         except BaseException as error:  # a C caller cannot be unwound
             return _error(frame, f"{type(error).__name__}: {error}")
         return None
@@ -117,6 +127,15 @@ def _array(buffer: Any) -> np.ndarray:
         return np.empty(shape, dtype)
     memory = (c.c_char * size).from_address(buffer.data)
     return np.frombuffer(memory, dtype).reshape(shape)
+
+
+def _prefer_large_pages(result: np.ndarray) -> None:
+    """Ask Linux for huge pages where a large result has not been touched, as NumPy does for its own
+    arrays: a fault for every 4 KiB of it costs as much as a fifth of the loss."""
+    if _madvise is None or result.nbytes < LARGE:
+        return
+    start = -(-result.ctypes.data // PAGE) * PAGE
+    _madvise(start, (result.ctypes.data + result.nbytes - start) // PAGE * PAGE, HUGE_PAGES)
 
 
 def _error(frame: Any, message: str) -> int:
