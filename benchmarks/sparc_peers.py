@@ -30,12 +30,11 @@ def peers(
     return found, notes
 
 
-def torch_peers(patches, tokens, mask, scale, gradients, threads):
+def torch_loss(mask: np.ndarray, P: int) -> Callable:
+    """The loss of (patches, tokens, scale) in torch, for captions of these lengths."""
     import torch
     from torch.nn import functional as F
 
-    torch.set_num_threads(threads)
-    P = patches.shape[1]
     valid = torch.from_numpy(mask)
     share = valid / (2 * len(mask) * valid.sum(1, keepdim=True))
     target = torch.arange(len(mask))
@@ -59,6 +58,14 @@ def torch_peers(patches, tokens, mask, scale, gradients, threads):
         both = contrast(grouped, t, scale) + contrast(t, grouped, scale)
         return 0.5 * whole + (torch.where(valid, both, 0.0) * share).sum()
 
+    return loss
+
+
+def torch_peers(patches, tokens, mask, scale, gradients, threads):
+    import torch
+
+    torch.set_num_threads(threads)
+    loss = torch_loss(mask, patches.shape[1])
     arguments = dict(zip(NAMES, (patches, tokens, scale)))
     version = torch.__version__.partition("+")[0]
     return {
@@ -69,14 +76,10 @@ def torch_peers(patches, tokens, mask, scale, gradients, threads):
     }
 
 
-def jax_peers(patches, tokens, mask, scale, gradients, threads):
-    """``threads`` is kept by the processors this process may run on."""
+def jax_loss(P: int) -> Callable:
+    """The loss of (patches, tokens, scale, mask) in jax."""
     import jax
     from jax import numpy as jnp
-
-    jax.config.update("jax_platforms", "cpu")
-    P = patches.shape[1]
-    arrays = (jnp.asarray(patches), jnp.asarray(tokens), jnp.float32(scale), jnp.asarray(mask))
 
     def unit(x):
         return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
@@ -103,6 +106,17 @@ def jax_peers(patches, tokens, mask, scale, gradients, threads):
         rows = jnp.where(valid, both, 0.0) / (2 * len(valid) * counts)
         return 0.5 * whole + rows.sum()
 
+    return loss
+
+
+def jax_peers(patches, tokens, mask, scale, gradients, threads):
+    """``threads`` is kept by the processors this process may run on."""
+    import jax
+    from jax import numpy as jnp
+
+    jax.config.update("jax_platforms", "cpu")
+    arrays = (jnp.asarray(patches), jnp.asarray(tokens), jnp.float32(scale), jnp.asarray(mask))
+    loss = jax_loss(patches.shape[1])
     compiled = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)) if gradients else loss)
 
     def call():

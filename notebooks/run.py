@@ -1,6 +1,7 @@
 """Execute the notebooks, each in a folder of its own, and fail if a cell does.
 
-python notebooks/run.py             all of them; the files are not changed
+python notebooks/run.py             those beside this file; the files are not changed
+python notebooks/run.py interop     those in the folder interop, which need PyTorch, JAX and Flax
 python notebooks/run.py --write     keep the outputs in the files
 
 Without --write, training takes few steps: CSPARC_NOTEBOOK_STEPS, also where a cell says `steps=9`.
@@ -26,7 +27,8 @@ def main() -> None:
     write = "--write" in sys.argv[1:]
     if not write:
         few = os.environ.setdefault("CSPARC_NOTEBOOK_STEPS", FEW_STEPS)
-    for path in sorted(HERE.glob("*.ipynb")):
+    folders = [HERE / name for name in sys.argv[1:] if not name.startswith("-")] or [HERE]
+    for path in [path for folder in folders for path in sorted(folder.glob("*.ipynb"))]:
         notebook = nbformat.read(path, as_version=4)
         if not write:
             for cell in notebook.cells:

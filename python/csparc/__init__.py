@@ -117,6 +117,8 @@ _ROOMS = (
     "checkpoint", "cost", "data", "errors", "evaluate", "losses", "models", "nn", "optim",
     "reference", "search", "trainer", "viz",
 )  # fmt: skip
+_FRAMEWORKS = ("jax", "torch")
+"""Rooms that need a package of the same name, and are not listed where it may be missing."""
 
 __all__ = [
     "ClipFilipLoss",
@@ -167,7 +169,7 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         globals()[name] = value = getattr(importlib.import_module(_LATER[name]), name)
         return value
-    if name in _ROOMS:
+    if name in _ROOMS or name in _FRAMEWORKS:
         return importlib.import_module(f"csparc.{name}")
     raise AttributeError(f"module 'csparc' has no attribute {name!r}")
 

@@ -8,6 +8,7 @@ Rules, the same for every public function:
   do.
 - Arrays, nested sequences, and anything with ``__array__``, ``__dlpack__`` or the buffer protocol
   are accepted, as long as the data lies in the CPU's memory.
+- Results are NumPy's, or with ``like=`` the arrays of another library (`csparc._like`).
 - Every error names the argument, what was expected, and what was found.
 """
 

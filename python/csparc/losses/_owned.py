@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import MappingProxyType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from csparc._scalars import scale_number
 if TYPE_CHECKING:
     from csparc.nn import Parameter
 
+Own = TypeVar("Own", bound="Owned")
 MOST_SCALE = 100.0
 """Scales are kept at or below this after every step where nobody says otherwise, as in CLIP."""
 
@@ -34,6 +36,7 @@ class Owned:
 
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
     _scales: ClassVar[frozenset[str]] = frozenset()
+    _given: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
     def _own_scale(self, name: str, value: float) -> None:
         """Own a positive number, learned through its logarithm."""
@@ -55,10 +58,34 @@ class Owned:
     def value(self, name: str) -> Any:
         """What the loss is called with for the number ``name``: what was learned, of a scale its
         exponential; where it is not learned, the option."""
+        if name in self._given:
+            return self._given[name]
         if name not in self.parameters:
             return getattr(self, name)
         stored = float(self.parameters[name].data[0])
         return math.exp(stored) if name in self._scales else stored
+
+    @property
+    def scales(self) -> frozenset[str]:
+        """Names of the parameters that are stored as their logarithm."""
+        return self._scales
+
+    def with_values(self: Own, values: Mapping[str, float | np.ndarray]) -> Own:
+        """This loss with values from elsewhere in place of some that it owns, for one call.
+
+        ``values`` has numbers as the loss is called with them (of a scale: not its logarithm) and
+        arrays, which are not copied, by the names of ``parameters``.
+        """
+        other = copy.copy(self)
+        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+        arrays = {
+            name: SimpleNamespace(data=value, shape=value.shape, grad=None)
+            for name, value in values.items()
+            if name not in numbers
+        }
+        object.__setattr__(other, "_given", numbers)
+        object.__setattr__(other, "parameters", {**self.parameters, **arrays})
+        return other
 
     def accumulate(self, grads: Mapping[str, Any], factor: float = 1.0) -> None:
         """Add ``factor`` times the gradients of a call to those of the parameters."""

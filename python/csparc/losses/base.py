@@ -246,6 +246,12 @@ class Loss(Owned, ABC):
         own = (part.name for part in self.parts)
         return (*STANDARD_PARTS, *(name for name in own if name not in STANDARD_PARTS))
 
+    def apart(self) -> tuple[Loss, float, Loss] | None:
+        """Its part over a batch, what that is multiplied by, and the rest, where the rest is a mean
+        over samples by themselves: of a batch in several processes each then computes the rest of
+        its own samples. None where no such parts are known."""
+        return None
+
     # What it aligned, and how it ranks ---------------------------------------------------------
 
     def alignment(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs
+from csparc._like import gives_like
 from csparc._scalars import scale_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses._grads import GradientBuffers
@@ -20,6 +21,7 @@ from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 
 
+@gives_like
 def clip_loss(
     image_global: ArrayLike,
     text_global: ArrayLike,

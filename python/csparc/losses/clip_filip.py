@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc._arrays import real_inputs
+from csparc._like import gives_like
 from csparc._scalars import scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART, Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
@@ -32,6 +33,7 @@ from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 
 
+@gives_like
 def clip_filip_loss(
     patches: ArrayLike,
     tokens: ArrayLike,

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
+from csparc._like import gives_like
 from csparc._rows import unit_rows_float64
 from csparc._scalars import choice, number, scale_number
 from csparc.losses._batch import Batch
@@ -33,6 +34,7 @@ TILE = (0, 0)
 DROPS = ("keys", "both", "none")
 
 
+@gives_like
 def filip_loss(
     patches: ArrayLike,
     tokens: ArrayLike,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
+from csparc._like import gives_like
 from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART, Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
@@ -36,6 +37,7 @@ POOLINGS = ("sum", "mean")
 SCALES = ("attention_scale", "pool_scale", "local_logit_scale")
 
 
+@gives_like
 def gloria_loss(
     patches: ArrayLike,
     tokens: ArrayLike,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._like import gives_like
 from csparc._rows import unit_rows_float64
 from csparc._scalars import choice, flag, scale_number
 from csparc.losses._grads import GradientBuffers
@@ -32,6 +33,7 @@ WEIGHTS = ("softmax", "sigmoid")
 POOLS = ("raw", "unit")
 
 
+@gives_like
 def pacl_loss(
     patches: ArrayLike,
     text_global: ArrayLike,

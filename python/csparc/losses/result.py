@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +72,13 @@ class LossOutput:
     def prototype_loss(self) -> float:
         """The part over prototypes, unweighted; 0 where the loss has none."""
         return self.parts.get("prototype_loss", 0.0)
+
+    def with_arrays(self, taken: Callable[[Any], Any]) -> LossOutput:
+        """The same with ``taken(weights)`` and ``taken(grads)`` in their place."""
+        return LossOutput(
+            self.loss, parts=self.parts, kept_fraction=self.kept_fraction,
+            weights=taken(self.weights), grads=taken(self.grads),
+        )  # fmt: skip
 
     def __float__(self) -> float:
         return self.loss

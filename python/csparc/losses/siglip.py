@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs
+from csparc._like import gives_like
 from csparc._scalars import scale_number, signed_scale_number
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -24,6 +25,7 @@ TILE = (0, 0)
 """Images and captions of one tile; 0: as the core finds best."""
 
 
+@gives_like
 def siglip_loss(
     image_global: ArrayLike,
     text_global: ArrayLike,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._like import gives_like
 from csparc._repr import fields_line
 from csparc._scalars import choice, number, signed_scale_number
 from csparc.losses._grads import GradientBuffers
@@ -44,6 +45,7 @@ class AlignOptions:
         )
 
 
+@gives_like
 def sparse_similarity(
     patches: ArrayLike,
     tokens: ArrayLike,
@@ -102,6 +104,7 @@ def sparse_similarity(
     return weights
 
 
+@gives_like
 def sparse_similarity_backward(
     dweights: ArrayLike,
     patches: ArrayLike,
@@ -147,6 +150,7 @@ def _check_pair(
     )
 
 
+@gives_like
 def group_patches(
     weights: ArrayLike, patches: ArrayLike, *, patch_mask: ArrayLike | None = None
 ) -> np.ndarray:
@@ -164,6 +168,7 @@ def group_patches(
     return grouped
 
 
+@gives_like
 def group_patches_backward(
     dgrouped: ArrayLike,
     weights: ArrayLike,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
+from csparc._like import gives_like
 from csparc._scalars import choice, scale_number, weight_number, whole_number
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
@@ -25,6 +26,7 @@ LOCAL = ("patches", "tokens")
 ASSIGNED = ("image_global", "text_global", "prototypes")
 
 
+@gives_like
 def mgca_loss(
     patches: ArrayLike,
     tokens: ArrayLike,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
+from csparc._like import gives_like
 from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
@@ -29,6 +30,7 @@ PLAIN = frozenset((float, int, bool, str, NoneType))
 NO_GRADIENTS = (None,) * 4
 
 
+@gives_like
 def sparc_loss(
     patches: ArrayLike,
     tokens: ArrayLike,
