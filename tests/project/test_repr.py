@@ -31,8 +31,10 @@ from csparc.evaluate.figures import Figures, RetrievalFigures
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
 
-ROOMS = ("csparc.cli", "csparc.demo", "csparc._core", "csparc.__main__")
-"""What holds no objects that a caller keeps."""
+ROOMS = (
+    "csparc.cli", "csparc.demo", "csparc._core", "csparc.__main__", "csparc.jax", "csparc.torch",
+)  # fmt: skip
+"""What holds no objects of ours that a caller keeps."""
 
 
 def public_classes() -> Iterator[tuple[str, type]]:
