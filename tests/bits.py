@@ -218,8 +218,10 @@ def run(folder: str, loss: str, *more: str) -> None:
 
 
 def checkpoint(folder: str) -> str:
+    """All tensors of the last checkpoint: weights, state of the optimiser, what the loss owns."""
     content = (Path(folder) / "run" / "checkpoints" / "last.safetensors").read_bytes()
-    return hashlib.sha256(content).hexdigest()[:24]
+    header = int.from_bytes(content[:8], "little")
+    return hashlib.sha256(content[8 + header :]).hexdigest()[:24]
 
 
 PARTS = {"losses": loss_lines, "pieces": piece_lines, "training": train_lines}

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from csparc._version import __version__
-from csparc.config import get_num_threads, set_num_threads, show_config
+
+try:
+    from csparc.config import get_num_threads, set_num_threads, show_config
+except (ImportError, KeyboardInterrupt) as error:
+    import csparc_command
+
+    if not csparc_command.is_starting():
+        raise
+    sys.exit(csparc_command.ended(error))
 
 if TYPE_CHECKING:
     from csparc import checkpoint as checkpoint

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 from csparc._extras import require
-from csparc._terminal import is_terminal
+from csparc._terminal import escaped, is_terminal
 from csparc._text import duration
 
 LINE_EVERY_SECONDS = 10.0
@@ -15,6 +17,9 @@ LINE_EVERY_SECONDS = 10.0
 
 class Progress:
     """A context that shows how far a loop has come and how long the rest will take.
+
+    Where standard error is lost (a terminal that was closed, a full disk, a reader that left) the
+    work goes on, and nothing more is shown.
 
     Parameters
     ----------
@@ -55,16 +60,18 @@ class Progress:
         self._begun = self._shown = time.monotonic()
         if self.kind == "bar":
             tqdm = require("tqdm", extra="train").tqdm
-            self._bar = tqdm(
-                total=total, initial=done, desc=self.what, unit=self.unit, leave=self.lasting,
-                dynamic_ncols=True,
-            )  # fmt: skip
+            with self._as_far_as_possible():
+                self._bar = tqdm(
+                    total=total, initial=done, desc=self.what, unit=self.unit, leave=self.lasting,
+                    dynamic_ncols=True,
+                )  # fmt: skip
 
     def to(self, done: int, total: int, note: str = "") -> None:
         """Show that ``done`` of ``total`` items are finished, and ``note`` beside it."""
         if self._bar is not None:
-            self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update(done - self._bar.n)
+            with self._as_far_as_possible():
+                self._bar.set_postfix_str(note, refresh=False)
+                self._bar.update(done - self._bar.n)
         elif self.kind == "lines":
             now = time.monotonic()
             if now - self._shown >= LINE_EVERY_SECONDS or (self.lasting and done == total):
@@ -75,10 +82,11 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line without spoiling the bar."""
-        if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
-        elif self.kind != "none":
-            print(text, file=sys.stderr, flush=True)
+        with self._as_far_as_possible():
+            if self._bar is not None:
+                self._bar.write(escaped(text), file=sys.stderr)
+            elif self.kind != "none":
+                print(escaped(text), file=sys.stderr, flush=True)
 
     def __enter__(self) -> Progress:
         if self.total is not None:
@@ -92,4 +100,16 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with self._as_far_as_possible():
+                self._bar.close()
+
+    @contextlib.contextmanager
+    def _as_far_as_possible(self) -> Iterator[None]:
+        """Around writing: when it fails, nothing is shown from then on."""
+        try:
+            yield
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self.kind = "none"
+            if self._bar is not None:
+                self._bar.disable = True
+                self._bar = None

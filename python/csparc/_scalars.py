@@ -46,6 +46,28 @@ def positive(value: object, name: str) -> float:
     return number(value, name, above=0)
 
 
+SCALES = (1e-6, 1e6)
+"""Between these every scale of a loss lies: logits, their gradients, and both divided by lengths of
+1e-12, then stay in the range of float32."""
+WEIGHTS = (-1e3, 1e3)
+"""The same for what the parts of a loss are multiplied by."""
+
+
+def scale_number(value: object, name: str) -> float:
+    """A number that multiplies similarities: from 1e-6 to 1e6."""
+    return number(value, name, low=SCALES[0], high=SCALES[1])
+
+
+def signed_scale_number(value: object, name: str) -> float:
+    """A number of either sign, or 0, up to 1e6 in size."""
+    return number(value, name, low=-SCALES[1], high=SCALES[1])
+
+
+def weight_number(value: object, name: str) -> float:
+    """What a part of a loss is multiplied by: from -1000 to 1000."""
+    return number(value, name, low=WEIGHTS[0], high=WEIGHTS[1])
+
+
 def whole_number(
     value: object, name: str, *, low: int | None = None, high: int | None = None
 ) -> int:

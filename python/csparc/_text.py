@@ -138,7 +138,10 @@ def decoded(content: bytes) -> str:
 
 def show(value: object, limit: int = 80) -> str:
     """Quote a value for a one-line message: control characters escaped, long values cut."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # ValueError: an integer of thousands of digits
+        return f"a {type(value).__name__} that is too large to show"
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 

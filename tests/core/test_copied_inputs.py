@@ -56,6 +56,24 @@ def test_a_mask_written_during_a_call_changes_nothing(which: str, rng: np.random
     assert weights.any()
 
 
+def test_what_a_mask_leaves_out_is_settled_before_the_call(rng: np.random.Generator) -> None:
+    """This op reads each entry of its mask once: the result alone would show a later one."""
+    csparc.set_num_threads(1)
+    size, during = 256, False
+    while not during and size <= MOST:
+        patches, tokens = samples(size, rng)
+        weights = np.ones((size, L, P), np.float32)
+        valid, grouped = np.ones((size, P), np.uint8), np.empty_like(tokens)
+        arguments = (weights, patches, valid, grouped)
+        during = written_during(
+            lambda a=arguments: _core.group_patches_forward(*a), grouped, valid, 0
+        )
+        size *= 4
+    assert during, "no call was long enough to write a mask in"
+    assert grouped[0].any()
+    np.testing.assert_array_equal(grouped, np.broadcast_to(grouped[:1], grouped.shape))
+
+
 def test_ids_written_during_a_call_change_nothing() -> None:
     """Unchecked, the new ones would be read outside the table."""
     csparc.set_num_threads(1)

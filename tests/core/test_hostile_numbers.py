@@ -17,7 +17,7 @@ HOSTILE = (
     float("nan"), float("inf"), -float("inf"), 1e39, -1e300, 1e-320, 0.0, -0.5, None, "many",
 )  # fmt: skip
 OPS = [op for op in _core.OPS if numbers(op)]
-LONGEST = 120  # seconds that all calls together may take; they take about one
+LONGEST = 300  # seconds that all calls together may take; they take about one
 
 
 def complaint(op: str, name: str, value: object, real: str) -> str | None:

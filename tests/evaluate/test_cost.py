@@ -43,7 +43,10 @@ def test_formula_and_estimate_are_what_a_call_does(loss: str, shape: tuple[int, 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_estimate_knows_groups_types_and_tiny_batches(loss: str, same_group, dtype) -> None:
     for shape in ((8, 9, 6, 64), (300, 5, 4, 16)):
-        found = measure_loss(loss, *shape, same_group=same_group, dtype=dtype).bytes
+        # Of two calls the least: what Python itself keeps of code it runs is a tenth of 12 KB.
+        found = min(
+            measure_loss(loss, *shape, same_group=same_group, dtype=dtype).bytes for _ in range(2)
+        )
         estimate = estimate_memory(loss, *shape, same_group=same_group, dtype=dtype)
         assert found == pytest.approx(estimate, rel=MEMORY), shape
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from csparc._arrays import real_inputs, to_numpy, valid_mask
-from csparc._scalars import choice, flag, number, positive, whole_number
+from csparc._scalars import choice, flag, number, positive, scale_number, whole_number
 
 
 def read(value):
@@ -219,8 +219,10 @@ def test_number_refusals(value, error):
 
 
 def test_other_refusals():
-    with pytest.raises(ValueError, match=r"^scale: expected a finite number above 0, found 0\.0"):
-        positive(0, "scale")
+    with pytest.raises(ValueError, match=r"^eps: expected a finite number above 0, found 0\.0"):
+        positive(0, "eps")
+    with pytest.raises(ValueError, match=r"^scale: expected .* from 1e-06 to 1e\+06, found 0\.0"):
+        scale_number(0, "scale")
     with pytest.raises(ValueError, match=r"^kind: expected 'a' or 'b', found 'c'"):
         choice("c", "kind", ("a", "b"))
     with pytest.raises(ValueError, match=r"^kind: expected 'a' or 'b', found"):

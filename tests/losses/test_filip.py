@@ -187,6 +187,7 @@ def test_not_finite_input_is_not_hidden(drop, rng):
         assert np.isnan(csparc.filip_loss(**batch, drop=drop).loss)
 
 
+@pytest.mark.filterwarnings("ignore:.*no entry of the batch is valid")
 def test_nothing_valid_at_all(rng):
     batch = pair(rng)
     for masked in ({"text_mask": np.zeros((4, 11))}, {"patch_mask": np.zeros((4, 17))}):

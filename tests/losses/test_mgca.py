@@ -194,6 +194,7 @@ def test_not_finite_input_is_not_hidden(rng):
         assert np.isnan(csparc.mgca_loss(**batch, **learned(rng, np.float32)).loss)
 
 
+@pytest.mark.filterwarnings("ignore:.*no entry of the batch is valid")
 def test_nothing_valid_at_all(rng):
     batch, own = draw(rng), learned(rng)
     out = csparc.mgca_loss(**batch, **own, text_mask=np.zeros((4, 11)), grad=True)

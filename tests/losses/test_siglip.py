@@ -102,7 +102,7 @@ def test_out_grads_and_number_types(rng):
 
 def test_errors_name_the_argument(rng):
     batch = pair(rng)
-    with pytest.raises(ValueError, match="logit_scale: expected a finite number above 0"):
+    with pytest.raises(ValueError, match="logit_scale: expected a finite number from 1e-06 to"):
         csparc.siglip_loss(**batch, logit_scale=0)
     with pytest.raises(ValueError, match="logit_bias"):
         csparc.siglip_loss(**batch, logit_bias=np.inf)

@@ -98,7 +98,7 @@ def test_what_cannot_be_searched(fitted, arguments, error, message):
         (1.5, "a", TypeError, r"^picture: expected uint8 .* or a Pillow picture, found 1\.5"),
         (np.zeros((0, 4, 3), np.uint8), "a", ValueError, r"found uint8 \[0, 4, 3\]"),
         (np.zeros((4, 4), np.uint8), "a", ValueError, r"found uint8 \[4, 4\]"),
-        ("nothing.png", "a", DataError, r"^nothing\.png: cannot be read: No such file"),
+        ("nothing.png", "a", DataError, r"^nothing\.png: no such file \(looked for "),
     ],
 )
 def test_what_cannot_be_drawn(fitted, picture, caption, error, message):

@@ -1,5 +1,6 @@
 #include "loss/gram/packed_images.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/real.h"
@@ -47,6 +48,7 @@ CS_TYPED(cs_image_block_layout)(size_t most, size_t P, size_t D, size_t owners, 
     block->rows = CS_TAKE(arena, cs_real, most, P, D);
     block->inverse = CS_TAKE(arena, cs_real, most, P);
     block->norm = CS_TAKE(arena, cs_real, most, P);
+    block->longest = CS_TAKE(arena, cs_real, most);
     block->columns = CS_TAKE(arena, cs_real, most, D, block->gram_row);
     block->gram = CS_TAKE(arena, cs_real, most, P, block->gram_row);
     block->drows = CS_TAKE(arena, cs_real, partials, P, D);
@@ -60,7 +62,10 @@ is_valid(const CS_TYPED(cs_image_block) *block, size_t image, size_t p)
     return block->valid == NULL || block->valid[image * block->P + p];
 }
 
-/* The exponent that brings the largest entry of an image's valid patches to [1/2, 1). */
+/* Without Gram matrices rows enter no squares, and up to this power of two none needs scaling. */
+enum { PLAIN_EXPONENT = 60 };
+
+/* The exponent that brings the largest entry of an image's valid patches to [1/2, 1), or 0. */
 static int
 common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_real *patches)
 {
@@ -75,7 +80,7 @@ common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_re
     }
     if (largest > 0 && largest <= CS_REAL_MAX)
         (void)frexp(largest, &exponent);
-    return exponent;
+    return !block->use_gram && abs(exponent) <= PLAIN_EXPONENT ? 0 : exponent;
 }
 
 cs_real
@@ -94,6 +99,7 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
     /* In two steps: the power itself may leave the range where its product does not. */
     cs_real half = ldexp((cs_real)1, -exponent / 2);
     cs_real rest = ldexp((cs_real)1, -exponent + exponent / 2);
+    block->longest[r] = 0;
     for (size_t p = 0; p < P; p++) {
         if (!is_valid(block, image, p))
             continue;
@@ -108,6 +114,8 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
             kernels->scale_add(D, dead ? 0 : 1 / norm, from, 0, row);
         block->norm[r * P + count] = dead ? 0 : norm;
         block->inverse[r * P + count] = dead ? 0 : block->unit ? 1 : 1 / own;
+        if (!dead)
+            block->longest[r] = fmax(block->longest[r], block->unit ? 1 : own);
         count++;
     }
     block->count[r] = count;
@@ -254,11 +262,16 @@ store_row(size_t r, size_t k, const CS_TYPED(cs_image_block) *block, cs_real *ou
                                drow, out);
         return;
     }
-    cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k] * inverse * inverse;
+    cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k];
+    cs_real radial = along * inverse * inverse;
     int exponent = -block->exponent[r];
     cs_real half = ldexp((cs_real)1, exponent / 2);
     cs_real rest = ldexp((cs_real)1, exponent - exponent / 2);
-    cs_unit_backward_along(kernels, D, half, along, row, drow, out);
+    if (fabs(radial) <= CS_REAL_MAX / 2)
+        cs_unit_backward_along(kernels, D, half, radial, row, drow, out);
+    else /* the square of a short row's inverse: each factor takes one */
+        for (size_t d = 0; d < D; d++)
+            out[d] = half * (drow[d] - along * inverse * (inverse * row[d]));
     for (size_t d = 0; d < D; d++)
         out[d] *= rest;
 }

@@ -10,7 +10,8 @@ Nothing is ever unpickled, and nothing is loaded before all of the file was chec
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,8 +21,9 @@ import numpy as np
 from csparc._repr import fields_line
 from csparc._text import show
 from csparc.checkpoint import safetensors_file
+from csparc.checkpoint.claims import loss_shapes, model_shapes
 from csparc.checkpoint.folder import CheckpointFolder
-from csparc.checkpoint.metadata import Metadata, dumps, parse_metadata
+from csparc.checkpoint.metadata import FORMAT, Metadata, dumps, parse_metadata
 from csparc.checkpoint.safetensors_file import Header, checksum, refuse
 from csparc.errors import CheckpointError, DataError
 from csparc.losses.registry import loss_from_config
@@ -95,12 +97,13 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     CheckpointError
         One line: the file, what was expected, what was found.
     """
-    header = safetensors_file.read_header(path)
-    metadata, checksums = parse_metadata(path, header.metadata)
-    parts = _split(path, header)
-    _check_tensors(path, metadata, header, parts)
-    tensors = safetensors_file.read_tensors(path, header)
-    _check_values(path, tensors, checksums)
+    with _refusing(path):
+        header = safetensors_file.read_header(path, FORMAT)
+        metadata, checksums = parse_metadata(path, header.metadata)
+        parts = _split(path, header)
+        _check_tensors(path, metadata, header, parts)
+        tensors = safetensors_file.read_tensors(path, header)
+        _check_values(path, tensors, checksums)
     states = {
         part: {name: tensors[PARTS[part] + name] for name in names} for part, names in parts.items()
     }
@@ -158,7 +161,8 @@ def load_trained(path: str | os.PathLike) -> Trained:
     file = find_checkpoint(path)
     checkpoint = read_checkpoint(file)
     tokenizer = read_tokenizer(file, checkpoint.metadata)
-    model = _model(checkpoint)
+    with _refusing(file):
+        model = _model(checkpoint)
     if tokenizer is not None:
         for size in ("vocab_size", "context_length"):
             most, found = getattr(model.config, size), getattr(tokenizer, size)
@@ -174,10 +178,25 @@ def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | N
     from csparc.data import tokenizer
 
     try:
-        return tokenizer.from_json(metadata.tokenizer)
+        with _refusing(path):
+            return tokenizer.from_json(metadata.tokenizer)
     except DataError as error:
         raise CheckpointError(
             f"{os.fspath(path)}: expected a tokenizer, found: {show(str(error), 160)}"
+        ) from error
+
+
+@contextmanager
+def _refusing(path: str | os.PathLike) -> Iterator[None]:
+    """Around the use of what a file says: what Python cannot hold is the file's fault, too."""
+    try:
+        yield
+    except MemoryError as error:
+        raise CheckpointError(f"{os.fspath(path)}: cannot be read: not enough memory") from error
+    except (ArithmeticError, RecursionError, UnicodeError) as error:
+        found = show(f"{type(error).__name__}: {error}", 160)
+        raise CheckpointError(
+            f"{os.fspath(path)}: expected values that can be used, found: {found}"
         ) from error
 
 
@@ -219,8 +238,12 @@ def _check_tensors(
     dtypes = {header.tensors[PARTS["model"] + name].dtype for name in parts["model"]}
     if len(dtypes) != 1:
         refuse(path, "one dtype in all of the model", " and ".join(sorted(map(str, dtypes))))
-    model = _model_shapes(path, metadata.model_config, len(parts["model"]))
-    loss = _loss_shapes(path, metadata.loss_config)
+    held = {
+        part: [header.tensors[PARTS[part] + name] for name in parts[part]]
+        for part in ("model", "loss")
+    }
+    model = model_shapes(path, metadata.model_config, held["model"])
+    loss = loss_shapes(path, metadata.loss_config, held["loss"])
     _check_names(path, "parameters of the model in model_config", parts["model"], model)
     _check_names(path, "parameters of the loss in loss_config", parts["loss"], loss)
     wanted = {name: (shape, *dtypes) for name, shape in model.items()}
@@ -236,38 +259,6 @@ def _check_tensors(
                 refuse(path, f"tensor {tensor} of shape {show(shape)}", show(entry.shape))
             if entry.dtype != dtype:
                 refuse(path, f"tensor {tensor} of dtype {dtype}", str(entry.dtype))
-
-
-def _model_shapes(
-    path: str | os.PathLike, model_config: dict[str, Any], most_layers: int
-) -> dict[str, tuple[int, ...]]:
-    """Parameter name -> shape of the model a configuration describes.
-
-    The model is made without values, so that its memory is never touched, and not at all when it
-    asks for more than ``most_layers`` layers: a broken configuration must cost nothing.
-    """
-    try:
-        config = ModelConfig.from_dict(model_config)
-        stem = len(config.stem_widths) if config.image_stem == "conv" else 0
-        layers = max(stem, config.image.layers, config.text.layers)
-        if layers > most_layers:
-            refuse(path, f"a model of at most {most_layers} layers by its tensors", f"{layers}")
-        parameters = TwoTower(config, seed=None).parameters
-    except (TypeError, ValueError, MemoryError, OverflowError) as error:
-        refuse(path, "a model_config that describes a model", show(str(error), 160))
-    return {name: parameter.data.shape for name, parameter in parameters.items()}
-
-
-def _loss_shapes(
-    path: str | os.PathLike, loss_config: dict[str, Any]
-) -> dict[str, tuple[int, ...]]:
-    """Parameter name -> shape of what the loss of a configuration owns; most own nothing."""
-    try:
-        loss = loss_from_config(loss_config)
-    except (TypeError, ValueError) as error:
-        refuse(path, "a loss_config that describes a loss", show(str(error), 160))
-    owned = {} if loss is None else loss.parameters
-    return {name: parameter.data.shape for name, parameter in owned.items()}
 
 
 def _check_names(

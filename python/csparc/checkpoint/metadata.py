@@ -82,10 +82,8 @@ def parse_metadata(path: str | os.PathLike, texts: dict[str, str]) -> tuple[Meta
     Raises
     ------
     CheckpointError
-        Not our format, another version, a key missing, unknown or of another type.
+        Another version, a key missing, unknown or of another type.
     """
-    if texts.get("format") != FORMAT:
-        refuse(path, f"metadata format {FORMAT!r}", show(texts.get("format")))
     if texts.get("format_version") != str(VERSION):
         refuse(path, f"format_version {VERSION}", show(texts.get("format_version")))
     missing, unknown = _KEYS - {"tokenizer"} - set(texts), set(texts) - _KEYS
@@ -99,7 +97,7 @@ def parse_metadata(path: str | os.PathLike, texts: dict[str, str]) -> tuple[Meta
     _check_cursor(path, records["cursor"])
     try:
         Preprocess(**records["preprocess"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         refuse(path, "preprocess as the settings of a transform", show(str(error), 120))
     records["counters"] = _counters(path, records["counters"])
     tokenizer = texts.get("tokenizer")

@@ -21,6 +21,7 @@ import numpy as np
 
 from csparc._extras import require
 from csparc._json import parse_json
+from csparc._kinds import HEAD_BYTES, found_kind
 from csparc._repr import fields_line
 from csparc._text import show
 from csparc.errors import CheckpointError
@@ -28,9 +29,14 @@ from csparc.errors import CheckpointError
 DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 MAX_HEADER = 100_000_000
 """The library's own limit on the header's length, in bytes."""
+MAX_TENSORS = 100_000
+"""More than any model has; each costs time to check."""
 MAX_RANK = 8
 HEADER_UNIT = 4096
 """Headers are padded to whole disk blocks, so that growing counters do not grow the file."""
+SAFETENSORS = "a safetensors file"
+"""`found_kind` of such a file."""
+OUR_CHECKPOINT = "a checkpoint that csparc wrote"
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,10 @@ def _little_endian_bytes(array: np.ndarray) -> memoryview:
 # Reading -----------------------------------------------------------------------------------------
 
 
-def read_header(path: str | os.PathLike) -> Header:
+def read_header(path: str | os.PathLike, written_as: str) -> Header:
     """Check the whole structure of a file and return its header; no tensor is read.
+
+    ``written_as`` is the ``format`` in the metadata of our own files.
 
     Raises
     ------
@@ -127,7 +135,7 @@ def read_header(path: str | os.PathLike) -> Header:
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
     record = parse_record(path, "the header", text)
-    metadata = _metadata(path, record.pop("__metadata__", None))
+    metadata = _metadata(path, record.pop("__metadata__", None), record, written_as)
     tensors = {name: _entry(path, name, value) for name, value in record.items()}
     _check_layout(path, tensors, size - data_start)
     return Header(metadata, tensors, data_start)
@@ -171,26 +179,43 @@ def _checkpoint_error(where: str, reason: str) -> CheckpointError:
 
 
 def _header_text(path: str | os.PathLike, file: BinaryIO, size: int) -> tuple[str, int]:
+    head = file.read(HEAD_BYTES)
     if size < 8:
-        refuse(path, "at least 8 bytes with the header's length", f"{size} bytes")
-    (length,) = struct.unpack("<Q", file.read(8))
+        _refuse_start(path, head, "at least 8 bytes with the header's length", f"{size} bytes")
+    (length,) = struct.unpack("<Q", head[:8])
     if length > min(size - 8, MAX_HEADER):
         limit = min(size - 8, MAX_HEADER)
-        refuse(path, f"a header of at most {limit} bytes (the file has {size})", f"{length}")
+        expected = f"a header of at most {limit} bytes (the file has {size})"
+        _refuse_start(path, head, expected, f"{length}")
+    file.seek(8)
     raw = file.read(length)
     if len(raw) != length:
         refuse(path, f"a header of {length} bytes", f"{len(raw)}")
     if raw[:1] != b"{":
-        refuse(path, "a header that begins with '{'", show(raw[:8]))
+        _refuse_start(path, head, "a header that begins with '{'", show(raw[:8]))
+    tensors = raw.count(b'"data_offsets"')
+    if tensors > MAX_TENSORS:
+        refuse(path, f"at most {MAX_TENSORS} tensors", f"{tensors}")
     try:
         return raw.decode("utf-8"), 8 + length
     except UnicodeDecodeError as error:
         refuse(path, "a header in UTF-8", f"another byte at {error.start}")
 
 
-def _metadata(path: str | os.PathLike, value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        refuse(path, "__metadata__ as an object of texts", "none" if value is None else show(value))
+def _refuse_start(path: str | os.PathLike, head: bytes, expected: str, found: str) -> NoReturn:
+    """Refuse a file by what it is, or where that is right, by what its header lacks."""
+    kind = found_kind(head)
+    if kind == SAFETENSORS:
+        refuse(path, expected, found)
+    refuse(path, OUR_CHECKPOINT, kind)
+
+
+def _metadata(
+    path: str | os.PathLike, value: object, tensors: Mapping[str, Any], written_as: str
+) -> dict[str, str]:
+    if not isinstance(value, dict) or value.get("format") != written_as:
+        names = f"{len(tensors)} tensors, such as {show(min(tensors))}" if tensors else "no tensors"
+        refuse(path, OUR_CHECKPOINT, f"{SAFETENSORS} of another program ({names})")
     for key, text in value.items():
         if not isinstance(text, str):
             refuse(path, f"__metadata__ {show(key)} as a text", show(text))

@@ -47,7 +47,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="threads of the C core (default: CSPARC_NUM_THREADS, "
-        "OMP_NUM_THREADS, or one a processor)",
+        "OMP_NUM_THREADS, or one for every processor it may use)",
     )
 
 

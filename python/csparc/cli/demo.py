@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import textwrap
 import time
 from pathlib import Path
 
 from csparc.cli import common, loss_arguments
+from csparc.cli.output import tell as say  # standard output holds the page's path alone
 from csparc.losses.registry import DEFAULT
 
 FULL_STEPS, QUICK_STEPS = 6000, 700
@@ -99,12 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"done in {time.monotonic() - begun:.0f} s; the page:")
     print(path)
     return 0
-
-
-def say(text: str) -> None:
-    """A line about what happens, on standard error: standard output holds the page's path alone."""
-    if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
 
 
 def output_folder(wanted: str | None, loss: str = DEFAULT) -> Path:

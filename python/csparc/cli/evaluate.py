@@ -98,15 +98,15 @@ def run(arguments: argparse.Namespace) -> int:
         shown = Progress("encoding", len(subject.data), "picture")
     with shown as progress:
         found = task.run(replace(subject, progress=progress and progress.to))
+    if out is not None:
+        record = _record(task, arguments, subject, found)
+        text = json.dumps(record, indent=2, allow_nan=False)
+        with common.writing(out), open(out, "w", encoding="utf-8") as file:
+            file.write(f"{text}\n")
     for line in task.lines(found.figures):
         print(line)
     if found.problems:
         print(found.problems.summary())
-    if out is not None:
-        record = _record(task, arguments, subject, found)
-        with common.writing(out), open(out, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=2, allow_nan=False)
-            file.write("\n")
     return 0
 
 

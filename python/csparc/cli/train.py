@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import get_type_hints
 
 from csparc.cli import common, loss_arguments
+from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 
@@ -230,10 +231,15 @@ def run(arguments: argparse.Namespace) -> int:
     result = trainer.run()
     if result.interrupted:
         raise KeyboardInterrupt(f"go on with --resume latest --out {arguments.out}")
-    if result.validation is not None:
+    if result.validation is not None and result.validation_failed is None:
         for line in trainer.validation.report(result.validation):
             print(line)
     print(arguments.out)
+    if result.validation_failed is not None:
+        raise TrainingError(
+            f"{result.validation_failed}; the run is whole and saved in {arguments.out}: mend the "
+            "data, then --resume latest validates it"
+        )
     return 0
 
 

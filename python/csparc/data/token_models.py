@@ -5,6 +5,7 @@ One is trained on captions, one is CLIP's own, and any ``tokenizer.json`` descri
 
 from __future__ import annotations
 
+import functools
 import gzip
 import zlib
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from csparc._extras import require
 from csparc._json import read_json
 from csparc._text import reason_of, show
+from csparc.data import rust
 from csparc.data.pieces import byte_alphabet
 from csparc.data.readers.text_files import regular_file
 from csparc.errors import DataError
@@ -45,6 +47,12 @@ def trained_on(
     captions: list[str], vocab_size: int, *, lowercase: bool, min_frequency: int
 ) -> Backend:
     """Byte-level BPE on the words of captions: `csparc.data.tokenizer.train` without its checks."""
+    return rust.call(_trained_on, captions, vocab_size, lowercase, min_frequency)
+
+
+def _trained_on(
+    captions: list[str], vocab_size: int, lowercase: bool, min_frequency: int
+) -> Backend:
     library = require("tokenizers", extra="train")
     backend = library.Tokenizer(library.models.BPE())
     steps = [library.normalizers.NFC()] + [library.normalizers.Lowercase()] * lowercase
@@ -77,7 +85,8 @@ def clip_bpe(path: str, vocab: str | None) -> Backend:
         if not isinstance(numbers, dict) or not all(type(n) is int for n in numbers.values()):
             raise DataError(f"{vocab}: expected an object of entries and their numbers")
     try:
-        model = library.models.BPE(vocab=numbers, merges=merges, end_of_word_suffix="</w>")
+        make = functools.partial(library.models.BPE, end_of_word_suffix="</w>")
+        model = rust.call(make, numbers, merges)
     except Exception as error:
         raise DataError(
             f"{path}: expected merges of known entries, found: {reason_of(error)}"
@@ -97,7 +106,7 @@ def stored(text: str, source: str) -> Backend:
     """What the text of a ``tokenizer.json`` describes; ``source`` is named in errors."""
     library = require("tokenizers", extra="train")
     try:
-        return library.Tokenizer.from_str(text)
+        return rust.call(library.Tokenizer.from_str, text)
     except Exception as error:
         raise DataError(
             f"{source}: expected a tokenizer.json, found another layout: {reason_of(error)}"

@@ -20,6 +20,7 @@ from csparc._json import parse_json, read_json
 from csparc._repr import line
 from csparc._scalars import whole_number
 from csparc._text import show
+from csparc.data import rust
 from csparc.data.pieces import Pieces, Word
 from csparc.data.token_models import EOT, SOT, clip_bpe, find_special, stored, trained_on
 from csparc.errors import DataError
@@ -86,7 +87,10 @@ class Tokenizer:
         return line(self, vocab_size=self.vocab_size, context_length=self.context_length, **told)
 
     def _id(self, token: str, role: str) -> int:
-        number = self._backend.token_to_id(token)
+        try:
+            number = self._backend.token_to_id(token)
+        except UnicodeError:  # half a surrogate pair is no text
+            number = None
         if number is None:
             raise DataError(f"tokenizer: expected the {role} token {token!r}, found no such entry")
         return number
@@ -122,7 +126,14 @@ class Tokenizer:
             raise TypeError(f"texts: expected strings, found {type(text).__name__}")
         if self._html_unescape:
             text = html.unescape(html.unescape(text))
-        return self._backend.encode(text, add_special_tokens=False).ids
+        try:
+            with rust.panics_raised():
+                return self._backend.encode(text, add_special_tokens=False).ids
+        except TypeError as error:  # so the library calls what cannot be written as UTF-8
+            raise ValueError(
+                f"texts: expected Unicode text, found {show(text)} with half a surrogate pair, as "
+                "bytes of another encoding become (a locale that is not UTF-8?)"
+            ) from error
 
     def _count_truncated(self, found: int, length: int) -> None:
         self.truncated += 1
@@ -246,7 +257,11 @@ def from_json(text: str) -> Tokenizer:
         raise DataError(f"tokenizer: expected a context_length, found {show(length)}")
     if not isinstance(sot, str) or not isinstance(eot, str):
         raise DataError("tokenizer: expected sot_token and eot_token as texts")
-    backend = stored(json.dumps(record.get("tokenizer")), "tokenizer")
+    try:
+        text = json.dumps(record.get("tokenizer"))
+    except RecursionError as error:
+        raise DataError("tokenizer: expected JSON, found one nested too deeply") from error
+    backend = stored(text, "tokenizer")
     return Tokenizer(backend, length, sot, eot, record.get("html_unescape") is True)
 
 

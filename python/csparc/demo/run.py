@@ -56,6 +56,8 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
         f"{data.description}: {len(data.train):,} pictures to train on, {len(data.held_out):,} "
         f"held out; preset {plan.model}, {plan.steps:,} steps of {plan.batch_size} pairs"
     )
+    if data.unreadable:
+        say(f"others were held out instead: {data.unreadable.summary()}")
     if plan.objective():
         say(f"loss: {plan.objective()}")
     config = TrainConfig(

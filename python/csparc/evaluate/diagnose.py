@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc._repr import fields_line
+from csparc.errors import DataError
 from csparc.evaluate.explain import (
     Explanation,
     LocalFeatures,
@@ -158,9 +159,7 @@ def diagnose(
     Raises
     ------
     DataError
-        No picture is usable, or too many are bad.
-    ValueError
-        Fewer than two pictures.
+        Fewer than two pictures are usable, or too many are bad.
 
     Notes
     -----
@@ -190,6 +189,12 @@ def diagnose(
                 )
             if progress:
                 progress(here[-1] + 1, len(dataset))
+    if len(items) < 2:
+        left_out = f"; {loader.report.summary(3)}" if loader.report else ""
+        raise DataError(
+            f"{dataset.spec}: expected at least two pictures that can be read, whose words are "
+            f"measured on each other's patches, found {dataset.name(items[0])} alone{left_out}"
+        )
     whole, scale = joined(parts), local_scale(model, loss)
     figures = evaluate_grounding(
         whole.patches,

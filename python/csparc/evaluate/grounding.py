@@ -209,7 +209,10 @@ def _partners(image_index) -> np.ndarray:
     index = np.asarray(image_index)
     n = len(index)
     if n < 2 or (index == index[0]).all():
-        raise ValueError("patches of another image are needed: give pairs of two pictures or more")
+        raise ValueError(
+            "image_index: expected pairs of two pictures or more, for words are measured on the "
+            f"patches of another image, too; found {n} pairs of {min(n, 1)} picture"
+        )
     partner = np.empty(n, dtype=np.int64)
     for i in range(n):
         j = (i + 1) % n

@@ -114,7 +114,8 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
         One row a caption.
     image_index : integer array [M]
         The image each caption belongs to, ``0 <= image_index < N``. An image without captions is
-        still a candidate answer but no query.
+        still a candidate answer but no query. (Code that queries with every image counts it as a
+        miss.)
 
     Returns
     -------

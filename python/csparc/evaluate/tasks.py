@@ -25,7 +25,7 @@ NEEDS = ("model", "data", "loss")
 """What a task may need of its subject. With the model come its tokenizer and preprocessing."""
 RESERVED = (
     "allow_outside", "batch_size", "checkpoint", "csv_caption_key", "csv_img_key", "csv_separator",
-    "data", "debug", "help", "imported", "json", "max_bad", "threads",
+    "data", "debug", "help", "imported", "json", "max_bad", "max_pixels", "threads",
 )  # fmt: skip
 """What flags of every task are called, and its own options are not."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

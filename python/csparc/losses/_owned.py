@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from csparc._arrays import describe
-from csparc._scalars import positive
+from csparc._scalars import scale_number
 
 if TYPE_CHECKING:
     from csparc.nn import Parameter
@@ -37,7 +37,7 @@ class Owned:
 
     def _own_scale(self, name: str, value: float) -> None:
         """Own a positive number, learned through its logarithm."""
-        self._own(name, (1,), fill=math.log(positive(value, name)))
+        self._own(name, (1,), fill=math.log(scale_number(value, name)))
         object.__setattr__(self, "_scales", self._scales | {name})
 
     def _own(self, name: str, shape: tuple[int, ...], seed: int = 0, **how: Any) -> Parameter:

@@ -77,6 +77,12 @@ class Loss(Owned, ABC):
     local_loss_is_measured: ClassVar[bool] = False
     """Whether the local loss that `csparc.evaluate.evaluate_grounding` measures is its own."""
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        """Whether all that a pair is told from is other pairs, so that one pair alone teaches it
+        nothing. Options may decide; a loss that says nothing is taken to learn."""
+        return False
+
     # Making one --------------------------------------------------------------------------------
 
     def __post_init__(self) -> None:

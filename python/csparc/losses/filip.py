@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._rows import unit_rows_float64
-from csparc._scalars import choice, number, positive
+from csparc._scalars import choice, number, scale_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups
@@ -96,11 +96,15 @@ def filip_loss(
     2 B drop_group P L D to choose the keys. Nothing of size B x B is stored. The choice has no
     gradient; the gradient of a maximum goes to its first winner. The same bits for any number of
     threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6 and shares above 0 up to 1; a number
+    beyond is a ValueError.
     """
     inputs = real_inputs(patches=patches, tokens=tokens)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     masks = query_and_key_masks(batch, keep, drop, drop_group)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dscale = interact(batch, masks, scale, buffers, marked)
@@ -191,6 +195,10 @@ class FilipLoss(Loss):
     keep: float = KEEP()
     drop: str = DROP()
     drop_group: int = DROP_GROUP()
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _compute(self, **call: Any) -> LossOutput:
         return filip_loss(**call, keep=self.keep, drop=self.drop, drop_group=self.drop_group)

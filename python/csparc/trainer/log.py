@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csparc._json import parse_json
+from csparc.checkpoint import file_system
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class JsonLines:
     def flush_to_disk(self) -> None:
         """Make what was written survive a power failure."""
         if self._file is not None:
-            os.fsync(self._file.fileno())
+            file_system.flush_file(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; a later `append` opens it again."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from csparc._repr import fields_line
+from csparc.errors import CsparcError
 from csparc.evaluate import Retrieval, Subject, Task, make_task
 from csparc.evaluate.figures import RetrievalFigures
 
@@ -126,6 +127,12 @@ def summary(step: int, result: Mapping[str, Any]) -> list[str]:
         )
     named = [f"{key} {value:.4g}" for key, value in _named_figures(result)]
     return [*lines, f"step {step}: {', '.join(named)}"] if named else lines
+
+
+def failure(step: int, error: Exception) -> str:
+    """What a run says of a validation that failed; of a mistake in a program its type, too."""
+    reason = str(error) if isinstance(error, CsparcError) else f"{type(error).__name__}: {error}"
+    return f"step {step}: validation failed: {reason}"
 
 
 def _named_figures(result: Mapping[str, Any]) -> list[tuple[str, float]]:
