@@ -1,5 +1,7 @@
-"""The word contrast in the C core against the float64 reference, the reference against difference
-quotients; masks, chosen words, what pictures lack, groups, sets of negatives, threads, types."""
+"""The word contrast in the C core against the float64 reference, and that against differences.
+
+Masks, chosen words, what pictures lack, groups, sets of negatives, threads, types, extreme numbers.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +88,7 @@ def test_chosen_words_and_words_of_other_captions(dtype, rng):
     assert not any(np.any(gradient) for gradient in has_all.grads.values())
 
 
-def test_what_outgrows_a_segment_and_what_is_kept(rng):
+def test_many_pairs_outgrow_a_segment_and_what_is_kept(rng):
     """About 550 rows are three segments; of their slopes with 5,000 patches of 16 pictures, 64 MiB
     are a sixth."""
     sizes = dict(B=16, P=5000, L=35, D=3)
@@ -216,7 +218,7 @@ def test_negatives_follow_from_words_and_seed(rng):
 @pytest.mark.parametrize("size", [1e-18, 1e-8, 30.0, 1e8, 1e18])
 def test_any_magnitude_is_finite(size, pool, rng):
     batch = spoken(rng, np.float32, size=size)
-    for scale in (1e-6, 100.0, 1e10):
+    for scale in (1e-6, 100.0, 1e6):
         assert_finite(
             csparc.word_contrast_loss(
                 **batch, pool=pool, logit_scale=scale, pool_scale=scale, grad=True
@@ -257,6 +259,7 @@ def test_not_finite_input_is_not_hidden(rng):
         assert np.isnan(csparc.word_contrast_loss(**batch).loss)
 
 
+@pytest.mark.filterwarnings("ignore:.*no entry of the batch is valid")
 def test_nothing_to_contrast(rng):
     batch = spoken(rng)
     nothing = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc._scalars import positive
+from csparc._scalars import scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses.base import Loss, Part
 from csparc.losses.clip import clip_loss
@@ -35,12 +35,18 @@ if TYPE_CHECKING:
 
 WITH_WORDS = ("patches", "tokens", "image_global", "text_global", "word_ids", "lacks")
 WORDS_WEIGHT = partial(
-    option, 1.0, "What the word contrast is multiplied by; 0: it is measured and not trained."
+    option,
+    1.0,
+    "What the word contrast is multiplied by; 0: it is measured and not trained.",
+    check=weight_number,
 )
 WORD_LOGIT_SCALE = partial(
-    option, 1 / 0.07, "Where the scale of the word contrast starts; it is learned.", check=positive
+    option,
+    1 / 0.07,
+    "Where the scale of the word contrast starts; it is learned.",
+    check=scale_number,
 )
-GLOBAL_WEIGHT = partial(option, 0.5, "What the CLIP part is multiplied by.")
+GLOBAL_WEIGHT = partial(option, 0.5, "What the CLIP part is multiplied by.", check=weight_number)
 
 
 class WithWords(Loss):
@@ -155,6 +161,10 @@ class ClipWordsLoss(WithWords):
         grads = {name: self.global_weight * gradient for name, gradient in whole.grads.items()}
         return LossOutput(self.global_weight * whole.loss, parts=whole.parts, grads=grads)
 
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
+
     def _rest_flop(self, sizes: Sizes) -> int:
         return contrast_flop(sizes)
 
@@ -182,8 +192,12 @@ class SparcWordsLoss(WithWords):
         WORDS_PART,
     )
 
-    global_weight: float = option(0.5, "What SPARC's global part is multiplied by.")
-    local_weight: float = option(1.0, "What SPARC's local part is multiplied by.")
+    global_weight: float = option(
+        0.5, "What SPARC's global part is multiplied by.", check=weight_number
+    )
+    local_weight: float = option(
+        1.0, "What SPARC's local part is multiplied by.", check=weight_number
+    )
     words_weight: float = WORDS_WEIGHT()
     word_logit_scale: float = WORD_LOGIT_SCALE()
     pool: str = POOL()
@@ -192,6 +206,11 @@ class SparcWordsLoss(WithWords):
 
     def _rest(self, **call: Any) -> LossOutput:
         return sparc_loss(**call, global_weight=self.global_weight, local_weight=self.local_weight)
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        """Without the local loss, which tells the words of one caption apart."""
+        return self.local_weight == 0
 
     def _rest_flop(self, sizes: Sizes) -> int:
         return SparcLoss().flop(sizes)
@@ -217,10 +236,10 @@ class ClipFilipWordsLoss(WithWords):
     parts = (GLOBAL_PART, MATCHES, WORDS_PART)
 
     local_logit_scale: float = option(
-        1 / 0.07, "Where the scale of the FILIP part starts; it is learned.", check=positive
+        1 / 0.07, "Where the scale of the FILIP part starts; it is learned.", check=scale_number
     )
     global_weight: float = GLOBAL_WEIGHT()
-    local_weight: float = option(0.5, "What the FILIP part is multiplied by.")
+    local_weight: float = option(0.5, "What the FILIP part is multiplied by.", check=weight_number)
     keep: float = KEEP()
     drop: str = DROP()
     drop_group: int = DROP_GROUP()
@@ -243,6 +262,10 @@ class ClipFilipWordsLoss(WithWords):
             global_weight=self.global_weight, local_weight=self.local_weight,
             keep=self.keep, drop=self.drop, drop_group=self.drop_group,
         )  # fmt: skip
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _rest_flop(self, sizes: Sizes) -> int:
         return self._other().flop(sizes)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
-from csparc._scalars import choice, positive, whole_number
+from csparc._scalars import choice, scale_number, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -102,6 +102,10 @@ def word_contrast_loss(
     U different pairs of a word and a vector: where a token's vector depends on its word alone, that
     is the number of different words. With ``negatives`` in place of B about ``negatives + 1``, and
     U those of a set. Memory: B U scores and tiles. The same bits for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
+    ValueError.
     """
     inputs = real_inputs(patches=patches, tokens=tokens)
     batch = Batch(inputs, text_mask, patch_mask)
@@ -109,8 +113,8 @@ def word_contrast_loss(
     read = read_words(word_ids, words, lacks, batch.text_valid, marked, (batch.B, batch.L))
     options = (
         choice(pool, "pool", POOLS),
-        positive(pool_scale, "pool_scale"),
-        positive(logit_scale, "logit_scale"),
+        scale_number(pool_scale, "pool_scale"),
+        scale_number(logit_scale, "logit_scale"),
     )
     order, start = negative_sets(word_ids, batch.B, negatives, whole_number(seed, "seed", low=0))
     row, first, row_start = distinct_rows(batch.arrays["tokens"], read.word, order, start)

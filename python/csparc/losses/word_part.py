@@ -11,7 +11,7 @@ import numpy as np
 
 from csparc._repr import fields_line
 from csparc._rows import unit_rows_float64
-from csparc._scalars import positive
+from csparc._scalars import scale_number
 from csparc.losses.base import Loss, Part
 from csparc.losses.costs import Sizes, Stage
 from csparc.losses.explains import Alignment, Pairs
@@ -32,7 +32,7 @@ POOL_SCALE = partial(
     option,
     5.0,
     "Multiplies the cosines that are pooled: small ones cover objects, large ones point.",
-    check=positive,
+    check=scale_number,
 )
 NEGATIVES = partial(
     option, None, "Other pairs that each is contrasted with; none: the whole batch.", check=count
@@ -171,6 +171,10 @@ class WordContrastLoss(Loss):
         return word_contrast_loss(
             **call, pool=self.pool, pool_scale=self.pool_scale, negatives=self.negatives
         )
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _align(self, pairs: Pairs) -> Alignment:
         return self._words().align(pairs, self)
