@@ -85,6 +85,28 @@ def test_call_as_open_clip_makes_it(rng):
     assert torch.equal(out["contrastive_loss"], ct.clip_loss(image, text, logit_scale=20.0))
 
 
+def test_a_bias_of_the_model(rng):
+    """As open_clip's models for SigLIP return it; CLIP's loss does not need it."""
+    given = [torch.from_numpy(x) for x in tensor_calls.batch(rng, "siglip").values()]
+    bias = torch.tensor(-3.0, dtype=torch.float64, requires_grad=True)
+    loss = ct.SiglipLoss()(*given, logit_scale=20.0, logit_bias=bias)
+    assert torch.equal(loss, ct.siglip_loss(*given, logit_scale=20.0, logit_bias=-3.0))
+    loss.backward()
+    assert bias.grad is not None
+    clip = ct.ClipLoss()
+    assert torch.equal(clip(*given, logit_bias=bias), clip(*given))
+
+
+def test_wrong_arguments(rng):
+    given = [torch.from_numpy(x) for x in tensor_calls.batch(rng, "clip").values()]
+    with pytest.raises(TypeError, match=r"^clip_loss: expected at most 2 arrays"):
+        ct.ClipLoss()(*given, torch.tensor(20.0))
+    with pytest.raises(TypeError, match=r"^sigma: expected one of the inputs of ClipLoss"):
+        ct.ClipLoss()(*given, sigma=0.5)
+    with pytest.raises(TypeError, match="sigma"):
+        ct.ClipLoss(sigma=0.5)
+
+
 def test_copies_and_types(rng):
     """As an average of weights or a checkpoint of the whole module makes them."""
     made = copy.deepcopy(module("mgca").double())

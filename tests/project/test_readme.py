@@ -89,4 +89,4 @@ def test_the_first_screen_is_two_command_lines(root: Path) -> None:
 def test_the_loss_needs_numpy_alone(folder: Path) -> None:
     program = "import sys, csparc; csparc.sparc_loss; print(*sorted(sys.modules))"
     modules = set(run_in(folder, [sys.executable, "-c", program]).split())
-    assert not modules & {"PIL", "tokenizers", "safetensors", "tqdm", "matplotlib", "torch"}
+    assert not modules & {"PIL", "tokenizers", "safetensors", "tqdm", "matplotlib", "torch", "jax"}

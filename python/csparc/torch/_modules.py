@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from csparc._frameworks import FEATURES, owning_loss
+from csparc._frameworks import owning_loss, sorted_arguments
 from csparc.losses.base import INPUTS, Loss
 from csparc.torch._functions import evaluate, named_parts
 from csparc.torch._gather import gathered
 
 GLOBALS = ("image_global", "text_global")
+OPEN_CLIP_BIAS = "logit_bias"
+"""What open_clip's models may return and only one objective takes."""
 
 
 def _options(loss: Loss) -> dict[str, Any]:
@@ -107,8 +109,9 @@ class Objective(nn.Module):
         *arrays, **named : Tensor
             The inputs of the objective, in their order or by name (``patches``, ``tokens``,
             ``image_global``, ``text_global``, or open_clip's ``image_features``,
-            ``text_features``). Names it does not read are passed over, so that a training loop
-            need not know which objective it holds.
+            ``text_features``); also what it learns beside ``logit_scale``, such as the
+            ``logit_bias`` of open_clip's models, in place of its own. Inputs that it does not read
+            are passed over, so that a loop need not know which objective it holds.
         text_mask, patch_mask, groups, same_group
             As in the functions.
         logit_scale : float or scalar Tensor, optional
@@ -119,16 +122,23 @@ class Objective(nn.Module):
             Return (loss, parts by name).
         """
         cls = self.loss_class
-        given = dict(zip(cls.inputs, arrays))
-        for name, value in named.items():
-            given[FEATURES.get(name, name)] = value
-        tensors = {name: given[name] for name in INPUTS if name in cls.inputs and name in given}
+        given, options = sorted_arguments(cls, arrays, named, Tensor)
+        tensors = {name: given.pop(name) for name in INPUTS if name in given}
+        passed_over = {OPEN_CLIP_BIAS} - {*self._names}
+        wrong = [n for n in (*given, *options) if n not in self._names and n not in passed_over]
+        if wrong:
+            raise TypeError(
+                f"{wrong[0]}: expected one of the inputs of {cls.__name__} "
+                f"({', '.join(cls.inputs)}) or what it learns ({', '.join(self._names)}); options "
+                "are given where it is made"
+            )
         masks = {
             "text_mask": text_mask if "tokens" in cls.inputs else None,
             "patch_mask": patch_mask if "patches" in cls.inputs else None,
             "groups": groups,
         }
         learned = self._learned(logit_scale)
+        learned |= {n: x for n, x in {**given, **options}.items() if n in self._names}
         compute = self._of_all_processes if self.gather_with_grad else self._compute
         loss, parts = compute(tensors, learned, masks, same_group)
         if output_dict:
