@@ -1,5 +1,8 @@
-"""csparc.jax: the functions give the numbers of csparc itself under jit, grad and value_and_grad,
-by XLA's buffers and by a callback alike, gradients that finite differences check, clear errors."""
+"""Functions of JAX give the numbers of csparc itself.
+
+Under jit, grad and value_and_grad, by XLA's buffers and by a callback alike; with gradients that
+finite differences check, and clear errors.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from jax import numpy as jnp  # noqa: E402
 from jax.test_util import check_grads  # noqa: E402
 
 import csparc.jax as cj  # noqa: E402
-from csparc._frameworks import function_name  # noqa: E402
+from csparc.interop.calls import function_name  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

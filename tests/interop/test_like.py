@@ -1,5 +1,7 @@
-"""The functions on NumPy's arrays take whatever has ``__dlpack__``, and give arrays of the library
-that ``like`` names, with the same numbers on the same memory."""
+"""Whatever has ``__dlpack__`` is read, and ``like`` gives arrays of another library.
+
+With the same numbers, on the same memory.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,8 @@ import pytest
 import tensor_calls
 
 import csparc
-from csparc._frameworks import function_name
 from csparc._like import as_like
+from csparc.interop.calls import function_name
 from csparc.losses import LOSSES
 
 PIECES = (

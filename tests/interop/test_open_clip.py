@@ -1,5 +1,4 @@
-"""csparc's loss in open_clip's own training loop, model and optimiser in place of open_clip's loss:
-the same weights after some steps."""
+"""In a training loop of open_clip's, csparc's loss leaves the weights that open_clip's leaves."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""csparc.torch under torch.compile: one graph, forward and backward, for function and module, with
-the numbers of the call that is not compiled."""
+"""Under torch.compile functions and modules are one graph and give the same numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from csparc.losses import LOSSES
 torch = pytest.importorskip("torch")
 
 import csparc.torch as ct  # noqa: E402
-from csparc._frameworks import function_name  # noqa: E402
+from csparc.interop.calls import function_name  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,4 @@
-"""csparc.torch in two processes: with gathered features, DistributedDataParallel leaves the
-gradients of one process with the whole batch."""
+"""Two processes with gathered features have the gradients of one with the whole batch."""
 
 from __future__ import annotations
 

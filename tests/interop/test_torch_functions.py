@@ -1,5 +1,8 @@
-"""csparc.torch: the functions give the numbers of csparc itself, gradients that autograd checks, in
-every type and layout without a copy, and clear errors for what they do not do."""
+"""Functions of PyTorch give the numbers of csparc itself.
+
+With gradients that autograd checks, in every type and layout without a copy, and clear errors for
+what they do not do.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from csparc.losses import LOSSES
 torch = pytest.importorskip("torch")
 
 import csparc.torch as ct  # noqa: E402
-from csparc._frameworks import call_text, function_name  # noqa: E402
+from csparc.interop.calls import call_text, function_name  # noqa: E402
 from csparc.torch._op import as_array  # noqa: E402
 
 

@@ -1,5 +1,7 @@
-"""csparc.torch: modules own what their objective learns under open_clip's names, train it, save it,
-and a loss that is registered later has function and module too."""
+"""Modules of PyTorch own what their objective learns, under open_clip's names.
+
+They train and save it; a loss that is registered later has function and module too.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ GROUND = "the ground"
 
 ROOMS = (
     GROUND, "reference", "nn", "optim", "losses", "data", "models", "checkpoint", "evaluate",
-    "cost", "search", "viz", "trainer", "demo", "cli", "__main__",
+    "cost", "search", "viz", "trainer", "interop", "torch", "jax", "demo", "cli", "__main__",
 )  # fmt: skip
 """From the lowest to the highest: a room imports from itself and from those before it."""
 
@@ -125,7 +125,8 @@ sys.exit(f"loaded: {sorted(heavy)}" if heavy else 0)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert set(csparc._ROOMS) <= set(dir(csparc))
-    assert set(ROOMS) - set(csparc._ROOMS) == {GROUND, "demo", "cli", "__main__"}
+    listed = {*csparc._ROOMS, *csparc._FRAMEWORKS}
+    assert set(ROOMS) - listed == {GROUND, "interop", "demo", "cli", "__main__"}
 
 
 def test_what_is_no_attribute_is_said():

@@ -19,7 +19,7 @@ from csparc._extras import require
 
 require("jax", "jax")
 
-from csparc._frameworks import function_name  # noqa: E402
+from csparc.interop.calls import function_name  # noqa: E402
 from csparc.jax._functions import make_function  # noqa: E402
 from csparc.losses.registry import LOSSES  # noqa: E402
 

@@ -15,7 +15,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from csparc._arrays import check_axes
-from csparc._frameworks import read_call
+from csparc.interop.calls import read_call
 from csparc.jax._ffi import TARGET, register
 from csparc.losses._batch import AXES
 

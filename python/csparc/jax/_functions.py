@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 
-from csparc._frameworks import call_text, function_name, sorted_arguments
+from csparc.interop.calls import call_text, function_name, sorted_arguments
 from csparc.jax._call import objective
 from csparc.losses.base import Loss
 

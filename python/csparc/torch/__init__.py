@@ -20,7 +20,7 @@ from csparc._extras import require
 
 require("torch", "torch")
 
-from csparc._frameworks import function_name  # noqa: E402
+from csparc.interop.calls import function_name  # noqa: E402
 from csparc.losses.registry import LOSSES  # noqa: E402
 from csparc.torch._functions import make_function  # noqa: E402
 from csparc.torch._modules import Objective, make_module  # noqa: E402

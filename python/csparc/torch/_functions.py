@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from csparc._frameworks import call_text, function_name, sorted_arguments
+from csparc.interop.calls import call_text, function_name, sorted_arguments
 from csparc.losses.base import Loss
 from csparc.torch._op import objective
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from csparc._frameworks import owning_loss, sorted_arguments
+from csparc.interop.calls import owning_loss, sorted_arguments
 from csparc.losses.base import INPUTS, Loss
 from csparc.torch._functions import evaluate, named_parts
 from csparc.torch._gather import gathered

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from csparc._arrays import BFLOAT16
-from csparc._frameworks import read_call
+from csparc.interop.calls import read_call
 
 NAME = "csparc::objective"
 SCHEMA = (

@@ -8,7 +8,6 @@ from typing import Any
 from csparc._scalars import choice, number, scale_number, signed_scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses.base import Loss, Part
-from csparc.losses.clip import ClipLoss
 from csparc.losses.costs import Sizes, Stage, contrast_flop, forward_contrast_flop
 from csparc.losses.explains import Alignment, Pairs, if_trained, sparc_alignment
 from csparc.losses.options import option
@@ -188,6 +187,8 @@ class SparcLoss(Loss):
     def apart(self) -> tuple[Loss, float, Loss] | None:
         if self.reduction != "sample" or self.local_patches != "own":
             return None
+        from csparc.losses.clip import ClipLoss
+
         return ClipLoss(), self.global_weight, replace(self, global_weight=0.0)
 
     def local_scale(self, logit_scale: float) -> float:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc._scalars import number
 from csparc.losses.base import INPUTS, Loss
 from csparc.losses.registry import loss_class
@@ -120,6 +121,8 @@ class Call:
     same_group: str
     logit_scale: float | None
     """Where it is a constant: None is the loss's own, or an array."""
+
+    __repr__ = fields_line
 
     def compute(
         self,
