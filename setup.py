@@ -18,6 +18,7 @@ from setuptools.command.build import build
 sys.path.insert(0, str(Path(__file__).parent))
 from build_support.blis import find_blis
 from build_support.build_core import BuildCore
+from build_support.ops import write_headers
 
 
 def extension() -> Extension:
@@ -29,6 +30,11 @@ def extension() -> Extension:
 class BuildWithBlis(BuildCore):
     def find_blis(self):
         return find_blis(os.environ.get("CSPARC_BLIS"))
+
+    def build_extension(self, ext):
+        write_headers(Path("csparc"), Path(self.build_temp))
+        ext.include_dirs.append(self.build_temp)
+        super().build_extension(ext)
 
 
 class Build(build):

@@ -44,7 +44,7 @@
  *     changes no result, the number of threads (base/threads.h) and the count of arithmetic
  *     (base/count.h).
  *   - What Python calls, and can fail, returns cs_status. Input is validated once, at the edge
- *     (py/bind.c), against the signature; the core trusts it.
+ *     (py/take.c), against the signature; the core trusts it.
  *   - Loops are parallel over outputs, never over a reduction, and work is cut into blocks by the
  *     shape alone: the same bits for any number of threads.
  *   - A .c that includes base/real.h is compiled for float and for double (CS_TYPED marks names);
@@ -52,7 +52,7 @@
  *     one that includes la/simd.h likewise, but for float only (CS_SIMD marks names).
  *
  * Reading order, each knowing only those before it:
- *   base/          status, arena, blocks, threads, rng, cpu
+ *   base/          status, size, arena, blocks, thread_probe, threads, rng, cpu
  *   la/            rows, norm, unit_vector, gemm, tiles, multiply, bf16_product
  *   op/            one layer a file
  *   loss/kernels/  widths, alignment, logits, pairs: loops for every instruction set
@@ -60,9 +60,10 @@
  *                  rows_and_columns
  *   loss/clip/     infonce, siglip
  *   loss/sparc/    rows_in, products, sample, token_contrast, local_loss, objective
- *   loss/gram/     packed_images, then pacl and gloria
+X
  *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys
  *   loss/mgca/     cross_attention, tokens, prototypes
+ *   loss/words/    distinct_words, contrast, pool_cosines, sets, word_contrast
  *   optim/, data/  beside the losses, on base/ and la/
  *   py/            the edge to Python
  */

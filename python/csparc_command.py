@@ -1,4 +1,4 @@
-"""What the command ``csparc`` starts.
+"""What the command ``csparc`` starts, and ``python -m csparc``.
 
 It stands outside the package, whose import takes a moment and loads the C core: an interrupt or a
 refusal in that moment is one line, too.
@@ -6,6 +6,7 @@ refusal in that moment is one line, too.
 
 from __future__ import annotations
 
+import itertools
 import sys
 
 
@@ -15,11 +16,23 @@ def main() -> int:
         from csparc.cli.main import main as run
 
         return run()
-    except KeyboardInterrupt:
+    except (ImportError, KeyboardInterrupt) as error:
+        return ended(error)
+
+
+def ended(error: BaseException) -> int:
+    """Say on one line what ended the command before it began; returns its exit code."""
+    if isinstance(error, KeyboardInterrupt):
         print("csparc: interrupted", file=sys.stderr)
         return 130
-    except ImportError as error:
-        if "--debug" in sys.argv:
-            raise
-        print(f"csparc: {error}", file=sys.stderr)
-        return 2
+    if "--debug" in sys.argv:
+        raise error
+    print(f"csparc: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
+
+
+def is_starting() -> bool:
+    """Whether ``python -m csparc`` is at work, which imports the package before its __main__."""
+    given = sys.orig_argv
+    named = "-mcsparc" in given or ("-m", "csparc") in itertools.pairwise(given)
+    return named and sys.argv[:1] == ["-m"]

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 import csparc
+from csparc.losses import LOSSES
 
 ISAS = ("portable", "avx2", "avx512")
 SIZES = ((5, 13, 7, 24), (70, 50, 20, 96), (3, 1, 1, 8), (2, 197, 66, 65))
@@ -49,6 +50,9 @@ GLORIA_OPTIONS: list[dict[str, Any]] = [
 MGCA_OPTIONS: list[dict[str, Any]] = [
     {}, {"attention": "free"}, {"heads": 2}, {"convention": "code"}, {"weights": (1.0, 0.0, 2.0)},
 ]  # fmt: skip
+WORD_OPTIONS: list[dict[str, Any]] = [
+    {}, {"pool": "max"}, {"pool": "softmax", "pool_scale": 9.0}, {"negatives": 1},
+]  # fmt: skip
 GROUPED: list[dict[str, Any]] = [{"groups": True, "same_group": s} for s in ("exclude", "positive")]
 CASES = {
     "sparc": (
@@ -63,6 +67,9 @@ CASES = {
         csparc.clip_filip_loss, FILIP_OPTIONS, ("patches", "tokens"),
         ("image_global", "text_global"),
     ),
+    "word_contrast": (
+        csparc.word_contrast_loss, WORD_OPTIONS, ("patches", "tokens", "word_ids"), (),
+    ),
     "gloria": (
         csparc.gloria_loss, GLORIA_OPTIONS, ("patches", "tokens"), ("image_global", "text_global"),
     ),
@@ -70,7 +77,9 @@ CASES = {
         csparc.mgca_loss, MGCA_OPTIONS, ("patches", "tokens"), ("image_global", "text_global"),
     ),
 }  # fmt: skip
-TEXT_MASKED = ("sparc", "sparc-means", "filip", "clip+filip", "gloria", "mgca")
+TEXT_MASKED = (
+    "sparc", "sparc-means", "filip", "clip+filip", "gloria", "mgca", "word_contrast",
+)  # fmt: skip
 PATCH_MASKED = (*TEXT_MASKED, "pacl")
 
 
@@ -109,6 +118,7 @@ def batch(B: int, P: int, L: int, D: int, dtype: type) -> dict[str, np.ndarray]:
     made["text_mask"][B // 2] = 0
     made["patch_mask"] = rng.random((B, P)) < 0.8
     made["groups"] = rng.integers(-1, B, B)
+    made["word_ids"] = rng.integers(-1, 9, (B, L))
     return made
 
 
@@ -168,7 +178,7 @@ def piece_lines() -> Iterator[str]:
 
 def train_lines() -> Iterator[str]:
     """Ten steps of nano with every loss: the checkpoint's bytes; and a run killed and resumed."""
-    for loss in ("sparc", "clip", "siglip", "pacl", "filip", "clip+filip", "gloria", "mgca"):
+    for loss in LOSSES:
         with tempfile.TemporaryDirectory() as folder:
             run(folder, loss)
             yield f"nano, ten steps of {loss} {checkpoint(folder)}"
@@ -208,8 +218,10 @@ def run(folder: str, loss: str, *more: str) -> None:
 
 
 def checkpoint(folder: str) -> str:
+    """All tensors of the last checkpoint: weights, state of the optimiser, what the loss owns."""
     content = (Path(folder) / "run" / "checkpoints" / "last.safetensors").read_bytes()
-    return hashlib.sha256(content).hexdigest()[:24]
+    header = int.from_bytes(content[:8], "little")
+    return hashlib.sha256(content[8 + header :]).hexdigest()[:24]
 
 
 PARTS = {"losses": loss_lines, "pieces": piece_lines, "training": train_lines}

@@ -45,6 +45,27 @@ class Bug:
 
 BUGS = [
     Bug(
+        "sizes of scratch wrap around",
+        "csparc/base/size.h",
+        "? SIZE_MAX : product;",
+        "? product : product;",
+        "core/test_hostile_sizes.py::test_a_sum_that_wraps_is_seen",
+    ),
+    Bug(
+        "masks are read where the caller writes them",
+        "csparc/py/take.c",
+        "if (!signature->parameter[arrays->argument[k]].copied)",
+        "if (signature != NULL)",
+        "core/test_copied_inputs.py::test_what_a_mask_leaves_out_is_settled_before_the_call",
+    ),
+    Bug(
+        "the edge lets whole numbers above their most pass",
+        "csparc/py/take.c",
+        "if (*out >= parameter->least && *out <= parameter->most)",
+        "if (*out >= parameter->least)",
+        "core/test_hostile_numbers.py::test_a_refusal_says_what_was_found_and_expected",
+    ),
+    Bug(
         "the local loss forgets one direction in the gradient of matching pairs",
         "csparc/loss/sparc/token_contrast.c",
         "-weight * (square->rows.share[j] + square->columns.share[j])",
@@ -157,6 +178,13 @@ BUGS = [
         "losses/test_loss_class.py::test_the_runs_largest_scale_holds_for_every_scale_that_is_learned",
     ),
     Bug(
+        "the figure that is to decide the best checkpoint is ignored",
+        "python/csparc/trainer/validation.py",
+        "return result.get(self.best)",
+        "return float(len(result))",
+        "evaluate/test_tasks.py::test_a_figure_decides_the_best_checkpoint",
+    ),
+    Bug(
         "a resumed optimiser counts its steps from 0",
         "python/csparc/trainer/state.py",
         "self.optimizer.t = self.counters.step",
@@ -183,6 +211,27 @@ BUGS = [
         "for (size_t owner = 1; owner < block->owners; owner++) {",
         "for (size_t owner = 1; owner + 1 < block->owners; owner++) {",
         "losses/test_gloria.py::test_sizes",
+    ),
+    Bug(
+        "what counts as dead is not scaled with the patches it is compared with",
+        "csparc/loss/sparc/rows_in.h",
+        "CS_DEAD_NORM * rows->patch_scale",
+        "CS_DEAD_NORM",
+        "losses/test_extremes.py::test_a_patch_of_length_1_beside_a_long_one_counts",
+    ),
+    Bug(
+        "sums of patches that nearly cancel are read off the Gram matrix",
+        "csparc/loss/gram/short_sums.c",
+        "return norm < CS_SHORT_SUM * reach;",
+        "return norm < 0 * reach;",
+        "losses/test_short_sums.py::test_gloria",
+    ),
+    Bug(
+        "teams are made without trying whether their threads can be",
+        "csparc/base/threads.c",
+        "granted < count ? granted : count;",
+        "granted < count ? count : count;",
+        "core/test_thread_limits.py::test_a_limit_on_processes",
     ),
     Bug(
         "captions without words stay candidates",
@@ -253,6 +302,20 @@ BUGS = [
         "local = self.local_norm(tape, words) if self._words else x",
         "local = self.local_norm(tape, x or words) if self._words else x",
         "models/test_local_towers.py::test_a_word_is_the_same_wherever_it_stands",
+    ),
+    Bug(
+        "equal words count once among those a picture lacks",
+        "csparc/loss/words/contrast.c",
+        "c->tokens[(size_t)c->row[t] - c->first_row] += 1;",
+        "c->tokens[(size_t)c->row[t] - c->first_row] = 1;",
+        "losses/test_word_contrast.py::test_against_reference",
+    ),
+    Bug(
+        "a token is given the gradient of all that equal it",
+        "csparc/loss/words/word_contrast.c",
+        "w->shared ? c->scale * c->token_weight[t] : 1,",
+        "w->shared ? c->scale * c->row_weight[c->row[t] - (int64_t)c->first_row] : 1,",
+        "losses/test_word_contrast.py::test_one_token_moved_of_several_equal_ones",
     ),
 ]
 

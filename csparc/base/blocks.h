@@ -14,7 +14,7 @@ cs_least(size_t a, size_t b)
 static inline size_t
 cs_ceil_divide(size_t a, size_t b)
 {
-    return (a + b - 1) / b;
+    return a / b + (a % b != 0);
 }
 
 /* How much the block that begins at `begin` holds, of `length` at most and N in all. */

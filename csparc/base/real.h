@@ -19,4 +19,12 @@ typedef float cs_real;
 #define CS_REAL_EPSILON FLT_EPSILON
 #endif
 
+/* x, but within +-most; a NaN stays. */
+static inline cs_real
+CS_TYPED(cs_within)(cs_real most, cs_real x)
+{
+    return x > most ? most : x < -most ? -most : x;
+}
+#define cs_within CS_TYPED(cs_within)
+
 #endif

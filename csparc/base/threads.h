@@ -10,8 +10,10 @@
 
 #include <stddef.h>
 
-/* Threads a parallel loop started now would use: what cs_set_thread_count last set, and 1 in a
- * child made by fork(), because the pool of the parent's OpenMP run time does not exist there. */
+/* Threads a parallel loop started now would use: what cs_set_thread_count last set; fewer where so
+ * many cannot be made (base/thread_probe.h), which every calling thread finds out once after each
+ * setting; and 1 in a child made by fork(), because the pool of the parent's OpenMP run time does
+ * not exist there. */
 int cs_thread_count(void);
 
 /* At least 1; values above 1024 are taken as 1024. */

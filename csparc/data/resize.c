@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/cpu.h"
 
 /* Rows turned at a time: one cache line of each column. */
@@ -10,8 +11,6 @@ enum { BLOCK = 64 };
 
 /* Half the width of the bicubic filter, the wider of the two. */
 #define WIDEST 2.0
-
-#define ALIGN(bytes) (((bytes) + 63) / 64 * 64)
 
 /* The weights of one axis: `outputs` lists of up to `most` taps, each with its first input. */
 typedef struct {
@@ -148,29 +147,36 @@ turn(size_t rows, size_t columns, const uint8_t *x, size_t x_row, uint8_t *y, si
     }
 }
 
-static void *
-carve(char **from, size_t bytes)
-{
-    void *block = *from;
-    *from += ALIGN(bytes);
-    return block;
-}
+typedef struct {
+    axis across, down;
+    double *tap;       /* of one output at a time */
+    uint8_t *columns;  /* a block of rows of the crop, turned */
+    uint8_t *weighed;  /* the same rows, weighed across, still turned */
+    uint8_t *narrow;   /* all rows, weighed across */
+} workspace;
 
 static axis
-carve_axis(char **from, size_t inputs, size_t outputs)
+layout_axis(size_t inputs, size_t outputs, cs_arena *arena)
 {
     axis made = {.most = most_taps(inputs, outputs)};
-    made.first = carve(from, outputs * sizeof(size_t));
-    made.taps = carve(from, outputs * sizeof(size_t));
-    made.weights = carve(from, outputs * made.most * sizeof(int32_t));
+    made.first = CS_TAKE(arena, size_t, outputs);
+    made.taps = CS_TAKE(arena, size_t, outputs);
+    made.weights = CS_TAKE(arena, int32_t, outputs, made.most);
     return made;
 }
 
-static size_t
-axis_bytes(size_t inputs, size_t outputs)
+/* Of a crop of height x width to H x W. */
+static workspace
+layout(size_t height, size_t width, size_t H, size_t W, cs_arena *arena)
 {
-    return 2 * ALIGN(outputs * sizeof(size_t)) +
-           ALIGN(outputs * most_taps(inputs, outputs) * sizeof(int32_t));
+    workspace w;
+    w.across = layout_axis(width, W, arena);
+    w.down = layout_axis(height, H, arena);
+    w.tap = CS_TAKE(arena, double, cs_size_plus(w.across.most, w.down.most));
+    w.columns = CS_TAKE(arena, uint8_t, 3, width, BLOCK);
+    w.weighed = CS_TAKE(arena, uint8_t, 3, W, BLOCK);
+    w.narrow = CS_TAKE(arena, uint8_t, 3, W, height);
+    return w;
 }
 
 size_t
@@ -178,9 +184,9 @@ cs_resize_scratch(size_t Y, size_t X, size_t H, size_t W)
 {
     if (X == 0 || Y == 0 || W == 0 || H == 0)
         return 0;
-    size_t taps = most_taps(X, W) + most_taps(Y, H);
-    return axis_bytes(X, W) + axis_bytes(Y, H) + ALIGN(taps * sizeof(double)) +
-           ALIGN(3 * X * BLOCK) + ALIGN(3 * W * BLOCK) + ALIGN(3 * W * Y);
+    cs_arena counter = {NULL, 0};
+    (void)layout(Y, X, H, W, &counter);
+    return counter.used;
 }
 
 cs_status
@@ -192,26 +198,24 @@ cs_resize(size_t Y, size_t X, size_t H, size_t W, const uint8_t *x, cs_crop crop
         crop.top > (long long)Y || crop.height > (long long)Y - crop.top)
         return CS_EVALUE;
     size_t width = (size_t)crop.width, height = (size_t)crop.height;
-    char *free = scratch;
-    axis across = carve_axis(&free, width, W), down = carve_axis(&free, height, H);
-    double *tap = carve(&free, (across.most + down.most) * sizeof(double));
-    uint8_t *columns = carve(&free, 3 * width * BLOCK), *weighed = carve(&free, 3 * W * BLOCK);
-    uint8_t *narrow = carve(&free, 3 * W * height);
-    fill_axis(width, W, bilinear, &across, tap);
-    fill_axis(height, H, bilinear, &down, tap);
+    cs_arena arena = {scratch, 0};
+    workspace w = layout(height, width, H, W, &arena);
+    const axis *across = &w.across, *down = &w.down;
+    fill_axis(width, W, bilinear, &w.across, w.tap);
+    fill_axis(height, H, bilinear, &w.down, w.tap);
 
     cs_weigh_rows *weigh = weigh_rows();
     const uint8_t *corner = x + 3 * ((size_t)crop.top * X + (size_t)crop.left);
     for (size_t y = 0; y < height; y += BLOCK) {
         size_t rows = height - y < BLOCK ? height - y : BLOCK;
-        turn(rows, 3 * width, corner + 3 * y * X, 3 * X, columns, rows);
-        for (size_t w = 0; w < W; w++)
-            weigh(across.taps[w], 3 * rows, across.weights + w * across.most,
-                  columns + 3 * rows * across.first[w], 3 * rows, weighed + 3 * rows * w);
-        turn(3 * W, rows, weighed, rows, narrow + 3 * W * y, 3 * W);
+        turn(rows, 3 * width, corner + 3 * y * X, 3 * X, w.columns, rows);
+        for (size_t k = 0; k < W; k++)
+            weigh(across->taps[k], 3 * rows, across->weights + k * across->most,
+                  w.columns + 3 * rows * across->first[k], 3 * rows, w.weighed + 3 * rows * k);
+        turn(3 * W, rows, w.weighed, rows, w.narrow + 3 * W * y, 3 * W);
     }
     for (size_t h = 0; h < H; h++)
-        weigh(down.taps[h], 3 * W, down.weights + h * down.most, narrow + 3 * W * down.first[h],
-              3 * W, z + 3 * W * h);
+        weigh(down->taps[h], 3 * W, down->weights + h * down->most,
+              w.narrow + 3 * W * down->first[h], 3 * W, z + 3 * W * h);
     return CS_OK;
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/size.h"
 #include "base/status.h"
 
 typedef enum {
@@ -82,7 +83,7 @@ cs_status cs_scene_render(size_t N, size_t K, size_t F, size_t C, size_t H, size
 /* Scratch a thread needs, in bytes. */
 static inline size_t cs_scene_scratch(size_t H, size_t W)
 {
-    return 2 * H * W;
+    return CS_SIZE(2, H, W);
 }
 
 #define CS_SCENE_MAX_SIDE 256 /* of scenes that are drawn */

@@ -39,4 +39,20 @@ cs_unit_backward_along(const CS_TYPED(cs_row_kernels) *rows, size_t D, cs_real f
     rows->subtract(D, factor, d, along, v, dx);
 }
 
+/* dx [D], which may be d, from x itself where the unit vector is not at hand: it is formed entry by
+ * entry, in the range of its type. 6D FLOP. */
+static inline void
+cs_unit_backward_from(const CS_TYPED(cs_row_kernels) *rows, size_t D, const cs_real *x,
+                      cs_real norm, const cs_real *d, cs_real *dx)
+{
+    cs_real inverse = cs_inverse_norm(norm), along = 0;
+#pragma omp simd reduction(+ : along)
+    for (size_t i = 0; i < D; i++)
+        along += x[i] * inverse * d[i];
+    if (norm == 0)
+        rows->scale_add(D, 0, x, 0, dx);
+    else
+        cs_unit_backward_along(rows, D, inverse, along * inverse, x, d, dx);
+}
+
 #endif

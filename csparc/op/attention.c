@@ -17,7 +17,7 @@ thread_bytes(size_t T, size_t d)
 size_t
 CS_TYPED(cs_attention_scratch)(size_t longest, size_t C, size_t H, size_t threads)
 {
-    return H == 0 ? 0 : threads * thread_bytes(longest, C / H);
+    return H == 0 ? 0 : cs_size_times(threads, thread_bytes(longest, C / H));
 }
 
 #ifndef CS_FLOAT64

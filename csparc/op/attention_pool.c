@@ -29,7 +29,7 @@ query_bytes(const cs_pool_shape *shape)
 {
     cs_arena arena = {NULL, 0};
     if (shape->G < shape->B)
-        cs_arena_take(&arena, shape->B * shape->Q * shape->C * sizeof(cs_real));
+        CS_TAKE(&arena, cs_real, shape->B, shape->Q, shape->C);
     return arena.used;
 }
 
@@ -38,7 +38,8 @@ CS_TYPED(cs_attention_pool_scratch)(const cs_pool_shape *shape, int backward, si
 {
     if (check(shape) != CS_OK)
         return 0;
-    return threads * thread_bytes(shape) + (backward ? query_bytes(shape) : 0);
+    return cs_size_plus(cs_size_times(threads, thread_bytes(shape)),
+                        backward ? query_bytes(shape) : 0);
 }
 
 /* What all heads share. */

@@ -14,10 +14,9 @@ static forward_scratch
 lay_forward(const cs_conv_shape *shape, size_t threads, void *memory)
 {
     cs_arena arena = {memory, 0};
-    const size_t weights = CS_TAPS * CS_TAPS * shape->C * shape->M;
     forward_scratch s;
-    s.packed = cs_arena_take(&arena, weights * sizeof(cs_real));
-    s.padded = cs_arena_take(&arena, threads * cs_conv_view_of(shape).size * sizeof(cs_real));
+    s.packed = CS_TAKE(&arena, cs_real, CS_TAPS * CS_TAPS, shape->C, shape->M);
+    s.padded = CS_TAKE(&arena, cs_real, threads, cs_conv_view_of(shape).size);
     s.bytes = arena.used;
     return s;
 }

@@ -25,8 +25,8 @@ static image_cut
 cut_images(const cs_conv_shape *shape)
 {
     enum { MANY = 16, FEW = 4, LARGE = 32768, LONG = 256 };
-    const int large = CS_TAPS * CS_TAPS * shape->C * shape->M > LARGE;
-    const size_t most = large ? FEW : MANY, outputs = shape->R * shape->S;
+    const int large = CS_SIZE(CS_TAPS * CS_TAPS, shape->C, shape->M) > LARGE;
+    const size_t most = large ? FEW : MANY, outputs = CS_SIZE(shape->R, shape->S);
     const size_t length = cs_ceil_divide(shape->B, most);
     if (length == 0)
         return (image_cut){0, 1, 1, 1};
@@ -45,14 +45,14 @@ lay_weight(const cs_conv_shape *shape, size_t threads, void *memory)
 {
     cs_arena arena = {memory, 0};
     const image_cut cut = cut_images(shape);
-    const size_t area = CS_TAPS * CS_TAPS * shape->C * shape->M;
+    const size_t area = CS_SIZE(CS_TAPS * CS_TAPS, shape->C, shape->M);
     weight_scratch s;
-    s.padded_size = cut.group * cs_conv_view_of(shape).size;
-    s.wide_size = STRIP * shape->M;
-    s.part = cs_arena_take(&arena, cut.G * area * sizeof(cs_real));
-    s.bias = cs_arena_take(&arena, cut.G * shape->M * sizeof(cs_real));
-    s.padded = cs_arena_take(&arena, threads * s.padded_size * sizeof(cs_real));
-    s.wide = cs_arena_take(&arena, threads * s.wide_size * sizeof(cs_real));
+    s.padded_size = cs_size_times(cut.group, cs_conv_view_of(shape).size);
+    s.wide_size = cs_size_times(STRIP, shape->M);
+    s.part = CS_TAKE(&arena, cs_real, cut.G, area);
+    s.bias = CS_TAKE(&arena, cs_real, cut.G, shape->M);
+    s.padded = CS_TAKE(&arena, cs_real, threads, s.padded_size);
+    s.wide = CS_TAKE(&arena, cs_real, threads, s.wide_size);
     s.bytes = arena.used;
     return s;
 }

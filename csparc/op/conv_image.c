@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/real.h"
+#include "base/size.h"
 #include "la/rows.h"
 
 #ifndef CS_FLOAT64
@@ -13,14 +14,15 @@ cs_conv_check(const cs_conv_shape *shape)
     if (s != 1 && s != 2)
         return CS_EVALUE;
     const int whole = shape->Y == s * shape->R && shape->X == s * shape->S;
-    return whole && shape->Y * shape->X * shape->C * shape->M > 0 ? CS_OK : CS_ESHAPE;
+    const int some = shape->Y > 0 && shape->X > 0 && shape->C > 0 && shape->M > 0;
+    return whole && some ? CS_OK : CS_ESHAPE;
 }
 
 cs_conv_view
 cs_conv_view_of(const cs_conv_shape *shape)
 {
     const size_t s = shape->stride, C = shape->C, wide = shape->X + 2;
-    const size_t line = wide * C, size = (shape->Y + 2) * line;
+    const size_t line = CS_SIZE(wide, C), size = CS_SIZE(shape->Y + 2, line);
     if (shape->planar)
         return (cs_conv_view){line, size, .tap = 1, .step = wide, .across = s, .down = s * line};
     return (cs_conv_view){line, size, .tap = line, .step = 1, .across = s * C, .down = s * line};

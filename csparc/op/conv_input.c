@@ -55,13 +55,12 @@ static input_scratch
 lay_input(const cs_conv_shape *shape, size_t threads, void *memory)
 {
     cs_arena arena = {memory, 0};
-    const size_t weights = CS_TAPS * CS_TAPS * shape->C * shape->M;
     input_scratch s;
-    s.dy_size = shape->R * (shape->S + 2 * margin(shape)) * shape->M;
+    s.dy_size = CS_SIZE(shape->R, shape->S + 2 * margin(shape), shape->M);
     s.dx_size = cs_conv_view_of(shape).size;
-    s.packed = cs_arena_take(&arena, weights * sizeof(cs_real));
-    s.dy = cs_arena_take(&arena, threads * s.dy_size * sizeof(cs_real));
-    s.dx = cs_arena_take(&arena, threads * s.dx_size * sizeof(cs_real));
+    s.packed = CS_TAKE(&arena, cs_real, CS_TAPS * CS_TAPS, shape->C, shape->M);
+    s.dy = CS_TAKE(&arena, cs_real, threads, s.dy_size);
+    s.dx = CS_TAKE(&arena, cs_real, threads, s.dx_size);
     s.bytes = arena.used;
     return s;
 }

@@ -4,6 +4,7 @@
 
 #include "base/blocks.h"
 #include "base/real.h"
+#include "base/size.h"
 #include "la/rows.h"
 #include "op/layer_kernels.h"
 
@@ -46,7 +47,7 @@ CS_TYPED(cs_layernorm_forward)(size_t N, size_t C, const cs_real *x, const cs_re
 size_t
 CS_TYPED(cs_layernorm_backward_scratch)(size_t N, size_t C)
 {
-    return 2 * block_count(N) * C * sizeof(cs_real);
+    return CS_SIZE(2, block_count(N), C, sizeof(cs_real));
 }
 
 cs_status

@@ -4,6 +4,7 @@
 
 #include "base/blocks.h"
 #include "base/real.h"
+#include "base/size.h"
 #include "la/gemm.h"
 #include "la/multiply.h"
 #include "la/rows.h"
@@ -19,7 +20,7 @@ enum { LARGEST_TILED = 768 * 192 };
 static int
 is_tiled(size_t K, size_t M)
 {
-    return K * M <= LARGEST_TILED;
+    return cs_size_times(K, M) <= LARGEST_TILED;
 }
 
 /* A result larger than the caches is written past them: it would only push out what is still used,
@@ -103,7 +104,10 @@ cut_rows(size_t N, size_t area)
 size_t
 CS_TYPED(cs_linear_backward_scratch)(size_t N, size_t K, size_t M)
 {
-    return (cut_rows(N, M * K).G * M * K + cut_rows(N, 0).G * M) * sizeof(cs_real);
+    size_t area = cs_size_times(M, K);
+    size_t weights = cs_size_times(cut_rows(N, area).G, area);
+    size_t biases = cs_size_times(cut_rows(N, 0).G, M);
+    return cs_size_times(cs_size_plus(weights, biases), sizeof(cs_real));
 }
 
 /* Entries of a sum that a thread adds the parts of at a time. */

@@ -12,24 +12,23 @@
 static size_t
 lanes_of(size_t n)
 {
-    return cs_ceil_divide(n, CS_QUERY_LANES) * CS_QUERY_LANES;
+    return cs_size_times(cs_ceil_divide(n, CS_QUERY_LANES), CS_QUERY_LANES);
 }
 
 CS_TYPED(cs_query_scratch)
 CS_TYPED(cs_lay_queries)(size_t T, size_t d, cs_arena *arena)
 {
-    const size_t queries = CS_QUERIES * sizeof(cs_real), keys = lanes_of(T) * sizeof(cs_real);
     CS_TYPED(cs_query_scratch) s;
-    s.s = cs_arena_take(arena, T * queries);
-    s.dp = cs_arena_take(arena, T * queries);
-    s.turned_q = cs_arena_take(arena, d * queries);
-    s.turned_dy = cs_arena_take(arena, d * queries);
+    s.s = CS_TAKE(arena, cs_real, T, CS_QUERIES);
+    s.dp = CS_TAKE(arena, cs_real, T, CS_QUERIES);
+    s.turned_q = CS_TAKE(arena, cs_real, d, CS_QUERIES);
+    s.turned_dy = CS_TAKE(arena, cs_real, d, CS_QUERIES);
     cs_real **of_queries[] = {&s.inverse, &s.along, &s.spare, &s.x, &s.y};
     for (size_t i = 0; i < sizeof of_queries / sizeof *of_queries; i++)
-        *of_queries[i] = cs_arena_take(arena, queries);
+        *of_queries[i] = CS_TAKE(arena, cs_real, CS_QUERIES);
     cs_real **of_keys[] = {&s.key_x, &s.key_y, &s.reach};
     for (size_t i = 0; i < sizeof of_keys / sizeof *of_keys; i++)
-        *of_keys[i] = cs_arena_take(arena, keys);
+        *of_keys[i] = CS_TAKE(arena, cs_real, lanes_of(T));
     return s;
 }
 

@@ -1,6 +1,7 @@
 #include "optim/adamw.h"
 
 #include "base/real.h"
+#include "base/size.h"
 #include "optim/blocks.h"
 
 /* The n entries of a block; sums [2] takes the sums of squares of updates and of new weights. */
@@ -33,7 +34,7 @@ update(size_t n, const cs_adamw_settings *s, const cs_real *restrict grad,
 size_t
 cs_adamw_scratch(size_t N)
 {
-    return 2 * cs_optim_block_count(N) * sizeof(double);
+    return CS_SIZE(2, cs_optim_block_count(N), sizeof(double));
 }
 #endif
 

@@ -7,7 +7,7 @@
 
 typedef struct {
     const cs_op *f32, *f64;
-    cs_signature signature;
+    const cs_signature *signature;
     PyMethodDef method;
 } cs_bound_op;
 

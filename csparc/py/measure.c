@@ -1,33 +1,24 @@
 #include "py/measure.h"
 
+#include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/count.h"
 #include "base/threads.h"
 #include "py/scratch.h"
-#include "py/signature.h"
+#include "py/take.h"
 
 static const cs_op *
-find_op(const char *name, size_t itemsize)
+find_op(const char *name, size_t itemsize, const cs_signature **signature)
 {
     const cs_op *op = itemsize == sizeof(double) ? cs_ops_f64() : cs_ops_f32();
-    while (op->name != NULL && strcmp(op->name, name) != 0)
+    *signature = cs_signatures();
+    while (op->name != NULL && strcmp(op->name, name) != 0) {
         op++;
+        ++*signature;
+    }
     return op->name != NULL ? op : NULL;
-}
-
-/* sizes[name], `missing` where there is none; -1 with an exception if it is not a whole number. */
-static long long
-size_of(PyObject *sizes, const char *name, long long missing)
-{
-    PyObject *value = PyDict_GetItemString(sizes, name);
-    if (value == NULL)
-        return missing;
-    long long size = PyLong_AsLongLong(value);
-    if (size >= 0 || PyErr_Occurred())
-        return PyErr_Occurred() ? -1 : size;
-    PyErr_Format(PyExc_ValueError, "scratch_bytes(): '%s' is %lld, expected >= 0", name, size);
-    return -1;
 }
 
 static int
@@ -37,32 +28,33 @@ take_axes(const cs_op *op, const cs_parameter *parameter, PyObject *sizes, cs_ca
         char letter[2] = {parameter->axis[i], '\0'};
         if (letter[0] < 'A')
             continue;
-        long long size = size_of(sizes, letter, -1);
-        if (size < 0) {
-            if (!PyErr_Occurred())
-                PyErr_Format(PyExc_ValueError, "scratch_bytes(): %s needs '%s' for '%s'", op->name,
-                             letter, parameter->name);
+        const cs_parameter axis = {
+            .name = letter, .most = LLONG_MAX, .expected = "a whole number, at least 0"};
+        PyObject *value = PyDict_GetItemString(sizes, letter);
+        long long size;
+        if (value == NULL)
+            PyErr_Format(PyExc_ValueError, "scratch_bytes(): %s needs '%s' for '%s'", op->name,
+                         letter, parameter->name);
+        if (value == NULL || cs_take_whole("scratch_bytes", &axis, value, &size) < 0)
             return -1;
-        }
         call->dim[letter[0] - 'A'] = (size_t)size;
     }
     return 0;
 }
 
 static int
-take_sizes(const cs_op *op, PyObject *sizes, cs_call *call)
+take_sizes(const cs_op *op, const cs_signature *signature, PyObject *sizes, cs_call *call)
 {
     static double present; /* an address: arrays are there, nothing is read from them */
-    cs_signature signature;
-    if (cs_signature_parse(op->name, op->signature, &signature) < 0)
-        return -1;
-    for (int i = 0; i < signature.count; i++) {
-        const cs_parameter *parameter = &signature.parameter[i];
+    for (int i = 0; i < signature->count; i++) {
+        const cs_parameter *parameter = &signature->parameter[i];
         if (parameter->kind == CS_WHOLE_NUMBER) {
-            call->argument[i].integer = size_of(sizes, parameter->name, 0);
-            if (call->argument[i].integer < 0)
+            PyObject *value = PyDict_GetItemString(sizes, parameter->name);
+            long long *number = &call->argument[i].integer;
+            *number = parameter->least > 0 ? parameter->least : 0;
+            if (value != NULL && cs_take_whole("scratch_bytes", parameter, value, number) < 0)
                 return -1;
-        } else if (parameter->kind != CS_NUMBER) {
+        } else if (cs_is_array(parameter->kind)) {
             if (parameter->kind == CS_ARRAY_OTHER && parameter->numpy_type == NPY_INT32 &&
                 !parameter->output) {
                 PyErr_Format(PyExc_ValueError, "scratch_bytes(): %s's depends on what '%s' holds",
@@ -89,13 +81,18 @@ cs_measure_scratch_bytes(PyObject *module, PyObject *arguments)
     if (itemsize != sizeof(float) && itemsize != sizeof(double))
         return PyErr_Format(PyExc_ValueError, "scratch_bytes(): 'itemsize' is %zd, expected 4 or 8",
                             itemsize);
-    const cs_op *op = find_op(name, (size_t)itemsize);
+    const cs_signature *signature;
+    const cs_op *op = find_op(name, (size_t)itemsize, &signature);
     if (op == NULL)
         return PyErr_Format(PyExc_ValueError, "scratch_bytes(): no op is called '%s'", name);
     cs_call call = {.threads = (size_t)cs_thread_count()};
-    if (take_sizes(op, sizes, &call) < 0)
+    if (take_sizes(op, signature, sizes, &call) < 0)
         return NULL;
-    return PyLong_FromSize_t(op->scratch_bytes(&call));
+    size_t bytes = op->scratch_bytes(&call);
+    if (bytes == SIZE_MAX)
+        return PyErr_Format(PyExc_MemoryError, "scratch_bytes(): %s takes more than 2**64 bytes",
+                            name);
+    return PyLong_FromSize_t(bytes);
 }
 
 PyObject *

@@ -7,7 +7,8 @@
 
 /* scratch_bytes(op, itemsize, sizes): scratch of a call with real numbers of 4 or 8 bytes, all
  * optional arrays present, on as many threads as are set. `sizes` maps letters to sizes and names
- * of whole-number arguments to values, 0 where left out. Not for ops whose scratch depends on what
+ * of whole-number arguments to values; one left out is 0, or the least it may be. MemoryError where
+ * no number of 64 bits says it. Not for ops whose scratch depends on what
  * an array holds (an int32 input). */
 PyObject *cs_measure_scratch_bytes(PyObject *module, PyObject *arguments);
 

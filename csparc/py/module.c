@@ -3,6 +3,7 @@
 #define CS_OWNS_NUMPY_API
 #include "py/numpy_api.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/cpu.h"
@@ -11,17 +12,17 @@
 #include "la/bf16_product.h"
 #include "py/bind.h"
 #include "py/measure.h"
+#include "py/take.h"
 
 static PyObject *
 set_num_threads(PyObject *module, PyObject *value)
 {
     (void)module;
-    long count = PyLong_AsLong(value);
-    if (count == -1 && PyErr_Occurred())
+    static const cs_parameter parameter = {
+        .name = "count", .least = 1, .most = LLONG_MAX, .expected = "a whole number, at least 1"};
+    long long count;
+    if (cs_take_whole("set_num_threads", &parameter, value, &count) < 0)
         return NULL;
-    if (count < 1)
-        return PyErr_Format(PyExc_ValueError, "set_num_threads(): 'count' is %ld, expected >= 1",
-                            count);
     cs_set_thread_count(count > 1024 ? 1024 : (int)count);
     Py_RETURN_NONE;
 }
@@ -127,13 +128,15 @@ free_bound_op(PyObject *capsule)
 }
 
 static int
-add_op(PyObject *module, PyObject *signatures, const cs_op *f32, const cs_op *f64)
+add_op(PyObject *module, PyObject *texts, const cs_signature *signature, const cs_op *f32,
+       const cs_op *f64)
 {
     cs_bound_op *bound = calloc(1, sizeof *bound);
     if (bound == NULL) {
         PyErr_NoMemory();
         return -1;
     }
+    bound->signature = signature;
     bound->f32 = f32;
     bound->f64 = f64;
     bound->method = (PyMethodDef){f32->name, (PyCFunction)(void (*)(void))cs_bind_call,
@@ -144,11 +147,10 @@ add_op(PyObject *module, PyObject *signatures, const cs_op *f32, const cs_op *f6
         return -1;
     }
     PyObject *function = NULL, *text = NULL;
-    int failed = cs_signature_parse(f32->name, f32->signature, &bound->signature) < 0 ||
-                 (function = PyCFunction_New(&bound->method, self)) == NULL ||
+    int failed = (function = PyCFunction_New(&bound->method, self)) == NULL ||
                  PyModule_AddObjectRef(module, f32->name, function) < 0 ||
                  (text = PyUnicode_FromString(f32->signature)) == NULL ||
-                 PyDict_SetItemString(signatures, f32->name, text) < 0;
+                 PyDict_SetItemString(texts, f32->name, text) < 0;
     Py_XDECREF(text);
     Py_XDECREF(function);
     Py_DECREF(self);
@@ -158,15 +160,16 @@ add_op(PyObject *module, PyObject *signatures, const cs_op *f32, const cs_op *f6
 static int
 add_ops(PyObject *module)
 {
-    PyObject *signatures = PyDict_New();
-    if (signatures == NULL)
+    PyObject *texts = PyDict_New();
+    if (texts == NULL)
         return -1;
     int failed = 0;
+    const cs_signature *signature = cs_signatures();
     for (const cs_op *f32 = cs_ops_f32(), *f64 = cs_ops_f64(); f32->name != NULL && !failed;
          f32++, f64++)
-        failed = add_op(module, signatures, f32, f64) < 0;
-    failed = failed || PyModule_AddObjectRef(module, "OPS", signatures) < 0;
-    Py_DECREF(signatures);
+        failed = add_op(module, texts, signature++, f32, f64) < 0;
+    failed = failed || PyModule_AddObjectRef(module, "OPS", texts) < 0;
+    Py_DECREF(texts);
     return failed ? -1 : 0;
 }
 

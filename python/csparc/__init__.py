@@ -3,16 +3,40 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from csparc._version import __version__
-from csparc.config import get_num_threads, set_num_threads, show_config
+
+try:
+    from csparc.config import get_num_threads, set_num_threads, show_config
+except (ImportError, KeyboardInterrupt) as error:
+    import csparc_command
+
+    if not csparc_command.is_starting():
+        raise
+    sys.exit(csparc_command.ended(error))
 
 if TYPE_CHECKING:
+    from csparc import checkpoint as checkpoint
+    from csparc import cost as cost
+    from csparc import data as data
+    from csparc import errors as errors
+    from csparc import evaluate as evaluate
+    from csparc import losses as losses
+    from csparc import models as models
+    from csparc import nn as nn
+    from csparc import optim as optim
+    from csparc import reference as reference
+    from csparc import search as search
+    from csparc import trainer as trainer
+    from csparc import viz as viz
     from csparc.cost.memory import estimate_memory
     from csparc.losses import (
         ClipFilipLoss,
+        ClipFilipWordsLoss,
         ClipLoss,
+        ClipWordsLoss,
         FilipLoss,
         GloriaLoss,
         LossOutput,
@@ -20,6 +44,8 @@ if TYPE_CHECKING:
         PaclLoss,
         SiglipLoss,
         SparcLoss,
+        SparcWordsLoss,
+        WordContrastLoss,
         clip_filip_loss,
         clip_loss,
         filip_loss,
@@ -32,6 +58,7 @@ if TYPE_CHECKING:
         sparc_loss,
         sparse_similarity,
         sparse_similarity_backward,
+        word_contrast_loss,
     )
     from csparc.models import (
         ModelConfig,
@@ -47,7 +74,9 @@ if TYPE_CHECKING:
 # Public names, and the module each is imported from when first used: ``import csparc`` stays quick.
 _LATER = {
     "ClipFilipLoss": "csparc.losses",
+    "ClipFilipWordsLoss": "csparc.losses",
     "ClipLoss": "csparc.losses",
+    "ClipWordsLoss": "csparc.losses",
     "FilipLoss": "csparc.losses",
     "GloriaLoss": "csparc.losses",
     "LossOutput": "csparc.losses",
@@ -56,9 +85,11 @@ _LATER = {
     "PaclLoss": "csparc.losses",
     "SiglipLoss": "csparc.losses",
     "SparcLoss": "csparc.losses",
+    "SparcWordsLoss": "csparc.losses",
     "TrainConfig": "csparc.trainer",
     "Trainer": "csparc.trainer",
     "TwoTower": "csparc.models",
+    "WordContrastLoss": "csparc.losses",
     "clip_filip_loss": "csparc.losses",
     "clip_loss": "csparc.losses",
     "create_model": "csparc.models",
@@ -78,11 +109,22 @@ _LATER = {
     "sparc_loss": "csparc.losses",
     "sparse_similarity": "csparc.losses",
     "sparse_similarity_backward": "csparc.losses",
+    "word_contrast_loss": "csparc.losses",
 }
+
+# Rooms that are attributes of the package from the first use on.
+_ROOMS = (
+    "checkpoint", "cost", "data", "errors", "evaluate", "losses", "models", "nn", "optim",
+    "reference", "search", "trainer", "viz",
+)  # fmt: skip
+_FRAMEWORKS = ("jax", "torch")
+"""Rooms that need a package of the same name, and are not listed where it may be missing."""
 
 __all__ = [
     "ClipFilipLoss",
+    "ClipFilipWordsLoss",
     "ClipLoss",
+    "ClipWordsLoss",
     "FilipLoss",
     "GloriaLoss",
     "LossOutput",
@@ -91,9 +133,11 @@ __all__ = [
     "PaclLoss",
     "SiglipLoss",
     "SparcLoss",
+    "SparcWordsLoss",
     "TrainConfig",
     "Trainer",
     "TwoTower",
+    "WordContrastLoss",
     "__version__",
     "clip_filip_loss",
     "clip_loss",
@@ -117,6 +161,7 @@ __all__ = [
     "sparc_loss",
     "sparse_similarity",
     "sparse_similarity_backward",
+    "word_contrast_loss",
 ]
 
 
@@ -124,10 +169,10 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         globals()[name] = value = getattr(importlib.import_module(_LATER[name]), name)
         return value
-    if name in ("data", "jax", "losses", "models", "nn", "reference", "torch", "trainer"):
+    if name in _ROOMS or name in _FRAMEWORKS:
         return importlib.import_module(f"csparc.{name}")
     raise AttributeError(f"module 'csparc' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, *_ROOMS})

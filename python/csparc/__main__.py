@@ -2,6 +2,6 @@
 
 import sys
 
-from csparc.cli.main import main
+from csparc_command import main
 
 sys.exit(main())

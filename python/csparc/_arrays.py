@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from csparc._repr import fields_line
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 NATIVE = {dtype: dtype for dtype in FLOATS}
 """Types that are computed in as they are."""
@@ -127,6 +129,8 @@ class RealInputs:
     """The type each one's gradient is to have."""
     dtype: np.dtype
     """The common type, which is computed in."""
+
+    __repr__ = fields_line
 
     def real(self, name: str) -> np.ndarray | None:
         """The array of that name, None where there is none or it is bits."""

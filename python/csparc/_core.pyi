@@ -1,5 +1,7 @@
 """The C core. Arrays are C-contiguous, aligned, native; all real arrays of a call share float32 or
-float64. Outputs are written in place. Equations are in the headers under csparc/."""
+float64. Outputs are written in place. Equations are in the headers under csparc/.
+
+Written by build_support/ops.py from csparc/py/ops.def."""
 
 from typing import Any
 
@@ -8,10 +10,13 @@ from numpy.typing import NDArray
 
 Real = NDArray[Any]
 Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
 UInt16 = NDArray[np.uint16]
 UInt32 = NDArray[np.uint32]
+UInt64 = NDArray[np.uint64]
 Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
 
 OPS: dict[str, str]
 
@@ -23,46 +28,67 @@ def scratch_peak() -> int: ...
 def count_flop(on: bool, /) -> int: ...
 def gemm(a: Real, b: Real, c: Real, /) -> None: ...
 def product(
-    a: Real, b: Real, e: Real | None, rows: Real | None, hints: int, c: Real, /
+    a: Real,
+    b: Real,
+    e: Real | None,
+    rows: Real | None,
+    hints: int,
+    c: Real,
+    /,
 ) -> None: ...
 def product_two_terms(a: Real, b: Real, at: Real, bt: Real, c: Real, /) -> None: ...
 def transpose(x: Real, xt: Real, /) -> None: ...
-def fma_peak(rounds: int, flop: NDArray[np.float64], /) -> None: ...
+def fma_peak(rounds: int, flop: Float64, /) -> None: ...
 def bf16_product(
-    a: UInt32, b: UInt32, e: Float32 | None, rows: Float32 | None, hints: int, c: Float32, /
+    a: UInt32,
+    b: UInt32,
+    e: Float32 | None,
+    rows: Float32 | None,
+    hints: int,
+    c: Float32,
+    /,
 ) -> None: ...
 def bf16_product_two_terms(a: UInt32, b: UInt32, at: UInt32, bt: UInt32, c: Float32, /) -> None: ...
 def bf16_of_floats(x: Float32, rows: UInt32 | None, stack: UInt32 | None, /) -> None: ...
 def bf16_of_bits(
-    x: UInt16, valid: UInt8 | None, rows: UInt32 | None, stack: UInt32 | None, /
+    x: UInt16,
+    valid: UInt8 | None,
+    rows: UInt32 | None,
+    stack: UInt32 | None,
+    /,
 ) -> None: ...
 def floats_of_bf16(x: UInt16, y: Float32, /) -> None: ...
 def bf16_add(a: float, x: UInt16, y: Float32, /) -> None: ...
 def bf16_transpose(rows: UInt32, transposed: UInt32, /) -> None: ...
-def bf16_peak(rounds: int, flop: NDArray[np.float64], /) -> None: ...
+def bf16_peak(rounds: int, flop: Float64, /) -> None: ...
 def l2norm_forward(x: Real, y: Real, norm: Real, /) -> None: ...
 def l2norm_backward(y: Real, norm: Real, dy: Real, dx: Real, /) -> None: ...
-def rng_bits(seed: int, stream: int, block: int, out: NDArray[np.uint64], /) -> None: ...
+def rng_bits(seed: int, stream: int, block: int, out: UInt64, /) -> None: ...
 def scene_draw(
     seed: int,
     stream: int,
-    index: NDArray[np.int64],
-    rules: NDArray[np.int32],
-    pairs: NDArray[np.uint8],
-    objects: NDArray[np.int32],
-    background: NDArray[np.uint8],
+    index: Int64,
+    rules: Int32,
+    pairs: UInt8,
+    objects: Int32,
+    background: UInt8,
     /,
 ) -> None: ...
 def scene_render(
-    palette: NDArray[np.uint8],
-    objects: NDArray[np.int32],
-    background: NDArray[np.uint8],
-    pixels: NDArray[np.uint8],
-    instance: NDArray[np.uint8],
+    palette: UInt8,
+    objects: Int32,
+    background: UInt8,
+    pixels: UInt8,
+    instance: UInt8,
     /,
 ) -> None: ...
 def linear_forward(
-    x: Real, weight: Real, bias: Real | None, residual: Real | None, y: Real, /
+    x: Real,
+    weight: Real,
+    bias: Real | None,
+    residual: Real | None,
+    y: Real,
+    /,
 ) -> None: ...
 def linear_backward(
     x: Real,
@@ -74,7 +100,14 @@ def linear_backward(
     /,
 ) -> None: ...
 def layernorm_forward(
-    x: Real, weight: Real, bias: Real, eps: float, y: Real, mean: Real, rstd: Real, /
+    x: Real,
+    weight: Real,
+    bias: Real,
+    eps: float,
+    y: Real,
+    mean: Real,
+    rstd: Real,
+    /,
 ) -> None: ...
 def layernorm_backward(
     x: Real,
@@ -120,7 +153,12 @@ def attention_backward(
     /,
 ) -> None: ...
 def attention_pool_forward(
-    q: Real, kv: Real, valid: UInt8 | None, y: Real, lse: Real, /
+    q: Real,
+    kv: Real,
+    valid: UInt8 | None,
+    y: Real,
+    lse: Real,
+    /,
 ) -> None: ...
 def attention_pool_backward(
     q: Real,
@@ -157,7 +195,12 @@ def conv_backward(
     /,
 ) -> None: ...
 def conv_planar_forward(
-    x: Real, weight: Real, bias: Real | None, stride: int, y: Real, /
+    x: Real,
+    weight: Real,
+    bias: Real | None,
+    stride: int,
+    y: Real,
+    /,
 ) -> None: ...
 def conv_planar_backward(
     x: Real,
@@ -173,7 +216,14 @@ def pool_forward(x: Real, valid: UInt8 | None, y: Real, /) -> None: ...
 def pool_backward(valid: UInt8 | None, dy: Real, dx: Real, /) -> None: ...
 def normalize(x: UInt8, mean: Real, std: Real, y: Real, /) -> None: ...
 def resize(
-    x: UInt8, left: int, top: int, width: int, height: int, bilinear: int, z: UInt8, /
+    x: UInt8,
+    left: int,
+    top: int,
+    width: int,
+    height: int,
+    bilinear: int,
+    z: UInt8,
+    /,
 ) -> None: ...
 def adamw(
     grad: Real,
@@ -188,18 +238,18 @@ def adamw(
     weight: Real,
     m: Real,
     v: Real,
-    sums: NDArray[np.float64],
+    sums: Float64,
     /,
 ) -> None: ...
-def sum_of_squares(x: Real, sum: NDArray[np.float64], /) -> None: ...
+def sum_of_squares(x: Real, sum: Float64, /) -> None: ...
 def contrastive(
     image: Real,
     text: Real,
-    group: NDArray[np.int64] | None,
+    group: Int64 | None,
     positive: int,
     logit_scale: float,
     weight: float,
-    out: NDArray[np.float64],
+    out: Float64,
     dimage: Real | None,
     dtext: Real | None,
     /,
@@ -207,22 +257,22 @@ def contrastive(
 def sparse_similarity_forward(
     patches: Real,
     tokens: Real,
-    patch_valid: NDArray[np.uint8] | None,
-    text_valid: NDArray[np.uint8] | None,
+    patch_valid: UInt8 | None,
+    text_valid: UInt8 | None,
     normalizer: int,
     cosine: int,
     uniform: int,
     sigma: float,
     softmax_scale: float,
     weights: Real,
-    kept: NDArray[np.int64],
+    kept: Int64,
     /,
 ) -> None: ...
 def sparse_similarity_backward(
     patches: Real,
     tokens: Real,
-    patch_valid: NDArray[np.uint8] | None,
-    text_valid: NDArray[np.uint8] | None,
+    patch_valid: UInt8 | None,
+    text_valid: UInt8 | None,
     normalizer: int,
     cosine: int,
     uniform: int,
@@ -231,20 +281,20 @@ def sparse_similarity_backward(
     dweights: Real,
     dpatches: Real,
     dtokens: Real,
-    dsoftmax_scale: NDArray[np.float64],
+    dsoftmax_scale: Float64,
     /,
 ) -> None: ...
 def group_patches_forward(
     weights: Real,
     patches: Real,
-    patch_valid: NDArray[np.uint8] | None,
+    patch_valid: UInt8 | None,
     grouped: Real,
     /,
 ) -> None: ...
 def group_patches_backward(
     weights: Real,
     patches: Real,
-    patch_valid: NDArray[np.uint8] | None,
+    patch_valid: UInt8 | None,
     dgrouped: Real,
     dweights: Real,
     dpatches: Real,
@@ -255,9 +305,9 @@ def sparc(
     tokens: Real | None,
     image_global: Real | None,
     text_global: Real | None,
-    patch_valid: NDArray[np.uint8] | None,
-    text_valid: NDArray[np.uint8] | None,
-    group: NDArray[np.int64] | None,
+    patch_valid: UInt8 | None,
+    text_valid: UInt8 | None,
+    group: Int64 | None,
     positive: int,
     normalizer: int,
     cosine: int,
@@ -275,7 +325,7 @@ def sparc(
     local_weight: float,
     patch_bits: UInt16 | None,
     token_bits: UInt16 | None,
-    sums: NDArray[np.float64],
+    sums: Float64,
     weights: Real | None,
     dpatches: Real | None,
     dtokens: Real | None,
@@ -286,13 +336,13 @@ def sparc(
 def siglip(
     image: Real,
     text: Real,
-    group: NDArray[np.int64] | None,
+    group: Int64 | None,
     positive: int,
     logit_scale: float,
     logit_bias: float,
     rows: int,
     columns: int,
-    out: NDArray[np.float64],
+    out: Float64,
     dimage: Real | None,
     dtext: Real | None,
     /,
@@ -300,8 +350,8 @@ def siglip(
 def pacl(
     patches: Real,
     text: Real,
-    patch_valid: NDArray[np.uint8] | None,
-    group: NDArray[np.int64] | None,
+    patch_valid: UInt8 | None,
+    group: Int64 | None,
     positive: int,
     logit_scale: float,
     weight_scale: float,
@@ -310,7 +360,7 @@ def pacl(
     renormalize: int,
     rows: int,
     columns: int,
-    out: NDArray[np.float64],
+    out: Float64,
     dpatches: Real | None,
     dtext: Real | None,
     /,
@@ -318,16 +368,16 @@ def pacl(
 def filip(
     patches: Real,
     tokens: Real,
-    patch_query: NDArray[np.uint8] | None,
-    patch_key: NDArray[np.uint8] | None,
-    token_query: NDArray[np.uint8] | None,
-    token_key: NDArray[np.uint8] | None,
-    group: NDArray[np.int64] | None,
+    patch_query: UInt8 | None,
+    patch_key: UInt8 | None,
+    token_query: UInt8 | None,
+    token_key: UInt8 | None,
+    group: Int64 | None,
     positive: int,
     logit_scale: float,
     rows: int,
     columns: int,
-    out: NDArray[np.float64],
+    out: Float64,
     dpatches: Real | None,
     dtokens: Real | None,
     /,
@@ -335,21 +385,21 @@ def filip(
 def filip_select(
     patches: Real,
     tokens: Real,
-    patch_valid: NDArray[np.uint8] | None,
-    text_valid: NDArray[np.uint8] | None,
+    patch_valid: UInt8 | None,
+    text_valid: UInt8 | None,
     patch_count: int,
     token_count: int,
     group: int,
-    kept_patches: NDArray[np.uint8],
-    kept_tokens: NDArray[np.uint8],
+    kept_patches: UInt8,
+    kept_tokens: UInt8,
     /,
 ) -> None: ...
 def gloria(
     patches: Real,
     tokens: Real,
-    patch_valid: NDArray[np.uint8] | None,
-    text_valid: NDArray[np.uint8] | None,
-    group: NDArray[np.int64] | None,
+    patch_valid: UInt8 | None,
+    text_valid: UInt8 | None,
+    group: Int64 | None,
     positive: int,
     attention_scale: float,
     pool_scale: float,
@@ -360,7 +410,40 @@ def gloria(
     weight: float,
     rows: int,
     columns: int,
-    out: NDArray[np.float64],
+    out: Float64,
+    dpatches: Real | None,
+    dtokens: Real | None,
+    /,
+) -> None: ...
+def distinct_words(
+    tokens: Real,
+    word: Int64,
+    order: Int64,
+    start: Int64,
+    row: Int64,
+    first: Int64,
+    row_start: Int64,
+    /,
+) -> None: ...
+def words(
+    patches: Real,
+    tokens: Real,
+    patch_valid: UInt8 | None,
+    word: Int64,
+    lacks: UInt8,
+    row: Int64,
+    first: Int64,
+    row_start: Int64,
+    order: Int64,
+    start: Int64,
+    samples: int,
+    set_rows: int,
+    group: Int64 | None,
+    positive: int,
+    pool: int,
+    pool_scale: float,
+    logit_scale: float,
+    out: Float64,
     dpatches: Real | None,
     dtokens: Real | None,
     /,
@@ -368,8 +451,8 @@ def gloria(
 def mgca_tokens(
     patches: Real,
     tokens: Real,
-    patch_valid: NDArray[np.uint8] | None,
-    text_valid: NDArray[np.uint8] | None,
+    patch_valid: UInt8 | None,
+    text_valid: UInt8 | None,
     word_inner: Real | None,
     word_out: Real | None,
     word_inner_bias: Real | None,
@@ -381,7 +464,7 @@ def mgca_tokens(
     heads: int,
     scale: float,
     weight: float,
-    out: NDArray[np.float64],
+    out: Float64,
     dpatches: Real | None,
     dtokens: Real | None,
     dword_inner: Real | None,
@@ -400,7 +483,7 @@ def mgca_prototypes(
     prototypes: Real,
     scale: float,
     weight: float,
-    out: NDArray[np.float64],
+    out: Float64,
     image_targets: Real,
     text_targets: Real,
     dimage: Real | None,

@@ -29,15 +29,21 @@ def parse_settings(
                 f"{flag}: expected key=value with one of {', '.join(types_by_key) or 'no keys'}, "
                 f"found {setting!r}{more}"
             )
-        options[key] = _parse(f"{flag} {key}", text, types_by_key[key])
+        options[key] = parse_value(f"{flag} {key}", text, types_by_key[key])
     return options
 
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def _parse(what: str, text: str, hint: Any) -> Any:
-    """``text`` as the first of the declared types that takes it."""
+def parse_value(what: str, text: str, hint: Any) -> Any:
+    """``text`` as the first of the declared types that takes it.
+
+    Raises
+    ------
+    ValueError
+        Naming ``what``: none of them does.
+    """
     kinds = _alternatives(hint)
     for kind in kinds:
         if kind is type(None) and text.lower() == "none":

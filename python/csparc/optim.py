@@ -1,4 +1,4 @@
-"""AdamW over a model's parameters, clipping by the global norm, and the learning rate's course."""
+"""AdamW over a model's parameters, clipping by the global norm, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from csparc import _core
+from csparc._repr import line
+from csparc._scalars import number, positive
 from csparc.nn import Parameter
 
 
@@ -40,13 +42,10 @@ class AdamW:
         eps: float = 1e-6,
         weight_decay: float = 0.2,
     ):
-        if not all(0.0 <= beta < 1.0 for beta in betas):
-            raise ValueError(f"betas: expected two numbers in [0, 1), found {betas}")
-        if not eps > 0 or not weight_decay >= 0:
-            raise ValueError(
-                f"eps and weight_decay: expected more than 0 and at least 0, found {eps} and "
-                f"{weight_decay}"
-            )
+        for beta in betas:
+            number(beta, "betas", low=0, below=1)
+        positive(eps, "eps")
+        number(weight_decay, "weight_decay", low=0)
         self.parameters = {n: p for n, p in parameters.items() if p.requires_grad}
         self.betas = betas
         self.eps = eps
@@ -55,6 +54,12 @@ class AdamW:
         self.v = {name: np.zeros_like(p.data) for name, p in self.parameters.items()}
         self.t = 0
         self._scale = 1.0
+
+    def __repr__(self) -> str:
+        told = f"{len(self.parameters)} parameters"
+        return line(
+            self, told, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, t=self.t
+        )
 
     def grad_norm(self) -> float:
         """Norm of all gradients together; summed in float64."""

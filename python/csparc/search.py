@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from csparc import _text
+from csparc._repr import fields_line, line
 from csparc._scalars import whole_number
 from csparc.evaluate.encode import encode_dataset
 
@@ -28,6 +29,10 @@ class Hit:
     """What the data set calls it: for files, the path inside the data folder."""
     score: float
     """Cosine of its embedding and the sentence's, -1 to 1. Compare it within one search only."""
+    captions: tuple[str, ...] = ()
+    """The captions the data set has of it, in their order."""
+
+    __repr__ = fields_line
 
 
 class Search:
@@ -62,6 +67,9 @@ class Search:
         self.items = features.items
         self.image_features = features.image_features
 
+    def __repr__(self) -> str:
+        return line(self, f"{len(self.items):,} pictures", f"width {self.image_features.shape[1]}")
+
     def __call__(self, sentence: str, k: int = 5) -> list[Hit]:
         """The ``k`` pictures nearest to ``sentence``, the best first; of equals the earlier one.
 
@@ -79,6 +87,6 @@ class Search:
         scores = self.image_features @ text
         best = np.argsort(-scores, kind="stable")[:k]
         return [
-            Hit(int(item), self.dataset.name(int(item)), float(score))
-            for item, score in zip(self.items[best], scores[best])
+            Hit(item, self.dataset.name(item), score, tuple(self.dataset.captions(item)))
+            for item, score in zip(self.items[best].tolist(), scores[best].tolist())
         ]

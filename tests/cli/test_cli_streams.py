@@ -47,7 +47,7 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
     [
         (["train", "--nonsense"], "csparc train: error: "),
         (["train", "--train-data", "x", "--out", "y"], "one of the arguments --steps --epochs"),
-        (["demo", "--steps", "0"], "--steps: expected a whole number of at least 1, found '0'"),
+        (["demo", "--steps", "0"], "--steps: expected a whole number of at least 1, found 0"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
     ],
 )

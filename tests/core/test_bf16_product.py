@@ -1,5 +1,7 @@
-"""Products of bfloat16: the instruction and its twin against plain NumPy at sizes around
-every tile, against each other, and no access outside the operands."""
+"""Products of bfloat16 agree with plain NumPy, by the instruction and by its twin.
+
+Sizes lie around every tile; the two are held against each other; no access leaves the operands.
+"""
 
 from __future__ import annotations
 

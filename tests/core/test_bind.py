@@ -63,7 +63,7 @@ def test_every_op_refuses_rubbish() -> None:
 
 def test_threads() -> None:
     for wrong in (0, -1):
-        with pytest.raises(ValueError, match="expected >= 1"):
+        with pytest.raises(ValueError, match="expected a whole number, at least 1"):
             _core.set_num_threads(wrong)
     with pytest.raises(TypeError):
         _core.set_num_threads("two")

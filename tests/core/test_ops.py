@@ -1,5 +1,8 @@
-"""Every op pair: value against plain NumPy, gradient against finite differences, bits at any
-thread count, accumulation of parameter gradients."""
+"""Every op pair has the right value and gradient, and the same bits on any number of threads.
+
+Values are held against plain NumPy, gradients against finite differences; gradients of parameters
+accumulate.
+"""
 
 from __future__ import annotations
 

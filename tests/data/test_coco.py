@@ -1,3 +1,5 @@
+"""A COCO captions file gives each picture its captions, and what is wrong in it is named."""
+
 from __future__ import annotations
 
 import json

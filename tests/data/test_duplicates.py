@@ -183,7 +183,9 @@ def test_too_few_different_captions() -> None:
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match=r"^duplicates: expected allow, avoid, group, found 'no'"):
+    with pytest.raises(
+        ValueError, match=r"^duplicates: expected 'allow', 'avoid' or 'group', found 'no'"
+    ):
         loader(Numbers(30), duplicates="no")
     with pytest.raises(ValueError, match="waiting pictures below 30"):
         loader(Numbers(30), cursor={"epoch": 0, "position": 3, "waiting": [30]})

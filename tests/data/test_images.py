@@ -1,3 +1,5 @@
+"""Pictures of every format decode to upright RGB, and broken or huge ones are refused."""
+
 from __future__ import annotations
 
 import io
@@ -153,7 +155,7 @@ def test_bombs_allocate_nothing(size: tuple[int, int]) -> None:
 
 def test_other_files_are_no_pictures() -> None:
     for content in (b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"):
-        with pytest.raises(BadItem, match="x: expected a picture, found another kind of file"):
+        with pytest.raises(BadItem, match=r"x: expected a picture, found an? "):
             images.read(content, "x")
 
 

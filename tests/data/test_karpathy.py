@@ -1,3 +1,5 @@
+"""A split of a Karpathy file gives its pictures and sentences, and bad entries are named."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,8 @@
+"""Batches are the same bits on any number of threads and from any place the loader resumes.
+
+Also: bad pictures are replaced and counted, threads end, and reading stays a bounded way ahead.
+"""
+
 from __future__ import annotations
 
 import gc

@@ -1,3 +1,5 @@
+"""A data set opens by its short text with options, and a text that means nothing is refused."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Tables of paths and captions are read in every dialect, and bad rows are named and skipped."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -65,9 +67,10 @@ def test_wrong_columns_say_which_there_are(folder: Path) -> None:
 
 
 def test_another_separator_is_guessed_in_the_message(folder: Path) -> None:
-    spec = write(folder, "filepath\ttitle\na.png\tone\n")
+    spec = write(folder, "filepath\twords\na.png\tone\n")
     with pytest.raises(DataError, match="separator=tab"):
         data.open(spec)
+    spec = f"{spec};caption_key=words"
     for separator in ("tab", "\\t", "\t"):
         assert len(data.open(f"{spec};separator={separator}")) == 1
     with pytest.raises(DataError, match="expected one character"):

@@ -102,7 +102,7 @@ def test_vocabulary_size_and_options() -> None:
     assert small.vocab_size == 260
     cased = tokenizer.train(["Red red"] * 4, lowercase=False)
     assert cased("Red")[0, 1] != cased("red")[0, 1]
-    with pytest.raises(ValueError, match="vocab_size: expected at least 259"):
+    with pytest.raises(ValueError, match="vocab_size: expected a whole number of at least 259"):
         tokenizer.train(CAPTIONS, vocab_size=100)
     with pytest.raises(ValueError, match="context_length"):
         tokenizer.train(CAPTIONS, context_length=1)

@@ -1,3 +1,5 @@
+"""Resizing, cropping and normalising have the bits of their definitions, and of Pillow's resize."""
+
 from __future__ import annotations
 
 import math
@@ -283,7 +285,7 @@ def test_config_makes_the_same_again() -> None:
         ({"mean": (1.0,)}, "mean"),
         ({"mean": (0.0, float("nan"), 0.0)}, "mean: expected three finite values, found .*nan"),
         ({"std": (1.0, float("inf"), 1.0)}, "std: expected three finite values above 0"),
-        ({"shift": -1}, "shift: expected at least 0, found -1"),
+        ({"shift": -1}, "shift: expected a whole number of at least 0, found -1"),
         ({"scale": (0.5, 1.5)}, "scale"),
         ({"ratio": (0, 1)}, "ratio"),
         ({"fill": 256}, "fill"),

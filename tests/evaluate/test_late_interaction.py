@@ -125,7 +125,7 @@ def test_captions_that_all_score_alike_get_no_credit():
 
 def test_what_cannot_be_scored_is_named():
     found = features()
-    with pytest.raises(ValueError, match="expected one of filip, pacl, found 'clip'"):
+    with pytest.raises(ValueError, match=r"expected one of .*filip, pacl, .* found 'clip'"):
         late_scores(found, ClipLoss())
     found.patches[0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="patches: expected finite"):

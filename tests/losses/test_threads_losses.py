@@ -1,5 +1,7 @@
-"""Every loss while eight Python threads call at once, on one to four threads of the core each: the
-bits of one call alone on one thread."""
+"""Every loss gives the same bits while eight Python threads call it at once.
+
+Each call runs on one to four threads of the core; the bits are those of one call on one thread.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +39,8 @@ def test_eight_callers_at_once(name, settings, dtype, rng):
         given = {feature: batch[feature] for feature in loss.inputs if feature in batch}
         if "patches" in given:
             given |= {"text_mask": text_mask, "patch_mask": patch_mask}
+        if loss.reads_words:
+            given["word_ids"] = rng.integers(0, 40, (B, L))
         calls.append((loss, given))
     csparc.set_num_threads(1)
     alone = [bits(loss(**given, grad=True)) for loss, given in calls]

@@ -1,5 +1,7 @@
-"""A loss in one Python file, that of docs/adding-a-loss.md, is all that training, logs, cost,
-checkpoints, pictures, help and docs need."""
+"""A loss in one Python file is all that training, logs, cost, pictures, help and docs need.
+
+The file is the example of docs/adding-a-loss.md; checkpoints hold it too.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +136,7 @@ def test_help_and_info_list_it(toy, capsys):
     for name in ("train", "demo", "info"):
         with pytest.raises(SystemExit):
             command(name, "--help")
-        assert "mgca, margin" in " ".join(capsys.readouterr().out.split())
+        assert "clip+filip+words, margin" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_tables_of_the_documentation_know_it(toy, root):

@@ -20,7 +20,7 @@ def test_a_cut_off_last_line_is_left_out(tmp_path):
 def test_a_broken_line_in_the_middle_is_named(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1}\nnonsense\n{"step": 3}\n')
-    with pytest.raises(DataError, match="line 2 should be one JSON object, found 'nonsense'"):
+    with pytest.raises(DataError, match="line 2: expected one JSON object, found no valid JSON"):
         read_log(path)
 
 

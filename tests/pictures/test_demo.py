@@ -11,8 +11,10 @@ pytest.importorskip("PIL")
 pytest.importorskip("tokenizers")
 pytest.importorskip("safetensors")
 
+from csparc import _random
 from csparc.cli import demo as command
 from csparc.data.dataset import Dataset
+from csparc.data.report import BadItem
 from csparc.data.scenes import Scenes
 from csparc.demo import data as demo_data
 from csparc.demo.data import open_demo_data
@@ -102,14 +104,48 @@ class Pictures(Dataset):
 
     problems = None
 
-    def __init__(self, count):
-        self.count = count
+    def __init__(self, count, broken=()):
+        self.count, self.broken = count, broken
 
     def __len__(self):
         return self.count
 
     def captions(self, index):
         return [f"caption {index}"]
+
+    def name(self, index):
+        return f"p{index:03d}.png"
+
+    def load(self, index):
+        if index in self.broken:
+            raise BadItem(self.name(index), "is empty")
+        return np.zeros((8, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize("which", [[0], [1], [0, 1], range(10)])
+def test_another_picture_is_held_out_where_one_cannot_be_read(which, monkeypatch):
+    """``which`` of those that would be held out first are broken; the others stay as they were."""
+    order = csparc_order(24)
+    broken = [int(order[place]) for place in which]
+    monkeypatch.setattr("csparc.data.open", lambda spec: Pictures(24, broken))
+    data = open_demo_data("folder:x", seed=3)
+    numbers = [int(caption.split()[1]) for caption in data.held_out.all_captions()]
+    assert numbers == sorted([number for number in order if number not in broken][:2])
+    assert set(data.unreadable.reasons) <= {f"p{number:03d}.png" for number in broken}
+    assert len(data.train) == 22
+
+
+def test_pictures_of_which_none_can_be_read_are_named(monkeypatch):
+    monkeypatch.setattr("csparc.data.open", lambda spec: Pictures(8, range(7)))
+    with pytest.raises(
+        DataError, match=r"expected at least 2 pictures .* found 1; .*png: is empty"
+    ):
+        open_demo_data("folder:x", seed=3)
+
+
+def csparc_order(count):
+    """The order in which the demo draws pictures to hold out, by seed 3."""
+    return _random.permutation(3, demo_data._STREAM, count).tolist()
 
 
 @pytest.mark.parametrize(("count", "held"), [(8, 2), (30, 3), (9000, 500)])

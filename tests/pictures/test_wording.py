@@ -3,8 +3,8 @@
 import pytest
 from page_figures import GROUNDING, PLACEMENT
 
+from csparc._text import duration
 from csparc.viz.wording import (
-    duration,
     figure,
     grounding_verdict,
     per_cent,

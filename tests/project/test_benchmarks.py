@@ -186,7 +186,8 @@ def test_list_names_every_case(root, benchmarks):
     expected += [f"objectives/{case}" for case in benchmarks["objective_batches"].CASES]
     assert listed[: len(expected)] == expected
     assert {name.partition("/")[0] for name in listed} == {
-        "sparc", "objectives", "tiles", "conv", "model", "scenes", "frameworks", "largest"
+        "sparc", "objectives", "words", "tiles", "conv", "model", "scenes", "resize",
+        "frameworks", "largest",
     }  # fmt: skip
 
 

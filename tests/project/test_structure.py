@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+
+from circles import circle
 
 CORE = Path(__file__).resolve().parents[2] / "csparc"
 
@@ -25,6 +26,7 @@ FAMILY = BELOW["op"] | {"op", "loss/kernels", "loss/entropy"}
 
 BETWEEN_FAMILIES = {
     ("loss/sparc", "loss/clip"): "the global loss of the SPARC objective is that of CLIP",
+    ("loss/words", "loss/filip"): "both compare unit vectors of the rows that take part",
 }
 """Where one family includes another, and why."""
 
@@ -51,27 +53,6 @@ def includes() -> dict[str, set[str]]:
     return found
 
 
-def circle(graph: Mapping[str, set[str]]) -> list[str]:
-    """The nodes of a circle in the order of its arrows, empty where there is none."""
-    finished: set[str] = set()
-
-    def follow(node: str, path: list[str]) -> list[str]:
-        if node in path:
-            return [*path[path.index(node) :], node]
-        if node in finished:
-            return []
-        for target in sorted(graph.get(node, ())):
-            if found := follow(target, [*path, node]):
-                return found
-        finished.add(node)
-        return []
-
-    for node in sorted(graph):
-        if found := follow(node, []):
-            return found
-    return []
-
-
 def refused(source: str, target: str) -> bool:
     """Whether a file in the room `source` may not include one in the room `target`."""
     if source in (target, "py"):
@@ -84,8 +65,9 @@ def refused(source: str, target: str) -> bool:
 def test_every_include_is_a_file_of_the_core() -> None:
     files = includes()
     missing = {(file, name) for file, names in files.items() for name in names - files.keys()}
-    # Python's and NumPy's headers are included in angle brackets.
-    assert not missing
+    # Python's and NumPy's headers are included in angle brackets; the build writes two more.
+    written = {"derived/arguments.h", "derived/parameters.h"}
+    assert {name for _, name in missing} == written, missing
 
 
 def test_no_circle_of_files() -> None:

@@ -65,6 +65,7 @@ def test_search_ranks_by_cosine(fitted):
     assert [hit.index for hit in hits] == np.argsort(-scores, kind="stable")[:4].tolist()
     assert hits[0].score == pytest.approx(scores.max(), abs=1e-6)
     assert hits[0].name == fitted.data.name(hits[0].index)
+    assert all(hit.captions == tuple(fitted.data.captions(hit.index)) for hit in hits)
 
 
 def test_search_of_more_than_there_is_gives_all(fitted):
@@ -79,7 +80,7 @@ def test_search_of_more_than_there_is_gives_all(fitted):
         ((None,), TypeError, r"^sentence: expected a text, found None"),
         ((["a", "b"],), TypeError, r"^sentence: expected a text, found a list"),
         (("a", 0), ValueError, r"^k: expected a whole number of at least 1, found 0"),
-        (("a", 2.0), TypeError, r"^k: expected a whole number, found 2\.0"),
+        (("a", 2.0), TypeError, r"^k: expected a whole number of at least 1, found 2\.0"),
     ],
 )
 def test_what_cannot_be_searched(fitted, arguments, error, message):
@@ -92,12 +93,12 @@ def test_what_cannot_be_searched(fitted, arguments, error, message):
     [
         (0, " ", ValueError, r"^caption: expected at least one word, found ' '"),
         (0, None, TypeError, r"^caption: expected a text, found None"),
-        (24, "a", ValueError, r"^picture: expected a number from 0 to 23, found 24"),
-        (-1, "a", ValueError, r"^picture: expected a number from 0 to 23, found -1"),
+        (24, "a", ValueError, r"^picture: expected a whole number from 0 to 23, found 24"),
+        (-1, "a", ValueError, r"^picture: expected a whole number from 0 to 23, found -1"),
         (1.5, "a", TypeError, r"^picture: expected uint8 .* or a Pillow picture, found 1\.5"),
         (np.zeros((0, 4, 3), np.uint8), "a", ValueError, r"found uint8 \[0, 4, 3\]"),
         (np.zeros((4, 4), np.uint8), "a", ValueError, r"found uint8 \[4, 4\]"),
-        ("nothing.png", "a", DataError, r"^nothing\.png: cannot be read: No such file"),
+        ("nothing.png", "a", DataError, r"^nothing\.png: no such file \(looked for "),
     ],
 )
 def test_what_cannot_be_drawn(fitted, picture, caption, error, message):
@@ -173,5 +174,5 @@ def test_a_split_is_whole_and_a_function_of_the_seed():
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, 2])
 def test_a_share_that_is_none(share):
-    with pytest.raises(ValueError, match="share: expected more than 0 and less than 1"):
+    with pytest.raises(ValueError, match="share: expected a finite number above 0 and below 1"):
         split(small_training.scenes(5), share)

@@ -14,7 +14,7 @@ from csparc.models import create_model
 from csparc.trainer import Trainer
 
 GLOBAL_ALONE = ("clip", "siglip")
-LOCAL_ALONE = ("filip", "pacl")
+LOCAL_ALONE = ("filip", "pacl", "word-contrast")
 
 
 def trainer(loss: str, out=None, **settings) -> Trainer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -41,7 +43,12 @@ BYTES = {
     "a header length beyond the limit": lambda raw: struct.pack("<Q", 100_000_001) + raw[8:],
     "a header one byte short": lambda raw: struct.pack("<Q", _length(raw) - 4096) + raw[8:],
     "a pickle": lambda raw: b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00}\x94.",
+    "a PyTorch file": lambda raw: b"PK\x03\x04" + bytes(26) + b"archive/data.pkl" + raw[4:],
+    "a Git LFS pointer": lambda raw: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "an HTML page": lambda raw: b"<!DOCTYPE html>\n<html><body>404 Not Found</body></html>",
+    "a text": lambda raw: b"step,loss\n1,2.5\n" * 20,
     "a zip": lambda raw: b"PK\x03\x04" + raw[4:],
+    "a header that begins with other bytes": lambda raw: put_together(b"\x01\xff\x02", b""),
     "a header that is no UTF-8": lambda raw: put_together(b'{"\xff\xfe":1}', b""),
     "a header that is no JSON": lambda raw: put_together(b'{"__metadata__":', b""),
     "a header that is a list": lambda raw: put_together(b"[]", b""),
@@ -177,6 +184,59 @@ HEADER = {
 }
 
 
+KINDS = {
+    "an empty file": "an empty file",
+    "zeros": "a file of zero bytes",
+    "a pickle": "a pickle, as old PyTorch checkpoints are",
+    "a PyTorch file": "a PyTorch checkpoint",
+    "a Git LFS pointer": "a Git LFS pointer",
+    "an HTML page": "an HTML page",
+    "a zip": "a zip archive",
+    "a text": "a text file",
+    "a header that begins with other bytes": "another kind of file",
+    "only an empty header": "a safetensors file of another program (no tensors)",
+}
+"""Of broken bytes, what their message calls them."""
+
+HUGE = 10**400
+
+CLAIMS = {
+    **{
+        f"{count} prototypes": _text(
+            "loss_config", lambda record, count=count: record.update(loss="mgca", embed_dim=64,
+                                                                     prototypes=count)
+        )
+        for count in (1 << 23, 1 << 40, HUGE)
+    },
+    **{
+        f"{side} of {count} layers": _text("model_config", _set(side, "layers", value=count))
+        for side in ("image", "text")
+        for count in (200_000, 1 << 50, HUGE)
+    },
+    **{
+        f"a {field} of {size}": _text("model_config", _set(field, value=size))
+        for field in ("vocab_size", "shared_width", "context_length", "mlp_ratio", "image_size")
+        for size in (1 << 31, 1 << 62, HUGE)
+    },
+    "a mean too large for a float": _text("preprocess", _set("mean", value=[HUGE, 0, 0])),
+    "a deviation too large for a float": _text("preprocess", _set("std", value=[1, HUGE, 1])),
+    "a scale of a loss too large for a float": _text(
+        "loss_config", lambda record: record.update(loss="sparc", local_logit_scale=HUGE)
+    ),
+    "a bias too large for a float": _text(
+        "loss_config", lambda record: record.update(loss="siglip", logit_bias=HUGE)
+    ),
+    "a loss called by lists of lists": _text(
+        "loss_config", _set("loss", value=json.loads("[" * 300 + "]" * 300))
+    ),
+    "half a surrogate as a token": _text("tokenizer", _set("sot_token", value="\ud800")),
+    "a tokenizer that makes the library panic": _text(
+        "tokenizer", _set("tokenizer", "model", "continuing_subword_prefix", value="x" * 100_000)
+    ),
+}  # fmt: skip
+"""What metadata claim that the file does not hold, or that nothing can hold."""
+
+
 def _refused(path) -> str:
     with pytest.raises(CheckpointError) as caught:
         load_checkpoint(path)
@@ -192,7 +252,77 @@ def _refused(path) -> str:
 def test_broken_bytes(kind, whole, tmp_path):
     path = tmp_path / "broken.safetensors"
     path.write_bytes(BYTES[kind](whole))
-    assert "expected" in _refused(path)
+    message = _refused(path)
+    assert "expected" in message
+    assert KINDS.get(kind, "") in message
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_a_claim_costs_nothing(kind, whole, tmp_path, capfd):
+    """Neither memory nor time: it is compared with what the file holds before anything is made."""
+    header, data = take_apart(whole)
+    CLAIMS[kind](header)
+    path = tmp_path / "claims.safetensors"
+    path.write_bytes(put_together(header, data))
+    tracemalloc.start()
+    begun = time.process_time()
+    message = _refused(path)
+    spent = time.process_time() - begun
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "expected" in message
+    assert spent < 5
+    assert peak < 64 << 20
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("count", [50_000, 150_000])
+def test_empty_tensors_cost_what_their_names_do(count, whole, tmp_path):
+    """They back a model of many layers, too."""
+    header, data = take_apart(whole)
+    end = {"dtype": "F32", "shape": [0], "data_offsets": [len(data), len(data)]}
+    header |= {f"model.visual.{number}": end for number in range(count)}
+    _text("model_config", _set("image", "layers", value=200_000))(header)
+    path = tmp_path / "many.safetensors"
+    path.write_bytes(put_together(header, data))
+    begun = time.process_time()
+    message = _refused(path)
+    assert "at most 100000 tensors" in message or "asks for more" in message
+    assert time.process_time() - begun < 10
+
+
+FOREIGN = {
+    "without metadata": (None, "F32"),
+    "of open_clip": ({"format": "pt"}, "F32"),
+    "in half precision": ({"format": "pt"}, "F16"),
+    "in bfloat16": (None, "BF16"),
+    "of integers": (None, "I64"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_safetensors_of_another_program_are_called_so(kind, tmp_path):
+    metadata, dtype = FOREIGN[kind]
+    nbytes = {"F32": 4, "F16": 2, "BF16": 2, "I64": 8}[dtype]
+    header = {"visual.proj": {"dtype": dtype, "shape": [2], "data_offsets": [0, 2 * nbytes]}}
+    if metadata is not None:
+        header["__metadata__"] = metadata
+    path = tmp_path / "open_clip_model.safetensors"
+    path.write_bytes(put_together(header, bytes(2 * nbytes)))
+    message = _refused(path)
+    assert "a safetensors file of another program" in message
+    assert "visual.proj" in message
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OverflowError("too large"), RecursionError("")])
+def test_what_reading_raises_is_one_line(error, whole, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise error
+
+    path = tmp_path / "whole.safetensors"
+    path.write_bytes(whole)
+    monkeypatch.setattr("csparc.checkpoint.safetensors_file.read_tensors", fail)
+    _refused(path)
 
 
 @pytest.mark.parametrize("kind", HEADER)

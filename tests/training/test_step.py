@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
@@ -10,11 +11,14 @@ import small_training
 from small_training import read_log, weights
 from tolerances import FLOAT32
 
+from csparc import nn
 from csparc.data.loading.loader import Loader
 from csparc.errors import TrainingError
 from csparc.losses import as_loss, make_loss
+from csparc.nn import functional, grids
 from csparc.optim import AdamW
 from csparc.trainer import TrainConfig, load_checkpoint
+from csparc.trainer.nonfinite import CheckingTape
 from csparc.trainer.step import Step, clamp_logit_scale, logit_scale
 
 
@@ -124,6 +128,64 @@ def test_the_first_op_that_overflows_is_named():
         trainer.run()
 
 
+OPS = {
+    "linear": lambda tape, x, w: functional.linear(tape, x, w),
+    "layernorm": lambda tape, x, w: functional.layernorm(tape, x, w, w, 1e-5),
+    "embed": lambda tape, x, w: functional.embed(tape, np.zeros((1, 1), np.int32), w),
+    "add_position": lambda tape, x, w: functional.add_position(tape, x, w),
+    "conv": lambda tape, x, w: grids.conv(tape, nn.Tensor(x.data[..., None]), w),
+    "append": lambda tape, x, w: grids.append(tape, x, w),
+}
+SHAPES = {"layernorm": (2,), "conv": (2, 1, 3, 3)}
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_every_op_with_a_weight_states_it(op):
+    weight = nn.Parameter(SHAPES.get(op, (2, 2)), np.dtype(np.float32))
+    weight.name = "the.weight"
+    weight.data[...] = np.inf
+    tape = CheckingTape()
+    with np.errstate(all="ignore"):
+        OPS[op](tape, nn.Tensor(np.ones((1, 2, 2), np.float32)), weight)
+    assert tape.first_bad.startswith(f"the output of {op} with the.weight (")
+
+
+def test_every_op_that_takes_a_parameter_is_among_them():
+    taking = {
+        name
+        for module in (functional, grids)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__ and not name.startswith("_")
+        if "Parameter" in str(inspect.signature(function))
+    }
+    assert taking == set(OPS)
+
+
+def test_a_note_that_holds_arrays_alone_names_its_weight():
+    weight = nn.Parameter((2,), np.dtype(np.float32))
+    weight.name = "gain"
+
+    def gain(tape, x):
+        values = weight.data
+
+        def note(tape, dy):
+            tape.add_grad(None, dy * values, fresh=True)
+
+        return tape.output(x.data * values, True, note, weight)
+
+    def halve(tape, x):
+        return tape.output(x.data / 2, True, lambda tape, dy: None)
+
+    tape, bad = CheckingTape(), CheckingTape()
+    halve(tape, gain(tape, nn.Tensor(np.ones(2, np.float32))))
+    assert tape.first_bad is None
+    tape.output(np.full(2, np.nan), True, lambda tape, dy: None)
+    assert tape.first_bad.endswith("after gain (NaN: 2 of 2 entries)")
+    weight.data[0] = np.inf
+    gain(bad, nn.Tensor(np.ones(2, np.float32)))
+    assert "with gain (infinite: 1 of 2 entries)" in bad.first_bad
+
+
 def test_a_gradient_that_is_not_finite_stops_before_the_update(monkeypatch):
     trainer = small_training.trainer(val_data=None)
     before = weights(trainer)
@@ -157,6 +219,6 @@ def test_the_last_checkpoint_survives_a_bad_step(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"step 6: .* visual\.conv1\.weight"):
         small_training.trainer(out).run()
     monkeypatch.undo()
-    assert load_checkpoint(out)[2].counters.step == 4
+    assert load_checkpoint(out)[2].counters.step == 5  # saved before it was validated
     small_training.trainer(out, resume="latest").run()
     assert [record["step"] for record in read_log(out)] == list(range(1, 13))

@@ -12,10 +12,10 @@ from small_training import read_log
 from test_resume import same_run
 
 import csparc
+from csparc._progress import Progress
 from csparc.cli import main as cli
 from csparc.data.scenes import Scenes
 from csparc.losses.registry import LOSSES
-from csparc.trainer.progress import Progress
 from csparc.trainer.step import Step
 
 
@@ -116,7 +116,7 @@ def test_a_resumed_run_ends_in_the_same_bits(duplicates, tmp_path, monkeypatch):
 def test_epochs_end_where_the_data_does(accum_freq, tmp_path, capsys):
     settings = dict(data=similar(), batch_size=4, duplicates="avoid", accum_freq=accum_freq)
     trainer = small_training.trainer(steps=1, **settings)
-    with trainer._loader(None, Progress("none")) as loader:
+    with trainer._loader(None, Progress("training", kind="none")) as loader:
         batches = [loader.batches_in(epoch) for epoch in range(3)]
     assert 3 < sum(batches) / 3 < 10  # as many as 40 different pairs would fill
     trainer = small_training.trainer(

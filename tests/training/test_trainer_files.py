@@ -67,7 +67,7 @@ def test_a_log_refuses_other_keys_and_nan(tmp_path):
     log.close()
 
 
-def full(*_: object) -> None:
+def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -89,13 +89,13 @@ def test_a_log_on_a_full_disk_saves_the_step_first(tmp_path, monkeypatch):
 def test_a_checkpoint_on_a_full_disk_leaves_the_last_good_one(tmp_path, monkeypatch):
     out, save = tmp_path / "run", CheckpointFolder.save_last
 
-    def fail_at_8(self, write):
-        folder_steps.append(1)
-        if len(folder_steps) == 4:
+    def fail_at_8(self, write, again):
+        saves.append(again)
+        if len(saves) == 5:  # of steps 2, 4, 5 (which is validated), 6, 8
             full()
-        save(self, write)
+        save(self, write, again)
 
-    folder_steps = []
+    saves = []
     monkeypatch.setattr(CheckpointFolder, "save_last", fail_at_8)
     with pytest.raises(TrainingError, match="checkpoint of step 6 is whole"):
         small_training.trainer(out).run()

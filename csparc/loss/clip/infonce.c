@@ -32,14 +32,14 @@ typedef struct {
 static size_t
 thread_elements(const cs_tiling *t)
 {
-    return 2 * t->rows * t->columns + 2 * t->rows;
+    return cs_size_plus(CS_SIZE(2, t->rows, t->columns), cs_size_times(2, t->rows));
 }
 
 static void
 layout_modality(size_t B, size_t D, int positive, cs_arena *arena, modality *m)
 {
-    m->unit = cs_arena_take(arena, B * D * sizeof(cs_real));
-    m->norm = cs_arena_take(arena, B * sizeof(cs_real));
+    m->unit = CS_TAKE(arena, cs_real, B, D);
+    m->norm = CS_TAKE(arena, cs_real, B);
     CS_TYPED(cs_contrast_side_layout)(B, positive, arena, &m->side);
 }
 
@@ -55,13 +55,13 @@ layout(size_t B, size_t D, int positive, size_t threads, cs_arena *arena)
     CS_TYPED(cs_score_tiles_layout)(B, D, &t, arena, &w.products);
     w.products.image = w.image.unit;
     w.products.text = w.text.unit;
-    w.matching = cs_arena_take(arena, B * sizeof(cs_real));
-    CS_TYPED(cs_log_sums_layout)(w.panel * B, arena, &w.column_others);
-    CS_TYPED(cs_matches_layout)(positive ? w.panel * B : 0, arena, &w.column_matches);
+    w.matching = CS_TAKE(arena, cs_real, B);
+    CS_TYPED(cs_log_sums_layout)(cs_size_times(w.panel, B), arena, &w.column_others);
+    CS_TYPED(cs_matches_layout)(positive ? cs_size_times(w.panel, B) : 0, arena, &w.column_matches);
     CS_TYPED(cs_matches_layout)
     (positive ? w.panel * (t.rows + t.columns) : 0, arena, &w.tile_matches);
-    w.dscale = cs_arena_take(arena, t.owners * sizeof(double));
-    w.tiles = cs_arena_take(arena, threads * thread_elements(&t) * sizeof(cs_real));
+    w.dscale = CS_TAKE(arena, double, t.owners);
+    w.tiles = CS_TAKE(arena, cs_real, threads, thread_elements(&t));
     return w;
 }
 

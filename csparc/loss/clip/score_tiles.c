@@ -21,8 +21,8 @@ CS_TYPED(cs_score_tiles_layout)(size_t B, size_t D, const cs_tiling *tiling,
     p->B = B;
     p->D = D;
     p->tiling = *tiling;
-    p->columns = cs_arena_take(arena, tiles * tiling->columns * D * sizeof(cs_real));
-    p->partial = cs_arena_take(arena, tiling->owners * tiling->rows * D * sizeof(cs_real));
+    p->columns = CS_TAKE(arena, cs_real, tiles, tiling->columns, D);
+    p->partial = CS_TAKE(arena, cs_real, tiling->owners, tiling->rows, D);
 }
 
 static void

@@ -23,8 +23,9 @@ typedef struct {
 static size_t
 thread_elements(const cs_tiling *t, int positive)
 {
-    size_t tile = t->rows * t->columns;
-    return 2 * tile + (positive ? tile : cs_least(t->rows, t->columns));
+    size_t tile = cs_size_times(t->rows, t->columns);
+    return cs_size_plus(cs_size_times(2, tile),
+                        positive ? tile : cs_least(t->rows, t->columns));
 }
 
 static workspace
@@ -33,15 +34,15 @@ layout(size_t B, size_t D, int positive, long long asked_rows, long long asked_c
 {
     workspace w;
     cs_tiling t = CS_TYPED(cs_score_tiling)(B, asked_rows, asked_columns);
-    w.image = cs_arena_take(arena, B * D * sizeof(cs_real));
-    w.image_norm = cs_arena_take(arena, B * sizeof(cs_real));
-    w.text = cs_arena_take(arena, B * D * sizeof(cs_real));
-    w.text_norm = cs_arena_take(arena, B * sizeof(cs_real));
+    w.image = CS_TAKE(arena, cs_real, B, D);
+    w.image_norm = CS_TAKE(arena, cs_real, B);
+    w.text = CS_TAKE(arena, cs_real, B, D);
+    w.text_norm = CS_TAKE(arena, cs_real, B);
     CS_TYPED(cs_score_tiles_layout)(B, D, &t, arena, &w.products);
     w.products.image = w.image;
     w.products.text = w.text;
-    w.sums = cs_arena_take(arena, t.owners * SUMS * sizeof(double));
-    w.tiles = cs_arena_take(arena, threads * thread_elements(&t, positive) * sizeof(cs_real));
+    w.sums = CS_TAKE(arena, double, t.owners, SUMS);
+    w.tiles = CS_TAKE(arena, cs_real, threads, thread_elements(&t, positive));
     return w;
 }
 

@@ -5,7 +5,7 @@
 void
 CS_TYPED(cs_square_layout)(size_t lanes, cs_arena *arena, CS_TYPED(cs_square) *s)
 {
-    s->matching = cs_arena_take(arena, lanes * sizeof(cs_real));
+    s->matching = CS_TAKE(arena, cs_real, lanes);
     CS_TYPED(cs_cross_entropies_layout)(lanes, arena, &s->rows);
     CS_TYPED(cs_cross_entropies_layout)(lanes, arena, &s->columns);
 }

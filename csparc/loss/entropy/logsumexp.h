@@ -25,8 +25,8 @@ typedef struct {
 static inline void
 CS_TYPED(cs_log_sums_layout)(size_t n, cs_arena *arena, CS_TYPED(cs_log_sums) *s)
 {
-    s->top = cs_arena_take(arena, n * sizeof(cs_real));
-    s->sum = cs_arena_take(arena, n * sizeof(cs_real));
+    s->top = CS_TAKE(arena, cs_real, n);
+    s->sum = CS_TAKE(arena, cs_real, n);
 }
 
 /* The same states from set `first` on. */
@@ -98,8 +98,8 @@ static inline void
 CS_TYPED(cs_cross_entropies_layout)(size_t n, cs_arena *arena, CS_TYPED(cs_cross_entropies) *c)
 {
     CS_TYPED(cs_log_sums_layout)(n, arena, &c->others);
-    c->lse = cs_arena_take(arena, n * sizeof(cs_real));
-    c->share = cs_arena_take(arena, n * sizeof(cs_real));
+    c->lse = CS_TAKE(arena, cs_real, n);
+    c->share = CS_TAKE(arena, cs_real, n);
 }
 
 /* Cross-entropy of row i once all others are in its state; sets its lse and share. */

@@ -7,17 +7,17 @@ CS_TYPED(cs_rows_and_columns_layout)(size_t B, const cs_tiling *tiling, int posi
                                      cs_arena *arena, CS_TYPED(cs_rows_and_columns) *states)
 {
     size_t owners = tiling->owners, matched = positive ? owners : 0;
-    size_t rows = tiling->rows, columns = tiling->columns;
+    size_t rows = tiling->rows, columns = tiling->columns, both = cs_size_plus(rows, columns);
     states->B = B;
     states->tiling = *tiling;
     CS_TYPED(cs_contrast_side_layout)(B, positive, arena, &states->image);
     CS_TYPED(cs_contrast_side_layout)(B, positive, arena, &states->caption);
-    states->matching = cs_arena_take(arena, B * sizeof(cs_real));
-    CS_TYPED(cs_log_sums_layout)(owners * rows, arena, &states->owner_others);
-    CS_TYPED(cs_log_sums_layout)(owners * (rows + columns), arena, &states->tile_others);
-    CS_TYPED(cs_matches_layout)(matched * rows, arena, &states->owner_matches);
-    CS_TYPED(cs_matches_layout)(matched * (rows + columns), arena, &states->tile_matches);
-    states->tile_scratch = cs_arena_take(arena, matched * rows * columns * sizeof(cs_real));
+    states->matching = CS_TAKE(arena, cs_real, B);
+    CS_TYPED(cs_log_sums_layout)(cs_size_times(owners, rows), arena, &states->owner_others);
+    CS_TYPED(cs_log_sums_layout)(cs_size_times(owners, both), arena, &states->tile_others);
+    CS_TYPED(cs_matches_layout)(cs_size_times(matched, rows), arena, &states->owner_matches);
+    CS_TYPED(cs_matches_layout)(cs_size_times(matched, both), arena, &states->tile_matches);
+    states->tile_scratch = CS_TAKE(arena, cs_real, matched, rows, columns);
 }
 
 void

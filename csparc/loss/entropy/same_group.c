@@ -6,8 +6,8 @@ void
 CS_TYPED(cs_matches_layout)(size_t rows, cs_arena *arena, CS_TYPED(cs_matches) *matches)
 {
     CS_TYPED(cs_log_sums_layout)(rows, arena, &matches->sums);
-    matches->total = cs_arena_take(arena, rows * sizeof(cs_real));
-    matches->count = cs_arena_take(arena, rows * sizeof(cs_real));
+    matches->total = CS_TAKE(arena, cs_real, rows);
+    matches->count = CS_TAKE(arena, cs_real, rows);
 }
 
 CS_TYPED(cs_matches)

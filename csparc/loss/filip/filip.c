@@ -20,8 +20,8 @@ layout(size_t B, size_t P, size_t L, size_t D, long long asked_rows, long long a
     size_t to_text = CS_TYPED(cs_late_scratch)(B, P, L, D, asked_rows, asked_columns, threads);
     size_t to_image = CS_TYPED(cs_late_scratch)(B, L, P, D, asked_rows, asked_columns, threads);
     workspace w;
-    w.patch_norm = cs_arena_take(arena, B * P * sizeof(cs_real));
-    w.token_norm = cs_arena_take(arena, B * L * sizeof(cs_real));
+    w.patch_norm = CS_TAKE(arena, cs_real, B, P);
+    w.token_norm = CS_TAKE(arena, cs_real, B, L);
     w.direction = cs_arena_take(arena, to_text > to_image ? to_text : to_image);
     return w;
 }

@@ -41,18 +41,18 @@ layout(size_t B, size_t P, size_t L, size_t D, size_t drop_group, size_t threads
     workspace w = {.P = P, .L = L, .D = D, .captions = L > 0 ? most_tokens(L) / L : 1};
     size_t tiles = cs_ceil_divide(cs_least(drop_group, B), w.captions);
     w.images = cs_least(P > 0 && P < PATCHES ? PATCHES / P : 1, cs_least(drop_group, B));
-    w.panels = CS_TYPED(cs_panel_count)(w.images * P);
-    w.tile_size = most_tokens(L) * (D + CS_PANEL);
+    w.panels = CS_TYPED(cs_panel_count)(cs_size_times(w.images, P));
+    w.tile_size = cs_size_times(most_tokens(L), cs_size_plus(D, CS_PANEL));
     CS_TYPED(cs_taken_rows_layout)(B, P, D, arena, &w.patch);
     CS_TYPED(cs_taken_rows_layout)(B, L, D, arena, &w.token);
-    w.patch_norm = cs_arena_take(arena, B * P * sizeof(cs_real));
-    w.token_norm = cs_arena_take(arena, B * L * sizeof(cs_real));
-    w.patch_best = cs_arena_take(arena, B * P * sizeof(cs_real));
-    w.token_best = cs_arena_take(arena, B * L * sizeof(cs_real));
-    w.columns = cs_arena_take(arena, w.panels * CS_PANEL * D * sizeof(cs_real));
-    w.tile_best = cs_arena_take(arena, tiles * w.images * P * sizeof(cs_real));
-    w.packed = cs_arena_take(arena, threads * CS_PANEL * D * sizeof(cs_real));
-    w.tiles = cs_arena_take(arena, threads * w.tile_size * sizeof(cs_real));
+    w.patch_norm = CS_TAKE(arena, cs_real, B, P);
+    w.token_norm = CS_TAKE(arena, cs_real, B, L);
+    w.patch_best = CS_TAKE(arena, cs_real, B, P);
+    w.token_best = CS_TAKE(arena, cs_real, B, L);
+    w.columns = CS_TAKE(arena, cs_real, w.panels, CS_PANEL, D);
+    w.tile_best = CS_TAKE(arena, cs_real, tiles, w.images, P);
+    w.packed = CS_TAKE(arena, cs_real, threads, CS_PANEL, D);
+    w.tiles = CS_TAKE(arena, cs_real, threads, w.tile_size);
     return w;
 }
 

@@ -17,10 +17,10 @@ layout_columns(size_t queries, size_t keys, cs_arena *arena, columns *c)
 {
     size_t before = arena->used;
     keys = keys > CS_KEYS ? keys : CS_KEYS;
-    c->queries = cs_arena_take(arena, queries * CS_CHUNK * sizeof(cs_real));
-    c->dqueries = cs_arena_take(arena, queries * CS_CHUNK * sizeof(cs_real));
-    c->keys = cs_arena_take(arena, keys * CS_CHUNK * sizeof(cs_real));
-    c->dkeys = cs_arena_take(arena, keys * CS_CHUNK * sizeof(cs_real));
+    c->queries = CS_TAKE(arena, cs_real, queries, CS_CHUNK);
+    c->dqueries = CS_TAKE(arena, cs_real, queries, CS_CHUNK);
+    c->keys = CS_TAKE(arena, cs_real, keys, CS_CHUNK);
+    c->dkeys = CS_TAKE(arena, cs_real, keys, CS_CHUNK);
     return arena->used - before;
 }
 

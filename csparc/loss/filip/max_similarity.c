@@ -44,9 +44,9 @@ static size_t
 layout_tile(size_t key_rows, size_t D, size_t samples, size_t queries, cs_arena *arena, tile *t)
 {
     size_t before = arena->used, keys = key_rows > CS_KEYS ? key_rows : CS_KEYS;
-    t->rows = cs_arena_take(arena, keys * D * sizeof(cs_real));
-    t->similarity = cs_arena_take(arena, keys * CS_PANEL * sizeof(cs_real));
-    t->best = cs_arena_take(arena, samples * queries * sizeof(cs_real));
+    t->rows = CS_TAKE(arena, cs_real, keys, D);
+    t->similarity = CS_TAKE(arena, cs_real, keys, CS_PANEL);
+    t->best = CS_TAKE(arena, cs_real, samples, queries);
     return arena->used - before;
 }
 
@@ -54,7 +54,8 @@ layout_tile(size_t key_rows, size_t D, size_t samples, size_t queries, cs_arena 
 static size_t
 block_rows(size_t B, size_t Q)
 {
-    size_t rows = Q > 0 ? cs_least(QUERIES / Q, BLOCK_BYTES / (2 * Q * B + 1)) : MOST_ROWS;
+    size_t pairs = cs_size_plus(CS_SIZE(2, Q, B), 1);
+    size_t rows = Q > 0 ? cs_least(QUERIES / Q, BLOCK_BYTES / pairs) : MOST_ROWS;
     return rows < 1 ? 1 : cs_least(rows, MOST_ROWS);
 }
 
@@ -68,18 +69,19 @@ layout(size_t B, size_t Q, size_t key_rows, size_t D, long long asked_rows,
     w.tiling = cs_tiling_of(B, block_rows(B, Q), 1, asked_rows, asked_columns);
     w.most_samples = cs_least(asked_columns > 0 ? w.tiling.columns : w.tiling.owned, MOST_SAMPLES);
     /* The last panel may reach beyond the last query. */
-    size_t rows = w.tiling.rows, panels = CS_TYPED(cs_panel_count)(rows * Q);
-    w.most_queries = panels * CS_PANEL;
+    size_t rows = w.tiling.rows, panels = CS_TYPED(cs_panel_count)(cs_size_times(rows, Q));
+    w.most_queries = cs_size_times(panels, CS_PANEL);
     CS_TYPED(cs_taken_rows_layout)(B, Q, D, arena, &w.query);
     CS_TYPED(cs_taken_rows_layout)(B, key_rows, D, arena, &w.key);
-    w.key_count = cs_arena_take(arena, B * sizeof(size_t));
-    w.columns = cs_arena_take(arena, w.most_queries * D * sizeof(cs_real));
-    w.winner = cs_arena_take(arena, B * w.most_queries * sizeof(uint16_t));
-    w.score = cs_arena_take(arena, rows * B * sizeof(cs_real));
-    w.packed = cs_arena_take(arena, threads * CS_PANEL * D * sizeof(cs_real));
+    w.key_count = CS_TAKE(arena, size_t, B);
+    w.columns = CS_TAKE(arena, cs_real, w.most_queries, D);
+    w.winner = CS_TAKE(arena, uint16_t, B, w.most_queries);
+    w.score = CS_TAKE(arena, cs_real, rows, B);
+    w.packed = CS_TAKE(arena, cs_real, threads, CS_PANEL, D);
     w.tile_bytes = layout_tile(key_rows, D, w.most_samples, w.most_queries, &counter, &measured);
-    w.tiles = cs_arena_take(arena, threads * w.tile_bytes);
-    w.chunks = cs_arena_take(arena, threads * CS_TYPED(cs_winners_scratch)(rows * Q, key_rows));
+    w.tiles = CS_TAKE(arena, char, threads, w.tile_bytes);
+    size_t chunk_bytes = CS_TYPED(cs_winners_scratch)(cs_size_times(rows, Q), key_rows);
+    w.chunks = CS_TAKE(arena, char, threads, chunk_bytes);
     return w;
 }
 

@@ -13,8 +13,8 @@ CS_TYPED(cs_taken_rows_layout)(size_t B, size_t N, size_t D, cs_arena *arena,
 {
     taken->N = N;
     taken->D = D;
-    taken->start = cs_arena_take(arena, (B + 1) * sizeof(size_t));
-    taken->index = cs_arena_take(arena, B * N * sizeof(size_t));
+    taken->start = CS_TAKE(arena, size_t, B + 1);
+    taken->index = CS_TAKE(arena, size_t, B, N);
 }
 
 void

@@ -47,12 +47,12 @@ layout(size_t B, size_t P, size_t L, size_t D, long long asked_rows, long long a
     CS_TYPED(cs_rows_and_columns_layout)(B, &tiling, positive, arena, &w.states);
     w.has_image = cs_arena_take(arena, B);
     w.has_caption = cs_arena_take(arena, B);
-    w.words = cs_arena_take(arena, B * sizeof(size_t));
-    w.scores = cs_arena_take(arena, tiling.owners * tiling.rows * tiling.columns * sizeof(cs_real));
-    w.dscales = cs_arena_take(arena, tiling.owners * SCALES * sizeof(double));
+    w.words = CS_TAKE(arena, size_t, B);
+    w.scores = CS_TAKE(arena, cs_real, tiling.owners, tiling.rows, tiling.columns);
+    w.dscales = CS_TAKE(arena, double, tiling.owners, SCALES);
     w.tile_bytes = CS_TYPED(cs_word_tile_layout)(P, D, most_words(L), tiling.columns, &counter,
                                                  &measured);
-    w.tiles = cs_arena_take(arena, threads * w.tile_bytes);
+    w.tiles = CS_TAKE(arena, char, threads, w.tile_bytes);
     return w;
 }
 

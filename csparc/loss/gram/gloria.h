@@ -18,7 +18,8 @@
  * denominator stays B. A dead t_r or c_r has cosine 0, counts in the sum, and has no gradient.
  *
  * Cost per pair 2 LPD + 2 LPP FLOP for the loss, 8 LPD + 5 LPP with gradients, of valid rows
- * (half of the symmetric dG).
+ * (half of the symmetric dG); 2 PD more for a word whose patches nearly cancel, each time its pair
+ * is formed (loss/gram/short_sums.h).
  * Scratch: a few images with their partial gradients (loss/gram/packed_images.h), one tile of at
  * most max(128, L) words a thread; nothing of size B x B. Numbers: attention multiplies differences
  * of similarities only, so no scale overflows it; images are scaled by a power of two.

@@ -1,5 +1,6 @@
 #include "loss/gram/packed_images.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/real.h"
@@ -24,10 +25,11 @@ enum { NEAR_BYTES = 3 << 20 };
 size_t
 CS_TYPED(cs_image_block_rows)(size_t owners, size_t P, size_t D)
 {
-    size_t bytes = P * (D + cs_whole_lanes(P) + 1) * sizeof(cs_real);
-    size_t rows = owners * bytes > 0
-                      ? cs_least(PARTIAL_BYTES / (owners * bytes), NEAR_BYTES / (2 * bytes))
-                      : MOST_IMAGES;
+    size_t row = cs_size_plus(D, cs_size_plus(cs_whole_lanes(P), 1));
+    size_t bytes = CS_SIZE(P, row, sizeof(cs_real)), partials = cs_size_times(owners, bytes);
+    size_t rows = partials > 0 ? cs_least(PARTIAL_BYTES / partials,
+                                          NEAR_BYTES / cs_size_times(2, bytes))
+                               : MOST_IMAGES;
     return rows < 1 ? 1 : cs_least(rows, MOST_IMAGES);
 }
 
@@ -35,22 +37,23 @@ void
 CS_TYPED(cs_image_block_layout)(size_t most, size_t P, size_t D, size_t owners, int gradients,
                                 cs_arena *arena, CS_TYPED(cs_image_block) *block)
 {
-    size_t partials = gradients ? owners * most : 0;
+    size_t partials = gradients ? cs_size_times(owners, most) : 0;
     block->most = most;
     block->P = P;
     block->D = D;
     block->owners = owners;
     block->gram_row = cs_whole_lanes(P);
-    block->count = cs_arena_take(arena, most * sizeof(size_t));
-    block->exponent = cs_arena_take(arena, most * sizeof(int));
-    block->rows = cs_arena_take(arena, most * P * D * sizeof(cs_real));
-    block->inverse = cs_arena_take(arena, most * P * sizeof(cs_real));
-    block->norm = cs_arena_take(arena, most * P * sizeof(cs_real));
-    block->columns = cs_arena_take(arena, most * D * block->gram_row * sizeof(cs_real));
-    block->gram = cs_arena_take(arena, most * P * block->gram_row * sizeof(cs_real));
-    block->drows = cs_arena_take(arena, partials * P * D * sizeof(cs_real));
-    block->dgram = cs_arena_take(arena, partials * P * block->gram_row * sizeof(cs_real));
-    block->along = cs_arena_take(arena, partials * P * sizeof(cs_real));
+    block->count = CS_TAKE(arena, size_t, most);
+    block->exponent = CS_TAKE(arena, int, most);
+    block->rows = CS_TAKE(arena, cs_real, most, P, D);
+    block->inverse = CS_TAKE(arena, cs_real, most, P);
+    block->norm = CS_TAKE(arena, cs_real, most, P);
+    block->longest = CS_TAKE(arena, cs_real, most);
+    block->columns = CS_TAKE(arena, cs_real, most, D, block->gram_row);
+    block->gram = CS_TAKE(arena, cs_real, most, P, block->gram_row);
+    block->drows = CS_TAKE(arena, cs_real, partials, P, D);
+    block->dgram = CS_TAKE(arena, cs_real, partials, P, block->gram_row);
+    block->along = CS_TAKE(arena, cs_real, partials, P);
 }
 
 static int
@@ -59,7 +62,10 @@ is_valid(const CS_TYPED(cs_image_block) *block, size_t image, size_t p)
     return block->valid == NULL || block->valid[image * block->P + p];
 }
 
-/* The exponent that brings the largest entry of an image's valid patches to [1/2, 1). */
+/* Without Gram matrices rows enter no squares, and up to this power of two none needs scaling. */
+enum { PLAIN_EXPONENT = 60 };
+
+/* The exponent that brings the largest entry of an image's valid patches to [1/2, 1), or 0. */
 static int
 common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_real *patches)
 {
@@ -74,7 +80,7 @@ common_exponent(const CS_TYPED(cs_image_block) *block, size_t image, const cs_re
     }
     if (largest > 0 && largest <= CS_REAL_MAX)
         (void)frexp(largest, &exponent);
-    return exponent;
+    return !block->use_gram && abs(exponent) <= PLAIN_EXPONENT ? 0 : exponent;
 }
 
 cs_real
@@ -93,6 +99,7 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
     /* In two steps: the power itself may leave the range where its product does not. */
     cs_real half = ldexp((cs_real)1, -exponent / 2);
     cs_real rest = ldexp((cs_real)1, -exponent + exponent / 2);
+    block->longest[r] = 0;
     for (size_t p = 0; p < P; p++) {
         if (!is_valid(block, image, p))
             continue;
@@ -107,6 +114,8 @@ pack_image(size_t r, const cs_real *patches, CS_TYPED(cs_image_block) *block)
             kernels->scale_add(D, dead ? 0 : 1 / norm, from, 0, row);
         block->norm[r * P + count] = dead ? 0 : norm;
         block->inverse[r * P + count] = dead ? 0 : block->unit ? 1 : 1 / own;
+        if (!dead)
+            block->longest[r] = fmax(block->longest[r], block->unit ? 1 : own);
         count++;
     }
     block->count[r] = count;
@@ -253,11 +262,16 @@ store_row(size_t r, size_t k, const CS_TYPED(cs_image_block) *block, cs_real *ou
                                drow, out);
         return;
     }
-    cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k] * inverse * inverse;
+    cs_real along = CS_TYPED(cs_image_block_along)(block, 0, r)[k];
+    cs_real radial = along * inverse * inverse;
     int exponent = -block->exponent[r];
     cs_real half = ldexp((cs_real)1, exponent / 2);
     cs_real rest = ldexp((cs_real)1, exponent - exponent / 2);
-    cs_unit_backward_along(kernels, D, half, along, row, drow, out);
+    if (fabs(radial) <= CS_REAL_MAX / 2)
+        cs_unit_backward_along(kernels, D, half, radial, row, drow, out);
+    else /* the square of a short row's inverse: each factor takes one */
+        for (size_t d = 0; d < D; d++)
+            out[d] = half * (drow[d] - along * inverse * (inverse * row[d]));
     for (size_t d = 0; d < D; d++)
         out[d] *= rest;
 }

@@ -2,6 +2,7 @@
  * packed, their Gram matrix, and the partial gradients that the owners of captions add up.
  *
  *   v_k = 2^exponent rows_k      entries of rows at most 1 in size, so no product leaves the range
+ *                                (without Gram matrices exponent is 0 up to entries of 1e18)
  *   gram = rows rows^T           |a rows|^2 = a gram a^T without forming a rows
  *
  * With `unit`, rows are unit vectors instead. Rows of a Gram matrix are gram_row numbers apart, P
@@ -31,6 +32,7 @@ typedef struct {
     cs_real *rows;        /* [most,P,D] */
     cs_real *inverse;     /* [most,P] 1/|rows_k|, 0 for a dead one */
     cs_real *norm;        /* [most,P] |v_k|, 0 for a dead one */
+    cs_real *longest;     /* [most] the largest |rows_k| of an image */
     size_t gram_row;
     cs_real *columns;     /* [most,D,gram_row] rows, transposed */
     cs_real *gram;        /* [most,P,gram_row] */

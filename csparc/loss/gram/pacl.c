@@ -7,6 +7,7 @@
 #include "la/multiply.h"
 #include "loss/entropy/rows_and_columns.h"
 #include "loss/gram/packed_images.h"
+#include "loss/gram/short_sums.h"
 #include "loss/kernels/pairs.h"
 #include "loss/kernels/widths.h"
 #include "op/l2norm.h"
@@ -20,8 +21,10 @@ typedef struct {
     cs_real *x, *a, *ga;   /* [P,C] */
     cs_real *y, *q, *phi, *e, *twice_f, *mean, *top, *g; /* [C] */
     cs_real *row;          /* [P] weight_scale / |v| */
+    cs_real most;          /* what is summed from e and 2f, times a row's factor, stays in range */
     cs_real *columns;      /* [D,C] captions, transposed */
     cs_real *across;       /* [C,gram_row] a, transposed */
+    cs_real *sums;         /* [CS_SUMS_AT_ONCE,D] */
 } tile;
 
 typedef struct {
@@ -44,14 +47,15 @@ layout_tile(size_t P, size_t D, size_t columns, cs_arena *arena, tile *t)
     columns = cs_whole_lanes(columns);
     cs_real **lanes[LANE_ARRAYS] = {&t->y, &t->q, &t->phi, &t->e, &t->twice_f, &t->mean, &t->top,
                                     &t->g};
-    t->x = cs_arena_take(arena, P * columns * sizeof(cs_real));
-    t->a = cs_arena_take(arena, P * columns * sizeof(cs_real));
-    t->ga = cs_arena_take(arena, P * columns * sizeof(cs_real));
+    t->x = CS_TAKE(arena, cs_real, P, columns);
+    t->a = CS_TAKE(arena, cs_real, P, columns);
+    t->ga = CS_TAKE(arena, cs_real, P, columns);
     for (size_t i = 0; i < LANE_ARRAYS; i++)
-        *lanes[i] = cs_arena_take(arena, columns * sizeof(cs_real));
-    t->row = cs_arena_take(arena, P * sizeof(cs_real));
-    t->columns = cs_arena_take(arena, D * columns * sizeof(cs_real));
-    t->across = cs_arena_take(arena, cs_whole_lanes(P) * columns * sizeof(cs_real));
+        *lanes[i] = CS_TAKE(arena, cs_real, columns);
+    t->row = CS_TAKE(arena, cs_real, P);
+    t->columns = CS_TAKE(arena, cs_real, D, columns);
+    t->across = CS_TAKE(arena, cs_real, cs_whole_lanes(P), columns);
+    t->sums = CS_TAKE(arena, cs_real, CS_SUMS_AT_ONCE, D);
     return arena->used - before;
 }
 
@@ -70,13 +74,13 @@ layout(size_t B, size_t P, size_t D, long long asked_rows, long long asked_colum
     CS_TYPED(cs_rows_and_columns_layout)(B, &tiling, positive, arena, &w.states);
     w.has_image = cs_arena_take(arena, B);
     w.has_caption = cs_arena_take(arena, B);
-    w.text = cs_arena_take(arena, B * D * sizeof(cs_real));
-    w.text_norm = cs_arena_take(arena, B * sizeof(cs_real));
-    w.scores = cs_arena_take(arena, tiling.owners * tiling.rows * tiling.columns * sizeof(cs_real));
-    w.dscale = cs_arena_take(arena, tiling.owners * sizeof(double));
-    w.dweight = cs_arena_take(arena, tiling.owners * sizeof(double));
+    w.text = CS_TAKE(arena, cs_real, B, D);
+    w.text_norm = CS_TAKE(arena, cs_real, B);
+    w.scores = CS_TAKE(arena, cs_real, tiling.owners, tiling.rows, tiling.columns);
+    w.dscale = CS_TAKE(arena, double, tiling.owners);
+    w.dweight = CS_TAKE(arena, double, tiling.owners);
     w.tile_size = layout_tile(P, D, tiling.columns, &counter, &measured);
-    w.tiles = cs_arena_take(arena, threads * w.tile_size);
+    w.tiles = CS_TAKE(arena, char, threads, w.tile_size);
     return w;
 }
 
@@ -108,17 +112,20 @@ take_captions(const workspace *w, size_t c0, size_t captions, tile *t)
     CS_TYPED(cs_transpose)(captions, w->D, t->C, w->text + c0 * w->D, w->D, t->columns);
 }
 
-/* phi of image r of the block with the tile's captions, and what its gradient needs. */
+/* phi of image r of the block with the tile's captions, from c0 on, and what its gradient needs. */
 static void
-form_tile(const workspace *w, size_t r, tile *t)
+form_tile(const workspace *w, size_t r, size_t c0, tile *t)
 {
     const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
     const CS_TYPED(cs_image_block) *block = &w->block;
     size_t P = t->P = block->count[r], D = w->D, C = t->C;
     cs_real power = ldexp((cs_real)1, block->exponent[r]);
-    cs_real dead = CS_TYPED(cs_image_block_dead)(block, r);
-    for (size_t p = 0; p < P; p++)
+    cs_real dead = CS_TYPED(cs_image_block_dead)(block, r), steepest = 1;
+    for (size_t p = 0; p < P; p++) {
         t->row[p] = (cs_real)w->options->weight_scale * block->inverse[r * w->P + p];
+        steepest = t->row[p] > steepest ? t->row[p] : steepest;
+    }
+    t->most = CS_REAL_MAX / 64 / (cs_real)D / steepest;
     cs_multiply(P, C, D, block->rows + r * w->P * D, D, 1, t->columns, C, 0, t->x, C);
     kernels->patch_weights(P, C, w->options->sigmoid, t->row, t->x, t->a, t->top, t->q);
     kernels->lane_dots(P, C, t->a, t->x, t->y);
@@ -133,8 +140,13 @@ form_tile(const workspace *w, size_t r, tile *t)
     kernels->lane_dots(P, C, t->a, t->ga, t->q);
     for (size_t k = 0; k < C; k++) {
         /* |w| is at least its part along the caption, which rounding must not undo. */
-        t->q[k] = t->q[k] < t->y[k] * t->y[k] ? t->y[k] * t->y[k] : t->q[k];
-        cs_real length = sqrt(t->q[k]);
+        t->q[k] = sqrt(t->q[k] < t->y[k] * t->y[k] ? t->y[k] * t->y[k] : t->q[k]);
+    }
+    cs_real most = w->options->sigmoid ? (cs_real)P : 1;
+    CS_TYPED(cs_short_sums)(block, r, t->captions, C, most, t->a, w->text + c0 * D, t->y, t->q,
+                            t->sums);
+    for (size_t k = 0; k < C; k++) {
+        cs_real length = t->q[k];
         t->phi[k] = length <= dead ? 0 : t->y[k] / length;
         t->q[k] = length <= dead ? 0 : length;
     }
@@ -155,7 +167,7 @@ absorb_owner(workspace *w, size_t owner, size_t thread)
         size_t C = cs_least(tiling->columns, end - c0);
         take_captions(w, c0, C, &t);
         for (size_t r = 0; r < R; r++) {
-            form_tile(w, r, &t);
+            form_tile(w, r, c0, &t);
             for (size_t k = 0; k < C; k++)
                 scores[r * C + k] = scale * t.phi[k];
         }
@@ -179,11 +191,13 @@ lane_gradients(const workspace *w, size_t r, size_t c0, tile *t, double *dscale)
             t->e[k] = t->twice_f[k] = t->mean[k] = 0;
             continue;
         }
-        cs_real h = scale * t->g[k], length = t->q[k];
+        cs_real h = scale * t->g[k], length = t->q[k], most = t->most;
         total += (double)(t->g[k] * t->phi[k]);
         if (w->options->renormalize) {
-            t->e[k] = length == 0 ? 0 : h / length;
-            t->twice_f[k] = length == 0 ? 0 : -h * t->phi[k] / (length * length);
+            t->e[k] = length == 0 ? 0 : cs_within(most, h / length);
+            most /= fmax(length, 1);
+            t->twice_f[k] =
+                length == 0 ? 0 : cs_within(most, -h * t->phi[k] / (length * length));
             t->mean[k] = 0;
         } else {
             t->e[k] = h * power;
@@ -209,7 +223,7 @@ gradient_of_owner(workspace *w, size_t owner, size_t thread, cs_real *dtext)
         take_captions(w, c0, captions, &t);
         for (size_t r = 0; r < w->block.images; r++) {
             const cs_real *rows = w->block.rows + r * stride * D;
-            form_tile(w, r, &t);
+            form_tile(w, r, c0, &t);
             lane_gradients(w, r, c0, &t, &w->dscale[owner]);
             kernels->patch_weights_backward(t.P, t.C, w->options->sigmoid, t.row, t.e, t.twice_f,
                                             t.mean, t.a, t.x, t.ga,

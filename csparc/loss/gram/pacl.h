@@ -6,11 +6,11 @@
  *   loss = SYM(logit_scale phi)                         loss/entropy/rows_and_columns.h
  * `unit_pool`: w of unit patches instead.
  *
- * w is never formed: with G = V V^T of the image, |w|^2 = q = a^T G a, w . th = y = sum a x. For
- * h = dloss/dphi: e = h / sqrt(q), f = -h phi / 2q, da = e x + 2 f G a, du = a da (the gradient by
- * weight_scale cos; sums to 0 over k), and the matrix W = e a + weight_scale du / |v| carries both
- * dth = W^T V and dV = W th; besides, dG += f a a^T, and the gradient along v_k is taken out
- * (loss/gram/packed_images.h).
+ * w is not formed, but where its patches nearly cancel (loss/gram/short_sums.h): with G = V V^T of
+ * the image, |w|^2 = q = a^T G a, w . th = y = sum a x. For h = dloss/dphi: e = h / sqrt(q),
+ * f = -h phi / 2q, da = e x + 2 f G a, du = a da (the gradient by weight_scale cos; sums to 0 over
+ * k), and the matrix W = e a + weight_scale du / |v| carries both dth = W^T V and dV = W th;
+ * besides, dG += f a a^T, and the gradient along v_k is taken out (loss/gram/packed_images.h).
  *
  *   patches (B,P,D), text (B,D) in; patch_valid (B,P) or NULL; groups: duplicates
  *     (loss/entropy/same_group.h)
@@ -21,7 +21,8 @@
  * of the other images. |w| <= 1e-12: phi = 0 and no gradient.
  *
  * Cost 2 BBPD + 2 BBPP FLOP for the loss, 8 BBPD + 5 BBPP with gradients (half of the
- * symmetric dG), and about BPPD for the Gram matrices each pass. Scratch: a few images with their
+ * symmetric dG), and about BPPD for the Gram matrices each pass; 2 PD more for a pair whose patches
+ * nearly cancel, each time it is formed (loss/gram/short_sums.h). Scratch: a few images with their
  * partial gradients (loss/gram/packed_images.h), one tile [P, 128] x 4 a thread, BD numbers for th.
  * Numbers: an image is scaled by a power of two to entries of at most 1; q is kept at or above y^2.
  */

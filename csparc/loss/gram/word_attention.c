@@ -17,17 +17,18 @@ CS_TYPED(cs_word_tile_layout)(size_t patches, size_t D, size_t most_words, size_
                                      &t->e,      &t->twice_f, &t->along, &t->lane};
     most_words = cs_whole_lanes(most_words);
     t->D = D;
-    t->start = cs_arena_take(arena, (most_samples + 1) * sizeof(size_t));
-    t->words = cs_arena_take(arena, most_words * D * sizeof(cs_real));
-    t->columns = cs_arena_take(arena, most_words * D * sizeof(cs_real));
-    t->dwords = cs_arena_take(arena, most_words * D * sizeof(cs_real));
-    t->across = cs_arena_take(arena, cs_whole_lanes(patches) * most_words * sizeof(cs_real));
+    t->start = CS_TAKE(arena, size_t, most_samples + 1);
+    t->words = CS_TAKE(arena, cs_real, most_words, D);
+    t->columns = CS_TAKE(arena, cs_real, most_words, D);
+    t->dwords = CS_TAKE(arena, cs_real, most_words, D);
+    t->across = CS_TAKE(arena, cs_real, cs_whole_lanes(patches), most_words);
     for (size_t i = 0; i < MATRICES; i++)
-        *matrices[i] = cs_arena_take(arena, patches * most_words * sizeof(cs_real));
+        *matrices[i] = CS_TAKE(arena, cs_real, patches, most_words);
     for (size_t i = 0; i < WORD_ARRAYS; i++)
-        *arrays[i] = cs_arena_take(arena, most_words * sizeof(cs_real));
-    t->z = cs_arena_take(arena, most_samples * sizeof(cs_real));
-    t->dz = cs_arena_take(arena, most_samples * sizeof(cs_real));
+        *arrays[i] = CS_TAKE(arena, cs_real, most_words);
+    t->sums = CS_TAKE(arena, cs_real, CS_SUMS_AT_ONCE, D);
+    t->z = CS_TAKE(arena, cs_real, most_samples);
+    t->dz = CS_TAKE(arena, cs_real, most_samples);
     return arena->used - before;
 }
 
@@ -94,7 +95,11 @@ CS_TYPED(cs_word_tile_forward)(const CS_TYPED(cs_image_block) *block, size_t r,
     for (size_t k = 0; k < words; k++) {
         /* A vector is at least as long as its part along the word, which rounding must not undo. */
         cs_real least = t->y[k] * t->y[k];
-        cs_real norm = sqrt(t->norm[k] < least ? least : t->norm[k]);
+        t->norm[k] = sqrt(t->norm[k] < least ? least : t->norm[k]);
+    }
+    CS_TYPED(cs_short_sums)(block, r, words, lanes, 1, t->a, t->words, t->y, t->norm, t->sums);
+    for (size_t k = 0; k < words; k++) {
+        cs_real norm = t->norm[k];
         t->norm[k] = norm <= dead ? 0 : norm;
         t->cosine[k] = norm <= dead ? 0 : t->y[k] / norm;
     }
@@ -102,12 +107,19 @@ CS_TYPED(cs_word_tile_forward)(const CS_TYPED(cs_image_block) *block, size_t r,
         t->z[s] = pool_words(t->start[s + 1] - t->start[s], t->cosine + t->start[s], options);
 }
 
+/* What e and 2f may be for sums of D products with them to stay in range. */
+static cs_real
+most_gradient(const CS_TYPED(cs_word_tile) *t)
+{
+    return CS_REAL_MAX / 1024 / (cs_real)t->D;
+}
+
 /* From dz of one caption to e and 2f of its words. */
 static void
 pool_words_backward(size_t s, const cs_word_options *options, CS_TYPED(cs_word_tile) *t)
 {
     size_t begin = t->start[s], count = t->start[s + 1] - begin;
-    cs_real scale = (cs_real)options->pool_scale, mean = 0;
+    cs_real scale = (cs_real)options->pool_scale, mean = 0, most = most_gradient(t);
     cs_real log_sum = options->divide ? t->z[s] * scale : t->z[s];
     if (options->mean && count > 0)
         log_sum += log((cs_real)count);
@@ -115,13 +127,29 @@ pool_words_backward(size_t s, const cs_word_options *options, CS_TYPED(cs_word_t
         cs_real share = exp(scale * t->cosine[r] - log_sum), norm = t->norm[r];
         cs_real dcosine = t->dz[s] * share * (options->divide ? 1 : scale);
         mean += share * t->cosine[r];
-        t->e[r] = norm == 0 || t->length[r] == 0 ? 0 : dcosine / norm;
-        t->twice_f[r] = norm == 0 ? 0 : -dcosine * t->cosine[r] / (norm * norm);
+        t->e[r] = norm == 0 || t->length[r] == 0 ? 0 : cs_within(most, dcosine / norm);
+        t->twice_f[r] =
+            norm == 0 ? 0 : cs_within(most, -dcosine * t->cosine[r] / (norm * norm));
         t->along[r] += dcosine * t->cosine[r];
     }
     if (options->divide)
         mean = (mean - (t->z[s] - t->origin)) / scale;
     t->dpool += (double)(t->dz[s] * mean);
+}
+
+/* du [P,lanes], which the factor of its word multiplies and its length divides: where those are
+ * steep, within what leaves the products in range. */
+static void
+keep_in_range(size_t lanes, const CS_TYPED(cs_word_tile) *t, cs_real *du)
+{
+    for (size_t k = 0; k < t->start[t->samples]; k++) {
+        cs_real steepness = fmax(1, t->factor[k]) * fmax(1, 1 / length_of(t, k));
+        cs_real most = most_gradient(t) / steepness;
+        if (fmax(fabs(t->e[k]), fabs(t->twice_f[k]) * t->norm[k]) * (cs_real)t->D <= most)
+            continue;
+        for (size_t p = 0; p < t->P; p++)
+            du[p * lanes + k] = cs_within(most, du[p * lanes + k]);
+    }
 }
 
 void
@@ -146,6 +174,7 @@ CS_TYPED(cs_word_tile_backward)(const CS_TYPED(cs_image_block) *block, size_t r,
         kernels->segment_softmax_backward(P, lanes, t->samples, t->start, t->first, t->ga);
     for (size_t k = 0; k < words; k++)
         t->factor[k] *= scale;
+    keep_in_range(lanes, t, t->ga);
     kernels->combine_lanes(P, lanes, t->e, t->factor, t->twice_f, t->a, t->x, t->ga);
     cs_multiply(words, D, P, t->ga, 1, lanes, block->rows + r * block->P * D, D, 1, t->dwords, D);
     cs_multiply(P, D, words, t->ga, lanes, 1, t->words, D, !begins,

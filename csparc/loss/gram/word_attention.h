@@ -6,7 +6,8 @@
  *   x = V th^T,  m_r = factor_r x with factor_r = |t_r| 2^exponent / sqrt(D)  (= t_r . v / sqrt(D))
  *   a = softmax over patches of attention_scale m, or, with words_first, of attention_scale times
  *       the softmax of m over the words of the caption
- *   c_r = sum_p a V_p is never formed: y = sum a x, q = a^T G a, cos_r = y / sqrt(q)
+ *   c_r = sum_p a V_p is not formed: y = sum a x, q = a^T G a, cos_r = y / sqrt(q); but for words
+ *       whose patches nearly cancel (loss/gram/short_sums.h)
  *   z_s = ln sum_r exp(pool_scale cos_r)  (less ln of the number of words with `mean`; divided by
  *       pool_scale with `divide`)
  * From dz: dcos, e = dcos / sqrt(q), 2f = -dcos cos / q, da = e x + 2f G a, du = a da,
@@ -21,6 +22,7 @@
 #include "base/real.h"
 #include "csparc.h"
 #include "loss/gram/packed_images.h"
+#include "loss/gram/short_sums.h"
 
 typedef struct {
     double attention_scale, pool_scale;
@@ -40,6 +42,7 @@ typedef struct {
     cs_real *factor, *y, *norm, *cosine, *e, *twice_f; /* [lanes] */
     cs_real *along;   /* [lanes] */
     cs_real *lane;    /* [lanes] scratch of a step: attention's factors, then dattention by words */
+    cs_real *sums;    /* [CS_SUMS_AT_ONCE, D] */
     cs_real *z, *dz;  /* [samples] */
     /* The z of pair (0,0), set by the caller and subtracted in sum dz z: exact, since all dz sum to
      * 0, and it keeps the sum from cancelling. */

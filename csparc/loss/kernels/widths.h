@@ -3,7 +3,8 @@
 #ifndef CS_KERNEL_WIDTHS_H
 #define CS_KERNEL_WIDTHS_H
 
-#include <stddef.h>
+#include "base/blocks.h"
+#include "base/size.h"
 
 /* Numbers of a vector (loss/kernels/lanes.h): rows of matrices are padded to whole vectors. */
 enum { CS_LANES = 8 };
@@ -11,7 +12,7 @@ enum { CS_LANES = 8 };
 static inline size_t
 cs_whole_lanes(size_t n)
 {
-    return (n + CS_LANES - 1) / CS_LANES * CS_LANES;
+    return cs_size_times(cs_ceil_divide(n, CS_LANES), CS_LANES);
 }
 
 /* Columns that rows are gathered and scattered by, and the most samples gathered from at once

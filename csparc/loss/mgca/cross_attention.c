@@ -17,20 +17,20 @@ CS_TYPED(cs_attention_arrays_layout)(size_t P, size_t L, size_t D, size_t H, siz
     cs_real **narrow[NARROW] = {&r->q, &r->k, &r->u, &r->mixed, &r->dq, &r->dk, &r->du, &r->dmixed};
     cs_real **vectors[VECTORS] = {&r->norm, &r->top, &r->sum};
     size_t most = P > L ? P : L, lanes = cs_whole_lanes(most), tall = D > H ? D : H;
-    size_t words = P * cs_whole_lanes(L), regions = L * cs_whole_lanes(P);
+    size_t words = CS_SIZE(P, cs_whole_lanes(L)), regions = CS_SIZE(L, cs_whole_lanes(P));
     size_t logits = words > regions ? words : regions;
     for (size_t i = 0; i < NARROW; i++)
-        *narrow[i] = cs_arena_take(arena, most * H * sizeof(cs_real));
-    r->o = cs_arena_take(arena, most * D * sizeof(cs_real));
-    r->d_o = cs_arena_take(arena, most * D * sizeof(cs_real));
-    r->columns = cs_arena_take(arena, tall * lanes * sizeof(cs_real));
-    r->a = cs_arena_take(arena, heads * logits * sizeof(cs_real));
-    r->logits = cs_arena_take(arena, logits * sizeof(cs_real));
-    r->d = cs_arena_take(arena, logits * sizeof(cs_real));
-    r->e = cs_arena_take(arena, most * lanes * sizeof(cs_real));
-    r->g = cs_arena_take(arena, most * lanes * sizeof(cs_real));
+        *narrow[i] = CS_TAKE(arena, cs_real, most, H);
+    r->o = CS_TAKE(arena, cs_real, most, D);
+    r->d_o = CS_TAKE(arena, cs_real, most, D);
+    r->columns = CS_TAKE(arena, cs_real, tall, lanes);
+    r->a = CS_TAKE(arena, cs_real, heads, logits);
+    r->logits = CS_TAKE(arena, cs_real, logits);
+    r->d = CS_TAKE(arena, cs_real, logits);
+    r->e = CS_TAKE(arena, cs_real, most, lanes);
+    r->g = CS_TAKE(arena, cs_real, most, lanes);
     for (size_t i = 0; i < VECTORS; i++)
-        *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
+        *vectors[i] = CS_TAKE(arena, cs_real, lanes);
     CS_TYPED(cs_square_layout)(lanes, arena, &r->square);
 }
 

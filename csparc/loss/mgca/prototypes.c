@@ -30,14 +30,14 @@ layout(size_t B, size_t K, size_t D, cs_arena *arena)
     workspace w;
     side *sides[] = {&w.image, &w.text};
     for (size_t i = 0; i < 2; i++) {
-        sides[i]->unit = cs_arena_take(arena, B * D * sizeof(cs_real));
-        sides[i]->norm = cs_arena_take(arena, B * sizeof(cs_real));
-        sides[i]->z = cs_arena_take(arena, B * K * sizeof(cs_real));
+        sides[i]->unit = CS_TAKE(arena, cs_real, B, D);
+        sides[i]->norm = CS_TAKE(arena, cs_real, B);
+        sides[i]->z = CS_TAKE(arena, cs_real, B, K);
     }
-    w.of_sample = cs_arena_take(arena, B * sizeof(double));
-    w.of_prototype = cs_arena_take(arena, K * sizeof(double));
-    w.loss = cs_arena_take(arena, B * sizeof(double));
-    w.dscale = cs_arena_take(arena, B * sizeof(double));
+    w.of_sample = CS_TAKE(arena, double, B);
+    w.of_prototype = CS_TAKE(arena, double, K);
+    w.loss = CS_TAKE(arena, double, B);
+    w.dscale = CS_TAKE(arena, double, B);
     return w;
 }
 

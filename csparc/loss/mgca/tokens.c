@@ -33,9 +33,9 @@ typedef struct {
 static void
 layout_side(size_t rows, size_t D, cs_arena *arena, side *s)
 {
-    s->unit = cs_arena_take(arena, rows * D * sizeof(cs_real));
-    s->dunit = cs_arena_take(arena, rows * D * sizeof(cs_real));
-    s->norm = cs_arena_take(arena, rows * sizeof(cs_real));
+    s->unit = CS_TAKE(arena, cs_real, rows, D);
+    s->dunit = CS_TAKE(arena, cs_real, rows, D);
+    s->norm = CS_TAKE(arena, cs_real, rows);
 }
 
 static size_t
@@ -53,7 +53,7 @@ layout_thread(size_t P, size_t L, size_t D, size_t width, size_t heads, cs_arena
 static size_t
 parameters(size_t H, size_t D)
 {
-    return 4 * H * D + 3 * H + D;
+    return cs_size_plus(CS_SIZE(4, H, D), cs_size_plus(cs_size_times(3, H), D));
 }
 
 static workspace
@@ -64,14 +64,14 @@ layout(size_t B, size_t P, size_t L, size_t D, size_t H, size_t K, size_t heads,
     size_t owners = w.tiling.owners;
     cs_arena counter = {NULL, 0};
     thread_scratch measured;
-    w.word_partial = cs_arena_take(arena, owners * parameters(H, D) * sizeof(cs_real));
-    w.patch_partial = cs_arena_take(arena, owners * parameters(K, D) * sizeof(cs_real));
-    w.word_columns = cs_arena_take(arena, 4 * H * D * sizeof(cs_real));
-    w.patch_columns = cs_arena_take(arena, 4 * K * D * sizeof(cs_real));
-    w.loss = cs_arena_take(arena, B * sizeof(double));
-    w.dscale = cs_arena_take(arena, B * sizeof(double));
+    w.word_partial = CS_TAKE(arena, cs_real, owners, parameters(H, D));
+    w.patch_partial = CS_TAKE(arena, cs_real, owners, parameters(K, D));
+    w.word_columns = CS_TAKE(arena, cs_real, 4, H, D);
+    w.patch_columns = CS_TAKE(arena, cs_real, 4, K, D);
+    w.loss = CS_TAKE(arena, double, B);
+    w.dscale = CS_TAKE(arena, double, B);
     w.thread_bytes = layout_thread(P, L, D, H > K ? H : K, heads, &counter, &measured);
-    w.threads = cs_arena_take(arena, threads * w.thread_bytes);
+    w.threads = CS_TAKE(arena, char, threads, w.thread_bytes);
     return w;
 }
 

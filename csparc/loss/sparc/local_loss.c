@@ -31,7 +31,7 @@ layout(size_t P, size_t L, size_t D, cs_sparc_needs needs, cs_arena *arena, work
     CS_TYPED(cs_sample_layout)(P, L, D, !needs.gradients, arena, &w->sample);
     CS_TYPED(cs_grouped_layout)(L, D, arena, &w->grouped);
     if (needs.token_bits)
-        w->wide_tokens = cs_arena_take(arena, L * D * sizeof(cs_real));
+        w->wide_tokens = CS_TAKE(arena, cs_real, L, D);
 #ifndef CS_FLOAT64
     if (needs.rounded) {
         cs_bf16_operands_layout(P, L, D, arena, &w->bf16);
@@ -47,7 +47,7 @@ CS_TYPED(cs_sparc_scratch)(size_t P, size_t L, size_t D, cs_sparc_needs needs, s
     cs_arena counter = {NULL, 0};
     workspace w;
     layout(P, L, D, needs, &counter, &w);
-    return threads * counter.used;
+    return cs_size_times(threads, counter.used);
 }
 
 /* x = bits, in float; double takes none. */

@@ -28,8 +28,8 @@ typedef struct {
 static void
 layout_modality(size_t B, size_t D, int given, int dgiven, cs_arena *arena, modality *m)
 {
-    m->mean = cs_arena_take(arena, given ? 0 : B * D * sizeof(cs_real));
-    m->dmean = cs_arena_take(arena, given && dgiven ? 0 : B * D * sizeof(cs_real));
+    m->mean = CS_TAKE(arena, cs_real, given ? 0 : B, D);
+    m->dmean = CS_TAKE(arena, cs_real, given && dgiven ? 0 : B, D);
 }
 
 static workspace
@@ -41,11 +41,11 @@ layout(size_t B, size_t P, size_t L, size_t D, cs_objective_needs needs, size_t 
     size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, needs.local, threads);
     layout_modality(B, D, needs.image_given, needs.dimage_given, arena, &w.image);
     layout_modality(B, D, needs.text_given, needs.dtext_given, arena, &w.text);
-    w.sample_weight = cs_arena_take(arena, B * sizeof(cs_real));
-    w.loss = cs_arena_take(arena, B * sizeof(double));
-    w.dscale = cs_arena_take(arena, B * sizeof(double));
-    w.dsoftmax_scale = cs_arena_take(arena, B * sizeof(double));
-    w.kept = cs_arena_take(arena, B * sizeof(int64_t));
+    w.sample_weight = CS_TAKE(arena, cs_real, B);
+    w.loss = CS_TAKE(arena, double, B);
+    w.dscale = CS_TAKE(arena, double, B);
+    w.dsoftmax_scale = CS_TAKE(arena, double, B);
+    w.kept = CS_TAKE(arena, int64_t, B);
     w.part = cs_arena_take(arena, global > local ? global : local);
     return w;
 }

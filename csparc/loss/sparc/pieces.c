@@ -25,7 +25,7 @@ CS_TYPED(cs_sparse_similarity_scratch)(size_t P, size_t L, size_t D, int gradien
     cs_arena counter = {NULL, 0};
     CS_TYPED(cs_sample) sample;
     CS_TYPED(cs_sample_layout)(P, L, D, !gradients, &counter, &sample);
-    return threads * counter.used;
+    return cs_size_times(threads, counter.used);
 }
 
 /* Returns 0 where sample i has no valid patch or no valid token. `dpatches`: where patches are
@@ -166,8 +166,8 @@ typedef struct {
 static size_t
 packed_layout(size_t P, size_t L, size_t D, cs_arena *arena, packed *x)
 {
-    x->weights = cs_arena_take(arena, L * P * sizeof(cs_real));
-    x->patches = cs_arena_take(arena, P * D * sizeof(cs_real));
+    x->weights = CS_TAKE(arena, cs_real, L, P);
+    x->patches = CS_TAKE(arena, cs_real, P, D);
     return arena->used;
 }
 
@@ -176,7 +176,7 @@ CS_TYPED(cs_group_patches_scratch)(size_t P, size_t L, size_t D, size_t threads)
 {
     cs_arena counter = {NULL, 0};
     packed x;
-    return threads * packed_layout(P, L, D, &counter, &x);
+    return cs_size_times(threads, packed_layout(P, L, D, &counter, &x));
 }
 
 /* Rows of the packed weights stay P apart. Returns the number of valid patches. */
@@ -235,8 +235,8 @@ CS_TYPED(cs_group_patches_forward)(size_t B, size_t P, size_t L, size_t D, const
 static void
 block_layout(size_t P, size_t D, cs_arena *arena, cs_real **transposed, cs_real **gradient)
 {
-    *transposed = cs_arena_take(arena, D * CS_TOKEN_BLOCK * sizeof(cs_real));
-    *gradient = cs_arena_take(arena, P * CS_TOKEN_BLOCK * sizeof(cs_real));
+    *transposed = CS_TAKE(arena, cs_real, D, CS_TOKEN_BLOCK);
+    *gradient = CS_TAKE(arena, cs_real, P, CS_TOKEN_BLOCK);
 }
 
 size_t
@@ -245,7 +245,7 @@ CS_TYPED(cs_group_patches_backward_scratch)(size_t P, size_t D, size_t threads)
     cs_arena counter = {NULL, 0};
     cs_real *transposed, *gradient;
     block_layout(P, D, &counter, &transposed, &gradient);
-    return threads * counter.used;
+    return cs_size_times(threads, counter.used);
 }
 
 /* da [L,P] = dc V^T, a block of tokens at a time. */

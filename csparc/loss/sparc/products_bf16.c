@@ -2,28 +2,22 @@
 #include "base/blocks.h"
 #include "loss/sparc/products.h"
 
-static cs_bf16x2 *
-take(cs_arena *arena, size_t count)
-{
-    return cs_arena_take(arena, count * sizeof(cs_bf16x2));
-}
-
 void
 cs_bf16_operands_layout(size_t P, size_t L, size_t D, cs_arena *arena, cs_bf16_operands *r)
 {
     size_t lanes = cs_whole_lanes(L), widest = cs_least(lanes, CS_TOKEN_BLOCK);
-    size_t tall = cs_bf16x2_count(P) * widest, flat = cs_bf16x2_count(L) * lanes;
-    r->patch_rows = take(arena, P * cs_bf16x2_count(D));
-    r->patch_stack = take(arena, cs_bf16x2_count(P) * D);
-    r->token_stack = take(arena, cs_bf16x2_count(L) * D);
-    r->grouped_rows = take(arena, L * cs_bf16x2_count(D));
-    r->grouped_stack = take(arena, cs_bf16x2_count(L) * D);
-    r->block_rows = take(arena, widest * cs_bf16x2_count(D));
-    r->transposed = take(arena, cs_bf16x2_count(D) * widest);
-    r->weights = take(arena, P * lanes / 2);
-    r->ds = take(arena, P * lanes / 2);
-    r->dlogits = take(arena, L * lanes / 2);
-    r->stack = take(arena, tall > flat ? tall : flat);
+    size_t tall = CS_SIZE(cs_bf16x2_count(P), widest), flat = CS_SIZE(cs_bf16x2_count(L), lanes);
+    r->patch_rows = CS_TAKE(arena, cs_bf16x2, P, cs_bf16x2_count(D));
+    r->patch_stack = CS_TAKE(arena, cs_bf16x2, cs_bf16x2_count(P), D);
+    r->token_stack = CS_TAKE(arena, cs_bf16x2, cs_bf16x2_count(L), D);
+    r->grouped_rows = CS_TAKE(arena, cs_bf16x2, L, cs_bf16x2_count(D));
+    r->grouped_stack = CS_TAKE(arena, cs_bf16x2, cs_bf16x2_count(L), D);
+    r->block_rows = CS_TAKE(arena, cs_bf16x2, widest, cs_bf16x2_count(D));
+    r->transposed = CS_TAKE(arena, cs_bf16x2, cs_bf16x2_count(D), widest);
+    r->weights = CS_TAKE(arena, cs_bf16x2, P, lanes / 2);
+    r->ds = CS_TAKE(arena, cs_bf16x2, P, lanes / 2);
+    r->dlogits = CS_TAKE(arena, cs_bf16x2, L, lanes / 2);
+    r->stack = CS_TAKE(arena, cs_bf16x2, tall > flat ? tall : flat);
 }
 
 /* Where the rows of a block start in a matrix [P,lanes] of all of them. */

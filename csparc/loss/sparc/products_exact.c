@@ -9,9 +9,9 @@ CS_TYPED(cs_sample_operands_layout)(size_t P, size_t L, size_t D, int packs_patc
                                     cs_arena *arena, CS_TYPED(cs_sample_operands) *x)
 {
     size_t lanes = cs_whole_lanes(L), widest = cs_least(lanes, CS_TOKEN_BLOCK);
-    x->transposed = cs_arena_take(arena, D * widest * sizeof(cs_real));
-    x->weights = cs_arena_take(arena, P * lanes * sizeof(cs_real));
-    x->ds = cs_arena_take(arena, P * (widest + lanes) * sizeof(cs_real));
+    x->transposed = CS_TAKE(arena, cs_real, D, widest);
+    x->weights = CS_TAKE(arena, cs_real, P, lanes);
+    x->ds = CS_TAKE(arena, cs_real, P, widest + lanes);
     x->bf16 = NULL;
     CS_TYPED(cs_sample_rows_layout)(P, L, D, packs_patches, arena, &x->rows);
 }

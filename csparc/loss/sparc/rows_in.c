@@ -5,36 +5,34 @@
 #include "la/norm.h"
 #include "la/rows.h"
 
-static cs_real *
-take(cs_arena *arena, size_t count)
-{
-    return cs_arena_take(arena, count * sizeof(cs_real));
-}
-
 void
 CS_TYPED(cs_sample_rows_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
                                 CS_TYPED(cs_sample_rows) *rows)
 {
     size_t lanes = cs_whole_lanes(L);
-    rows->token_scale = take(arena, lanes);
-    rows->patch_inverse = take(arena, P);
-    rows->token_inverse = take(arena, lanes);
-    rows->packed_tokens = take(arena, cs_least(lanes, CS_TOKEN_BLOCK) * D);
+    rows->token_scale = CS_TAKE(arena, cs_real, lanes);
+    rows->patch_inverse = CS_TAKE(arena, cs_real, P);
+    rows->token_inverse = CS_TAKE(arena, cs_real, lanes);
+    rows->packed_tokens = CS_TAKE(arena, cs_real, cs_least(lanes, CS_TOKEN_BLOCK), D);
     rows->patch_bits = NULL;
     if (packs_patches)
-        rows->packed_patches = take(arena, P * D);
+        rows->packed_patches = CS_TAKE(arena, cs_real, P, D);
 }
 
-/* The power of two that brings a large x to at most 1; 1 for what is not large, or not finite. */
+/* Entries of rescaled patches lie below 2^PATCH_EXPONENT: 2^20 of them make no large vector (in
+ * float), and the squares of lengths 1e24 times shorter stay in the type's range. */
+enum { PATCH_EXPONENT = 22 };
+
+/* The power of two that brings x to [2^exponent / 2, 2^exponent); 1 for what is 0 or not finite, or
+ * so small that no length of it counts. */
 static cs_real
-shrink(cs_real x)
+power_to(int exponent, cs_real x)
 {
-    const cs_real margin = 1024; /* no D entries below CS_LARGE_NORM / margin make a large vector */
-    int exponent = 0;
-    if (!(x > CS_LARGE_NORM / margin && x <= CS_REAL_MAX))
+    int own = 0;
+    if (!(x > CS_DEAD_NORM / CS_LARGE_NORM && x <= CS_REAL_MAX))
         return 1;
-    (void)frexp(x, &exponent);
-    return ldexp((cs_real)1, -exponent);
+    (void)frexp(x, &own);
+    return ldexp((cs_real)1, exponent - own);
 }
 
 /* Whether the valid rows, `valid` of them, follow each other; where they start. */
@@ -64,7 +62,8 @@ measure_tokens(CS_TYPED(cs_sample_rows) *sample, const cs_real *tokens, int resc
     for (size_t row = sample->first_token; k < sample->L; row++) {
         if (!cs_row_is_valid(sample->token_rows, row))
             continue;
-        cs_real length = cs_norm(rows, D, tokens + row * D), scale = rescale ? shrink(length) : 1;
+        cs_real length = cs_norm(rows, D, tokens + row * D);
+        cs_real scale = rescale ? power_to(0, length) : 1;
         fits &= length <= CS_LARGE_NORM;
         sample->token_scale[k] = scale;
         sample->token_inverse[k] = length <= CS_DEAD_NORM ? 0 : 1 / (length * scale);
@@ -111,7 +110,8 @@ pack_patches(CS_TYPED(cs_sample_rows) *sample, const cs_real *patches, int resca
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     size_t D = sample->D, p = 0;
     /* `patches` may be packed_patches itself, widened there from bfloat16: rows only move up. */
-    sample->patch_scale = rescale ? shrink(largest_entry(D, sample->patch_rows, patches)) : 1;
+    cs_real largest = rescale ? largest_entry(D, sample->patch_rows, patches) : 0;
+    sample->patch_scale = power_to(PATCH_EXPONENT, largest);
     int run = is_run(sample->patch_rows, sample->P, &sample->first_patch);
     sample->patches_in_place = run && sample->patch_scale == 1;
     sample->patches = sample->patches_in_place ? patches + sample->first_patch * D
@@ -129,11 +129,12 @@ static int
 measure_patches(CS_TYPED(cs_sample_rows) *sample)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
+    cs_real dead = CS_TYPED(cs_dead_patch)(sample);
     int fits = 1;
     for (size_t p = 0; p < sample->P; p++) {
         cs_real length = cs_norm(rows, sample->D, sample->patches + p * sample->D);
         fits &= length <= CS_LARGE_NORM;
-        sample->patch_inverse[p] = length <= CS_DEAD_NORM ? 0 : 1 / length;
+        sample->patch_inverse[p] = length <= dead ? 0 : 1 / length;
     }
     return fits;
 }

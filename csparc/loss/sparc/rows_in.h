@@ -5,9 +5,10 @@
  * once and tokens a block at a time. Nothing is computed of the others.
  *
  * Range: the local loss does not change when a token, or all patches together, are scaled. With
- * `rescale`, rows whose products would leave the type's range are packed scaled by powers of two
- * that bring them to at most 1 (patch_scale, token_scale). Vectors 1e12 times shorter than the
- * longest patch then count as dead; nothing else is lost.
+ * `rescale`, for samples whose products would leave the type's range, rows are packed scaled by
+ * powers of two (patch_scale, token_scale): tokens to lengths of about 1, patches so that the
+ * largest entry is about 4e6. What counts as dead is scaled alike. In float, vectors 1e24 times
+ * shorter than the longest patch then count as dead, too; nothing else is lost.
  */
 #ifndef CS_SPARC_ROWS_IN_H
 #define CS_SPARC_ROWS_IN_H
@@ -15,6 +16,7 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "csparc.h"
+#include "la/norm.h"
 #include "loss/kernels/widths.h"
 
 /* Which rows of an array x [count, D] take part. */
@@ -83,6 +85,14 @@ int CS_TYPED(cs_sample_rows_open)(size_t D, int unit, cs_row_set patch_rows,
                                   const cs_real *patches, cs_row_set token_rows,
                                   const cs_real *tokens, int rescale,
                                   CS_TYPED(cs_sample_rows) *rows);
+
+/* The length up to which a patch as scaled, or a weighted sum of them, is dead: CS_DEAD_NORM of the
+ * caller's, and never so little that the square of its inverse leaves the type's range. */
+static inline cs_real
+CS_TYPED(cs_dead_patch)(const CS_TYPED(cs_sample_rows) *rows)
+{
+    return fmax(CS_DEAD_NORM * rows->patch_scale, 16 / sqrt(CS_REAL_MAX));
+}
 
 /* Valid tokens first .. first + count [count,D], token k scaled by token_scale[k], until the next
  * call. At most cs_sample_reach at once. */

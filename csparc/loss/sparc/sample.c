@@ -10,11 +10,8 @@
  * the type's range. */
 #define LARGE_SUM pow(CS_REAL_MAX, (cs_real)0.75)
 
-static cs_real *
-take(cs_arena *arena, size_t count)
-{
-    return cs_arena_take(arena, count * sizeof(cs_real));
-}
+/* Gradients are divided by sums of similarities: down to this they stay in the type's range. */
+#define SMALL_SUM (1 / sqrt(CS_REAL_MAX))
 
 void
 CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_arena *arena,
@@ -23,16 +20,16 @@ CS_TYPED(cs_sample_layout)(size_t P, size_t L, size_t D, int packs_patches, cs_a
     size_t lanes = cs_whole_lanes(L);
     CS_TYPED(cs_sample_operands_layout)(P, L, D, packs_patches, arena, &sample->operands);
     sample->products = &CS_TYPED(cs_sample_products_exact);
-    sample->patch_radial = take(arena, P);
-    sample->token_radial = take(arena, lanes);
-    sample->state.low = take(arena, lanes);
-    sample->state.cut = take(arena, lanes);
-    sample->state.divisor = take(arena, lanes);
-    sample->state.live = take(arena, lanes);
-    sample->state.kept = take(arena, lanes);
-    sample->state.factor = take(arena, lanes);
-    sample->state.total = take(arena, lanes);
-    sample->state.lowest = cs_arena_take(arena, lanes * sizeof(int32_t));
+    sample->patch_radial = CS_TAKE(arena, cs_real, P);
+    sample->token_radial = CS_TAKE(arena, cs_real, lanes);
+    sample->state.low = CS_TAKE(arena, cs_real, lanes);
+    sample->state.cut = CS_TAKE(arena, cs_real, lanes);
+    sample->state.divisor = CS_TAKE(arena, cs_real, lanes);
+    sample->state.live = CS_TAKE(arena, cs_real, lanes);
+    sample->state.kept = CS_TAKE(arena, cs_real, lanes);
+    sample->state.factor = CS_TAKE(arena, cs_real, lanes);
+    sample->state.total = CS_TAKE(arena, cs_real, lanes);
+    sample->state.lowest = CS_TAKE(arena, int32_t, lanes);
 }
 
 /* softmax: the logit of token k is softmax_scale s, with s of the caller's vectors, not scaled. */
@@ -105,8 +102,18 @@ CS_TYPED(cs_sample_open)(size_t D, const cs_align_options *options, cs_row_set p
         normalize(sample, &block);
     }
     for (size_t k = 0; k < x->rows.L; k++)
-        fits &= sample->state.divisor[k] <= LARGE_SUM;
+        fits &= sample->state.divisor[k] >= SMALL_SUM && sample->state.divisor[k] <= LARGE_SUM;
     return fits;
+}
+
+/* A softmax of huge logits has huge derivatives where two of them tie, and vectors of hardly any
+ * length have them by their entries. */
+static void
+keep_in_range(size_t count, cs_real *ds)
+{
+    const cs_real most = LARGE_SUM;
+    for (size_t i = 0; i < count; i++)
+        ds[i] = cs_within(most, ds[i]);
 }
 
 /* ds arrives as dL/ds of the cosines; leave it as dL/d(v . t), and set the radial coefficients. */
@@ -119,26 +126,19 @@ through_unit_vectors(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_token_block)
     size_t P = of->P, lanes = block->lanes;
     const cs_real *token_inverse = of->token_inverse + block->first;
     cs_real *token_radial = sample->token_radial + block->first;
+    const cs_real most = CS_REAL_MAX / 4;
     for (size_t p = 0; p < P; p++) {
         cs_real inverse = of->patch_inverse[p];
         cs_real along = rows->dot(lanes, block->ds + p * lanes, block->s + p * lanes);
-        sample->patch_radial[p] -= inverse * inverse * along;
+        sample->patch_radial[p] =
+            cs_within(most, sample->patch_radial[p] - inverse * inverse * along);
     }
     kernels->column_dot(P, lanes, block->ds, block->s, token_radial);
     kernels->scale_outer(P, lanes, of->patch_inverse, token_inverse, block->ds);
+    if (sample->rescaled)
+        keep_in_range(P * lanes, block->ds);
     for (size_t k = 0; k < lanes; k++)
-        token_radial[k] *= -token_inverse[k] * token_inverse[k];
-}
-
-/* A softmax of huge logits has huge derivatives where two of them tie. */
-static void
-keep_in_range(size_t count, cs_real *ds)
-{
-    const cs_real most = LARGE_SUM;
-    for (size_t i = 0; i < count; i++) {
-        cs_real x = ds[i];
-        ds[i] = x > most ? most : x < -most ? -most : x; /* a NaN stays */
-    }
+        token_radial[k] = cs_within(most, token_radial[k] * (-token_inverse[k] * token_inverse[k]));
 }
 
 double
@@ -161,6 +161,10 @@ CS_TYPED(cs_sample_backward)(CS_TYPED(cs_sample) *sample, const CS_TYPED(cs_toke
             dsoftmax_scale += (double)state.total[k] / (options->cosine ? 1 : scale);
         }
     } else {
+        /* The gradient by the smallest similarity's own weight, 0 whatever that similarity is,
+         * cancels; a patch of another size would take the digits of the rest with it. */
+        for (size_t k = 0; sample->rescaled && k < lanes; k++)
+            block->ds[(size_t)state.lowest[k] * lanes + k] = 0;
         kernels->minmax_backward(P, lanes, block->s, state, block->weights, block->ds, block->ds);
     }
     if (sample->rescaled)

@@ -10,13 +10,26 @@ void
 CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena, CS_TYPED(cs_grouped) *w)
 {
     size_t lanes = cs_whole_lanes(L);
-    cs_real **vectors[] = {&w->inverse, &w->radial, &w->token_radial, &w->row_factor,
-                           &w->dmatching};
-    w->memory = cs_arena_take(arena, (L * D + LINE) * sizeof(cs_real));
-    w->logits = cs_arena_take(arena, L * lanes * sizeof(cs_real));
+    cs_real **vectors[] = {&w->scale,        &w->inverse,    &w->radial,
+                           &w->token_radial, &w->row_factor, &w->dmatching};
+    w->memory = CS_TAKE(arena, cs_real, cs_size_plus(CS_SIZE(L, D), LINE));
+    w->logits = CS_TAKE(arena, cs_real, L, lanes);
     for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        *vectors[i] = cs_arena_take(arena, lanes * sizeof(cs_real));
+        *vectors[i] = CS_TAKE(arena, cs_real, lanes);
     CS_TYPED(cs_square_layout)(lanes, arena, &w->square);
+}
+
+/* Bring row c of a rescaled sample from `length` to [1/2, 1). Returns the power of two used. */
+static cs_real
+to_unit_size(size_t D, cs_real length, cs_real *c)
+{
+    int exponent = 0;
+    if (!(length > 0 && length <= CS_REAL_MAX))
+        return 1;
+    (void)frexp(length, &exponent);
+    cs_real scale = ldexp((cs_real)1, -exponent);
+    CS_TYPED(cs_rows)()->scale_add(D, scale, c, 0, c);
+    return scale;
 }
 
 int
@@ -25,6 +38,7 @@ CS_TYPED(cs_gather_patches)(const CS_TYPED(cs_sample) *sample, CS_TYPED(cs_group
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
     const CS_TYPED(cs_sample_operands) *x = &sample->operands;
     size_t D = x->rows.D;
+    cs_real dead = CS_TYPED(cs_dead_patch)(&x->rows);
     int fits = 1;
     /* As far from the start of a cache line as the tokens, whose rows enter the same products. */
     w->rows = w->memory + (uintptr_t)x->rows.caller_tokens / sizeof(cs_real) % LINE;
@@ -35,7 +49,9 @@ CS_TYPED(cs_gather_patches)(const CS_TYPED(cs_sample) *sample, CS_TYPED(cs_group
     for (size_t j = 0; j < x->rows.L; j++) {
         cs_real length = cs_norm(kernels, D, w->rows + j * D);
         fits &= length <= CS_LARGE_NORM;
-        w->inverse[j] = length <= CS_DEAD_NORM ? 0 : 1 / length;
+        int live = !(length <= dead);
+        w->scale[j] = sample->rescaled && live ? to_unit_size(D, length, w->rows + j * D) : 1;
+        w->inverse[j] = live ? 1 / (length * w->scale[j]) : 0;
     }
     return fits;
 }
@@ -90,5 +106,9 @@ CS_TYPED(cs_token_contrast_backward)(const CS_TYPED(cs_sample) *sample, cs_real 
     double total = logits_gradient(&sample->operands.rows, weight, w);
     sample->products->contrast_backward(&sample->operands, w->logits, w->token_radial, w->radial,
                                         dtokens, w->rows);
+    for (size_t j = 0; sample->rescaled && j < sample->operands.rows.L; j++) {
+        cs_real *dc = w->rows + j * sample->operands.rows.D;
+        CS_TYPED(cs_rows)()->scale_add(sample->operands.rows.D, w->scale[j], dc, 0, dc);
+    }
     return total;
 }

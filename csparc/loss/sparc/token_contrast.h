@@ -15,6 +15,7 @@
 typedef struct {
     cs_real *memory;       /* [L,D] and a cache line, in which rows start */
     cs_real *rows;         /* [L,D] c; dL/dc takes its place */
+    cs_real *scale;        /* [L] what c was multiplied by, not 1 only in rescaled samples */
     cs_real *inverse;      /* [L] 1/|c|, 0 for a dead one */
     cs_real *radial;       /* [L] coefficient of c_j in dc_j */
     cs_real *token_radial; /* [lanes] coefficient of t_k in dT_k */
@@ -28,8 +29,8 @@ typedef struct {
 void CS_TYPED(cs_grouped_layout)(size_t L, size_t D, cs_arena *arena,
                                  CS_TYPED(cs_grouped) *grouped);
 
-/* c and 1/|c| of an open sample. Returns whether products of two c stay in the type's range. 2LPD
- * FLOP. */
+/* c and 1/|c| of an open sample; of a rescaled one, c of a length of about 1. Returns whether
+ * products of two c stay in the type's range. 2LPD FLOP. */
 int CS_TYPED(cs_gather_patches)(const CS_TYPED(cs_sample) *sample, CS_TYPED(cs_grouped) *grouped);
 
 /* After cs_gather_patches: U and the log-sums of its rows and columns. Returns CE(U) + CE(U^T).

@@ -10,23 +10,28 @@ Nothing is ever unpickled, and nothing is loaded before all of the file was chec
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from csparc._repr import fields_line
+from csparc._text import show
 from csparc.checkpoint import safetensors_file
+from csparc.checkpoint.claims import loss_shapes, model_shapes
 from csparc.checkpoint.folder import CheckpointFolder
-from csparc.checkpoint.metadata import Metadata, dumps, parse_metadata
-from csparc.checkpoint.model_config import build_loss, build_model, loss_shapes, parameter_shapes
-from csparc.checkpoint.safetensors_file import Header, checksum, refuse, show
+from csparc.checkpoint.metadata import FORMAT, Metadata, dumps, parse_metadata
+from csparc.checkpoint.safetensors_file import Header, checksum, refuse
 from csparc.errors import CheckpointError, DataError
+from csparc.losses.registry import loss_from_config
+from csparc.models import ModelConfig, TwoTower
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
-    from csparc.models import TwoTower
+    from csparc.losses import Loss
 
 State = Mapping[str, np.ndarray]
 
@@ -47,6 +52,8 @@ class Checkpoint:
     loss: State = field(default_factory=dict)
     first_moment: State = field(default_factory=dict)
     second_moment: State = field(default_factory=dict)
+
+    __repr__ = fields_line
 
     def write(self, file: BinaryIO) -> None:
         """Write this checkpoint: the same bits give the same file."""
@@ -73,8 +80,10 @@ class Trained:
 
     model: TwoTower
     tokenizer: Tokenizer | None
-    loss: Any
+    loss: Loss | None
     metadata: Metadata
+
+    __repr__ = fields_line
 
 
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
@@ -88,12 +97,13 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     CheckpointError
         One line: the file, what was expected, what was found.
     """
-    header = safetensors_file.read_header(path)
-    metadata, checksums = parse_metadata(path, header.metadata)
-    parts = _split(path, header)
-    _check_tensors(path, metadata, header, parts)
-    tensors = safetensors_file.read_tensors(path, header)
-    _check_values(path, tensors, checksums)
+    with _refusing(path):
+        header = safetensors_file.read_header(path, FORMAT)
+        metadata, checksums = parse_metadata(path, header.metadata)
+        parts = _split(path, header)
+        _check_tensors(path, metadata, header, parts)
+        tensors = safetensors_file.read_tensors(path, header)
+        _check_values(path, tensors, checksums)
     states = {
         part: {name: tensors[PARTS[part] + name] for name in names} for part, names in parts.items()
     }
@@ -151,13 +161,14 @@ def load_trained(path: str | os.PathLike) -> Trained:
     file = find_checkpoint(path)
     checkpoint = read_checkpoint(file)
     tokenizer = read_tokenizer(file, checkpoint.metadata)
-    model = build_model(checkpoint)
+    with _refusing(file):
+        model = _model(checkpoint)
     if tokenizer is not None:
         for size in ("vocab_size", "context_length"):
             most, found = getattr(model.config, size), getattr(tokenizer, size)
             if found > most:
                 refuse(file, f"a tokenizer with {size} of at most the model's {most}", str(found))
-    return Trained(model, tokenizer, build_loss(checkpoint), checkpoint.metadata)
+    return Trained(model, tokenizer, _loss(checkpoint), checkpoint.metadata)
 
 
 def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | None:
@@ -167,11 +178,43 @@ def read_tokenizer(path: str | os.PathLike, metadata: Metadata) -> Tokenizer | N
     from csparc.data import tokenizer
 
     try:
-        return tokenizer.from_json(metadata.tokenizer)
+        with _refusing(path):
+            return tokenizer.from_json(metadata.tokenizer)
     except DataError as error:
         raise CheckpointError(
             f"{os.fspath(path)}: expected a tokenizer, found: {show(str(error), 160)}"
         ) from error
+
+
+@contextmanager
+def _refusing(path: str | os.PathLike) -> Iterator[None]:
+    """Around the use of what a file says: what Python cannot hold is the file's fault, too."""
+    try:
+        yield
+    except MemoryError as error:
+        raise CheckpointError(f"{os.fspath(path)}: cannot be read: not enough memory") from error
+    except (ArithmeticError, RecursionError, UnicodeError) as error:
+        found = show(f"{type(error).__name__}: {error}", 160)
+        raise CheckpointError(
+            f"{os.fspath(path)}: expected values that can be used, found: {found}"
+        ) from error
+
+
+def _model(checkpoint: Checkpoint) -> TwoTower:
+    """The model with the checkpoint's weights."""
+    dtype = next(iter(checkpoint.model.values())).dtype
+    config = ModelConfig.from_dict(checkpoint.metadata.model_config)
+    model = TwoTower(config, seed=None, dtype=dtype.newbyteorder("="))
+    model.load_state_dict(checkpoint.model)
+    return model
+
+
+def _loss(checkpoint: Checkpoint) -> Loss | None:
+    """The loss with what it learned; None where nobody registered one of its name."""
+    loss = loss_from_config(checkpoint.metadata.loss_config)
+    if loss is not None:
+        loss.load_state_dict(checkpoint.loss)
+    return loss
 
 
 def _split(path: str | os.PathLike, header: Header) -> dict[str, list[str]]:
@@ -195,8 +238,12 @@ def _check_tensors(
     dtypes = {header.tensors[PARTS["model"] + name].dtype for name in parts["model"]}
     if len(dtypes) != 1:
         refuse(path, "one dtype in all of the model", " and ".join(sorted(map(str, dtypes))))
-    model = parameter_shapes(path, metadata.model_config, len(parts["model"]))
-    loss = loss_shapes(path, metadata.loss_config)
+    held = {
+        part: [header.tensors[PARTS[part] + name] for name in parts[part]]
+        for part in ("model", "loss")
+    }
+    model = model_shapes(path, metadata.model_config, held["model"])
+    loss = loss_shapes(path, metadata.loss_config, held["loss"])
     _check_names(path, "parameters of the model in model_config", parts["model"], model)
     _check_names(path, "parameters of the loss in loss_config", parts["loss"], loss)
     wanted = {name: (shape, *dtypes) for name, shape in model.items()}

@@ -1,35 +1,25 @@
-"""The files of a run: written whole or not at all, with room for the next checkpoint kept free.
+"""The files of a run: written whole or not at all, with space reserved for the next checkpoint.
 
 A checkpoint is written to ``spare.tmp`` in the same folder, flushed to the disk, and renamed; then
 the folder is flushed. At every moment ``last`` or ``previous`` is a whole checkpoint. The file that
 ``previous`` was becomes the next spare, so a disk that fills up during training cannot take
-the room of the save that follows.
+the space of the save that follows.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from csparc.checkpoint import file_system
+
 Write = Callable[[BinaryIO], None]
 
 SLACK = 1 << 16
 """Bytes by which the metadata may grow between two checkpoints of a run."""
-
-
-def flush_folder(folder: str | os.PathLike) -> None:
-    """Make renames in a folder survive a power failure, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_atomically(path: str | os.PathLike, write: Write) -> None:
@@ -38,20 +28,28 @@ def write_atomically(path: str | os.PathLike, write: Write) -> None:
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         _write_flushed(temporary, write)
-        os.replace(temporary, path)
+        file_system.rename(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    flush_folder(path.parent)
+    file_system.flush_folder(path.parent)
 
 
 def _write_flushed(path: Path, write: Write) -> None:
-    """Write from the start of a file that may exist: its room on the disk is used again."""
+    """Write from the start of a file that may exist: its space on the disk is used again."""
+    if not _write_over(path, write):
+        path.unlink()  # of a new file there is nothing to cut off
+        _write_over(path, write)
+
+
+def _write_over(path: Path, write: Write) -> bool:
+    """False where what the file held beyond the new end could not be cut off."""
     with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "wb") as file:
         write(file)
         file.flush()
-        file.truncate()
-        os.fsync(file.fileno())
+        whole = file_system.cut(file.fileno(), file.tell())
+        file_system.flush_file(file.fileno())
+    return whole
 
 
 class CheckpointFolder:
@@ -79,12 +77,12 @@ class CheckpointFolder:
             leftover.unlink()
 
     def reserve(self, nbytes: int) -> None:
-        """Take the room of one more checkpoint of ``nbytes`` now.
+        """Reserve the space of one more checkpoint of ``nbytes``.
 
         Raises
         ------
         OSError
-            ENOSPC when there is no such room. Where the system cannot reserve, nothing happens.
+            ENOSPC when there is too little. Where the system cannot reserve, nothing happens.
         """
         self._reserved = nbytes + SLACK
         try:
@@ -94,35 +92,36 @@ class CheckpointFolder:
             raise
 
     def release(self) -> None:
-        """Give the reserved room back, at the end of training."""
+        """Give the reserved space back, at the end of training."""
         self._spare.unlink(missing_ok=True)
 
     def keep_room(self) -> None:
         """After a save: make the spare as large as `reserve` asked for again, or raise OSError."""
-        if not hasattr(os, "posix_fallocate"):
-            return
-        try:
-            with open(self._spare, "ab") as file:
-                os.posix_fallocate(file.fileno(), 0, self._reserved)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-                raise
+        with open(self._spare, "ab") as file:
+            file_system.reserve(file.fileno(), self._reserved)
 
     def candidates(self) -> list[Path]:
         """The files to resume from, the newest first."""
         return [path for path in (self.last, self.previous) if path.exists()]
 
-    def save_last(self, write: Write) -> None:
-        """Write the spare, then let it become ``last``, ``last`` become ``previous``."""
+    def save_last(self, write: Write, again: bool = False) -> None:
+        """Write the spare, then let it become ``last``, ``last`` become ``previous``.
+
+        ``again``: ``last`` holds the same step already, and is replaced; ``previous`` stays.
+        """
         _write_flushed(self._spare, write)
-        if self.previous.exists():
-            os.replace(self.previous, self._recycled)
-        if self.last.exists():
-            os.replace(self.last, self.previous)
-        os.replace(self._spare, self.last)
-        flush_folder(self.folder)
+        if not again:
+            if self.previous.exists():
+                file_system.rename(self.previous, self._recycled)
+            if self.last.exists():
+                file_system.rename(self.last, self.previous)
+        file_system.rename(self._spare, self.last)
         with contextlib.suppress(FileNotFoundError):
-            os.replace(self._recycled, self._spare)
+            file_system.rename(self._recycled, self._spare)
+
+    def flush(self) -> None:
+        """Make what was saved survive a power failure, where the system can."""
+        file_system.flush_folder(self.folder)
 
     def save_best(self, write: Write) -> None:
         """Replace ``best``."""

@@ -8,7 +8,9 @@ import os
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from csparc.checkpoint.safetensors_file import parse_json, refuse, show
+from csparc._repr import fields_line
+from csparc._text import show
+from csparc.checkpoint.safetensors_file import parse_record, refuse
 from csparc.data.transforms import Preprocess
 
 FORMAT = "csparc checkpoint"
@@ -26,7 +28,10 @@ class Counters:
     """The last step after which validation ran, -1 before the first."""
     best_step: int = -1
     best_score: float | None = None
-    """Mean of both R@1 at ``best_step``, in per cent."""
+    """What ``best`` goes by, at ``best_step``: the mean of both R@1 in per cent, or the figure that
+    the run's ``val_best`` names."""
+
+    __repr__ = fields_line
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Metadata:
     counters: Counters = field(default_factory=Counters)
     cursor: dict[str, Any] = field(default_factory=dict)
     """Place of the next batch: ``epoch``, ``position``, ``pictures``; empty before training."""
+
+    __repr__ = fields_line
 
     def to_texts(self) -> dict[str, str]:
         """The metadata of the file: text to text, always in this order."""
@@ -75,10 +82,8 @@ def parse_metadata(path: str | os.PathLike, texts: dict[str, str]) -> tuple[Meta
     Raises
     ------
     CheckpointError
-        Not our format, another version, a key missing, unknown or of another type.
+        Another version, a key missing, unknown or of another type.
     """
-    if texts.get("format") != FORMAT:
-        refuse(path, f"metadata format {FORMAT!r}", show(texts.get("format")))
     if texts.get("format_version") != str(VERSION):
         refuse(path, f"format_version {VERSION}", show(texts.get("format_version")))
     missing, unknown = _KEYS - {"tokenizer"} - set(texts), set(texts) - _KEYS
@@ -86,21 +91,18 @@ def parse_metadata(path: str | os.PathLike, texts: dict[str, str]) -> tuple[Meta
         refuse(path, f"metadata {sorted(missing)[0]!r}", "none")
     if unknown:
         refuse(path, f"only known metadata in version {VERSION}", show(sorted(unknown)[0]))
-    records = {key: parse_json(path, key, texts[key]) for key in (*_OBJECTS, "crc32")}
-    for key, record in records.items():
-        if not isinstance(record, dict):
-            refuse(path, f"{key} as a JSON object", show(record))
+    records = {key: parse_record(path, key, texts[key]) for key in (*_OBJECTS, "crc32")}
     checksums = records.pop("crc32")
     _check_integers(path, "crc32", checksums, 0, (1 << 32) - 1)
     _check_cursor(path, records["cursor"])
     try:
         Preprocess(**records["preprocess"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         refuse(path, "preprocess as the settings of a transform", show(str(error), 120))
     records["counters"] = _counters(path, records["counters"])
     tokenizer = texts.get("tokenizer")
-    if tokenizer is not None and not isinstance(parse_json(path, "tokenizer", tokenizer), dict):
-        refuse(path, "tokenizer as a JSON object", show(tokenizer))
+    if tokenizer is not None:
+        parse_record(path, "tokenizer", tokenizer)
     return Metadata(tokenizer=tokenizer, **records), checksums
 
 

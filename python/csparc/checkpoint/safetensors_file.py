@@ -20,14 +20,23 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from csparc._extras import require
+from csparc._json import parse_json
+from csparc._kinds import HEAD_BYTES, found_kind
+from csparc._repr import fields_line
+from csparc._text import show
 from csparc.errors import CheckpointError
 
 DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 MAX_HEADER = 100_000_000
 """The library's own limit on the header's length, in bytes."""
+MAX_TENSORS = 100_000
+"""More than any model has; each costs time to check."""
 MAX_RANK = 8
 HEADER_UNIT = 4096
 """Headers are padded to whole disk blocks, so that growing counters do not grow the file."""
+SAFETENSORS = "a safetensors file"
+"""`found_kind` of such a file."""
+OUR_CHECKPOINT = "a checkpoint that csparc wrote"
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class TensorEntry:
     begin: int
     end: int
 
+    __repr__ = fields_line
+
 
 @dataclass(frozen=True)
 class Header:
@@ -48,11 +59,7 @@ class Header:
     tensors: dict[str, TensorEntry]
     data_start: int
 
-
-def show(value: object, limit: int = 60) -> str:
-    """A value from a file, quoted on one line and cut to ``limit`` characters."""
-    text = ascii(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+    __repr__ = fields_line
 
 
 def refuse(path: str | os.PathLike, expected: str, found: str) -> NoReturn:
@@ -109,8 +116,10 @@ def _little_endian_bytes(array: np.ndarray) -> memoryview:
 # Reading -----------------------------------------------------------------------------------------
 
 
-def read_header(path: str | os.PathLike) -> Header:
+def read_header(path: str | os.PathLike, written_as: str) -> Header:
     """Check the whole structure of a file and return its header; no tensor is read.
+
+    ``written_as`` is the ``format`` in the metadata of our own files.
 
     Raises
     ------
@@ -125,8 +134,8 @@ def read_header(path: str | os.PathLike) -> Header:
             text, data_start = _header_text(path, file, size)
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
-    record = _parse(path, text)
-    metadata = _metadata(path, record.pop("__metadata__", None))
+    record = parse_record(path, "the header", text)
+    metadata = _metadata(path, record.pop("__metadata__", None), record, written_as)
     tensors = {name: _entry(path, name, value) for name, value in record.items()}
     _check_layout(path, tensors, size - data_start)
     return Header(metadata, tensors, data_start)
@@ -155,44 +164,58 @@ def read_tensors(path: str | os.PathLike, header: Header) -> dict[str, np.ndarra
     return tensors
 
 
-def parse_json(path: str | os.PathLike, what: str, text: str) -> Any:
-    """JSON without NaN, Infinity or a key given twice; what is wrong becomes a CheckpointError."""
-    try:
-        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique_keys)
-    except RecursionError:
-        refuse(path, f"{what} as JSON", "one nested too deeply")
-    except ValueError as error:
-        refuse(path, f"{what} as JSON", show(str(error), 120))
+def parse_record(path: str | os.PathLike, what: str, text: str) -> dict[str, Any]:
+    """A JSON object that gives no key twice; what is wrong becomes a CheckpointError."""
+    record = parse_json(
+        text, os.fspath(path), f"{what} as JSON", error=_checkpoint_error, unique_keys=True
+    )
+    if not isinstance(record, dict):
+        refuse(path, f"{what} as a JSON object", show(record))
+    return record
+
+
+def _checkpoint_error(where: str, reason: str) -> CheckpointError:
+    return CheckpointError(f"{where}: {reason}")
 
 
 def _header_text(path: str | os.PathLike, file: BinaryIO, size: int) -> tuple[str, int]:
+    head = file.read(HEAD_BYTES)
     if size < 8:
-        refuse(path, "at least 8 bytes with the header's length", f"{size} bytes")
-    (length,) = struct.unpack("<Q", file.read(8))
+        _refuse_start(path, head, "at least 8 bytes with the header's length", f"{size} bytes")
+    (length,) = struct.unpack("<Q", head[:8])
     if length > min(size - 8, MAX_HEADER):
         limit = min(size - 8, MAX_HEADER)
-        refuse(path, f"a header of at most {limit} bytes (the file has {size})", f"{length}")
+        expected = f"a header of at most {limit} bytes (the file has {size})"
+        _refuse_start(path, head, expected, f"{length}")
+    file.seek(8)
     raw = file.read(length)
     if len(raw) != length:
         refuse(path, f"a header of {length} bytes", f"{len(raw)}")
     if raw[:1] != b"{":
-        refuse(path, "a header that begins with '{'", show(raw[:8]))
+        _refuse_start(path, head, "a header that begins with '{'", show(raw[:8]))
+    tensors = raw.count(b'"data_offsets"')
+    if tensors > MAX_TENSORS:
+        refuse(path, f"at most {MAX_TENSORS} tensors", f"{tensors}")
     try:
         return raw.decode("utf-8"), 8 + length
     except UnicodeDecodeError as error:
         refuse(path, "a header in UTF-8", f"another byte at {error.start}")
 
 
-def _parse(path: str | os.PathLike, text: str) -> dict[str, Any]:
-    record = parse_json(path, "the header", text)
-    if not isinstance(record, dict):
-        refuse(path, "the header as a JSON object", show(record))
-    return record
+def _refuse_start(path: str | os.PathLike, head: bytes, expected: str, found: str) -> NoReturn:
+    """Refuse a file by what it is, or where that is right, by what its header lacks."""
+    kind = found_kind(head)
+    if kind == SAFETENSORS:
+        refuse(path, expected, found)
+    refuse(path, OUR_CHECKPOINT, kind)
 
 
-def _metadata(path: str | os.PathLike, value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
-        refuse(path, "__metadata__ as an object of texts", "none" if value is None else show(value))
+def _metadata(
+    path: str | os.PathLike, value: object, tensors: Mapping[str, Any], written_as: str
+) -> dict[str, str]:
+    if not isinstance(value, dict) or value.get("format") != written_as:
+        names = f"{len(tensors)} tensors, such as {show(min(tensors))}" if tensors else "no tensors"
+        refuse(path, OUR_CHECKPOINT, f"{SAFETENSORS} of another program ({names})")
     for key, text in value.items():
         if not isinstance(text, str):
             refuse(path, f"__metadata__ {show(key)} as a text", show(text))
@@ -232,16 +255,3 @@ def _check_layout(path: str | os.PathLike, tensors: dict[str, TensorEntry], size
         reached = entry.end
     if reached != size:
         refuse(path, f"{reached} bytes of tensors by the header", f"{size} bytes in the file")
-
-
-def _no_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON value")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in record:
-            raise ValueError(f"the key {show(name)} twice")
-        record[name] = value
-    return record

@@ -26,6 +26,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help=f"the ending chooses the format: {', '.join(FORMATS)}",
     )
+    common.add_max_pixels(parser)
     common.add_weights(parser)
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
     common.add_threads(parser)
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     common.use_threads(arguments.threads)
     session = load_session(arguments.checkpoint)
-    picture = images.read(arguments.image, arguments.image)
+    picture = images.read(arguments.image, arguments.image, common.max_pixels(arguments))
     view = session.preprocess.fixed(picture)
     found = explain(
         session.model,

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from csparc._scalars import number, whole_number
 from csparc.losses.explains import RULES
 
 
 def positive_int(text: str) -> int:
     """An argparse type: a whole number of at least 1."""
-    return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+    return _checked(text, int, whole_number, low=1)
 
 
 def positive_float(text: str) -> float:
     """An argparse type: a number above 0."""
-    return _number(text, float, lambda value: 0 < value < float("inf"), "a number above 0")
+    return _checked(text, float, number, above=0)
 
 
 def share(text: str) -> float:
     """An argparse type: a number from 0 to 1."""
-    return _number(text, float, lambda value: 0 <= value <= 1, "a number from 0 to 1")
+    return _checked(text, float, number, low=0, high=1)
+
+
+def _checked(text: str, kind: type, check: Callable[..., Any], **limits: float) -> Any:
+    """``text`` as a number that `csparc._scalars` takes; argparse names the argument itself."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = text
+    try:
+        return check(value, "", **limits)
+    except (TypeError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix(": ")) from None
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +47,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="threads of the C core (default: CSPARC_NUM_THREADS, "
-        "OMP_NUM_THREADS, or one a processor)",
+        "OMP_NUM_THREADS, or one for every processor it may use)",
     )
 
 
@@ -75,21 +89,69 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-outside", action="store_true", help="follow paths that leave the data folder"
     )
+    add_max_pixels(parser)
+
+
+def add_max_pixels(parser: argparse.ArgumentParser) -> None:
+    """The limit of a picture's size, for every command that reads pictures."""
+    parser.add_argument(
+        "--max-pixels",
+        type=positive_int,
+        metavar="N",
+        help="largest picture that is read, width times height (default 89478485)",
+    )
+
+
+def max_pixels(arguments: argparse.Namespace) -> int:
+    """The limit that was asked for, or the default."""
+    from csparc.data import images
+
+    return images.MAX_PIXELS if arguments.max_pixels is None else arguments.max_pixels
 
 
 def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
-    """Open ``spec`` with the options of `add_reading`."""
-    import csparc.data
+    """Open ``spec`` with the options of `add_reading`, and say what its notes tell."""
+    data = open_silently(spec, arguments, **options)
+    for note in data.problems.notes(warn=False):
+        say(note)
+    return data
 
+
+def open_silently(
+    spec: str, arguments: argparse.Namespace, beside: str | None = None, **options: Any
+) -> Any:
+    """Open ``spec`` with the options of `add_reading`, for a caller that says the notes itself.
+
+    An option that this data set does not take is meant for ``beside``, another one of the same
+    command, where that takes it; else it is an error.
+    """
+    import csparc.data
+    from csparc.data.spec import takes
+
+    columns = {
+        "img_key": arguments.csv_img_key,
+        "caption_key": arguments.csv_caption_key,
+        "separator": arguments.csv_separator,
+    }
+    if beside is not None:
+        columns = {
+            key: None if takes(beside, key) and not takes(spec, key) else value
+            for key, value in columns.items()
+        }
     return csparc.data.open(
         spec,
         allow_outside=arguments.allow_outside,
         max_bad=arguments.max_bad,
-        img_key=arguments.csv_img_key,
-        caption_key=arguments.csv_caption_key,
-        separator=arguments.csv_separator,
+        max_pixels=max_pixels(arguments),
+        **columns,
         **options,
     )
+
+
+def say(text: str) -> None:
+    """A line on standard error, which holds what is said beside a command's result."""
+    if sys.stderr is not None:
+        print(f"csparc: {text}", file=sys.stderr, flush=True)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -140,14 +202,3 @@ def writing(path: Path) -> Iterator[None]:
             raise
         path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _number(text: str, kind: type, valid: Any, expected: str) -> Any:
-    try:
-        value = kind(text)
-        good = valid(value)
-    except ValueError:
-        good = False
-    if not good:
-        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
-    return value

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import textwrap
 import time
 from pathlib import Path
 
-from csparc.cli import common, objective
+from csparc.cli import common, loss_arguments
+from csparc.cli.output import tell as say  # standard output holds the page's path alone
 from csparc.losses.registry import DEFAULT
 
 FULL_STEPS, QUICK_STEPS = 6000, 700
@@ -32,7 +32,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="train a small model and show what it learned",
         description=textwrap.fill(ABOUT, 80),
-        epilog=objective.loss_options(),
+        epilog=loss_arguments.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(
@@ -41,13 +41,14 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         help="your own pictures, such as folder:photos; a tenth is held out "
         "(default: generated scenes)",
     )
+    common.add_max_pixels(parser)
     parser.add_argument(
         "--out",
         metavar="DIR",
         help=f"folder for the page and the run (default {FOLDER} here, with another loss "
         f"{FOLDER}-LOSS, or a temporary folder where that cannot be written)",
     )
-    objective.add_loss(parser)
+    loss_arguments.add_loss(parser)
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--quick", action="store_true", help="about one minute instead of five")
     length.add_argument(
@@ -73,12 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.demo.run import demonstrate
     from csparc.losses.registry import make_loss
 
+    if arguments.max_pixels is not None and arguments.data is None:
+        raise ValueError("--max-pixels: has no effect without --data")
     make_loss(arguments.loss, arguments.loss_opt)  # refuses a wrong name before a folder is made
     out = output_folder(arguments.out, arguments.loss)
     threads = common.use_threads(arguments.threads)
     steps = arguments.steps or (QUICK_STEPS if arguments.quick else FULL_STEPS)
     plan = DemoPlan(
         data=arguments.data,
+        max_pixels=arguments.max_pixels,
         out=out,
         steps=steps,
         minutes=arguments.minutes,
@@ -95,12 +99,6 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"done in {time.monotonic() - begun:.0f} s; the page:")
     print(path)
     return 0
-
-
-def say(text: str) -> None:
-    """A line about what happens, on standard error: standard output holds the page's path alone."""
-    if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
 
 
 def output_folder(wanted: str | None, loss: str = DEFAULT) -> Path:

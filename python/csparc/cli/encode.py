@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = common.check_writable(arguments.out)
     import numpy as np
 
-    from csparc.cli.progress import Progress
+    from csparc._progress import Progress
     from csparc.cli.session import load_session
     from csparc.evaluate.encode import encode_dataset
 

@@ -1,15 +1,18 @@
-"""``csparc eval``, and of its tasks ``retrieval``: recall, ranks and ties on a data set."""
+"""``csparc eval TASK``: a task of `csparc.evaluate.TASKS` on a checkpoint."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
-from csparc.cli import common, grounding
-from csparc.losses.registry import late_losses
-
-SCORES = ("global", "own")
+from csparc._settings import parse_value
+from csparc.cli import common
+from csparc.evaluate import TASKS, Subject, Task, TaskResult
+from csparc.losses.options import Option
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -21,118 +24,121 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     )
     parser.set_defaults(parser=parser)
     tasks = parser.add_subparsers(title="tasks", metavar="TASK")
-    task = tasks.add_parser(
-        "retrieval",
-        parents=[shared],
-        help="find pictures by sentences and sentences by pictures",
-        description="Image-text retrieval in both directions, beside what chance would give.",
+    for name, task in TASKS.items():
+        of_task = tasks.add_parser(
+            name,
+            parents=[shared],
+            help=_literal(task.help),
+            description=_literal(task.about or task.help),
+        )
+        _add_flags(of_task, task)
+        of_task.set_defaults(run=run, task=task)
+
+
+def _add_flags(parser: argparse.ArgumentParser, task: type[Task]) -> None:
+    """What the task needs, its options, and what all tasks have."""
+    if {"model", "loss"} & set(task.needs):
+        common.add_checkpoint(parser)
+    if "data" in task.needs:
+        common.add_data(parser)
+        common.add_reading(parser)
+    for option in task.options():
+        _add_option(parser, option)
+    parser.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
+    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
+    common.add_threads(parser)
+
+
+def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
+    """An option of a task as a flag."""
+    if isinstance(option.default, bool):
+        how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+    elif option.entry.choices:
+        how = {"choices": option.entry.choices}
+    else:
+        metavar = {float: "X", str: "TEXT"}.get(type(option.default), "N")
+        how = {"type": _type_of(option), "metavar": metavar}
+    parser.add_argument(
+        f"--{option.name.replace('_', '-')}",
+        dest=option.name,
+        default=option.default,
+        help=_literal(option.entry.about),
+        **how,
     )
-    common.add_checkpoint(task)
-    common.add_data(task)
-    common.add_reading(task)
-    task.add_argument(
-        "--max-captions",
-        type=common.positive_int,
-        metavar="N",
-        help="use the first N captions of each picture (5 in the usual protocol)",
-    )
-    task.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
-    task.add_argument(
-        "--score",
-        choices=SCORES,
-        default="global",
-        help="rank by the cosine of whole vectors (default), or by the score that the checkpoint's "
-        f"own loss compares patches with captions by ({', '.join(late_losses())})",
-    )
-    task.add_argument("--json", metavar="FILE", help="write the figures here too")
-    common.add_threads(task)
-    task.set_defaults(run=run)
-    grounding.register(tasks, shared)
+
+
+def _type_of(option: Option) -> Callable[[str], Any]:
+    """An argparse type: what the option's declaration takes."""
+
+    def value(text: str) -> Any:
+        try:
+            return option.entry.check(parse_value(option.name, text, option.hint), option.name)
+        except (TypeError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return value
+
+
+def _literal(text: str) -> str:
+    """A help text in which argparse replaces nothing."""
+    return text.replace("%", "%%")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    out = common.check_writable(arguments.json) if arguments.json else None
-    from csparc.cli.session import load_session
+    from csparc._progress import Progress
 
+    out = common.check_writable(arguments.json) if arguments.json else None
+    given = {option.name: getattr(arguments, option.name) for option in arguments.task.options()}
+    task = arguments.task(**given)
     common.use_threads(arguments.threads)
-    session = load_session(arguments.checkpoint)
-    data = common.open_data(arguments.data, arguments, max_captions=arguments.max_captions)
-    rank = _by_own_score if arguments.score == "own" else _by_vectors
-    figures, problems = rank(session, data, arguments)
-    for line in table(figures):
-        print(line)
-    if len(problems):
-        print(problems.summary())
+    subject = _subject(task, arguments)
+    task.check(subject)
+    shown: Any = nullcontext()
+    if subject.data is not None:
+        shown = Progress("encoding", len(subject.data), "picture")
+    with shown as progress:
+        found = task.run(replace(subject, progress=progress and progress.to))
     if out is not None:
-        record = figures | {
-            "config": {
-                "checkpoint": str(arguments.checkpoint),
-                "data": data.spec,
-                "max_captions": arguments.max_captions,
-                "score": arguments.score,
-            },
-            "bad_items": len(problems),
-        }
+        record = _record(task, arguments, subject, found)
+        text = json.dumps(record, indent=2, allow_nan=False)
         with common.writing(out), open(out, "w", encoding="utf-8") as file:
-            json.dump(record, file, indent=2)
-            file.write("\n")
+            file.write(f"{text}\n")
+    for line in task.lines(found.figures):
+        print(line)
+    if found.problems:
+        print(found.problems.summary())
     return 0
 
 
-def _by_vectors(session: Any, data: Any, arguments: argparse.Namespace) -> tuple[dict, Any]:
-    """The figures by the cosine of whole vectors, and the bad items."""
-    from csparc.cli.progress import Progress
-    from csparc.evaluate import evaluate_retrieval
-    from csparc.evaluate.encode import encode_dataset
+def _subject(task: Task, arguments: argparse.Namespace) -> Subject:
+    """What the task needs, loaded and opened."""
+    from csparc.cli.session import load_session
 
-    with Progress("encoding", len(data), "picture") as progress:
-        features = encode_dataset(
-            session.model, session.tokenizer, data, session.preprocess,
-            batch_size=arguments.batch_size, progress=progress.to,
-        )  # fmt: skip
-    figures = evaluate_retrieval(
-        features.image_features, features.text_features, features.image_index
-    )
-    return figures, features.problems
+    parts: dict[str, Any] = {"batch_size": arguments.batch_size}
+    if {"model", "loss"} & set(task.needs):
+        session = load_session(arguments.checkpoint)
+        for part in ("model", "tokenizer", "preprocess", "loss", "loss_specials"):
+            parts[part] = getattr(session, part)
+    if "data" in task.needs:
+        parts["data"] = common.open_data(arguments.data, arguments, **task.reading())
+    return Subject(**parts)
 
 
-def _by_own_score(session: Any, data: Any, arguments: argparse.Namespace) -> tuple[dict, Any]:
-    """The same by the score that the loss of the checkpoint trained."""
-    from csparc.cli.progress import Progress
-    from csparc.evaluate.encode import encode_late
-    from csparc.evaluate.late_interaction import evaluate_late_retrieval
-
-    if session.loss is None or not session.loss.overrides("pair_scores"):
-        name = session.metadata.loss_config.get("loss")
-        raise ValueError(
-            f"--score own: expected a checkpoint trained with {' or '.join(late_losses())}, found "
-            f"{name}, which trains vectors of the whole: use --score global"
-        )
-    with Progress("encoding", len(data), "picture") as progress:
-        features, index, problems = encode_late(
-            session.model, session.tokenizer, data, session.preprocess,
-            specials=session.loss_specials,
-            batch_size=arguments.batch_size, progress=progress.to,
-        )  # fmt: skip
-    return evaluate_late_retrieval(features, index, session.loss), problems
+def _record(
+    task: Task, arguments: argparse.Namespace, subject: Subject, found: TaskResult
+) -> dict[str, Any]:
+    """The figures, and what they are of, as JSON values."""
+    config: dict[str, Any] = {}
+    if "checkpoint" in arguments:
+        config["checkpoint"] = str(arguments.checkpoint)
+    if subject.data is not None:
+        config["data"] = subject.data.spec
+    record = _plain(found.figures) | {"config": config | task.config()}
+    return record if found.problems is None else record | {"bad_items": len(found.problems)}
 
 
-def table(figures: dict) -> list[str]:
-    """The figures of `evaluate_retrieval` as lines of text, each beside chance."""
-    from csparc.evaluate.retrieval import RECALL_AT
-
-    lines = [
-        f"{figures['n_images']} pictures, {figures['n_texts']} captions",
-        f"{'':28s}{'found':>10s}{'chance':>10s}",
-    ]
-    for direction in ("image_to_text", "text_to_image"):
-        names = [f"{direction}_R@{k}" for k in RECALL_AT]
-        names += [f"{direction}_mean_rank", f"{direction}_median_rank"]
-        for name in names:
-            unit = " %" if "_R@" in name else "  "
-            lines.append(
-                f"{name:28s}{figures[name]:8.2f}{unit}{figures['chance'][name]:8.2f}{unit}"
-            )
-        name = f"{direction}_tie_share"
-        lines.append(f"{name:28s}{figures[name]:8.2f} %")
-    return lines
+def _plain(value: Any) -> Any:
+    """The same with null where a figure is over nothing: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return None if isinstance(value, float) and value != value else value

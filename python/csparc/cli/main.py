@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from csparc._terminal import is_terminal
 from csparc._version import __version__
-from csparc.cli import align, cost, demo, encode, evaluate, info, train
+from csparc.cli import align, cost, demo, encode, evaluate, info, output, train
 from csparc.errors import CsparcError
 
 COMMANDS = (demo, train, evaluate, align, encode, cost, info)
@@ -25,6 +25,11 @@ COMMANDS = (demo, train, evaluate, align, encode, cost, info)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named by ``argv`` (default ``sys.argv[1:]``) and return its exit code."""
+    with output.guarded():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     _import_first(argv)
     parser = build_parser()
     arguments = parser.parse_args(argv)
@@ -34,19 +39,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _short_warnings():
             code = arguments.run(arguments) or 0
-        _flush_output()
+        output.flush()
         return code
     except KeyboardInterrupt as interrupt:
-        note = f": {interrupt}" if str(interrupt) else ""
-        print(f"csparc: interrupted{note}", file=sys.stderr)
+        output.tell(f"csparc: interrupted{f': {interrupt}' if str(interrupt) else ''}")
         return 130
     except BrokenPipeError:
-        _discard_output()  # whoever read it has left
+        output.discard(sys.stdout)  # whoever read it has left
         return 141
     except (CsparcError, ImportError, OSError, ValueError, MemoryError) as error:
         if arguments.debug:
             raise
-        print(f"csparc: {_one_line(error)}", file=sys.stderr)
+        output.tell(f"csparc: {output.one_line(error)}")
         return 2
 
 
@@ -83,7 +87,8 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
         type=_module,
         default=argparse.SUPPRESS,
         metavar="MODULE",
-        help="a module to import first, from here or installed, such as one that registers a loss",
+        help="a module to import first, from here or installed, such as one that registers a loss "
+        "or a task",
     )
 
 
@@ -110,7 +115,8 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; the usage, which is many, is for ``--help``."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help)\n")
+        said = output.one_line(message)
+        self.exit(2, f"{self.prog}: error: {said} ({self.prog} --help)\n")
 
 
 @contextmanager
@@ -119,33 +125,10 @@ def _short_warnings() -> Iterator[None]:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where its cache lies is no news
     before = warnings.formatwarning
     erase = "\r\x1b[K" if is_terminal(sys.stderr) else ""  # a bar may stand on the line
-    warnings.formatwarning = lambda message, *_: f"{erase}csparc: warning: {_one_line(message)}\n"
+    warnings.formatwarning = lambda message, *_: (
+        f"{erase}csparc: warning: {output.one_line(message)}\n"
+    )
     try:
         yield
     finally:
         warnings.formatwarning = before
-
-
-def _flush_output() -> None:
-    """Write out what was printed, so that a failure is told here and not while Python exits."""
-    if sys.stdout is None:
-        return
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _discard_output()
-        raise OSError(error.errno, error.strerror, "standard output") from error
-
-
-def _discard_output() -> None:
-    """Send standard output nowhere: Python would fail again while it closes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _one_line(error: BaseException | str) -> str:
-    text = " ".join(str(error).split())
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        text = f"{os.fspath(error.filename)}: {error.strerror}"
-    return text or type(error).__name__

@@ -1,4 +1,4 @@
-"""A trained model ready for use: what every command that takes a checkpoint begins with."""
+"""A trained model, ready for use by any command that takes a checkpoint."""
 
 from __future__ import annotations
 

@@ -6,8 +6,10 @@ import argparse
 from dataclasses import fields
 from typing import get_type_hints
 
-from csparc.cli import common, objective
-from csparc.trainer.config import DUPLICATES, TrainConfig
+from csparc.cli import common, loss_arguments
+from csparc.errors import TrainingError
+from csparc.evaluate import TASKS
+from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 
@@ -18,7 +20,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         parents=[shared],
         help="train a model on your own pictures",
         description="Train a model. Flags are spelled as in open_clip where it has them.",
-        epilog=objective.loss_options(),
+        epilog=loss_arguments.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common.add_data(parser, "--train-data")
@@ -43,6 +45,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     _add_model(parser.add_argument_group("model and loss"))
     _add_pictures(parser.add_argument_group("pictures"))
     _add_schedule(parser.add_argument_group("training (defaults in brackets)"))
+    _add_validation(parser.add_argument_group("validation, on --val-data"))
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -62,7 +65,7 @@ def _add_model(group) -> None:
         help="a field of the model's configuration, such as causal=true or "
         "context_length=55; may be repeated",
     )
-    objective.add_loss(group)
+    loss_arguments.add_loss(group)
     group.add_argument(
         "--tokenizer",
         metavar="FILE",
@@ -142,6 +145,8 @@ def _add_schedule(group) -> None:
         ("beta2", float, "of AdamW"),
         ("eps", float, "of AdamW"),
         ("grad_clip_norm", float, "longest gradient"),
+        ("scale_min", float, "least scale of the model's logits"),
+        ("scale_max", float, "greatest scale, of the model's logits and of those a loss learns"),
         (
             "accum_freq",
             common.positive_int,
@@ -149,7 +154,6 @@ def _add_schedule(group) -> None:
         ),
         ("seed", int, "decides initial weights, order, captions and augmentation"),
         ("save_frequency", common.positive_int, "steps between checkpoints"),
-        ("val_frequency", int, "steps between validations; 0: only at the end"),
     ):
         default = "a tenth of the run, at most 2500" if name == "warmup" else defaults[name]
         group.add_argument(
@@ -164,26 +168,48 @@ def _add_schedule(group) -> None:
         help="pairs of a batch with equal captions or pictures: negatives of each other, kept out "
         "of one batch, neither negatives nor matches, matches (allow)",
     )
+    group.add_argument(
+        "--progress",
+        choices=PROGRESS,
+        help="on standard error: a bar, lines, nothing, or a bar on a terminal and lines "
+        f"elsewhere ({defaults['progress']})",
+    )
 
 
-SETTINGS = (
-    "batch_size", "steps", "epochs", "lr", "wd", "warmup", "beta1", "beta2", "eps",
-    "grad_clip_norm", "accum_freq", "duplicates", "seed", "save_frequency", "val_frequency",
-    "threads", "out", "resume", "overwrite",
-)  # fmt: skip
+def _add_validation(group) -> None:
+    group.add_argument(
+        "--val-frequency",
+        type=int,
+        metavar="N",
+        help="steps between validations; 0: only at the end (200)",
+    )
+    group.add_argument(
+        "--val-tasks",
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
+        metavar="NAME[,NAME]",
+        help=f"what to evaluate beside retrieval: {', '.join(TASKS)}; with options: "
+        "retrieval:score=own. The main figures are logged as val/NAME/FIGURE",
+    )
+    group.add_argument(
+        "--val-best",
+        metavar="val/NAME/FIGURE",
+        help="the figure whose highest value makes the best checkpoint (default: the mean of both "
+        "R@1 of retrieval)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     import csparc
-    from csparc.cli.evaluate import table
     from csparc.models.factory import configure
     from csparc.trainer import Trainer, make_loss
 
-    given = {name: getattr(arguments, name) for name in SETTINGS}
+    given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
     loss = make_loss(arguments.loss, arguments.loss_opt)
-    train = common.open_data(arguments.train_data, arguments)
-    val = common.open_data(arguments.val_data, arguments) if arguments.val_data else None
+    train = common.open_silently(arguments.train_data, arguments, arguments.val_data)
+    val = None
+    if arguments.val_data is not None:
+        val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
     common.use_threads(arguments.threads)
     overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
@@ -205,10 +231,15 @@ def run(arguments: argparse.Namespace) -> int:
     result = trainer.run()
     if result.interrupted:
         raise KeyboardInterrupt(f"go on with --resume latest --out {arguments.out}")
-    if result.validation is not None:
-        for line in table(result.validation):
+    if result.validation is not None and result.validation_failed is None:
+        for line in trainer.validation.report(result.validation):
             print(line)
     print(arguments.out)
+    if result.validation_failed is not None:
+        raise TrainingError(
+            f"{result.validation_failed}; the run is whole and saved in {arguments.out}: mend the "
+            "data, then --resume latest validates it"
+        )
     return 0
 
 

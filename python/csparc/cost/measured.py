@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from csparc import _core, _random
+from csparc._repr import fields_line
 from csparc.losses.registry import make_loss
+from csparc.losses.word_part import MOST_WORDS
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Measured:
     bytes: int
     """Peak beyond inputs and gradients: scratch of the core and temporary arrays."""
     seconds: float
+
+    __repr__ = fields_line
 
 
 def measure_loss(
@@ -51,8 +55,10 @@ def measure_loss(
         name: _random.normal(seed, stream, math.prod(shapes[name]))
         .astype(dtype)
         .reshape(shapes[name])
-        for stream, name in enumerate(made.inputs)
+        for stream, name in enumerate(made.features)
     }
+    if made.reads_words:
+        inputs["word_ids"] = np.arange(B * L).reshape(B, L) % MOST_WORDS
     marked = {}
     if same_group is not None:
         marked = {"groups": np.arange(B, dtype=np.int64) // 2, "same_group": same_group}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from csparc._repr import fields_line
 from csparc.cost import towers
 from csparc.models.config import ModelConfig, list_models
 from csparc.models.factory import configure
@@ -32,6 +33,8 @@ class ModelInfo:
     activation_floats: int
     flop: int
     reading_width: int | None = None
+
+    __repr__ = fields_line
 
     @property
     def total_parameters(self) -> int:

@@ -1,4 +1,4 @@
-"""What a step costs on each of many devices in the way of the SPARC paper (Table 11).
+"""The cost of a step on each of many devices, counted as the SPARC paper counts it (Table 11).
 
 There the batch is dealt out and every device contrasts its own images with all captions and its own
 captions with all images, in plain matrix products: what this package saves (a Gram matrix, a score

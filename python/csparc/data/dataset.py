@@ -5,14 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from csparc import _text
+from csparc._kinds import HEAD_BYTES, kind_of
+from csparc._repr import cut, fields_line, line
+from csparc._text import show
 from csparc.data import images
 from csparc.data.readers.paths import Guard, printable
-from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems, show
+from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
+from csparc.errors import DataError
+
+# What a data frame writes where a cell was empty.
+_NO_VALUE = frozenset({"nan", "none", "null", "<na>"})
+
+TEXT_FORMS = ("lines", "whole")
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,16 @@ class Options:
     caption_key: str | None = None
     separator: str | None = None
     captions: str | None = None
+    quoting: str | None = None
+    text: str | None = None
+
+    def refuse(self, names: Iterable[str], why: str) -> None:
+        """Raise DataError for the first of these options that was given: it would do nothing."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise DataError(f"{name}={getattr(self, name)}: has no effect, as {why}")
+
+    __repr__ = fields_line
 
 
 class Dataset:
@@ -46,6 +66,12 @@ class Dataset:
     cacheable: bool = True
     problems: BadItems
 
+    def __repr__(self) -> str:
+        told = [f"{len(self):,} pictures"]
+        if bad := len(self.problems):
+            told.append(f"{bad:,} bad items left out")
+        return line(self, cut(repr(self.spec), 60), *told)
+
     def __len__(self) -> int:
         """Number of pictures."""
         raise NotImplementedError
@@ -55,7 +81,7 @@ class Dataset:
         raise NotImplementedError
 
     def name(self, index: int) -> str:
-        """What messages call picture `index`."""
+        """The name of picture `index` in messages."""
         raise NotImplementedError
 
     def load(self, index: int) -> np.ndarray:
@@ -96,6 +122,7 @@ class Gather:
         self.problems = BadItems(options.max_bad)
         self._captions: dict[str, list[str]] = {}
         self._items = 0
+        self._no_value: list[str] = []
 
     def add(self, key: str, captions: list[object], where: str) -> None:
         """Add captions to the picture `key`; a bad one is noted as the item `where`."""
@@ -109,8 +136,15 @@ class Gather:
             except BadItem as bad:
                 self.problems.add(bad)
                 continue
+            if text.lower() in _NO_VALUE:
+                self._no_value.append(f"{where}: {text!r}")
             if self.options.max_captions is None or len(kept) < self.options.max_captions:
                 kept.append(text)
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The pictures so far."""
+        return self._captions.keys()
 
     def reject(self, bad: BadItem) -> None:
         """Note a row that cannot be used."""
@@ -126,26 +160,37 @@ class Gather:
             When none is left or too many items were bad.
         """
         self.problems.check(self._items, source)
+        if len(self._no_value) > 1:
+            self.problems.note(
+                f"{source}: {len(self._no_value)} captions are words by which programs write an "
+                f"empty cell, the first at {self._no_value[0]}: are these captions?",
+                warn=True,
+            )
         return {key: captions for key, captions in self._captions.items() if captions}
 
 
-def caption_lines(content: bytes, where: str) -> list[str]:
-    """The captions in a text: its lines that hold something.
+def caption_lines(content: bytes, where: str, form: str | None = None) -> list[str]:
+    """The captions in a text: its lines that hold something, or with the form "whole" all of it.
 
     Raises
     ------
     BadItem
-        Named `where`, when the text is not UTF-8.
+        Named `where`, when the file is no text, or in another encoding than
+        `csparc._text.encoding_of` knows.
     """
+    kind = kind_of(content[:HEAD_BYTES]) if content else None
+    if kind is not None:
+        raise BadItem(where, f"expected captions as text, found {kind}")
     try:
-        text = content.decode("utf-8-sig")
+        text = _text.decoded(content)
     except UnicodeDecodeError as error:
         raise BadItem(where, "expected captions as UTF-8 text, found another encoding") from error
-    return [line for line in text.splitlines() if line.strip()]
+    captions = [text] if form == "whole" else _text.lines_of(text)
+    return [caption for caption in captions if not _text.is_blank(caption)]
 
 
 def clean_caption(caption: object, where: str) -> str:
-    """A caption as one line: white space collapsed, ends stripped.
+    """A caption as one line (`csparc._text.one_line`).
 
     Raises
     ------
@@ -154,15 +199,19 @@ def clean_caption(caption: object, where: str) -> str:
     """
     if not isinstance(caption, str):
         raise BadItem(where, f"expected a caption, found {show(caption)}")
-    text = " ".join(caption.split())
-    if not text:
+    text = _text.one_line(caption)
+    if _text.is_blank(text):
         raise BadItem(where, "the caption is empty")
     if "\0" in text:
         raise BadItem(where, "the caption holds a NUL character")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BadItem(where, "the caption holds half a surrogate pair") from error
+        if any("\udc80" <= letter <= "\udcff" for letter in text):  # bytes that are no UTF-8
+            reason = "expected a caption as UTF-8 text, found another encoding: save it as UTF-8"
+        else:
+            reason = "the caption holds half a surrogate pair"
+        raise BadItem(where, reason) from error
     return text
 
 
@@ -214,5 +263,4 @@ class PictureFiles(Dataset):
     def load(self, index: int) -> np.ndarray:
         path = self._paths[index]
         name = self.name(index)
-        self._guard.check(path, name)
-        return images.read(path, name, self.max_pixels)
+        return images.read(self._guard.check(path, name), name, self.max_pixels)

@@ -1,14 +1,13 @@
-"""What a tokenizer's pieces say: their text, and which of them make one word."""
+"""The text of a tokenizer's pieces, and which of them make up one word."""
 
 from __future__ import annotations
 
 import codecs
 import json
-import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
-# A contraction's end, letters and digits with inner apostrophes, or a run of other marks.
-_WORD = re.compile(r"['’](?:s|t|re|ve|m|ll|d)\b|[^\W_]+(?:['’][^\W_]+)*|[^\w\s]+|_+", re.I)
+from csparc._text import trimmed, word_spans
 
 
 class Word(NamedTuple):
@@ -34,8 +33,8 @@ _BYTE_OF = {letter: byte for byte, letter in byte_alphabet()}
 class Pieces:
     """Turns pieces back to text, by the marks that the tokenizer's own description names.
 
-    Byte-level BPE (with or without CLIP's ``</w>``), WordPiece (``##``) and SentencePiece (a low
-    bar for a space) are known.
+    Byte-level BPE (with or without CLIP's ``</w>``), WordPiece (``##``) and SentencePiece (U+2581
+    for a space) are known.
     """
 
     def __init__(self, description: str) -> None:
@@ -60,7 +59,12 @@ class Pieces:
 
     def text(self, piece: str) -> str:
         """A piece for display."""
-        return self.to_bytes(piece).decode("utf-8", "replace").strip()
+        return trimmed(self.to_bytes(piece).decode("utf-8", "replace"))
+
+    def spoken(self, pieces: Iterable[bytes]) -> list[str]:
+        """The words of pieces, each as `to_bytes` has it, where none are asked for by place."""
+        text = b"".join(pieces).decode("utf-8", "replace")
+        return [text[begin:end] for begin, end in word_spans(text)]
 
     def words(self, pieces: list[str], first: int) -> list[Word]:
         """The words that consecutive pieces spell; `first` is the position of the first piece."""
@@ -70,16 +74,18 @@ class Pieces:
             starts.append(len(text))
             text += decoder.decode(self.to_bytes(piece))
         text += decoder.decode(b"", True)
-        matches = list(_WORD.finditer(text))
+        found = word_spans(text)
         spans: dict[int, list[int]] = {}
         word = 0
         for position, start in enumerate(starts, first):
             # A piece that begins with blanks belongs to the word after them.
-            while word < len(matches) and matches[word].end() <= start:
+            while word < len(found) and found[word][1] <= start:
                 word += 1
-            if word < len(matches):
+            if word < len(found):
                 spans.setdefault(word, []).append(position)
-        return [Word(matches[w][0], span[0], span[-1] + 1) for w, span in spans.items()]
+        return [
+            Word(text[slice(*found[word])], span[0], span[-1] + 1) for word, span in spans.items()
+        ]
 
     def _plain(self, piece: str) -> bytes:
         if self._bytes and all(letter in _BYTE_OF for letter in piece):

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+from csparc._repr import line
+from csparc._scalars import number
 from csparc.errors import DataError
 
 DEFAULT_MAX_BAD = 0.1
-
-
-def show(value: object, limit: int = 80) -> str:
-    """Quote a value for a one-line message: control characters escaped, long values cut."""
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[: limit - 3]}..."
-
-
-def reason_of(error: Exception) -> str:
-    """The first line of an exception's message, or its type's name when it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 class BadItem(DataError):
@@ -37,7 +29,7 @@ class BadItem(DataError):
 
 
 class BadItems:
-    """The bad items of one data set, in the order in which they were met.
+    """The bad items of one data set, in the order in which they were met, and notes on the rest.
 
     Parameters
     ----------
@@ -46,10 +38,12 @@ class BadItems:
     """
 
     def __init__(self, max_bad: float = DEFAULT_MAX_BAD) -> None:
-        if not 0 <= max_bad <= 1:
-            raise ValueError(f"max_bad: expected a share from 0 to 1, found {max_bad!r}")
-        self.max_bad = max_bad
+        self.max_bad = number(max_bad, "max_bad", low=0, high=1)
         self.reasons: dict[str, str] = {}
+        self._notes: dict[str, bool] = {}
+
+    def __repr__(self) -> str:
+        return line(self, f"{len(self):,} found", max_bad=self.max_bad)
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -58,20 +52,36 @@ class BadItems:
         """Note an item; True when it was not known yet (so that it is named once)."""
         new = item.name not in self.reasons
         if new:
-            self.reasons[item.name] = item.reason
+            self.reasons[item.name] = sys.intern(item.reason)  # a broken file has one of thousands
         return new
 
     def update(self, other: BadItems) -> None:
         """Take over the items of another report."""
         for name, reason in other.reasons.items():
             self.reasons.setdefault(name, reason)
+        self._notes |= other._notes
+
+    def note(self, text: str, warn: bool = False) -> None:
+        """Say in one line what else was found, such as files that are not used, counted by kind.
+
+        With ``warn`` `csparc.data.open` gives a warning of it: what was read may not be what was
+        meant.
+        """
+        self._notes[text] = warn or self._notes.get(text, False)
+
+    def notes(self, warn: bool | None = None) -> list[str]:
+        """The notes in order; with ``warn`` those alone that are warned of, or that are not."""
+        return [text for text, warned in self._notes.items() if warn in (None, warned)]
 
     def summary(self, most: int = 5) -> str:
-        """One line: how many, and the first `most` of them with their reasons."""
+        """One line: how many, and the first `most` of them, those of one reason together."""
         if not self.reasons:
             return "no bad items"
-        named = [f"{name}: {reason}" for name, reason in list(self.reasons.items())[:most]]
-        more = len(self.reasons) - len(named)
+        together: dict[str, list[str]] = {}
+        for name, reason in list(self.reasons.items())[:most]:
+            together.setdefault(reason, []).append(name)
+        named = [f"{', '.join(names)}: {reason}" for reason, names in together.items()]
+        more = len(self.reasons) - most
         tail = f"; and {more} more" if more > 0 else ""
         noun = "item" if len(self.reasons) == 1 else "items"
         return f"{len(self.reasons)} bad {noun} skipped: {'; '.join(named)}{tail}"

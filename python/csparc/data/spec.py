@@ -9,31 +9,60 @@
 ``scenes:OPTIONS``                       generated scenes
 =======================================  =========================================================
 
-Options follow as ``;KEY=VALUE``: ``img_key``, ``caption_key``, ``separator`` (a character, or tab,
-comma, semicolon, space), ``captions`` (the captions file of a folder), ``max_captions`` (the first
-so many of each picture). A path alone is a folder, or a table by its suffix .csv or .tsv.
+Options follow as ``;KEY=VALUE``; one that has no effect is an error.
+
+================  ================================================================================
+``img_key``       column of the path; in shards the field of the picture, such as ``seg.png``
+``caption_key``   column of the caption; in shards the JSON key, or the field, such as ``alt.txt``
+``separator``     of a table: a character, or tab, comma, semicolon, space
+``quoting``       of a table: auto, rfc4180 or none (`csparc.data.readers.table_rows.QUOTING`)
+``captions``      the captions file of a folder; none: ``NAME.txt`` beside each picture
+``text``          of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
+``max_captions``  the first so many of each picture
+================  ================================================================================
+
+A path alone is a folder, or a table by its suffix .csv or .tsv.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import warnings
 from dataclasses import replace
 
+from csparc import _text
 from csparc._arrays import describe
+from csparc._scalars import whole_number
+from csparc._text import show
+from csparc._whereabouts import absent, expanded, looked_for
 from csparc.data import images
-from csparc.data.dataset import Dataset, Options
+from csparc.data.dataset import TEXT_FORMS, Dataset, Options
 from csparc.data.readers.coco import open_coco
 from csparc.data.readers.folder import open_folder
 from csparc.data.readers.karpathy import open_karpathy
 from csparc.data.readers.table import open_table
 from csparc.data.readers.webdataset import WebDataset
-from csparc.data.report import DEFAULT_MAX_BAD, show
+from csparc.data.report import DEFAULT_MAX_BAD
 from csparc.errors import DataError
 
 SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
 
-_OPTION_KEYS = ("img_key", "caption_key", "separator", "captions", "max_captions")
+_COLUMNS = ("img_key", "caption_key")
+_TABLE = (*_COLUMNS, "separator", "quoting")
+
+TAKES: dict[str, tuple[str, ...]] = {
+    "folder": (*_TABLE, "captions", "text", "max_captions"),
+    "csv": (*_TABLE, "max_captions"),
+    "tsv": (*_TABLE, "max_captions"),
+    "coco": ("max_captions",),
+    "karpathy": ("max_captions",),
+    "webdataset": (*_COLUMNS, "text", "max_captions"),
+    "scenes": ("max_captions",),
+}
+"""The options that each scheme takes."""
+
+_OPTION_KEYS = TAKES["folder"]
 _OPTION = re.compile(rf";(?=(?:{'|'.join(_OPTION_KEYS)})=)")
 _UNKNOWN_OPTION = re.compile(r";([a-z_]+)=[^/]*$")
 
@@ -64,12 +93,14 @@ def open(
     max_captions : int, optional
         Keep the first so many captions of each picture (5: the usual retrieval protocol).
     img_key, caption_key, separator : str, optional
-        Columns and separator of a table; `caption_key` also names the key in JSON captions.
+        As the options of the specification; an error where they have no effect.
 
     Returns
     -------
     Dataset
-        Pictures by number; its `problems` tells what was left out.
+        Pictures by number; its `problems` tells what was left out, and its `problems.notes()`
+        what else was found, such as files that are not used. What may be another thing than was
+        meant, such as many captions ``nan``, is warned of, too.
 
     Raises
     ------
@@ -78,13 +109,9 @@ def open(
     TypeError
         Neither text nor a path.
     """
-    if not isinstance(spec, (str, os.PathLike)):
-        raise TypeError(f"data: expected SCHEME:PATH or a path, found {describe(spec)}")
-    text = os.fspath(spec)
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")
-    if max_captions is not None and max_captions < 1:
-        raise ValueError(f"max_captions: expected at least 1, found {max_captions}")
+    text = _checked(spec)
+    if max_captions is not None:
+        whole_number(max_captions, "max_captions", low=1)
     options = Options(
         allow_outside=allow_outside,
         max_pixels=max_pixels,
@@ -94,27 +121,48 @@ def open(
         caption_key=caption_key,
         separator=separator,
     )
-    scheme, rest = _scheme(text)
-    if scheme == "scenes":
-        from csparc.data.scenes.dataset import Scenes
+    scheme, where = _scheme(text)
+    if scheme != "scenes":
+        where, options = _options(text, where, options)
+    ineffective = [key for key in _OPTION_KEYS if key not in TAKES[scheme]]
+    options.refuse(ineffective, f"{scheme}: takes {', '.join(TAKES[scheme])} alone")
+    found = _opened(scheme, text, where, options)
+    for note in found.problems.notes(warn=True):
+        warnings.warn(note, stacklevel=2)
+    return found
 
-        return Scenes.from_spec(rest)
-    return _opened(scheme, text, *_options(text, rest, options))
+
+def _checked(spec: str | os.PathLike) -> str:
+    if not isinstance(spec, (str, os.PathLike)):
+        raise TypeError(f"data: expected SCHEME:PATH or a path, found {describe(spec)}")
+    text = os.fspath(spec)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")
+    return text
+
+
+def takes(spec: str, option: str) -> bool:
+    """Whether a specification is of a scheme that takes an option."""
+    return option in TAKES[_scheme(os.fspath(spec))[0]]
 
 
 def _opened(scheme: str, text: str, where: str, options: Options) -> Dataset:
     if scheme == "folder":
-        return open_folder(text, where, options)
+        return open_folder(text, expanded(where), options)
     if scheme in ("csv", "tsv"):
-        return open_table(text, where, "," if scheme == "csv" else "\t", options)
+        return open_table(text, expanded(where), "," if scheme == "csv" else "\t", options)
     if scheme == "coco":
         return open_coco(text, *_parts(text, where), options)
     if scheme == "karpathy":
         where, _, split = where.rpartition(",")
         if "," not in where:
             raise DataError(f"{text}: expected IMAGES_DIR,FILE.json,SPLIT, found too few commas")
-        return open_karpathy(text, *_parts(text, where), split.strip(), options)
-    return WebDataset(text, where, options)
+        return open_karpathy(text, *_parts(text, where), _text.trimmed(split), options)
+    if scheme == "webdataset":
+        return WebDataset(text, where, options)
+    from csparc.data.scenes.dataset import Scenes
+
+    return Scenes.from_spec(where, options.max_captions)
 
 
 def _scheme(text: str) -> tuple[str, str]:
@@ -123,7 +171,7 @@ def _scheme(text: str) -> tuple[str, str]:
         if not rest and head != "scenes":
             raise DataError(f"{text}: expected a path after {head}:, found nothing")
         return head, rest
-    bare = _OPTION.split(text)[0]
+    bare = expanded(_OPTION.split(text)[0])
     if os.path.isdir(bare):
         return "folder", text
     suffix = os.path.splitext(bare)[1].lower()
@@ -132,12 +180,16 @@ def _scheme(text: str) -> tuple[str, str]:
     if os.path.exists(bare):
         raise DataError(f"{text}: expected a folder, .csv or .tsv; else say which: SCHEME:PATH")
     known = ", ".join(f"{name}:" for name in SCHEMES)
-    raise DataError(f"{text}: expected an existing path or one of {known} found neither")
+    if colon and head.lower() in SCHEMES:
+        looked = f" (write {head.lower()}: in lower case)"
+    else:
+        looked = looked_for(bare)
+    raise DataError(f"{text}: expected an existing path or one of {known} found neither{looked}")
 
 
 def _options(text: str, rest: str, options: Options) -> tuple[str, Options]:
     """Split ``PATH;key=value;...``; a path that exists as it stands has no options."""
-    if os.path.exists(rest):
+    if os.path.exists(expanded(rest)):
         return rest, options
     where, *settings = _OPTION.split(rest)
     unknown = _UNKNOWN_OPTION.search(where)
@@ -145,14 +197,20 @@ def _options(text: str, rest: str, options: Options) -> tuple[str, Options]:
         raise DataError(
             f"{text}: expected the options {', '.join(_OPTION_KEYS)}, found {unknown[1]!r}"
         )
+    given = set()
     for setting in settings:
         key, _, value = setting.partition("=")
+        if key in given:
+            raise DataError(f"{text}: {key} is given twice")
+        given.add(key)
         if not value:
             raise DataError(f"{text}: expected a value for {key}, found nothing")
         if key == "max_captions":
             if not (value.isascii() and value.isdigit() and 0 < len(value) < 10 and int(value)):
                 raise DataError(f"{text}: max_captions: expected a count, found {show(value)}")
             options = replace(options, max_captions=int(value))
+        elif key == "text" and value not in TEXT_FORMS:
+            raise DataError(f"{text}: text: expected {', '.join(TEXT_FORMS)}, found {show(value)}")
         else:
             options = replace(options, **{key: value})
     return where, options
@@ -164,9 +222,10 @@ def _parts(text: str, where: str) -> tuple[str, str]:
     if not commas:
         raise DataError(f"{text}: expected IMAGES_DIR,FILE.json, found no comma")
     for at in commas:
-        if os.path.isdir(where[:at]) and os.path.isfile(where[at + 1 :]):
-            return where[:at], where[at + 1 :]
-    folder, file = where[: commas[-1]], where[commas[-1] + 1 :]
+        folder, file = expanded(where[:at]), expanded(where[at + 1 :])
+        if os.path.isdir(folder) and os.path.isfile(file):
+            return folder, file
     if not os.path.isdir(folder):
-        raise DataError(f"{folder}: expected the folder of the pictures, found no such folder")
+        found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
+        raise DataError(f"{folder}: expected the folder of the pictures, found {found}")
     return folder, file

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from csparc import _random
+from csparc._scalars import number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
 
@@ -40,7 +41,7 @@ class Subset(Dataset):
 
     @property
     def cacheable(self) -> bool:
-        """As the whole."""
+        """As of the data set it is a part of."""
         return self.dataset.cacheable
 
     def __len__(self) -> int:
@@ -68,8 +69,7 @@ def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Subset, Subset
         A share outside (0, 1), or fewer than two pictures.
     """
     count = len(dataset)
-    if not 0 < share < 1:
-        raise ValueError(f"share: expected more than 0 and less than 1, found {share!r}")
+    share = number(share, "share", above=0, below=1)
     if count < 2:
         raise ValueError(f"dataset: expected at least 2 pictures to split, found {count}")
     held = min(count - 1, max(1, round(share * count)))

@@ -8,17 +8,21 @@ plain text.
 
 from __future__ import annotations
 
-import gzip
+import html
 import json
-import zlib
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from csparc._extras import require
-from csparc.data.pieces import byte_alphabet
-from csparc.data.readers.text_files import json_reason, parse_json, read_json, regular_file
-from csparc.data.report import reason_of, show
-from csparc.data.token_rows import EOT, FORMAT, SOT, Tokenizer
+import numpy as np
+
+from csparc._json import parse_json, read_json
+from csparc._repr import line
+from csparc._scalars import whole_number
+from csparc._text import show
+from csparc.data import rust
+from csparc.data.pieces import Pieces, Word
+from csparc.data.token_models import EOT, SOT, clip_bpe, find_special, stored, trained_on
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,16 +34,211 @@ DEFAULT_CONTEXT_LENGTH = 55
 CLIP_CONTEXT_LENGTH = 77
 DEFAULT_VOCAB_SIZE = 8192
 
-_SOT_NAMES = (SOT, "<start_of_text>", "<s>", "[CLS]", "<bos>", "[BOS]", "<|begin_of_text|>", EOT)
-_EOT_NAMES = (EOT, "<end_of_text>", "</s>", "[SEP]", "<eos>", "[EOS]", "<|end_of_text|>")
+FORMAT = "csparc tokenizer 1"
 
-# CLIP's vocabulary has 49408 entries: two for each byte, the merges, begin and end.
-_CLIP_MERGES = 49152 - 256 - 2
-_LARGEST_BPE_FILE = 1 << 26
 
-_CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
-_CLIP_WORDS = rf"{_CONTRACTIONS}|\p{{L}}+|\p{{N}}|[^\s\p{{L}}\p{{N}}]+"
-_OWN_WORDS = rf"{_CONTRACTIONS}|[\p{{L}}\p{{M}}]+|\p{{N}}+|[^\s\p{{L}}\p{{M}}\p{{N}}]+"
+class Tokenizer:
+    """Texts to ids; call it with a text or a list of texts.
+
+    Parameters
+    ----------
+    backend : tokenizers.Tokenizer
+    context_length : int
+        Length of a row, begin and end tokens included.
+    sot_token, eot_token : str
+        The begin and end tokens; both must be in the vocabulary.
+    html_unescape : bool
+        Undo ``&amp;`` and the like first, as CLIP does.
+
+    Attributes
+    ----------
+    context_length, vocab_size, sot_token_id, eot_token_id, pad_token_id : int
+    truncated : int
+        Captions cut so far because they were longer than a row; the first one warns.
+    """
+
+    pad_token_id = 0
+
+    def __init__(
+        self,
+        backend: Backend,
+        context_length: int,
+        sot_token: str = SOT,
+        eot_token: str = EOT,
+        html_unescape: bool = False,
+    ) -> None:
+        whole_number(context_length, "context_length", low=2)
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = True
+        self._backend = backend
+        self._html_unescape = html_unescape
+        self._sot_token, self._eot_token = sot_token, eot_token
+        self.context_length = context_length
+        self.vocab_size = 1 + max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
+        self.sot_token_id = self._id(sot_token, "begin")
+        self.eot_token_id = self._id(eot_token, "end")
+        self.truncated = 0
+        self._pieces: Pieces | None = None
+        self._piece_bytes: dict[int, bytes] = {}
+
+    def __repr__(self) -> str:
+        told = {"truncated": self.truncated} if self.truncated else {}
+        return line(self, vocab_size=self.vocab_size, context_length=self.context_length, **told)
+
+    def _id(self, token: str, role: str) -> int:
+        try:
+            number = self._backend.token_to_id(token)
+        except UnicodeError:  # half a surrogate pair is no text
+            number = None
+        if number is None:
+            raise DataError(f"tokenizer: expected the {role} token {token!r}, found no such entry")
+        return number
+
+    def __call__(self, texts: str | Iterable[str], context_length: int | None = None) -> np.ndarray:
+        """Rows of ids, int32 [N, L], padded on the right with 0.
+
+        A caption that is too long loses its end; the end token stays. It is counted in `truncated`.
+
+        Raises
+        ------
+        TypeError
+            When a text is no string.
+        """
+        length = context_length or self.context_length
+        whole_number(length, "context_length", low=2)
+        if not isinstance(texts, Iterable):
+            raise TypeError(f"texts: expected strings, found {type(texts).__name__}")
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        rows = np.zeros((len(texts), length), dtype=np.int32)
+        for row, text in zip(rows, texts):
+            ids = self._encode(text)
+            if len(ids) > length - 2:
+                self._count_truncated(len(ids) + 2, length)
+                ids = ids[: length - 2]
+            row[0] = self.sot_token_id
+            row[1 : len(ids) + 1] = ids
+            row[len(ids) + 1] = self.eot_token_id
+        return rows
+
+    def _encode(self, text: str) -> list[int]:
+        if not isinstance(text, str):
+            raise TypeError(f"texts: expected strings, found {type(text).__name__}")
+        if self._html_unescape:
+            text = html.unescape(html.unescape(text))
+        try:
+            with rust.panics_raised():
+                return self._backend.encode(text, add_special_tokens=False).ids
+        except TypeError as error:  # so the library calls what cannot be written as UTF-8
+            raise ValueError(
+                f"texts: expected Unicode text, found {show(text)} with half a surrogate pair, as "
+                "bytes of another encoding become (a locale that is not UTF-8?)"
+            ) from error
+
+    def _count_truncated(self, found: int, length: int) -> None:
+        self.truncated += 1
+        if self.truncated == 1:
+            warnings.warn(
+                f"a caption of {found} tokens was cut to context_length={length}; "
+                "further ones are only counted (tokenizer.truncated)",
+                stacklevel=3,
+            )
+
+    def _end(self, ids: np.ndarray) -> np.ndarray:
+        """The position of each row's end token, [..., 1]; padding may look like any token."""
+        found = np.asarray(ids) == self.eot_token_id
+        found[..., 0] = False
+        if not found.any(axis=-1).all():
+            raise ValueError(f"ids: expected the end token {self.eot_token_id} in every row")
+        return found.argmax(axis=-1)[..., None]
+
+    def valid_mask(self, ids: np.ndarray) -> np.ndarray:
+        """Everything but padding, bool like `ids`: what the text encoder attends to and pools.
+
+        Raises
+        ------
+        ValueError
+            When a row has no end token.
+        """
+        return np.arange(np.shape(ids)[-1]) <= self._end(ids)
+
+    def loss_mask(self, ids: np.ndarray, specials: bool = False) -> np.ndarray:
+        """Tokens that enter the local loss, bool like `ids`.
+
+        By default the caption's own tokens: the begin and end tokens name nothing in a picture, and
+        in the local loss they would be two negatives that are the same in every caption.
+        ``specials=True`` takes them in. An empty caption has no such tokens, its row is False.
+        """
+        if specials:
+            return self.valid_mask(ids)
+        position = np.arange(np.shape(ids)[-1])
+        return (position > 0) & (position < self._end(ids))
+
+    def decode_tokens(self, ids: np.ndarray) -> list[str]:
+        """The pieces of one row for display, begin and end tokens by their names, no padding."""
+        end = int(self._end(ids)[0])
+        middle = [self._display.text(piece) for piece in self._names(ids, 1, end)]
+        return [self._sot_token, *middle, self._eot_token]
+
+    def word_spans(self, ids: np.ndarray) -> list[Word]:
+        """The words of one row with the positions of their pieces; special tokens left out.
+
+        ``Word(text, start, stop)``: tokens `start` to `stop` (exclusive) of the row spell `text`.
+        """
+        end = int(self._end(ids)[0])
+        return self._display.words(self._names(ids, 1, end), first=1)
+
+    def word_tokens(self, ids: np.ndarray) -> list[Word]:
+        """`word_spans` as words to compare: case folded, marks without a letter or digit left
+        out."""
+        return _folded(self.word_spans(ids))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a whole text, as `word_tokens` has those of a row."""
+        spoken = self._display.spoken(map(self._bytes_of, self._encode(text)))
+        return [word.casefold() for word in spoken if _names_something(word)]
+
+    def _bytes_of(self, number: int) -> bytes:
+        found = self._piece_bytes.get(number)
+        if found is None:
+            found = self._display.to_bytes(self._backend.id_to_token(number) or "")
+            self._piece_bytes[number] = found
+        return found
+
+    def _names(self, ids: np.ndarray, start: int, stop: int) -> list[str]:
+        return [self._backend.id_to_token(int(number)) or "" for number in ids[start:stop]]
+
+    @property
+    def _display(self) -> Pieces:
+        if self._pieces is None:
+            self._pieces = Pieces(self._backend.to_str())
+        return self._pieces
+
+    def to_json(self) -> str:
+        """Everything `from_json` needs to make the same tokenizer: what a checkpoint keeps."""
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "context_length": self.context_length,
+                "sot_token": self._sot_token,
+                "eot_token": self._eot_token,
+                "html_unescape": self._html_unescape,
+                "tokenizer": json.loads(self._backend.to_str()),
+            },
+            ensure_ascii=False,
+        )
+
+
+def _folded(words: list[Word]) -> list[Word]:
+    return [
+        Word(word.text.casefold(), word.start, word.stop)
+        for word in words
+        if _names_something(word.text)
+    ]
+
+
+def _names_something(word: str) -> bool:
+    return any(letter.isalnum() for letter in word)
 
 
 def from_json(text: str) -> Tokenizer:
@@ -48,12 +247,9 @@ def from_json(text: str) -> Tokenizer:
     Raises
     ------
     DataError
-        When it wrote something else.
+        The text is not one that `to_json` wrote.
     """
-    try:
-        record = parse_json(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"tokenizer: expected JSON, found none: {json_reason(error)}") from error
+    record = parse_json(text, "tokenizer")
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise DataError(f"tokenizer: expected the format {FORMAT!r}, found {show(record, 60)}")
     length, sot, eot = (record.get(key) for key in ("context_length", "sot_token", "eot_token"))
@@ -61,7 +257,11 @@ def from_json(text: str) -> Tokenizer:
         raise DataError(f"tokenizer: expected a context_length, found {show(length)}")
     if not isinstance(sot, str) or not isinstance(eot, str):
         raise DataError("tokenizer: expected sot_token and eot_token as texts")
-    backend = _backend(json.dumps(record.get("tokenizer")), "tokenizer")
+    try:
+        text = json.dumps(record.get("tokenizer"))
+    except RecursionError as error:
+        raise DataError("tokenizer: expected JSON, found one nested too deeply") from error
+    backend = stored(text, "tokenizer")
     return Tokenizer(backend, length, sot, eot, record.get("html_unescape") is True)
 
 
@@ -85,40 +285,10 @@ def from_file(
     DataError
         Not such a file, or no begin or end token: names the special tokens there are.
     """
-    backend = _backend(json.dumps(read_json(path, "a tokenizer.json")), path)
-    sot = _find_special(backend, path, "begin", sot_token, _SOT_NAMES, "sot_token")
-    eot = _find_special(backend, path, "end", eot_token, _EOT_NAMES, "eot_token")
+    backend = stored(json.dumps(read_json(path, "a tokenizer.json")), path)
+    sot = find_special(backend, path, "begin", sot_token, "sot_token")
+    eot = find_special(backend, path, "end", eot_token, "eot_token")
     return Tokenizer(backend, context_length, sot, eot)
-
-
-def _backend(text: str, source: str) -> Backend:
-    library = require("tokenizers", extra="train")
-    try:
-        return library.Tokenizer.from_str(text)
-    except Exception as error:
-        raise DataError(
-            f"{source}: expected a tokenizer.json, found another layout: {reason_of(error)}"
-        ) from error
-
-
-def _find_special(
-    backend: Backend,
-    path: str,
-    role: str,
-    given: str | None,
-    names: tuple[str, ...],
-    option: str,
-) -> str:
-    for name in (given,) if given else names:
-        if backend.token_to_id(name) is not None:
-            return name
-    special = [str(token.content) for token in backend.get_added_tokens_decoder().values()]
-    there = ", ".join(show(name, 24) for name in special[:12]) or "none"
-    wanted = show(given) if given else f"({', '.join(names)})"
-    raise DataError(
-        f"{path}: expected a {role} token {wanted}, found the special tokens {there}; "
-        f"name it with {option}="
-    )
 
 
 def train(
@@ -153,25 +323,11 @@ def train(
     DataError
         When there is no caption.
     """
-    if vocab_size < 259:
-        raise ValueError(f"vocab_size: expected at least 259, found {vocab_size}")
+    whole_number(vocab_size, "vocab_size", low=259)
     captions = list(captions)
     if not captions:
         raise DataError("tokenizer: expected captions to train on, found none")
-    library = require("tokenizers", extra="train")
-    backend = library.Tokenizer(library.models.BPE())
-    steps = [library.normalizers.NFC()] + [library.normalizers.Lowercase()] * lowercase
-    backend.normalizer = library.normalizers.Sequence(steps)
-    backend.pre_tokenizer = _words(_OWN_WORDS, add_prefix_space=True)
-    backend.decoder = library.decoders.ByteLevel()
-    trainer = library.trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        show_progress=False,
-        special_tokens=["<pad>", SOT, EOT],
-        initial_alphabet=[letter for _, letter in byte_alphabet()],
-    )
-    backend.train_from_iterator(captions, trainer)
+    backend = trained_on(captions, vocab_size, lowercase=lowercase, min_frequency=min_frequency)
     return Tokenizer(backend, context_length)
 
 
@@ -197,65 +353,4 @@ def from_clip_bpe(
     DataError
         When a file is something else.
     """
-    library = require("tokenizers", extra="train")
-    merges = _read_merges(path)
-    if vocab is None:
-        letters = [letter for _, letter in byte_alphabet()]
-        merges = merges[:_CLIP_MERGES]
-        entries = [*letters, *(f"{letter}</w>" for letter in letters)]
-        entries += ["".join(merge) for merge in merges] + [SOT, EOT]
-        numbers = {entry: number for number, entry in enumerate(entries)}
-    else:
-        numbers = read_json(vocab, "a vocab.json")
-        if not isinstance(numbers, dict) or not all(type(n) is int for n in numbers.values()):
-            raise DataError(f"{vocab}: expected an object of entries and their numbers")
-    try:
-        model = library.models.BPE(vocab=numbers, merges=merges, end_of_word_suffix="</w>")
-    except Exception as error:
-        raise DataError(
-            f"{path}: expected merges of known entries, found: {reason_of(error)}"
-        ) from error
-    backend = library.Tokenizer(model)
-    backend.normalizer = library.normalizers.Sequence(
-        [library.normalizers.Replace(curly, straight) for curly, straight in _QUOTES]
-        + [library.normalizers.NFC(), library.normalizers.Lowercase()]
-    )
-    backend.pre_tokenizer = _words(_CLIP_WORDS, add_prefix_space=False)
-    backend.decoder = library.decoders.ByteLevel()
-    backend.add_special_tokens([token for token in (SOT, EOT) if token in numbers])
-    return Tokenizer(backend, context_length, html_unescape=True)
-
-
-_QUOTES = (("\u2018", "'"), ("\u2019", "'"), ("\u201c", '"'), ("\u201d", '"'))
-
-
-def _words(pattern: str, add_prefix_space: bool) -> object:
-    """Split into what `pattern` matches, then write the bytes of each as characters."""
-    library = require("tokenizers", extra="train")
-    return library.pre_tokenizers.Sequence(
-        [
-            library.pre_tokenizers.Split(library.Regex(pattern), behavior="removed", invert=True),
-            library.pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space, use_regex=False),
-        ]
-    )
-
-
-def _read_merges(path: str) -> list[tuple[str, str]]:
-    """The pairs of a merges file, without its first line."""
-    regular_file(path, "a BPE merges file")
-    try:
-        opener = gzip.open if path.endswith(".gz") else open
-        with opener(path, "rb") as file:
-            content = file.read(_LARGEST_BPE_FILE + 1)
-        lines = content.decode("utf-8").split("\n")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: expected a BPE merges file, found: {reason_of(error)}") from error
-    if len(content) > _LARGEST_BPE_FILE:
-        raise DataError(f"{path}: expected a BPE merges file, found {len(content)} bytes or more")
-    pairs = [tuple(line.split()) for line in lines[1:] if line.strip()]
-    for number, pair in enumerate(pairs, 2):
-        if len(pair) != 2:
-            raise DataError(
-                f"{path}: expected two pieces in line {number}, found {show(' '.join(pair), 40)}"
-            )
-    return pairs
+    return Tokenizer(clip_bpe(path, vocab), context_length, html_unescape=True)

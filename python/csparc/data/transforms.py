@@ -14,6 +14,8 @@ import numpy as np
 
 from csparc import _core
 from csparc._arrays import describe
+from csparc._repr import line
+from csparc._scalars import choice, whole_number
 from csparc.data.images import to_rgb
 
 if TYPE_CHECKING:
@@ -100,28 +102,27 @@ class Preprocess:
         self._check()
 
     def _check(self) -> None:
-        if self.height < 1 or self.width < 1:
-            raise ValueError(f"size: expected at least 1, found {self.height} x {self.width}")
+        self.height = whole_number(self.height, "size", low=1)
+        self.width = whole_number(self.width, "size", low=1)
         if len(self.mean) != 3 or not np.isfinite(self.mean).all():
             raise ValueError(f"mean: expected three finite values, found {self.mean}")
         if len(self.std) != 3 or not all(0 < value < math.inf for value in self.std):
             raise ValueError(f"std: expected three finite values above 0, found {self.std}")
-        if self.resize_mode not in RESIZE_MODES:
-            raise ValueError(
-                f"resize_mode: expected {', '.join(RESIZE_MODES)}, found {self.resize_mode!r}"
-            )
-        if self.interpolation not in INTERPOLATIONS:
-            raise ValueError(
-                f"interpolation: expected {', '.join(INTERPOLATIONS)}, found {self.interpolation!r}"
-            )
+        choice(self.resize_mode, "resize_mode", RESIZE_MODES)
+        choice(self.interpolation, "interpolation", INTERPOLATIONS)
         if self.scale is not None and not 0 < self.scale[0] <= self.scale[1] <= 1:
             raise ValueError(f"scale: expected 0 < low <= high <= 1, found {self.scale}")
         if not 0 < self.ratio[0] <= self.ratio[1]:
             raise ValueError(f"ratio: expected 0 < low <= high, found {self.ratio}")
-        if not 0 <= self.fill <= 255:
-            raise ValueError(f"fill: expected 0 to 255, found {self.fill}")
-        if self.shift < 0:
-            raise ValueError(f"shift: expected at least 0, found {self.shift}")
+        self.fill = whole_number(self.fill, "fill", low=0, high=255)
+        self.shift = whole_number(self.shift, "shift", low=0)
+
+    def __repr__(self) -> str:
+        varied = {"train": True} if self.train else {}
+        if self.interpolation != INTERPOLATIONS[0]:
+            varied["interpolation"] = self.interpolation
+        size = f"{self.width} x {self.height} px"
+        return line(self, size, resize_mode=self.resize_mode, **varied)
 
     @property
     def random_crop(self) -> bool:
@@ -149,14 +150,14 @@ class Preprocess:
         return self.normalize(done[None])[0]
 
     def fixed(self, picture: np.ndarray | Image.Image) -> np.ndarray:
-        """What no draw changes, uint8: resized and cropped, or whole before a random crop."""
+        """The steps without draws, uint8: resized and cropped, or whole before a random crop."""
         array = _as_array(picture)
         if self.random_crop or array.shape[:2] == (self.height, self.width):
             return array
         return self._resize(array)
 
     def augment(self, picture: np.ndarray, rng: Draws | None = None) -> np.ndarray:
-        """The rest, uint8 [height, width, 3]; without training there is none."""
+        """The random steps, uint8 [height, width, 3]; without training there are none."""
         if not self.random_crop and not (self.train and self.shift):
             return picture
         if rng is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from csparc import _random
 from csparc.data.dataset import Dataset
-from csparc.data.report import BadItems
+from csparc.data.report import BadItem, BadItems
 from csparc.data.scenes.dataset import Scenes
 from csparc.data.subset import Subset
 from csparc.errors import DataError
@@ -19,17 +19,20 @@ from csparc.evaluate.scenes import caption_numbers, is_true
 SCENES_TRAIN = 20_000
 HELD_OUT = 500
 _LEAST_PICTURES = 8
+_LEAST_HELD_OUT = 2
 _STREAM = (0x64656D6F,)
 
 
 @dataclass(frozen=True)
 class DemoData:
-    """Pairs to train on and pairs held out; ``scenes`` are the held-out ones where generated."""
+    """Pairs to train on and pairs held out; ``scenes`` are the held-out ones where generated,
+    ``unreadable`` the pictures that were drawn to be held out and cannot be read."""
 
     train: Dataset
     held_out: Dataset
     scenes: Scenes | None
     description: str
+    unreadable: BadItems = field(default_factory=BadItems)
 
     def truth(self, features: Features) -> Callable[[int, int], bool | None]:
         """``truth(row, caption)``: whether a caption of ``features`` is true of the picture of a
@@ -45,13 +48,17 @@ class DemoData:
         return known
 
 
-def open_demo_data(spec: str | None, seed: int) -> DemoData:
+def open_demo_data(spec: str | None, seed: int, max_pixels: int | None = None) -> DemoData:
     """Generated scenes, or a tenth (500 at most) of a person's own pictures held out.
+
+    A picture that cannot be read is not held out, the next one is in its place: of so few, one less
+    may be half, and words are measured on another picture's patches too.
 
     Raises
     ------
     DataError
-        Fewer than eight pictures, or whatever is wrong with ``spec``.
+        Fewer than eight pictures, fewer than two that can be read, or whatever is wrong with
+        ``spec``.
     """
     if spec is None:
         train = Scenes(size=SCENES_TRAIN, seed=seed, split="train")
@@ -59,15 +66,38 @@ def open_demo_data(spec: str | None, seed: int) -> DemoData:
         return DemoData(train, test, test, "procedurally generated scenes")
     import csparc.data
 
-    whole = csparc.data.open(spec)
+    limit = {} if max_pixels is None else {"max_pixels": max_pixels}
+    whole = csparc.data.open(spec, **limit)
     if len(whole) < _LEAST_PICTURES:
         raise DataError(f"{spec}: expected at least {_LEAST_PICTURES} pictures, found {len(whole)}")
     order = _random.permutation(seed, _STREAM, len(whole))
-    held = min(HELD_OUT, max(2, len(whole) // 10))
+    wanted = min(HELD_OUT, max(_LEAST_HELD_OUT, len(whole) // 10))
+    held, unreadable = _readable(whole, order, wanted)
+    if len(held) < _LEAST_HELD_OUT:
+        raise DataError(
+            f"{spec}: expected at least {_LEAST_HELD_OUT} pictures that can be read, to hold out, "
+            f"found {len(held)}; {unreadable.summary(3)}"
+        )
     return DemoData(
-        Subset(whole, np.sort(order[held:]), f"{spec} (training part)", whole.problems),
-        # Of so few pictures one bad one may be half; the training part judges the whole set.
-        Subset(whole, np.sort(order[:held]), f"{spec} (held-out part)", BadItems(1.0)),
+        # The unreadable ones are judged, and counted, where training meets them.
+        Subset(whole, np.setdiff1d(order, held), f"{spec} (training part)", whole.problems),
+        Subset(whole, np.sort(held), f"{spec} (held-out part)", BadItems(1.0)),
         None,
         f"{len(whole):,} pictures of your own",
+        unreadable,
     )
+
+
+def _readable(whole: Dataset, order: np.ndarray, wanted: int) -> tuple[np.ndarray, BadItems]:
+    """The first ``wanted`` pictures in ``order`` that can be read, and those met that cannot."""
+    held, unreadable = [], BadItems(1.0)
+    for number in order.tolist():
+        if len(held) == wanted:
+            break
+        try:
+            whole.load(number)
+        except BadItem as bad:
+            unreadable.add(bad)
+        else:
+            held.append(number)
+    return np.array(held, order.dtype), unreadable

@@ -1,4 +1,4 @@
-"""The records the demo's stages hand to each other."""
+"""The records that the stages of the demo pass to each other."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class DemoPlan:
     lr: float
     seed: int
     threads: int
+    max_pixels: int | None = None
+    """Of a person's own pictures larger ones are left out; None is the default limit."""
     model: str = "nano"
     loss: str = DEFAULT
     loss_options: tuple[str, ...] = ()
@@ -34,6 +36,8 @@ class DemoPlan:
     def command(self) -> str:
         """The command line that repeats the run."""
         data = ["--data", self.data] if self.data else []
+        if self.max_pixels is not None:
+            data += ["--max-pixels", str(self.max_pixels)]
         loss = [] if self.loss == DEFAULT else ["--loss", self.loss]
         for option in self.loss_options:
             loss += ["--loss-opt", option]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 import csparc
+from csparc._text import duration
 from csparc.demo.data import DemoData
 from csparc.demo.examples import image_searches, text_searches
 from csparc.demo.page.result import Alignment, DemoResult
 from csparc.demo.plan import DemoPlan, Evaluation, Training
-from csparc.viz.wording import duration
 
 SEARCHES = 6
 

@@ -1,4 +1,4 @@
-"""The demo's course: data, tokenizer, model, training, evaluation before and after."""
+"""The stages of the demo: data, tokenizer, model, training, evaluation before and after."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Say = Callable[[str], None]
 
 def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     """Run the plan; ``say`` is given a line at each stage."""
-    data = open_demo_data(plan.data, plan.seed)
+    data = open_demo_data(plan.data, plan.seed, plan.max_pixels)
     # Half a small set at most: some pictures may prove unreadable, and a batch must fill.
     plan = replace(plan, batch_size=min(plan.batch_size, max(2, len(data.train) // 2)))
     tokenizer = tokenizers.train(
@@ -56,6 +56,8 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
         f"{data.description}: {len(data.train):,} pictures to train on, {len(data.held_out):,} "
         f"held out; preset {plan.model}, {plan.steps:,} steps of {plan.batch_size} pairs"
     )
+    if data.unreadable:
+        say(f"others were held out instead: {data.unreadable.summary()}")
     if plan.objective():
         say(f"loss: {plan.objective()}")
     config = TrainConfig(

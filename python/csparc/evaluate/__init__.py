@@ -1,6 +1,30 @@
-"""Evaluation: pure functions on arrays, one file a task."""
+"""Evaluation: pure functions on arrays, and the tasks that run them on a model, one file a task."""
 
-from csparc.evaluate.grounding import alignment_scores, evaluate_grounding
+from csparc.evaluate.tasks import TASKS, Subject, Task, TaskResult, make_task, option, register
+
+# The order of these imports is that in which the tasks are listed everywhere.
+# ruff: isort: off
 from csparc.evaluate.retrieval import evaluate_retrieval
+from csparc.evaluate.diagnose import Grounding
+from csparc.evaluate.scenes import Meaning, semantic_recall
 
-__all__ = ["alignment_scores", "evaluate_grounding", "evaluate_retrieval"]
+# ruff: isort: on
+from csparc.evaluate.grounding import alignment_scores, evaluate_grounding
+from csparc.evaluate.retrieval import Retrieval
+
+__all__ = [
+    "TASKS",
+    "Grounding",
+    "Meaning",
+    "Retrieval",
+    "Subject",
+    "Task",
+    "TaskResult",
+    "alignment_scores",
+    "evaluate_grounding",
+    "evaluate_retrieval",
+    "make_task",
+    "option",
+    "register",
+    "semantic_recall",
+]

@@ -1,14 +1,15 @@
-"""The grounding diagnostics of a model on a data set: what ``csparc eval grounding`` reports."""
+"""The grounding diagnostics of a model on a data set: the task ``grounding``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc.data.scenes.dataset import Scenes
+from csparc._repr import fields_line
+from csparc.errors import DataError
 from csparc.evaluate.explain import (
     Explanation,
     LocalFeatures,
@@ -16,8 +17,93 @@ from csparc.evaluate.explain import (
     local_features,
     sentence_maps,
 )
+from csparc.evaluate.figures import Figures
 from csparc.evaluate.grounding import evaluate_grounding
+from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
+from csparc.losses.explains import RULES
 from csparc.losses.foreign import as_loss
+
+if TYPE_CHECKING:
+    from csparc.data.scenes.dataset import Scenes
+
+
+@register
+@dataclass(frozen=True, repr=False)
+class Grounding(Task):
+    """`diagnose` of a model with its loss; without one, as `diagnose` measures None."""
+
+    name = "grounding"
+    help = "which patches words select, and whether that depends on the picture"
+    about = (
+        "What the local loss aligned, on a picture's own patches and on another "
+        "picture's; on generated scenes also whether words select the object they name. "
+        "Of every picture the first caption is used."
+    )
+    main = (
+        "gap", "matched.token_accuracy", "matched.effective_patches", "place_correlation",
+        "placement.NOUN.auc", "placement.ADJ.auc", "placement.CAPTION.auc",
+        "sentence_placement.auc",
+    )  # fmt: skip
+
+    weights: str = option(
+        RULES[0],
+        "the weights of the loss the model was trained with (default), or SPARC's",
+        RULES,
+    )
+
+    def config(self) -> dict[str, Any]:
+        """Nothing: the figures themselves say which weights were measured."""
+        return {}
+
+    def run(self, subject: Subject) -> TaskResult | None:
+        figures = diagnose(
+            subject.model,
+            subject.tokenizer,
+            subject.data,
+            subject.preprocess,
+            subject.loss,
+            rule=self.weights,
+            specials=subject.loss_specials,
+            batch_size=subject.batch_size,
+            progress=subject.progress,
+            should_stop=subject.should_stop,
+        )
+        return None if figures is None else TaskResult(figures)
+
+    def lines(self, figures: Mapping[str, Any]) -> list[str]:
+        """Figures on own and on other pictures side by side, then places if they are known."""
+        matched, swapped = figures["matched"], figures["swapped"]
+        about = " ".join([f"{figures['weights']['title']}.", *figures["weights"]["notes"]])
+        lines = [
+            f"{figures['n']} pictures and their first captions",
+            f"weights: {about}",
+            f"{'':32s}{'own picture':>14s}{'another’s':>14s}{'reference':>14s}",
+            _row("SPARC’s loss of these weights", matched["local_loss"], swapped["local_loss"],
+                 figures["chance_local_loss"]),
+            _row("words told apart, %", matched["token_accuracy"], swapped["token_accuracy"],
+                 figures["chance_token_accuracy"]),
+            _row("patches a weight spreads over", matched["effective_patches"],
+                 swapped["effective_patches"], float(figures["patches"])),
+            _row("weights that are 0, %", matched["zeroed"], swapped["zeroed"]),
+            _row("same places in both", figures["place_correlation"]),
+        ]  # fmt: skip
+        groups = {**figures.get("placement", {})}
+        if "sentence_placement" in figures:
+            groups["sentence (global path)"] = figures["sentence_placement"]
+        if groups:
+            lines.append(
+                f"{'its object’s patches':32s}{'AUC, %':>14s}{'heaviest, %':>14s}{'chance':>14s}"
+            )
+        lines += [
+            _row(f"{name} ({found['n_pointing']})", found["auc"], found["pointing"],
+                 found["pointing_chance"])
+            for name, found in groups.items()
+        ]  # fmt: skip
+        return lines
+
+
+def _row(name: str, *values: float | None) -> str:
+    return f"{name:32s}" + "".join(f"{'-' if v is None else f'{v:.3f}':>14s}" for v in values)
 
 
 @dataclass(frozen=True)
@@ -29,6 +115,8 @@ class Sentences:
     objects: list[int]
     maps: np.ndarray
     weights: np.ndarray | None
+
+    __repr__ = fields_line
 
 
 def diagnose(
@@ -42,7 +130,8 @@ def diagnose(
     specials: bool = False,
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
-) -> dict:
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict | None:
     """What a loss aligned, on every picture of ``dataset`` with the first of its captions.
 
     Parameters
@@ -55,36 +144,37 @@ def diagnose(
         Measure the weights of the loss itself, or SPARC's.
     specials : bool
         Begin and end marks entered the local loss.
-    batch_size, progress
+    batch_size, progress, should_stop
         As in `encode_dataset`.
 
     Returns
     -------
-    dict
-        Of `evaluate_grounding`. For generated scenes also ``placement``, of `alignment_scores` of
-        the words that name an object (``NOUN``, ``ADJ``), or where weights are of whole captions
-        of the captions that speak of one object of several (``CAPTION``); and
+    dict, or None when asked to stop
+        The figures of `evaluate_grounding`. For generated scenes also ``placement``, those of
+        `alignment_scores` for the words that name an object (``NOUN``, ``ADJ``), or where weights
+        are of whole captions, for captions that speak of one object of several (``CAPTION``); and
         ``sentence_placement``, of the same captions by their cosine with single patches on the
         global path. ``logit_scale``: the scale of the local loss. ``bad_items``: pictures left out.
 
     Raises
     ------
     DataError
-        No picture is usable, or too many are bad.
-    ValueError
-        Fewer than two pictures.
+        Fewer than two pictures are usable, or too many are bad.
 
     Notes
     -----
     All N pictures' patches [N, P, D] are in memory.
     """
     from csparc.data.loading.loader import Loader
+    from csparc.data.scenes.dataset import Scenes
 
     scenes = isinstance(dataset, Scenes)
     parts, items, explained, sentences = [], [], [], []
     loader = Loader(dataset, None, preprocess, batch_size, shuffle=False, drop_last=False, epochs=1)
     with loader:
         for batch in loader:
+            if should_stop():
+                return None
             here, images = batch["index"].tolist(), batch["image"]
             captions = [dataset.captions(item)[0] for item in here]
             found = local_features(model, tokenizer, images, captions, batch_size, specials)
@@ -99,6 +189,12 @@ def diagnose(
                 )
             if progress:
                 progress(here[-1] + 1, len(dataset))
+    if len(items) < 2:
+        left_out = f"; {loader.report.summary(3)}" if loader.report else ""
+        raise DataError(
+            f"{dataset.spec}: expected at least two pictures that can be read, whose words are "
+            f"measured on each other's patches, found {dataset.name(items[0])} alone{left_out}"
+        )
     whole, scale = joined(parts), local_scale(model, loss)
     figures = evaluate_grounding(
         whole.patches,
@@ -111,7 +207,7 @@ def diagnose(
     )
     if scenes:
         figures |= places(dataset, items, explained, sentences, model.config.grid)
-    return figures | {"logit_scale": scale, "bad_items": len(loader.report)}
+    return Figures(figures | {"logit_scale": scale, "bad_items": len(loader.report)})
 
 
 def local_scale(model: Any, loss: Any) -> float:

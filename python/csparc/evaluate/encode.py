@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.report import BadItems
 from csparc.evaluate.late_interaction import LateFeatures
 
@@ -27,6 +28,8 @@ class Features:
     items: np.ndarray
     captions: list[str]
     problems: BadItems = field(default_factory=BadItems)
+
+    __repr__ = fields_line
 
 
 def encode_dataset(
@@ -96,12 +99,13 @@ def encode_late(
     specials: bool = False,
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[LateFeatures, np.ndarray, BadItems]:
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[LateFeatures, np.ndarray, BadItems] | None:
     """Patches and words of every picture and caption, for `evaluate_late_retrieval`.
 
     Arguments as of `encode_dataset`; ``specials``: whether the begin and end tokens are words, as
     they were in training. Returns the features, the picture of each caption, and the pictures that
-    were left out. All of it is in memory: N P D + T D numbers, T words.
+    were left out; None when asked to stop. All of it is in memory: N P D + T D numbers, T words.
     """
 
     def pictures(images: np.ndarray) -> np.ndarray:
@@ -114,8 +118,11 @@ def encode_late(
         spoken = tokenizer.loss_mask(ids, specials=specials)
         return whole, tokens[spoken], spoken.sum(axis=1)
 
-    found = _encode(dataset, tokenizer, preprocess, pictures, texts, batch_size, progress)
-    assert found is not None  # nobody asked it to stop
+    found = _encode(
+        dataset, tokenizer, preprocess, pictures, texts, batch_size, progress, should_stop
+    )
+    if found is None:
+        return None
     whole, tokens, counts = (np.concatenate(parts) for parts in zip(*found.texts))
     features = LateFeatures(np.concatenate(found.images), tokens, counts, whole)
     return features, found.image_index, found.problems
@@ -141,7 +148,7 @@ def _encode(
     of_ids: Callable[[np.ndarray], Any],
     batch_size: int,
     progress: Callable[[int, int], None] | None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[], bool],
 ) -> _Encoded | None:
     """Every picture and all of its captions, in order; None when asked to stop."""
     from csparc.data.loading.loader import Loader

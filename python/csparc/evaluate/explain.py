@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from csparc import _text
+from csparc import _html, _text
+from csparc._repr import fields_line
 from csparc.losses.explains import Alignment
 from csparc.losses.foreign import UnknownLoss, as_loss
 
@@ -28,6 +29,8 @@ class LocalFeatures:
     mask: np.ndarray
     text_global: np.ndarray
 
+    __repr__ = fields_line
+
     def alignment(self, loss: Any, rule: str = "own") -> Alignment:
         """What ``loss`` aligned in these pairs, or SPARC's weights (``rule="sparc"``; and of None,
         a loss that nobody knows)."""
@@ -41,9 +44,9 @@ class LocalFeatures:
 class Explanation:
     """T words of a caption, the weights [T, P] each gives the patches, and their grid.
 
-    ``title`` and ``notes`` say whose weights they are. ``chosen_by`` [T, P]: what a best match is
-    the best by, where the weights mark one. ``sentence`` [P]: see `sentence_maps`. Where a loss
-    weighs by the caption as a whole, that is the only "word".
+    ``title`` and ``notes`` say whose weights they are. ``chosen_by`` [T, P]: the
+    similarities, where weights only mark the patch with the largest one. ``sentence`` [P]: see
+    `sentence_maps`. Where a loss weighs by the caption as a whole, that is the only "word".
     """
 
     words: list[str]
@@ -53,6 +56,14 @@ class Explanation:
     notes: tuple[str, ...] = ()
     chosen_by: np.ndarray | None = None
     sentence: np.ndarray | None = None
+
+    __repr__ = fields_line
+
+    def _repr_html_(self) -> str:
+        """The weights of each word over the grid of patches, and whose they are."""
+        maps = [_html.heat_map(row, self.grid, word) for word, row in zip(self.words, self.weights)]
+        told = [self.title, *self.notes]
+        return "".join(_html.paragraph(text) for text in told if text) + "".join(maps)
 
     @property
     def ranking(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from csparc.evaluate.figures import Figures
 from csparc.losses import SparcLoss
 from csparc.losses.explains import Alignment
 from csparc.losses.foreign import as_loss
@@ -124,7 +125,7 @@ def evaluate_grounding(
     result |= _contrast_figures(losses["swapped"] - losses["matched"], mask, by_word)
     result["patches"] = patches.shape[1]
     result["n"] = int(mask.any(axis=1).sum())
-    return result
+    return Figures(result)
 
 
 def _contrast_figures(gaps: np.ndarray, mask: np.ndarray, by_word: bool) -> dict:
@@ -208,7 +209,10 @@ def _partners(image_index) -> np.ndarray:
     index = np.asarray(image_index)
     n = len(index)
     if n < 2 or (index == index[0]).all():
-        raise ValueError("patches of another image are needed: give pairs of two pictures or more")
+        raise ValueError(
+            "image_index: expected pairs of two pictures or more, for words are measured on the "
+            f"patches of another image, too; found {n} pairs of {min(n, 1)} picture"
+        )
     partner = np.empty(n, dtype=np.int64)
     for i in range(n):
         j = (i + 1) % n

@@ -1,4 +1,4 @@
-"""How alike a picture and a caption are where patches meet words: retrieval by the score of a loss.
+"""Retrieval by the score with which a loss compares patches and words (late interaction).
 
 Which losses have such a score, and how it is made, they say themselves (`Loss.pair_scores`).
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from csparc.evaluate.retrieval import evaluate_scores
+from csparc.evaluate.ranking import evaluate_scores
 from csparc.losses.base import Loss
 from csparc.losses.foreign import as_loss
 from csparc.losses.pair_scores import LateFeatures, LateScores
@@ -19,7 +19,7 @@ __all__ = ["LateFeatures", "LateScores", "evaluate_late_retrieval", "late_scores
 
 
 def evaluate_late_retrieval(features: LateFeatures, image_index: np.ndarray, loss: Any) -> dict:
-    """`evaluate_retrieval` by the score a loss trains.
+    """`csparc.evaluate.evaluate_retrieval` by the score a loss trains.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def evaluate_late_retrieval(features: LateFeatures, image_index: np.ndarray, los
     Returns
     -------
     dict
-        As `evaluate_retrieval`.
+        As `csparc.evaluate.evaluate_retrieval`.
 
     Raises
     ------

@@ -2,17 +2,100 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from csparc._rows import unit_rows_float64
+from csparc.evaluate.ranking import RECALL_AT, Block, chance, evaluate_scores
+from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
+from csparc.losses.options import count
+from csparc.losses.registry import late_losses
 
-RECALL_AT = (1, 5, 10)
-Block = tuple[int, np.ndarray]
-"""(the first query, scores [queries, candidates] float32)."""
+__all__ = ["RECALL_AT", "Block", "Retrieval", "chance", "evaluate_retrieval", "evaluate_scores"]
+
+SCORES = ("global", "own")
 _BLOCK_ENTRIES = 1 << 20
+
+
+@register
+@dataclass(frozen=True, repr=False)
+class Retrieval(Task):
+    """`evaluate_retrieval` of a model on a data set, or the same by the score its loss trains."""
+
+    name = "retrieval"
+    help = "find pictures by sentences and sentences by pictures"
+    about = "Image-text retrieval in both directions, beside what chance would give."
+    main = ("image_to_text_R@1", "text_to_image_R@1", "image_to_text_mean_rank",
+            "text_to_image_mean_rank")  # fmt: skip
+
+    max_captions: int | None = option(
+        None, "use the first N captions of each picture (5 in the usual protocol)", check=count
+    )
+    score: str = option(
+        "global",
+        "rank by the cosine of whole vectors (default), or by the score that the checkpoint's "
+        f"own loss compares patches with captions by ({', '.join(late_losses())})",
+        SCORES,
+    )
+
+    def reading(self) -> dict[str, Any]:
+        """Captions are left out where data are read; open data are taken as they are."""
+        return {"max_captions": self.max_captions}
+
+    def check(self, subject: Subject) -> None:
+        super().check(subject)
+        loss = subject.loss
+        if self.score == "own" and (loss is None or not loss.overrides("pair_scores")):
+            found = "one that nobody registered here"
+            if loss is not None:
+                found = f"{loss.name}, which trains vectors of the whole"
+            raise ValueError(
+                f"--score own: expected a checkpoint trained with {' or '.join(late_losses())}, "
+                f"found {found}: use --score global"
+            )
+
+    def run(self, subject: Subject) -> TaskResult | None:
+        from csparc.evaluate.encode import encode_dataset, encode_late
+        from csparc.evaluate.late_interaction import evaluate_late_retrieval
+
+        model = (subject.model, subject.tokenizer, subject.data, subject.preprocess)
+        how = {
+            "batch_size": subject.batch_size,
+            "progress": subject.progress,
+            "should_stop": subject.should_stop,
+        }
+        if self.score == "own":
+            late = encode_late(*model, specials=subject.loss_specials, **how)
+            if late is None:
+                return None
+            features, index, problems = late
+            return TaskResult(evaluate_late_retrieval(features, index, subject.loss), problems)
+        found = encode_dataset(*model, **how)
+        if found is None:
+            return None
+        arrays = (found.image_features, found.text_features, found.image_index)
+        return TaskResult(evaluate_retrieval(*arrays), found.problems)
+
+    def lines(self, figures: Mapping[str, Any]) -> list[str]:
+        """Each figure beside chance."""
+        lines = [
+            f"{figures['n_images']} pictures, {figures['n_texts']} captions",
+            f"{'':28s}{'found':>10s}{'chance':>10s}",
+        ]
+        for direction in ("image_to_text", "text_to_image"):
+            names = [f"{direction}_R@{k}" for k in RECALL_AT]
+            names += [f"{direction}_mean_rank", f"{direction}_median_rank"]
+            for name in names:
+                unit = " %" if "_R@" in name else "  "
+                lines.append(
+                    f"{name:28s}{figures[name]:8.2f}{unit}{figures['chance'][name]:8.2f}{unit}"
+                )
+            name = f"{direction}_tie_share"
+            lines.append(f"{name:28s}{figures[name]:8.2f} %")
+        return lines
 
 
 def evaluate_retrieval(image_features, text_features, image_index) -> dict:
@@ -31,7 +114,8 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
         One row a caption.
     image_index : integer array [M]
         The image each caption belongs to, ``0 <= image_index < N``. An image without captions is
-        still a candidate answer but asks no question.
+        still a candidate answer but no query. (Code that queries with every image counts it as a
+        miss.)
 
     Returns
     -------
@@ -66,95 +150,6 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
     )
 
 
-def evaluate_scores(
-    image_rows: Iterable[Block], text_rows: Iterable[Block], image_index, n_images: int
-) -> dict:
-    """What `evaluate_retrieval` returns, from scores made some other way.
-
-    ``image_rows`` gives the scores of all captions for some images at a time, ``text_rows`` those
-    of all images for some captions: every image, every caption once. The two may be of different
-    matrices.
-    """
-    index = np.asarray(image_index)
-    captions_of = np.bincount(index, minlength=n_images)
-    image_ranks, image_ties = _image_query_ranks(image_rows, index, n_images)
-    asked = captions_of > 0
-    text_ranks, text_ties = _text_query_ranks(text_rows, index)
-    result = _summary("image_to_text", image_ranks[asked], image_ties[asked])
-    result |= _summary("text_to_image", text_ranks, text_ties)
-    result["chance"] = chance(captions_of)
-    result["n_images"] = n_images
-    result["n_image_queries"] = int(asked.sum())
-    result["n_texts"] = len(index)
-    return result
-
-
-def chance(captions_of) -> dict:
-    """What a random order is expected to give, for ``captions_of`` [N] captions of each image.
-
-    An image with c of M captions misses the first k with probability C(M-c, k) / C(M, k); its best
-    caption has expected rank (M+1) / (c+1). A caption finds its one image with probability k / N.
-    """
-    captions_of = np.asarray(captions_of, dtype=np.int64)
-    n, m = len(captions_of), int(captions_of.sum())
-    counts, weights = np.unique(captions_of[captions_of > 0], return_counts=True)
-    weights = weights / weights.sum()
-    result = {}
-    for k in RECALL_AT:
-        result[f"image_to_text_R@{k}"] = 100.0 * (1.0 - _miss(counts, weights, m, k))
-        result[f"text_to_image_R@{k}"] = 100.0 * min(k, n) / n
-    result["image_to_text_mean_rank"] = float(weights @ ((m + 1) / (counts + 1)))
-    result["text_to_image_mean_rank"] = (n + 1) / 2
-    median = 1 + bisect_left(range(1, m), True, key=lambda k: _miss(counts, weights, m, k) <= 0.5)
-    result["image_to_text_median_rank"] = float(median)
-    result["text_to_image_median_rank"] = float((n + 1) // 2)
-    return result
-
-
-def _miss(counts: np.ndarray, weights: np.ndarray, m: int, k: int) -> float:
-    """Probability that none of an image's captions is among ``k`` random ones of ``m``."""
-    drawn = np.arange(min(k, m))[:, None]
-    return float(weights @ np.prod(np.maximum(m - counts - drawn, 0) / (m - drawn), axis=0))
-
-
-def _image_query_ranks(
-    blocks: Iterable[Block], index: np.ndarray, n_images: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rank [N] of each image's best caption, and whether a wrong caption ties with it [N]."""
-    ranks = np.zeros(n_images, dtype=np.int64)
-    tied = np.zeros(n_images, dtype=bool)
-    by_image = np.argsort(index, kind="stable")
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(index, minlength=n_images))])
-    for first, scores in blocks:
-        for row, image in enumerate(range(first, first + len(scores))):
-            own = by_image[bounds[image] : bounds[image + 1]]
-            if len(own) == 0:
-                continue
-            best = own[np.argmax(scores[row, own])]
-            ranks[image], equal = _rank(scores[row], best)
-            tied[image] = equal > np.count_nonzero(scores[row, own] == scores[row, best])
-    return ranks, tied
-
-
-def _text_query_ranks(blocks: Iterable[Block], index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rank [M] of each caption's image, and whether a wrong image ties with it [M]."""
-    ranks = np.zeros(len(index), dtype=np.int64)
-    tied = np.zeros(len(index), dtype=bool)
-    for first, scores in blocks:
-        for row, text in enumerate(range(first, first + len(scores))):
-            ranks[text], equal = _rank(scores[row], index[text])
-            tied[text] = equal > 1
-    return ranks, tied
-
-
-def _rank(scores: np.ndarray, right: int) -> tuple[int, int]:
-    """Rank of candidate ``right`` among ``scores``, and how many candidates share its score."""
-    value = scores[right]
-    better = np.count_nonzero(scores > value)
-    equal = scores == value
-    return 1 + better + np.count_nonzero(equal[:right]), np.count_nonzero(equal)
-
-
 def _score_blocks(queries: np.ndarray, candidates: np.ndarray) -> Iterator[Block]:
     """Cosines of unit rows, a bounded number of entries at a time."""
     rows = max(1, _BLOCK_ENTRIES // max(len(candidates), 1))
@@ -176,11 +171,3 @@ def checked_index(image_index, n_images: int, n_texts: int) -> np.ndarray:
             f"(expected 0 to {n_images - 1})"
         )
     return index.astype(np.int64)
-
-
-def _summary(direction: str, ranks: np.ndarray, tied: np.ndarray) -> dict:
-    result = {f"{direction}_R@{k}": 100.0 * float(np.mean(ranks <= k)) for k in RECALL_AT}
-    result[f"{direction}_mean_rank"] = float(np.mean(ranks))
-    result[f"{direction}_median_rank"] = float(np.floor(np.median(ranks)))
-    result[f"{direction}_tie_share"] = 100.0 * float(np.mean(tied))
-    return result

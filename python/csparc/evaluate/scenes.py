@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc.data.scenes.dataset import Scenes
-from csparc.data.scenes.grammar import holds
+from csparc._repr import fields_line
 from csparc.evaluate.grounding import alignment_scores
+from csparc.evaluate.tasks import Subject, Task, TaskResult, register
+
+if TYPE_CHECKING:
+    from csparc.data.scenes.dataset import Scenes
 
 _LEAST_COVER = 0.25
 _RANDOM_PAIRS = 4096
+
+
+@register
+class Meaning(Task):
+    """`semantic_recall` of a model on generated scenes."""
+
+    name = "scenes"
+    help = "retrieval by meaning on generated scenes: is the first answer true?"
+    about = (
+        "On generated scenes (scenes:...), whether the caption found first is true of the picture, "
+        "and the picture found first one that the caption is true of, whoever they were made for."
+    )
+    main = ("image_to_text", "text_to_image")
+
+    def check(self, subject: Subject) -> None:
+        from csparc.data.scenes.dataset import Scenes
+
+        super().check(subject)
+        if not isinstance(subject.data, Scenes):
+            raise ValueError(
+                f"scenes: expected generated scenes (scenes:...), found {subject.data.spec}"
+            )
+
+    def run(self, subject: Subject) -> TaskResult | None:
+        from csparc.evaluate.encode import encode_dataset
+
+        found = encode_dataset(
+            subject.model, subject.tokenizer, subject.data, subject.preprocess,
+            batch_size=subject.batch_size, progress=subject.progress,
+            should_stop=subject.should_stop,
+        )  # fmt: skip
+        if found is None:
+            return None
+        arrays = (found.image_features, found.text_features, found.image_index, found.items)
+        return TaskResult(semantic_recall(subject.data, *arrays), found.problems)
+
+    def lines(self, figures: Mapping[str, Any]) -> list[str]:
+        """Both directions beside the share of random pairs that are true."""
+        chance = figures["chance"]
+        return [f"{'':28s}{'true':>10s}{'chance':>10s}"] + [
+            f"{name:28s}{figures[name]:8.2f} %{chance:8.2f} %" for name in self.main
+        ]
 
 
 @dataclass(frozen=True)
@@ -26,9 +72,13 @@ class Named:
     inside: np.ndarray
     outside: np.ndarray
 
+    __repr__ = fields_line
+
 
 def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:
     """Whether caption ``number`` of scene ``owner`` is also true of scene ``item``."""
+    from csparc.data.scenes.grammar import holds
+
     return holds(scenes.labelled_captions(owner)[number].form, scenes.scene(item))
 
 
@@ -53,6 +103,8 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
         ``image_to_text`` and ``text_to_image``; ``chance``: the share of 4096 random pairs, spread
         evenly, whose caption is true.
     """
+    from csparc.data.scenes.grammar import holds
+
     index = np.asarray(image_index)
     images = np.asarray(image_features, dtype=np.float32)
     texts = np.asarray(text_features, dtype=np.float32)

@@ -15,6 +15,9 @@ from csparc.losses.filip import FilipLoss, filip_loss
 from csparc.losses.clip_filip import ClipFilipLoss, clip_filip_loss
 from csparc.losses.gloria import GloriaLoss, gloria_loss
 from csparc.losses.mgca import MgcaLoss, mgca_loss
+from csparc.losses.word_contrast import word_contrast_loss
+from csparc.losses.word_part import WordContrastLoss
+from csparc.losses.with_words import ClipFilipWordsLoss, ClipWordsLoss, SparcWordsLoss
 
 # ruff: isort: on
 from csparc.losses.base import Loss, Part
@@ -35,7 +38,9 @@ __all__ = [
     "LOSSES",
     "Alignment",
     "ClipFilipLoss",
+    "ClipFilipWordsLoss",
     "ClipLoss",
+    "ClipWordsLoss",
     "FilipLoss",
     "GloriaLoss",
     "Loss",
@@ -46,7 +51,9 @@ __all__ = [
     "SiglipLoss",
     "Sizes",
     "SparcLoss",
+    "SparcWordsLoss",
     "Stage",
+    "WordContrastLoss",
     "as_loss",
     "clip_filip_loss",
     "clip_loss",
@@ -63,4 +70,5 @@ __all__ = [
     "sparc_loss",
     "sparse_similarity",
     "sparse_similarity_backward",
+    "word_contrast_loss",
 ]

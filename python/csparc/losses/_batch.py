@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -33,6 +35,18 @@ class Batch:
         self.B, self.P, self.D, self.L = sizes["B"], sizes["P"], sizes["D"], sizes["L"]
         self.text_valid = valid_mask(text_mask, "text_mask", self.B, self.L)
         self.patch_valid = valid_mask(patch_mask, "patch_mask", self.B, self.P)
+        _warn_of_none(self.text_valid, "text_mask")
+        _warn_of_none(self.patch_valid, "patch_mask")
+
+
+def _warn_of_none(valid: np.ndarray | None, name: str) -> None:
+    """A mask that leaves nothing has a defined loss, and is nearly always meant otherwise."""
+    if valid is not None and valid.size and not valid.any():
+        warnings.warn(
+            f"{name}: no entry of the batch is valid, so that nothing is learned from them; True "
+            "and 1 mean valid (an inverted mask, or an additive one of zeros?)",
+            stacklevel=5,
+        )
 
 
 def contrast_globals(

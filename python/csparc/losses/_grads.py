@@ -23,6 +23,17 @@ def _shared(name: str, other: str) -> ValueError:
     return ValueError(f"{_label(name)}: expected memory of its own, found it shares {other}'s")
 
 
+def _overlaps_itself(array: np.ndarray) -> bool:
+    """Whether two entries may lie in the same memory: a row does not end before the next begins."""
+    lines = sorted((abs(s), n) for s, n in zip(array.strides, array.shape) if n > 1)
+    reach = array.itemsize
+    for stride, size in lines if array.size > 0 else []:
+        if stride < reach:
+            return True
+        reach += stride * (size - 1)
+    return False
+
+
 class GradientBuffers:
     """One buffer per array argument named, in the type the core computes in.
 
@@ -82,6 +93,11 @@ class GradientBuffers:
         if not buffer.flags.writeable:
             raise ValueError(
                 f"{_label(name)}: expected {_wanted(shape, dtype)}, found a read-only one"
+            )
+        if _overlaps_itself(buffer):
+            raise ValueError(
+                f"{_label(name)}: expected {_wanted(shape, dtype)}, found one whose entries share "
+                f"memory (strides {buffer.strides}): give an array of its own, not a broadcast one"
             )
         for other, given in inputs.given.items():
             if np.may_share_memory(buffer, given):

@@ -1,4 +1,4 @@
-"""Which pairs of a batch show or say the same: ids from a caller, as the core reads them."""
+"""Which pairs of a batch are duplicates: ids from a caller, as the core reads them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from csparc._arrays import describe, to_numpy
+from csparc._repr import fields_line
 from csparc._scalars import choice
 
 SAME_GROUP = ("exclude", "positive")
@@ -18,6 +19,8 @@ class Groups:
 
     ids: np.ndarray | None
     positive: bool
+
+    __repr__ = fields_line
 
     @property
     def for_core(self) -> tuple[np.ndarray | None, bool]:

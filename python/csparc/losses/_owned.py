@@ -1,4 +1,4 @@
-"""Numbers and arrays that a loss owns and that are trained with the model."""
+"""Scales and arrays that belong to a loss and are trained together with the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from csparc._arrays import describe
-from csparc._scalars import positive
+from csparc._scalars import scale_number
 
 if TYPE_CHECKING:
     from csparc.nn import Parameter
@@ -40,7 +40,7 @@ class Owned:
 
     def _own_scale(self, name: str, value: float) -> None:
         """Own a positive number, learned through its logarithm."""
-        self._own(name, (1,), fill=math.log(positive(value, name)))
+        self._own(name, (1,), fill=math.log(scale_number(value, name)))
         object.__setattr__(self, "_scales", self._scales | {name})
 
     def _own(self, name: str, shape: tuple[int, ...], seed: int = 0, **how: Any) -> Parameter:
@@ -100,7 +100,11 @@ class Owned:
             total += np.asarray(factor * gradient, total.dtype)
 
     def constrain(self, scale_max: float = MOST_SCALE) -> None:
-        """Bring scales back to at most ``scale_max``."""
+        """Bring back what must stay in its place, scales to at most ``scale_max``."""
+        self.limit_scales(scale_max)
+
+    def limit_scales(self, scale_max: float) -> None:
+        """Bring scales down to ``scale_max``, whose logarithm is stored rounded as theirs are."""
         for name in self._scales:
             data = self.parameters[name].data
             np.minimum(data, math.log(scale_max), out=data)

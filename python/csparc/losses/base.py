@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from csparc._repr import fields_line
 from csparc._scalars import choice, flag
 from csparc.losses._owned import Owned
 from csparc.losses.explains import RULES, Alignment, Pairs, borrowed
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 INPUTS = ("patches", "tokens", "image_global", "text_global")
 """The arrays a model gives a loss: [B, P, D], [B, L, D], [B, D], [B, D]."""
+WORD_INPUTS = ("word_ids", "lacks")
+"""What a batch tells a loss of its words: whole numbers [B, L], and bools [B, W], the words that
+each picture lacks. Neither has a gradient."""
 STANDARD_PARTS = ("global_loss", "local_loss", "prototype_loss")
 """Parts that every log has a column of, 0 where the loss has no such part."""
 
@@ -37,15 +41,17 @@ class Part:
     about: str
     """What it contrasts: ``words against patches, within one pair``."""
 
+    __repr__ = fields_line
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loss(Owned, ABC):
     """An objective as an object: what training, evaluation, cost, pictures, help and docs ask.
 
-    A subclass is a frozen dataclass whose fields are its options (`csparc.losses.option`). It says
-    its facts as class attributes, computes in ``_compute``, and overrides what else it knows of
-    itself: all other methods have an answer for a loss that says nothing. `csparc.losses.register`
-    enters it under its name. docs/adding-a-loss.md has a whole example.
+    A subclass is a frozen dataclass whose fields are its options (`csparc.losses.option`). It
+    states its facts as class attributes, computes in ``_compute``, and overrides the methods that
+    do not fit it as they are: they answer for a loss that declares nothing more.
+    `csparc.losses.register` enters it under its name. docs/adding-a-loss.md has a whole example.
 
     Two losses with options are equal when these are; what they learned is not compared.
     """
@@ -55,11 +61,12 @@ class Loss(Owned, ABC):
     label: ClassVar[str]
     """What people call it: ``CLIP + FILIP``."""
     inputs: ClassVar[tuple[str, ...]]
-    """Of `INPUTS`, those it reads. Patches come with ``patch_mask``, tokens with ``text_mask``."""
+    """Of `INPUTS` and `WORD_INPUTS`, those it reads. Patches come with ``patch_mask``, tokens with
+    ``text_mask``."""
     parts: ClassVar[tuple[Part, ...]]
     """The terms every output has, in the order they are drawn."""
     takes_groups: ClassVar[bool] = True
-    """Whether ``_compute`` takes ``groups`` and ``same_group``: pairs that show or say the same."""
+    """Whether ``_compute`` takes ``groups`` and ``same_group``: groups of duplicates in a batch."""
     initial_logit_scale: ClassVar[float] = 1 / 0.07
     """What the model's ``logit_scale`` should start from, and the default of a call."""
     code_is: ClassVar[str] = "public code"
@@ -69,6 +76,12 @@ class Loss(Owned, ABC):
     over all pairs beside B x B scores."""
     local_loss_is_measured: ClassVar[bool] = False
     """Whether the local loss that `csparc.evaluate.evaluate_grounding` measures is its own."""
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        """Whether all that a pair is told from is other pairs, so that one pair alone teaches it
+        nothing. Options may decide; a loss that says nothing is taken to learn."""
+        return False
 
     # Making one --------------------------------------------------------------------------------
 
@@ -93,9 +106,7 @@ class Loss(Owned, ABC):
 
     def __repr__(self) -> str:
         """The options that are not at their default."""
-        given = ((field, getattr(self, field.name)) for field in fields(self))
-        told = [f"{field.name}={value!r}" for field, value in given if value != field.default]
-        return f"{type(self).__name__}({', '.join(told)})"
+        return fields_line(self)
 
     # Value and gradients -----------------------------------------------------------------------
 
@@ -109,6 +120,8 @@ class Loss(Owned, ABC):
         text_mask: ArrayLike | None = None,
         patch_mask: ArrayLike | None = None,
         logit_scale: float | None = None,
+        word_ids: ArrayLike | None = None,
+        lacks: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         same_group: str = "exclude",
         grad: bool = False,
@@ -130,8 +143,11 @@ class Loss(Owned, ABC):
             True = valid: bools, 0/1, or lengths [B].
         logit_scale : float, optional
             The number that multiplies the similarities; None: ``initial_logit_scale``.
+        word_ids, lacks : [B, L], [B, W], optional
+            Which word every token is, and which words each picture lacks, as in
+            `word_contrast_loss`.
         groups, same_group
-            Ids [B] of pairs that show or say the same, as in `clip_loss`.
+            Ids [B] that mark duplicates, as in `clip_loss`.
         grad : bool
             Also return ``grads``: of the inputs given, of ``logit_scale``, of all it owns.
         out_grads : dict of arrays, optional
@@ -147,6 +163,9 @@ class Loss(Owned, ABC):
         """
         given = zip(INPUTS, (patches, tokens, image_global, text_global))
         call = {name: array for name, array in given if name in self.inputs}
+        for name, array in zip(WORD_INPUTS, (word_ids, lacks)):
+            if name in self.inputs:
+                call[name] = array
         if "patches" in self.inputs:
             call["patch_mask"] = patch_mask
         if "tokens" in self.inputs:
@@ -188,13 +207,23 @@ class Loss(Owned, ABC):
         if not call["grad"]:
             return
         owned = (name.partition(".")[0] for name in self.parameters)
-        named = [name for name in self.inputs if call[name] is not None]
+        named = [name for name in self.features if call[name] is not None]
         for name in (*named, "logit_scale", *owned):
             if name not in out.grads:
                 raise ValueError(
                     f"{type(self).__name__}: expected a gradient of {name} in its output, found "
                     f"those of {', '.join(out.grads) or 'nothing'}"
                 )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Its inputs that a model gives, which have gradients."""
+        return tuple(name for name in self.inputs if name in INPUTS)
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether a batch must tell it which word every token is."""
+        return not set(self.inputs).isdisjoint(WORD_INPUTS)
 
     # The model it is trained with --------------------------------------------------------------
 
@@ -283,8 +312,8 @@ class Loss(Owned, ABC):
         return logit_scale
 
     def pair_scores(self, features: LateFeatures) -> LateScores | None:
-        """How alike it finds pictures and captions where it compares patches with words; None where
-        what it trains is vectors of the whole, whose cosine ranks."""
+        """Scores of pictures with captions where the loss compares patches with words; None where
+        it trains global vectors, whose cosine ranks them."""
         return None
 
     # What it costs, and what one run does not show ---------------------------------------------
@@ -306,7 +335,7 @@ class Loss(Owned, ABC):
 
     @classmethod
     def limits(cls) -> tuple[str, str]:
-        """What one short run with it does not show: of published figures, and of its own worth."""
+        """What one short run with this loss does not show."""
         return (
             f"Anything at the scale papers train at. No published figure of {cls.label} can be "
             "checked by this run, and this page claims none of them.",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs
 from csparc._like import gives_like
-from csparc._scalars import positive
+from csparc._scalars import scale_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -65,12 +65,16 @@ def clip_loss(
     Notes
     -----
     2 B² D floating-point operations, 8 B² D with gradients; the B x B matrix is never stored.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
+    ValueError.
     """
     inputs = real_inputs(image_global=image_global, text_global=text_global)
     arrays = inputs.arrays
     pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
     marked = read_groups(groups, same_group, pairs).for_core
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     out = np.zeros(2)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *map(buffers.get, arrays))
@@ -88,6 +92,10 @@ class ClipLoss(Loss):
     inputs = ("image_global", "text_global")
     parts = (GLOBAL_PART,)
     within_pairs = True
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _compute(self, **call: Any) -> LossOutput:
         return clip_loss(**call)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from csparc._arrays import real_inputs
 from csparc._like import gives_like
-from csparc._scalars import number, positive
+from csparc._scalars import scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART, Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -63,27 +63,33 @@ def clip_filip_loss(
     image_global, text_global : [B, D]
         As in :func:`clip_loss`.
     logit_scale, local_logit_scale
-        Scale of the global, of the local part.
+        Scales of the global and of the local part.
     global_weight, local_weight
         What the parts are multiplied by in ``loss``. A part of weight 0 is measured and adds
         nothing.
     grad, out_grads
-        As there; ``grads``: the four arrays and both scales.
+        As in both functions; ``grads``: the four arrays and both scales.
 
     Returns
     -------
     LossOutput
         ``global_loss`` and ``local_loss`` unweighted. Cost: the sum of both.
+
+    Notes
+    -----
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6, weights from -1000 to 1000 and
+    shares above 0 up to 1; a number beyond is a ValueError.
     """
     inputs = real_inputs(
         patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
     )
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
-    scale = positive(logit_scale, "logit_scale")
-    local_scale = positive(local_logit_scale, "local_logit_scale")
-    global_weight = number(global_weight, "global_weight")
-    local_weight = number(local_weight, "local_weight")
+    scale = scale_number(logit_scale, "logit_scale")
+    local_scale = scale_number(local_logit_scale, "local_logit_scale")
+    global_weight = weight_number(global_weight, "global_weight")
+    local_weight = weight_number(local_weight, "local_weight")
     masks = query_and_key_masks(batch, keep, drop, drop_group)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dlocal_scale = interact(batch, masks, local_scale, buffers, marked)
@@ -110,10 +116,10 @@ class ClipFilipLoss(Loss):
     parts = (GLOBAL_PART, MATCHES)
 
     local_logit_scale: float = option(
-        1 / 0.07, "Where the scale of the FILIP part starts; it is learned.", check=positive
+        1 / 0.07, "Where the scale of the FILIP part starts; it is learned.", check=scale_number
     )
-    global_weight: float = option(0.5, "What the CLIP part is multiplied by.")
-    local_weight: float = option(0.5, "What the FILIP part is multiplied by.")
+    global_weight: float = option(0.5, "What the CLIP part is multiplied by.", check=weight_number)
+    local_weight: float = option(0.5, "What the FILIP part is multiplied by.", check=weight_number)
     keep: float = KEEP()
     drop: str = DROP()
     drop_group: int = DROP_GROUP()
@@ -123,6 +129,10 @@ class ClipFilipLoss(Loss):
 
     def _filip(self) -> FilipLoss:
         return FilipLoss(self.keep, self.drop, self.drop_group)
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _compute(self, **call: Any) -> LossOutput:
         return clip_filip_loss(

@@ -1,4 +1,4 @@
-"""What a loss says of its cost: the sizes it depends on, and the stages of a call.
+"""How a loss states its cost: the sizes it depends on, and the stages of a call.
 
 A multiplication and an addition are 2 FLOP; matrix products alone are counted, all rows valid.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from csparc._repr import fields_line
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Sizes:
     P: int
     L: int
     D: int
+
+    __repr__ = fields_line
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Stage:
     """Of the op, those beside B, P, L, D that its scratch depends on."""
     arrays: int = 0
     """Bytes held by the loss while it runs, inputs and gradients left out."""
+
+    __repr__ = fields_line
 
 
 def contrast_flop(s: Sizes) -> int:

@@ -1,8 +1,8 @@
-"""What a loss aligned: weights of words, or of whole captions, over the patches of their picture.
+"""The alignment of a loss: weights of words, or of whole captions, over the patches of a picture.
 
 `Loss.alignment` gives them: the weights its own forward pass forms for a picture and its caption,
-with its options and learned parameters. For drawing and for diagnostics; nothing is trained through
-it. Here is what the losses make them from.
+with its options and learned parameters. They serve drawings and diagnostics; no gradient flows
+through them. This module holds what the losses share to form them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
+from csparc._repr import fields_line
 from csparc.losses.sparc_pieces import sparse_similarity
 
 RULES = ("own", "sparc")
@@ -46,6 +47,8 @@ class Alignment:
     """Whether training shaped these weights."""
     chosen_by: np.ndarray | None = field(default=None, repr=False)
     """Where weights only mark a best match: [B, L, P] what it is the best by, else None."""
+
+    __repr__ = fields_line
 
     @property
     def ranking(self) -> np.ndarray:

@@ -15,7 +15,7 @@ from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._like import gives_like
 from csparc._rows import unit_rows_float64
-from csparc._scalars import choice, number, positive
+from csparc._scalars import choice, number, scale_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import Groups, read_groups
@@ -72,14 +72,14 @@ def filip_loss(
         Share of patches and of tokens that serve as keys: ``ceil(keep P)`` and ``ceil(keep L)``,
         or all valid ones where there are fewer.
     drop
-        ``"keys"``: queries are everything valid. ``"both"``: only what is kept also asks.
+        ``"keys"``: queries are everything valid. ``"both"``: what is dropped is no query either.
         ``"none"``: keep everything.
     drop_group
         The keys kept are those most similar to anything in their group of this many consecutive
         samples. Ties go to the lowest index. With 1, keys are chosen by their own pair alone, which
         lets the label choose the negatives' keys.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`. They have nothing to do
+        Ids [B] that mark duplicates, as in :func:`clip_loss`. They have nothing to do
         with ``drop_group``: keys are chosen by similarity to everything in their drop group, pairs
         that ``"exclude"`` takes out of the softmaxes included.
     grad
@@ -98,11 +98,15 @@ def filip_loss(
     2 B drop_group P L D to choose the keys. Nothing of size B x B is stored. The choice has no
     gradient; the gradient of a maximum goes to its first winner. The same bits for any number of
     threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6 and shares above 0 up to 1; a number
+    beyond is a ValueError.
     """
     inputs = real_inputs(patches=patches, tokens=tokens)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     masks = query_and_key_masks(batch, keep, drop, drop_group)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     loss, dscale = interact(batch, masks, scale, buffers, marked)
@@ -133,7 +137,7 @@ def query_and_key_masks(
     """Patch queries, patch keys, token queries, token keys; None for all."""
     keep = kept_share(keep, "keep")
     kind = DROPS[choice(drop, "drop", DROPS)]
-    group = count(drop_group, "drop_group")
+    group = min(count(drop_group, "drop_group"), max(batch.B, 1))
     if kind == "none":
         return batch.patch_valid, batch.patch_valid, batch.text_valid, batch.text_valid
     kept_patches = np.zeros((batch.B, batch.P), np.uint8)
@@ -193,6 +197,10 @@ class FilipLoss(Loss):
     keep: float = KEEP()
     drop: str = DROP()
     drop_group: int = DROP_GROUP()
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _compute(self, **call: Any) -> LossOutput:
         return filip_loss(**call, keep=self.keep, drop=self.drop, drop_group=self.drop_group)
@@ -254,7 +262,7 @@ class FilipLoss(Loss):
         chosen = {
             "patch_count": kept_count(self.keep, sizes.P),
             "token_count": kept_count(self.keep, sizes.L),
-            "group": self.drop_group,
+            "group": min(self.drop_group, max(sizes.B, 1)),
         }
         masks = sizes.B * (sizes.P + sizes.L)
         return [Stage("filip_select", chosen, masks), Stage("filip", arrays=masks)]

@@ -1,10 +1,11 @@
-"""The door for losses: a name, a `Loss`, or a caller's own object, which is asked here alone."""
+"""What may be given as a loss: a name, a `Loss`, or an object of the caller's own."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any
 
+from csparc._repr import cut
 from csparc.losses.base import INPUTS, Loss, Part
 from csparc.losses.explains import Alignment
 from csparc.losses.registry import LOSSES, check_facts, make_loss
@@ -90,11 +91,11 @@ class ForeignLoss(Loss):
         return self(**call)
 
     def config(self) -> dict[str, Any]:
-        """What the object says."""
+        """The configuration that the object itself gives."""
         return self.given.config()
 
     def __repr__(self) -> str:
-        return repr(self.given)
+        return cut(repr(self.given))
 
     def alignment(self, patches: Any, tokens: Any, *, rule: str = "own", **how: Any) -> Alignment:
         """The object's own where it has one, else SPARC's weights, and they say so."""

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._like import gives_like
-from csparc._scalars import choice, flag, number, positive
+from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART, Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -85,7 +85,8 @@ def gloria_loss(
         k1, k2, k3.
     attention
         ``"regions"``: softmax over the patches. ``"words_then_regions"``: first over the words of
-        the caption, then, times k1, over the patches (the public code).
+        the caption, then, times k1, over the patches: the public code, which does not divide by
+        ``sqrt(D)`` there: tokens times ``sqrt(D)`` give its numbers.
     pooling
         ``"sum"`` as above; ``"mean"`` takes ``ln L / k2`` off, the bonus of long captions.
     divide_by_pool_scale
@@ -93,7 +94,7 @@ def gloria_loss(
     global_weight, local_weight
         What the parts are multiplied by in ``loss``.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`, for both parts.
+        Ids [B] that mark duplicates, as in :func:`clip_loss`, for both parts.
     grad
         Also return ``grads``: the four arrays and the four scales.
     out_grads
@@ -109,17 +110,24 @@ def gloria_loss(
     With Gram matrices of the images, B² (8 L P D + 5 L P²) floating-point operations for value and
     gradients of the local part, for valid rows only; nothing of size B x B is stored. The same bits
     for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6 and weights from -1000 to 1000; a
+    number beyond is a ValueError.
+    Where the patches a word attends to cancel to less than a hundredth of their lengths, what they
+    add up to is formed itself, at 2 P D operations for each such word and image;
+    docs/objectives/gloria.md has the digits of float32 that are left.
     """
     inputs = real_inputs(
         patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
     )
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     values = (attention_scale, pool_scale, local_logit_scale)
-    scales = [positive(value, name) for name, value in zip(SCALES, values)]
-    global_weight = number(global_weight, "global_weight")
-    local_weight = number(local_weight, "local_weight")
+    scales = [scale_number(value, name) for name, value in zip(SCALES, values)]
+    global_weight = weight_number(global_weight, "global_weight")
+    local_weight = weight_number(local_weight, "local_weight")
     options = (
         choice(attention, "attention", ATTENTIONS),
         choice(pooling, "pooling", POOLINGS),
@@ -172,16 +180,19 @@ class GloriaLoss(Loss):
     attention_scale: float = option(
         4.0,
         "k1, multiplies the similarities by which words attend to patches.",
-        check=positive,
+        check=scale_number,
         code="fixed at 4",
     )
     pool_scale: float = option(
-        5.0, "k2, by which the words of a caption are pooled.", check=positive, code="fixed at 5"
+        5.0,
+        "k2, by which the words of a caption are pooled.",
+        check=scale_number,
+        code="fixed at 5",
     )
     local_logit_scale: float = option(
         10.0,
         "Where k3, the scale of the local contrast, starts; it is learned.",
-        check=positive,
+        check=scale_number,
         code="fixed at 10",
     )
     learn_attention_scales: bool = option(False, "Learn k1 and k2 too.", code="none is learned")
@@ -204,12 +215,20 @@ class GloriaLoss(Loss):
         paper="by 1/k2",
         code="without",
     )
-    global_weight: float = option(1.0, "What the global part is multiplied by.", paper="1")
-    local_weight: float = option(1.0, "What the local part is multiplied by.", paper="1")
+    global_weight: float = option(
+        1.0, "What the global part is multiplied by.", check=weight_number, paper="1"
+    )
+    local_weight: float = option(
+        1.0, "What the local part is multiplied by.", check=weight_number, paper="1"
+    )
 
     def _begin(self) -> None:
         for name in SCALES if self.learn_attention_scales else ("local_logit_scale",):
             self._own_scale(name, getattr(self, name))
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _compute(self, **call: Any) -> LossOutput:
         return gloria_loss(

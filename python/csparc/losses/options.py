@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from csparc._repr import fields_line
 from csparc._scalars import choice, flag, number, whole_number
 
 Check = Callable[[Any, str], Any]
@@ -39,6 +40,8 @@ class Entry:
     """What the paper leaves open here, in a few words: these options are listed in the README."""
     short: str = ""
     """Another key of ``--loss-opt`` for it, where a function has an argument of that name."""
+
+    __repr__ = fields_line
 
 
 def option(
@@ -94,6 +97,8 @@ class Option:
     code_is: str = "public code"
     """What ``entry.code`` speaks of."""
 
+    __repr__ = fields_line
+
     def values(self) -> list[str]:
         """What it may be, as ``--loss-opt`` takes it, the default first."""
         if self.entry.choices:
@@ -143,7 +148,8 @@ def declared_options(cls: type) -> list[Option]:
                 f"documentation can say what it is; found the default {field.default!r}"
             )
     hints = typing.get_type_hints(cls.__init__) if fields else {}
+    code_is = getattr(cls, "code_is", Option.code_is)
     return [
-        Option(field.name, hints[field.name], field.default, field.metadata["entry"], cls.code_is)
+        Option(field.name, hints[field.name], field.default, field.metadata["entry"], code_is)
         for field in fields
     ]

@@ -13,7 +13,7 @@ from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
 from csparc._like import gives_like
 from csparc._rows import unit_rows_float64
-from csparc._scalars import choice, flag, positive
+from csparc._scalars import choice, flag, scale_number
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses.base import Loss, Part
@@ -75,7 +75,7 @@ def pacl_loss(
     renormalize
         Contrast cosines of what was pooled; False: its inner products with ``t``.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`.
+        Ids [B] that mark duplicates, as in :func:`clip_loss`.
     grad
         Also return ``grads``: ``patches``, ``text_global``, ``logit_scale``, ``weight_scale``.
     out_grads
@@ -90,6 +90,13 @@ def pacl_loss(
     -----
     With Gram matrices of the images, 8 B² P D + 5 B² P² floating-point operations for value and
     gradients; nothing of size B x B is stored. The same bits for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
+    ValueError.
+    Where the patches a caption weighs cancel to less than a hundredth of their lengths, what they
+    add up to is formed itself, at 2 P D operations for each such pair;
+    docs/objectives/gloria.md has the digits of float32 that are left.
     """
     inputs = real_inputs(patches=patches, text_global=text_global)
     arrays = inputs.arrays
@@ -97,8 +104,8 @@ def pacl_loss(
     valid = valid_mask(patch_mask, "patch_mask", sizes["B"], sizes["P"])
     marked = read_groups(groups, same_group, sizes["B"]).for_core
     options = (
-        positive(logit_scale, "logit_scale"),
-        positive(weight_scale, "weight_scale"),
+        scale_number(logit_scale, "logit_scale"),
+        scale_number(weight_scale, "weight_scale"),
         choice(weights, "weights", WEIGHTS),
         choice(pool, "pool", POOLS),
         flag(renormalize, "renormalize"),
@@ -135,7 +142,7 @@ class PaclLoss(Loss):
     weight_scale: float = option(
         1.0,
         "Multiplies the cosines that patches are weighted by.",
-        check=positive,
+        check=scale_number,
         paper="none: a plain softmax of cosines",
     )
     learn_weight_scale: bool = option(False, "Learn weight_scale from where it starts.")
@@ -151,6 +158,10 @@ class PaclLoss(Loss):
     def _begin(self) -> None:
         if self.learn_weight_scale:
             self._own_scale("weight_scale", self.weight_scale)
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _compute(self, **call: Any) -> LossOutput:
         return pacl_loss(

@@ -1,7 +1,7 @@
-"""Scores of pictures and captions where patches meet words: what they are made from, and blocks.
+"""Scores of pictures with captions by their patches and words (late interaction), in blocks.
 
-Such a score belongs to a pair: no vector of the picture alone and of the caption alone has it as
-their product. All N M of them are made a block at a time.
+Such a score cannot be computed as the product of one vector of the picture and one of the caption,
+so all N M of them are formed, a block of captions at a time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+
+from csparc._repr import fields_line
 
 BLOCK_ENTRIES = 1 << 20
 """Numbers a picture's scores with a block of captions are made from at a time: 8 MiB."""
@@ -32,6 +34,8 @@ class LateFeatures:
     tokens: np.ndarray
     counts: np.ndarray
     text_global: np.ndarray
+
+    __repr__ = fields_line
 
     def scores(
         self, to_texts: Score, to_images: Score | None = None, entries: int = 1
@@ -56,6 +60,8 @@ class LateScores:
     """Captions that are scored at a time."""
     to_texts: Score
     to_images: Score
+
+    __repr__ = fields_line
 
     def image_rows(self) -> Iterator[tuple[int, np.ndarray]]:
         """(i, scores [1, M] float32) of every picture."""

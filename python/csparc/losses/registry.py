@@ -1,4 +1,4 @@
-"""The losses a run can be trained with, by name; how one's own joins them, and options as text."""
+"""The losses a run can be trained with, by name, and how a loss of one's own is registered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from csparc._settings import parse_settings
-from csparc.losses.base import INPUTS, Loss, Part
+from csparc.losses.base import INPUTS, WORD_INPUTS, Loss, Part
 
 _CLASSES: dict[str, type[Loss]] = {}
 LOSSES: Mapping[str, type[Loss]] = MappingProxyType(_CLASSES)
@@ -21,7 +21,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9+._-]*")
 _EXPECTED = {
     "name": "lower-case letters, digits and any of + . _ -",
     "label": "a text",
-    "inputs": f"a tuple of names among {', '.join(INPUTS)}",
+    "inputs": f"a tuple of names among {', '.join((*INPUTS, *WORD_INPUTS))}",
     "parts": "a tuple of csparc.losses.Part with different names",
 }
 
@@ -75,7 +75,9 @@ def check_facts(cls: type[Loss]) -> None:
     right = {
         "name": isinstance(name, str) and _NAME.fullmatch(name),
         "label": isinstance(label, str),
-        "inputs": isinstance(inputs, tuple) and inputs and set(inputs) <= set(INPUTS),
+        "inputs": isinstance(inputs, tuple)
+        and not set(inputs).isdisjoint(INPUTS)
+        and set(inputs) <= {*INPUTS, *WORD_INPUTS},
         "parts": isinstance(parts, tuple) and parts and len(set(named)) == len(parts),
     }
     for fact, found in facts.items():
@@ -138,5 +140,5 @@ def loss_from_config(config: Mapping[str, Any]) -> Loss | None:
 
 
 def late_losses() -> list[str]:
-    """Names of the losses that train a score of patches and words and no vector of the whole."""
+    """Names of the losses that train a score of patches and words."""
     return sorted(name for name, made in LOSSES.items() if made.overrides("pair_scores"))

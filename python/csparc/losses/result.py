@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
+
+from csparc import _html
+from csparc._repr import line, short
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -82,34 +84,33 @@ class LossOutput:
         return self.loss
 
     def __repr__(self) -> str:
-        entries = [f"{name}={text}" for name, text in self._rows()]
-        grads = ", ".join(f"{name}: {_short(value)}" for name, value in self.grads.items())
-        if grads:
-            entries.append(f"grads={{{grads}}}")
-        return f"LossOutput({', '.join(entries)})"
+        fields = {"loss": self.loss, **self.parts}
+        if self.kept_fraction != 1:
+            fields["kept_fraction"] = self.kept_fraction
+        if self.weights is not None:
+            fields["weights"] = self.weights
+        if self.grads:
+            fields["grads"] = self.grads
+        return line(self, **fields)
 
     def _repr_html_(self) -> str:
-        """A small table: the numbers, and the shapes of the gradients."""
-        gradients = [(f"gradient of {name}", _short(value)) for name, value in self.grads.items()]
-        rows = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>"
-            for name, text in [*self._rows(), *gradients]
-        )
-        return f"<table>{rows}</table>"
+        """A small table: the numbers, and the shapes of weights and gradients."""
+        return _html.table(self._rows())
 
     def _rows(self) -> Iterator[tuple[str, str]]:
-        """Name and text of everything but gradients."""
-        yield "loss", _short(self.loss)
-        yield from ((name, _short(value)) for name, value in self.parts.items())
+        """Name and text of everything there is."""
+        yield "loss", short(self.loss)
+        yield from ((name, short(value)) for name, value in self.parts.items())
         if self.kept_fraction != 1:
-            yield "kept_fraction", _short(self.kept_fraction)
+            yield "kept_fraction", short(self.kept_fraction)
         if self.weights is not None:
-            yield "weights", _short(self.weights)
+            yield "weights", short(self.weights)
+        yield from _gradients(self.grads, "gradient of ")
 
 
-def _short(value: Any) -> str:
-    """An array by type and shape, a number with six digits, a dict by its entries."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {_short(entry)}" for name, entry in value.items()) + "}"
-    shape = getattr(value, "shape", ())
-    return f"{value.dtype} {list(shape)}" if shape else f"{float(value):.6g}"
+def _gradients(grads: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
+    for name, value in grads.items():
+        if isinstance(value, Mapping):
+            yield from _gradients(value, f"{before}{name} ")
+        else:
+            yield before + name, short(value)

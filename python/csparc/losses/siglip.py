@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs
 from csparc._like import gives_like
-from csparc._scalars import number, positive
+from csparc._scalars import scale_number, signed_scale_number
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses.base import Loss, Part
@@ -52,8 +52,8 @@ def siglip_loss(
     logit_bias
         Added to every logit. At the default nearly all pairs start out as "no".
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`. Pairs i != j of one
-        group: ``"exclude"``: have no term; ``"positive"``: are a "yes".
+        Ids [B] that mark duplicates, as in :func:`clip_loss`. Two different pairs of
+        one group have no term (``"exclude"``) or count as matches (``"positive"``).
     grad
         Also return ``grads``: ``image_global``, ``text_global``, ``logit_scale``, ``logit_bias``.
     out_grads
@@ -68,12 +68,19 @@ def siglip_loss(
     -----
     2 B² D floating-point operations, 6 B² D with gradients, in one pass over tiles; the B x B
     matrix is never stored. The same bits for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6 and biases from -1e6 to 1e6; a
+    number beyond is a ValueError.
     """
     inputs = real_inputs(image_global=image_global, text_global=text_global)
     arrays = inputs.arrays
     pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
     marked = read_groups(groups, same_group, pairs).for_core
-    scale, bias = positive(logit_scale, "logit_scale"), number(logit_bias, "logit_bias")
+    scale, bias = (
+        scale_number(logit_scale, "logit_scale"),
+        signed_scale_number(logit_bias, "logit_bias"),
+    )
     out = np.zeros(3)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
     _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *map(buffers.get, arrays))
@@ -101,11 +108,18 @@ class SiglipLoss(Loss):
     within_pairs = True
 
     logit_bias: float = option(
-        -10.0, "Where the bias of all logits starts; it is learned.", paper="starts at -10"
+        -10.0,
+        "Where the bias of all logits starts; it is learned.",
+        check=signed_scale_number,
+        paper="starts at -10",
     )
 
     def _begin(self) -> None:
         self._own("logit_bias", (1,), fill=self.logit_bias)
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        return True
 
     def _compute(self, **call: Any) -> LossOutput:
         return siglip_loss(**call, logit_bias=self.value("logit_bias"))

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import check_axes, real_inputs, valid_mask
 from csparc._like import gives_like
-from csparc._scalars import choice, number
+from csparc._repr import fields_line
+from csparc._scalars import choice, number, signed_scale_number
 from csparc.losses._grads import GradientBuffers
 
 NORMALIZERS = ("minmax_sparse", "minmax", "softmax")
@@ -31,6 +32,8 @@ class AlignOptions:
     softmax_scale: float
     degenerate: str
 
+    __repr__ = fields_line
+
     def for_core(self) -> tuple[int, int, int, float, float]:
         """(normalizer, cosine, uniform, sigma, softmax_scale); a negative sigma stands for 1/P."""
         return (
@@ -38,7 +41,7 @@ class AlignOptions:
             choice(self.similarity, "similarity", SIMILARITIES),
             choice(self.degenerate, "degenerate", DEGENERATE),
             -1.0 if self.sigma is None else number(self.sigma, "sigma", low=0, high=1),
-            number(self.softmax_scale, "softmax_scale"),
+            signed_scale_number(self.softmax_scale, "softmax_scale"),
         )
 
 
@@ -87,6 +90,10 @@ def sparse_similarity(
     Notes
     -----
     2 L P D floating-point operations a sample, of valid rows only.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), softmax_scale from -1e6 to 1e6 and sigma from 0 to 1; a
+    number beyond is a ValueError.
     """
     options = AlignOptions(normalizer, similarity, sigma, softmax_scale, degenerate).for_core()
     arrays = real_inputs(patches=patches, tokens=tokens).arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from csparc.models.config import PRESETS, ModelConfig, list_models
@@ -28,7 +29,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Costs are counted from above the models: imported when asked for.
     if name in ("ModelInfo", "model_info"):
-        from csparc.cost import model
-
-        return getattr(model, name)
+        return getattr(importlib.import_module("csparc.cost.model"), name)
     raise AttributeError(f"module 'csparc.models' has no attribute {name!r}")

@@ -1,12 +1,14 @@
-"""What a model's configuration must be: every refusal names its field."""
+"""The checks of a model's configuration: every refusal names its field."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from csparc._scalars import choice, flag, positive, whole_number
+
 if TYPE_CHECKING:
-    from csparc.models.config import ModelConfig
+    from csparc.models.config import ModelConfig, TowerConfig
 
 ACTIVATIONS = ("gelu", "quick_gelu", "relu")
 CHOICES = {
@@ -30,21 +32,21 @@ _COUNTS = (
 
 
 def check_config(config: ModelConfig) -> None:
-    """Raise ValueError (TypeError for ``causal``) unless the fields are in range and agree."""
+    """Raise ValueError or TypeError unless the fields are in range and agree; numbers of NumPy
+    become Python's own, as JSON holds them."""
     for name in _COUNTS:
-        _count(name, getattr(config, name))
+        _take(config, name, whole_number, low=1)
     for side in ("image", "text"):
-        _tower(side, getattr(config, side))
+        _check_tower(side, getattr(config, side))
     if config.image_size % config.patch_size:
         raise ValueError(
             f"image_size: expected a multiple of patch_size = {config.patch_size}, found "
             f"{config.image_size}"
         )
     for name, choices in CHOICES.items():
-        _choice(name, getattr(config, name), choices)
-    if not isinstance(config.causal, bool):
-        raise TypeError(f"causal: expected True or False, found {config.causal!r}")
-    _scale("token_scale", config.token_scale)
+        choice(getattr(config, name), name, choices)
+    _take(config, "causal", flag)
+    _take(config, "token_scale", positive)
     _stem(config)
     _local_layer(config)
     _attention(config)
@@ -62,23 +64,18 @@ def _stem(config: ModelConfig) -> None:
 
 
 def _local_layer(config: ModelConfig) -> None:
-    layer, most = config.local_layer, config.image.layers
-    if layer is None:
-        return
-    if not _is_whole(layer) or not 0 <= layer <= most:
-        raise ValueError(
-            f"local_layer: expected None or a whole number from 0 to image.layers = {most}, found "
-            f"{layer!r}"
-        )
+    if config.local_layer is not None:
+        _take(config, "local_layer", whole_number, low=0, high=config.image.layers)
 
 
 def _attention(config: ModelConfig) -> None:
+    for name in ("attention_window", "registers"):
+        _take(config, name, whole_number, low=0)
     window = config.attention_window
-    if not _is_whole(window) or window < 0 or (window > 0 and window % 2 == 0):
+    if window > 0 and window % 2 == 0:
         raise ValueError(
-            f"attention_window: expected 0 (all patches) or an odd number, found {window!r}"
+            f"attention_window: expected 0 (all patches) or an odd number, found {window}"
         )
-    _count("registers", config.registers, least=0)
     for name in ("attention_window", "registers"):
         if getattr(config, name) and config.image_layers == 0:
             raise ValueError(
@@ -88,14 +85,13 @@ def _attention(config: ModelConfig) -> None:
 
 
 def _pooling(config: ModelConfig) -> None:
-    queries = config.pool_queries
-    if queries is None:
+    if config.pool_queries is None:
         return
-    _count("pool_queries", queries)
+    _take(config, "pool_queries", whole_number, low=1)
     if config.global_pool != "attention":
         raise ValueError(
             f"pool_queries: expected None with global_pool={config.global_pool!r}, which pools "
-            f"without queries, found {queries}; 'attention' has them"
+            f"without queries, found {config.pool_queries}; 'attention' has them"
         )
 
 
@@ -112,31 +108,15 @@ def _positions(config: ModelConfig) -> None:
         )
 
 
-def _tower(side: str, tower: Any) -> None:
-    for name in ("width", "heads"):
-        _count(f"{side}.{name}", getattr(tower, name))
-    _count(f"{side}.layers", tower.layers, least=0)
+def _check_tower(side: str, tower: TowerConfig) -> None:
+    for name, low in (("width", 1), ("layers", 0), ("heads", 1)):
+        _take(tower, name, whole_number, told=f"{side}.{name}", low=low)
     if tower.width % tower.heads:
         raise ValueError(
             f"{side}.heads: expected a divisor of {side}.width = {tower.width}, found {tower.heads}"
         )
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _count(name: str, value: object, least: int = 1) -> None:
-    if not _is_whole(value) or value < least:
-        raise ValueError(f"{name}: expected a whole number of at least {least}, found {value!r}")
-
-
-def _scale(name: str, value: object) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:
-        raise ValueError(f"{name}: expected a positive number, found {value!r}")
-
-
-def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name}: expected one of {', '.join(choices)}, found {value!r}")
+def _take(owner: Any, name: str, check: Callable, told: str | None = None, **limits: int) -> None:
+    """Check a field, which messages call ``told`` or by its name, and keep what the check gave."""
+    object.__setattr__(owner, name, check(getattr(owner, name), told or name, **limits))

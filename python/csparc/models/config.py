@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from csparc._repr import fields_line, line
 from csparc.models.checks import check_config
 
 OURS = (
@@ -27,6 +28,8 @@ class TowerConfig:
     width: int
     layers: int
     heads: int
+
+    __repr__ = fields_line
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,16 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_config(self)
+
+    def __repr__(self) -> str:
+        def tower(config: TowerConfig) -> str:
+            return f"{config.width}x{config.layers}x{config.heads}"
+
+        return line(
+            self, f"image={tower(self.image)}", f"text={tower(self.text)}",
+            image_size=self.image_size, patch_size=self.patch_size,
+            context_length=self.context_length, shared_width=self.shared_width,
+        )  # fmt: skip
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from csparc import _core
+from csparc import _core, _html
+from csparc._repr import fields_line, line
 from csparc.models import state
 from csparc.models.config import ModelConfig
 from csparc.models.inputs import check_ids, check_images, check_valid
@@ -26,6 +27,8 @@ class ModelOutput:
     tokens: Tensor  # [B,L,D]
     image_global: Tensor  # [B,D]
     text_global: Tensor  # [B,D]
+
+    __repr__ = fields_line
 
 
 class TwoTower:
@@ -66,6 +69,28 @@ class TwoTower:
             parameter.name = name
             if seed is not None:
                 parameter.initialise(seed)
+
+    def __repr__(self) -> str:
+        numbers = sum(parameter.data.size for parameter in self.parameters.values())
+        return line(
+            self, f"{self.config.image_size} px in {self.config.patches} patches",
+            f"{self.config.context_length} tokens of {self.config.vocab_size:,}",
+            f"width {self.config.shared_width}", f"{numbers:,} parameters", str(self.dtype),
+        )  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        """A table of the parts: parameters and memory of each, and what is frozen."""
+        parts: dict[str, list[Parameter]] = {}
+        for name, parameter in self.parameters.items():
+            parts.setdefault(_part_of(name), []).append(parameter)
+        parts["all"] = list(self.parameters.values())
+        rows = []
+        for part, own in parts.items():
+            numbers = sum(parameter.data.size for parameter in own)
+            frozen = sum(parameter.data.size for parameter in own if not parameter.requires_grad)
+            size = f"{numbers * self.dtype.itemsize / 2**20:,.2f} MiB"
+            rows.append([part, f"{numbers:,}", size, f"{frozen:,}" if frozen else ""])
+        return _html.table(rows, ["parameters", str(self.dtype), "frozen"], repr(self.config))
 
     def __call__(
         self,
@@ -186,6 +211,16 @@ class TwoTower:
             values[name] = resize_positions(values[name], self.config.grid, config.grid)
         model.load_state_dict(values)
         return model
+
+
+def _part_of(name: str) -> str:
+    """The part of the model a parameter belongs to, for a table."""
+    side, _, rest = name.partition("visual.")
+    tower = "text" if side else "image"
+    if name == "logit_scale":
+        return "temperature"
+    first = (rest or name).split(".")[0]
+    return f"{tower} {'blocks' if first in ('transformer', 'ln_final', 'ln_post') else first}"
 
 
 def _features(

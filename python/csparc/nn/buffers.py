@@ -14,6 +14,8 @@ import threading
 
 import numpy as np
 
+from csparc._repr import line
+
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 _LONGEST_IDLE = 20_000  # takes, about a hundred training steps
 
@@ -46,6 +48,9 @@ class Buffers:
         self._blocks: dict[int, list[_Block]] = {}
         self._clock = 0
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return line(self, f"{self.size / 2**20:.1f} MiB", taken=self.taken)
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An uninitialised, contiguous, 64-byte aligned array."""

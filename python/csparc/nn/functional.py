@@ -9,18 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 from csparc import _core
-from csparc.nn.parameter import Parameter
+from csparc.nn.parameter import Parameter, trained
 from csparc.nn.tape import Tape, Tensor
 
 
 def _grad(parameter: Parameter | None, shape: tuple[int, ...]) -> np.ndarray | None:
     grad = None if parameter is None else parameter.grad
     return None if grad is None else grad.reshape(shape)
-
-
-def trained(*parameters: Parameter | None) -> bool:
-    """Whether a gradient is wanted of any of them."""
-    return any(p is not None and p.requires_grad for p in parameters)
 
 
 def mask_bytes(valid: np.ndarray | None) -> np.ndarray | None:
@@ -68,7 +63,7 @@ def linear(
         tape.add_grad(residual_node, dy, fresh=False)
 
     wanted = node is not None or residual_node is not None or trained(weight, bias)
-    return tape.output(y, wanted, note)
+    return tape.output(y, wanted, note, weight)
 
 
 def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: float) -> Tensor:
@@ -98,7 +93,7 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 
-    return tape.output(y, node is not None or trained(weight, bias), note)
+    return tape.output(y, node is not None or trained(weight, bias), note, weight)
 
 
 _ACTIVATIONS = {
@@ -172,7 +167,7 @@ def embed(tape: Tape, ids: np.ndarray, weight: Parameter) -> Tensor:
     def note(tape: Tape, dy: np.ndarray) -> None:
         _core.embed_backward(flat, dy.reshape(-1, width), weight.grad)
 
-    return tape.output(y, weight.requires_grad, note)
+    return tape.output(y, weight.requires_grad, note, weight)
 
 
 def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
@@ -187,7 +182,7 @@ def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
             _core.position_backward(dy, position.grad[:length])
         tape.add_grad(node, dy, fresh=False)
 
-    return tape.output(y, node is not None or position.requires_grad, note)
+    return tape.output(y, node is not None or position.requires_grad, note, position)
 
 
 def add(tape: Tape, x: Tensor, y: Tensor) -> Tensor:

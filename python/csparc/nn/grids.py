@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from csparc import _core
-from csparc.nn.functional import mask_bytes, trained
-from csparc.nn.parameter import Parameter
+from csparc.nn.functional import mask_bytes
+from csparc.nn.parameter import Parameter, trained
 from csparc.nn.tape import Tape, Tensor
 
 
@@ -71,7 +71,7 @@ def conv(
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 
-    return tape.output(y, node is not None or trained(weight, bias), note)
+    return tape.output(y, node is not None or trained(weight, bias), note, weight)
 
 
 def append(tape: Tape, x: Tensor, rows: Parameter) -> Tensor:
@@ -87,7 +87,7 @@ def append(tape: Tape, x: Tensor, rows: Parameter) -> Tensor:
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 
-    return tape.output(y, node is not None or rows.requires_grad, note)
+    return tape.output(y, node is not None or rows.requires_grad, note, rows)
 
 
 def leading(tape: Tape, x: Tensor, length: int) -> Tensor:

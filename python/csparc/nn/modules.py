@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line, line
 from csparc.nn import functional, grids
 from csparc.nn.parameter import Parameter
 from csparc.nn.tape import Tape, Tensor
@@ -32,6 +33,8 @@ class Sequences:
     grid_width: int = 0
     registers: int = 0
 
+    __repr__ = fields_line
+
     @classmethod
     def equal(cls, count: int, length: int, valid: np.ndarray | None = None) -> Sequences:
         """``count`` sequences of ``length`` rows each."""
@@ -45,6 +48,10 @@ class Sequences:
 
 class Module:
     """Anything with parameters."""
+
+    def __repr__(self) -> str:
+        own = [parameter.data.size for _, parameter in self.named_parameters()]
+        return line(self, f"{sum(own):,} parameters", arrays=len(own))
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
         """Parameters by name, in the order the attributes were set."""

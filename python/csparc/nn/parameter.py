@@ -4,10 +4,54 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 import numpy as np
 
 from csparc import _random
+
+
+class TooManyParameters(ValueError):
+    """Parameters that were made within `at_most` are more than it allows."""
+
+
+@dataclass
+class _Allowance:
+    nbytes: int
+    arrays: int
+
+
+_allowance: ContextVar[_Allowance | None] = ContextVar("allowance", default=None)
+
+
+@contextmanager
+def at_most(nbytes: int, arrays: int) -> Iterator[None]:
+    """While this context is open, `Parameter` makes no more than so many arrays of so many bytes
+    in all, and takes no memory for those beyond.
+
+    Raises
+    ------
+    TooManyParameters
+        From the first that goes beyond.
+    """
+    token = _allowance.set(_Allowance(nbytes, arrays))
+    try:
+        yield
+    finally:
+        _allowance.reset(token)
+
+
+def _take(shape: tuple[int, ...], dtype: np.dtype) -> None:
+    left = _allowance.get()
+    if left is None:
+        return
+    left.arrays -= 1
+    left.nbytes -= math.prod(shape) * np.dtype(dtype).itemsize
+    if left.arrays < 0 or left.nbytes < 0:
+        raise TooManyParameters("more or larger parameters than allowed")
 
 
 class Parameter:
@@ -39,6 +83,7 @@ class Parameter:
         fill: float = 0.0,
         decay: bool = False,
     ):
+        _take(shape, dtype)
         self.data = np.zeros(shape, dtype)
         self.decay = decay
         self.name = ""
@@ -84,6 +129,11 @@ class Parameter:
 
     def __repr__(self) -> str:
         return f"Parameter({self.name!r}, {self.data.dtype}, {list(self.shape)})"
+
+
+def trained(*parameters: Parameter | None) -> bool:
+    """Whether a gradient is wanted of any of them."""
+    return any(p is not None and p.requires_grad for p in parameters)
 
 
 def truncated_normal(seed: int, stream: int, n: int) -> np.ndarray:

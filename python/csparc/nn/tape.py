@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from csparc import _core
+from csparc._repr import line, short
 from csparc.nn.buffers import BUFFERS, Buffers
+from csparc.nn.parameter import Parameter
 
 
 class Node:
@@ -36,6 +38,10 @@ class Tensor:
     def __init__(self, data: np.ndarray, requires_grad: bool = False):
         self.data = data
         self.node = Node() if requires_grad else None
+
+    def __repr__(self) -> str:
+        told = [] if self.node is None else ["requires_grad"]
+        return line(self, short(self.data) if self.shape else f"{self.data.dtype} []", *told)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,6 +79,9 @@ class Tape:
         self.buffers = buffers
         self._notes: list[tuple[Node, Note]] = []
 
+    def __repr__(self) -> str:
+        return line(self, f"{len(self._notes)} recorded", record=self.record)
+
     def __enter__(self) -> Tape:
         return self
 
@@ -91,8 +100,13 @@ class Tape:
         """An uninitialised array from the pool."""
         return self.buffers.take(shape, dtype)
 
-    def output(self, data: np.ndarray, wanted: bool, note: Note) -> Tensor:
-        """The result of an op; ``note`` is kept if the tape records and a gradient is wanted."""
+    def output(
+        self, data: np.ndarray, wanted: bool, note: Note, weight: Parameter | None = None
+    ) -> Tensor:
+        """The result of an op; ``note`` is kept if the tape records and a gradient is wanted.
+
+        ``weight`` is the parameter by whose name messages tell the op from others of its kind.
+        """
         tensor = Tensor(data, requires_grad=wanted and self.record)
         if tensor.node is not None:
             self._notes.append((tensor.node, note))

@@ -33,6 +33,7 @@ from csparc.reference.result import Result
 from csparc.reference.siglip import siglip_loss
 from csparc.reference.sparc import sparc_loss
 from csparc.reference.unit import EPS_NORM, unit_vector, unit_vector_backward
+from csparc.reference.word_contrast import word_contrast_loss
 
 __all__ = [
     "EPS_NORM",
@@ -59,4 +60,5 @@ __all__ = [
     "sparse_similarity",
     "unit_vector",
     "unit_vector_backward",
+    "word_contrast_loss",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.reference.unit import unit_vector, unit_vector_backward
 
 EPS_RANGE = 1e-6
@@ -25,6 +26,8 @@ class Alignment:
     lowest: np.ndarray
     """[L]: the first patch that attains the row's minimum."""
     margin: float
+
+    __repr__ = fields_line
 
 
 def align(s, normalizer, sigma, degenerate, keep=None):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.reference.clip import clip_loss
 from csparc.reference.cross_entropy import live_cross_entropy
 from csparc.reference.groups import batch_groups
@@ -36,6 +37,8 @@ class Pair:
     context: tuple  # unit vectors [L, D] and lengths [L] of the attended patches
     token: tuple
     cosine: np.ndarray  # [L]
+
+    __repr__ = fields_line
 
 
 def pair_forward(V, T, attention_scale, pool_scale, options):

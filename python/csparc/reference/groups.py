@@ -1,4 +1,4 @@
-"""Pairs of a batch that show or say the same: what the contrastive losses make of them.
+"""Duplicates in a batch, several pairs of one group: what the contrastive losses make of them.
 
 Ids mark the groups. Sample j is in the group G_i of sample i when both have the same id of at least
 0, and every sample is in its own; a negative id is in no other's. For scores S [B, B] and row i
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -24,6 +26,8 @@ class Groups:
 
     same: np.ndarray
     positive: bool
+
+    __repr__ = fields_line
 
 
 def batch_groups(groups, same_group, pairs):

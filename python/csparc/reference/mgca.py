@@ -1,4 +1,4 @@
-"""MGCA: global pairs, cross-attended tokens within each pair, and prototype assignments."""
+"""MGCA: contrast of global vectors, cross-attended tokens of each pair, and prototypes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.reference.clip import clip_loss
 from csparc.reference.cross_entropy import matching_cross_entropy
 from csparc.reference.gloria import softmax, softmax_backward
@@ -76,6 +77,8 @@ class Direction:
     dx: np.ndarray
     dy: np.ndarray
     dscale: float
+
+    __repr__ = fields_line
 
 
 def token_direction(x, y, scale, weights, heads, dweights):

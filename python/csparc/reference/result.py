@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from csparc._repr import fields_line
+
 
 @dataclass
 class Result:
@@ -28,3 +30,5 @@ class Result:
     """MGCA: the prototype assignments [B, K] of images and captions."""
     text_targets: np.ndarray | None = None
     grads: dict = field(default_factory=dict)
+
+    __repr__ = fields_line

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.reference.alignment import (
     Alignment,
     align,
@@ -28,6 +29,8 @@ class Sample:
     dtokens: np.ndarray
     dlocal_scale: float
     dsoftmax_scale: float
+
+    __repr__ = fields_line
 
 
 def local_sample(patches, tokens, scale, options, keep=None):

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from csparc._repr import fields_line
+from csparc._scalars import choice, flag, number, positive, whole_number
+
 _WHERE_AND_HOW = {
-    "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "progress",
+    "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "val_tasks",
+    "progress",
 }  # fmt: skip
 """Settings that do not decide a single bit of the trained weights."""
+
+_LOWEST = {
+    "batch_size": 1, "steps": 1, "epochs": 1, "accum_freq": 1, "warmup": 0, "save_frequency": 1,
+    "val_frequency": 0, "threads": 1,
+}  # fmt: skip
+"""The least that a setting which counts something may be."""
+_OPTIONAL = {"steps", "epochs", "warmup", "threads"}
 
 PROGRESS = ("auto", "bar", "lines", "none")
 DUPLICATES = ("allow", "avoid", "exclude", "positive")
@@ -45,9 +55,10 @@ class TrainConfig:
         slices' losses, each computed on its own: negatives come from the slice alone, so this
         is not the same as a batch ``accum_freq`` times as large.
     duplicates : "allow", "avoid", "exclude" or "positive"
-        Pairs of a batch with equal captions (as token ids) or equal pictures: they are each other's
-        negatives; are kept out of one batch (as `csparc.data.Loader` does); are neither negatives
-        nor matches of each other; match each other. The last two are the ``groups`` of the loss.
+        What pairs of a batch with equal captions (as token ids) or equal pictures are. "allow":
+        each other's negatives. "avoid": kept out of the same batch (see `csparc.data.Loader`).
+        "exclude": neither negatives nor matches of each other. "positive": matches. The last two
+        are given to the loss as ``groups``.
     seed : int
         Decides order, caption choice and augmentation.
     scale_min, scale_max : float
@@ -57,6 +68,13 @@ class TrainConfig:
         Steps between checkpoints; one is written at the end in any case.
     val_frequency : int
         Steps between validations; 0 validates only at the end.
+    val_tasks : tuple of str
+        What is evaluated then beside retrieval: names in `csparc.evaluate.TASKS`, each by itself or
+        with options, ``"retrieval:score=own"``. Their main figures are logged as
+        ``val/TASK/FIGURE``.
+    val_best : str or None
+        The figure whose highest value makes the best checkpoint, such as ``"val/grounding/gap"``;
+        None: the mean of both R@1 of retrieval. With a figure, retrieval runs only where named.
     threads : int or None
         Threads of the core; None leaves the setting alone. The result does not depend on it.
     out : path or None
@@ -92,44 +110,56 @@ class TrainConfig:
     scale_max: float = 100.0
     save_frequency: int = 100
     val_frequency: int = 200
+    val_tasks: tuple[str, ...] = ()
+    val_best: str | None = None
     threads: int | None = None
     out: str | os.PathLike | None = None
     resume: str | os.PathLike | None = None
     overwrite: bool = False
     progress: str = "auto"
 
+    __repr__ = fields_line
+
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.epochs is None):
             found = "neither" if self.steps is None else "both"
             raise ValueError(f"expected one of steps and epochs, found {found}")
-        for name in ("batch_size", "save_frequency", "accum_freq"):
-            _whole(name, getattr(self, name), 1)
-        for name in ("steps", "epochs", "threads"):
-            _whole(name, getattr(self, name), 1, optional=True)
-        _whole("warmup", self.warmup, 0, optional=True)
-        _whole("val_frequency", self.val_frequency, 0)
-        _whole("seed", self.seed, -(1 << 63), (1 << 63) - 1)
-        _real("lr", self.lr, 0.0)
-        _real("wd", self.wd, 0.0)
-        _real("eps", self.eps, 0.0, open_low=True)
+        for name, low in _LOWEST.items():
+            if getattr(self, name) is not None or name not in _OPTIONAL:
+                self._take(name, whole_number, low=low)
+        self._take("seed", whole_number, low=-(1 << 63), high=(1 << 63) - 1)
+        for name in ("lr", "wd"):
+            self._take(name, number, low=0)
         for name in ("beta1", "beta2"):
-            _real(name, getattr(self, name), 0.0, 1.0, open_high=True)
+            self._take(name, number, low=0, below=1)
+        for name in ("eps", "scale_min"):
+            self._take(name, positive)
         if self.grad_clip_norm is not None:
-            _real("grad_clip_norm", self.grad_clip_norm, 0.0, open_low=True)
-        _real("scale_min", self.scale_min, 0.0, open_low=True)
-        _real("scale_max", self.scale_max, self.scale_min)
-        for name, known in (("progress", PROGRESS), ("duplicates", DUPLICATES)):
-            if getattr(self, name) not in known:
-                wanted, found = ", ".join(known), getattr(self, name)
-                raise ValueError(f"{name}: expected one of {wanted}, found {found!r}")
+            self._take("grad_clip_norm", positive)
+        self._take("scale_max", number, low=self.scale_min)
+        choice(self.progress, "progress", PROGRESS)
+        choice(self.duplicates, "duplicates", DUPLICATES)
+        if not isinstance(self.val_tasks, (tuple, list)) or not all(
+            isinstance(task, str) for task in self.val_tasks
+        ):
+            raise TypeError(f"val_tasks: expected a tuple of names, found {self.val_tasks!r}")
+        object.__setattr__(self, "val_tasks", tuple(self.val_tasks))
+        if self.val_best is not None and not isinstance(self.val_best, str):
+            raise TypeError(f"val_best: expected the name of a figure, found {self.val_best!r}")
         for name in ("out", "resume"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
                 raise TypeError(f"{name}: expected a path, found {value!r}")
-        if not isinstance(self.overwrite, bool):
-            raise TypeError(f"overwrite: expected True or False, found {self.overwrite!r}")
+        self._take("overwrite", flag)
         if self.resume is not None and self.out is None:
             raise ValueError("resume: expected out, the folder of the run, beside it; found None")
+
+    def _take(self, name: str, check: Callable[..., Any], **limits: float) -> None:
+        """Check a setting; a number of NumPy becomes one of Python, as JSON holds them."""
+        given = getattr(self, name)
+        checked = check(given, name, **limits)
+        if type(given) not in (int, float, bool):
+            object.__setattr__(self, name, checked)
 
     @property
     def needs_plan(self) -> bool:
@@ -164,36 +194,9 @@ class TrainConfig:
         return min(2500, total // 10) if self.warmup is None else self.warmup
 
     def decisive(self) -> dict[str, Any]:
-        """The settings that decide the result, as JSON values: what a checkpoint records."""
-        return {key: value for key, value in asdict(self).items() if key not in _WHERE_AND_HOW}
+        """The settings that decide the result, as JSON values: what a checkpoint records.
 
-
-def _whole(
-    name: str, value: object, low: int, high: int | None = None, optional: bool = False
-) -> None:
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name}: expected a whole number, found {value!r}")
-    if value < low or (high is not None and value > high):
-        limit = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name}: expected {limit}, found {value}")
-
-
-def _real(
-    name: str,
-    value: object,
-    low: float,
-    high: float = math.inf,
-    open_low: bool = False,
-    open_high: bool = False,
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{name}: expected a number, found {value!r}")
-    below = value <= low if open_low else value < low
-    above = value >= high if open_high else value > high
-    if not math.isfinite(value) or below or above:
-        limits = f"{'more than' if open_low else 'at least'} {low:g}"
-        if high < math.inf:
-            limits += f" and {'less than' if open_high else 'at most'} {high:g}"
-        raise ValueError(f"{name}: expected {limits}, found {value!r}")
+        ``val_best``, which decides the best checkpoint alone, is recorded where it is given.
+        """
+        left_out = _WHERE_AND_HOW | ({"val_best"} if self.val_best is None else set())
+        return {key: value for key, value in asdict(self).items() if key not in left_out}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
+from csparc._progress import Progress
+from csparc.checkpoint import file_system
 from csparc.checkpoint.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.errors import CheckpointError, TrainingError
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.log import JsonLines
-from csparc.trainer.progress import Progress
+
+LOCK = ".lock"
 
 
 class RunFiles:
@@ -48,8 +52,9 @@ class RunFiles:
             return None
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
+            locked = self._take_lock()
             self.checkpoints.create()
+            self._warn_of_lacking(locked)
         except OSError as error:
             raise TrainingError(
                 f"{self.out}: expected a folder to write the run to: {error.strerror}"
@@ -64,12 +69,12 @@ class RunFiles:
         return self._newest(progress)
 
     def reserve(self, checkpoint: Checkpoint) -> None:
-        """Take room on the disk for the next checkpoint now.
+        """Reserve space on the disk for the next checkpoint.
 
         Raises
         ------
         TrainingError
-            There is no such room.
+            There is not enough space.
         """
         if self.out is None:
             return
@@ -83,31 +88,48 @@ class RunFiles:
             ) from error
 
     def save_last(self, checkpoint: Checkpoint) -> None:
-        """Write ``last``, after the logs it must not run ahead of."""
+        """Write ``last``, after the logs it must not run ahead of.
+
+        Raises
+        ------
+        TrainingError
+            The folder is no longer the one this run began in.
+        """
         if self.out is None:
             return
+        step = checkpoint.metadata.counters.step
+        self._check_place(step)
         self.log.flush_to_disk()
         self.validation.flush_to_disk()
-        self.checkpoints.save_last(checkpoint.write)
-        self._saved_step = checkpoint.metadata.counters.step
+        self.checkpoints.save_last(checkpoint.write, again=step == self._saved_step)
+        self._saved_step = step
+        self.checkpoints.flush()
 
     def keep_room(self) -> None:
-        """Take the room of the next checkpoint again, after a save that is not the last."""
+        """Reserve the space of the next checkpoint again, after a save that is not the last."""
         if self.out is not None:
             self.checkpoints.keep_room()
 
     def save_best(self, checkpoint: Checkpoint) -> None:
-        """Write ``best``."""
+        """Write ``best``; raises as `save_last`."""
         if self.out is not None:
+            self._check_place(checkpoint.metadata.counters.step)
             self.checkpoints.save_best(checkpoint.write)
+
+    def log_validation(self, record: dict[str, object]) -> None:
+        """Add a line to ``validation.jsonl``; raises as `save_last`."""
+        if self.out is not None:
+            self._check_place(record["step"])
+            self.validation.append(record)
 
     def cannot_write(self, error: OSError) -> TrainingError:
         """What to tell when a file could not be written."""
         kept = "no checkpoint had been written yet"
         if self._saved_step is not None:
             kept = f"the checkpoint of step {self._saved_step} is whole"
+        remedy = "make room" if error.errno in file_system.FULL else "mend that"
         return TrainingError(
-            f"{self.out}: cannot be written: {error.strerror}; {kept}; make room, then go on with "
+            f"{self.out}: cannot be written: {error.strerror}; {kept}; {remedy}, then go on with "
             "resume='latest' (--resume latest)"
         )
 
@@ -118,11 +140,12 @@ class RunFiles:
         self.validation.cut_back(validated_step)
 
     def close(self) -> None:
-        """Close the logs, give reserved room back, let go of the lock."""
+        """Close the logs, give reserved space back, release the lock."""
         self.log.close()
         self.validation.close()
         if self._lock is not None:
-            self.checkpoints.release()
+            if self._in_place():
+                self.checkpoints.release()
             os.close(self._lock)
             self._lock = None
 
@@ -155,18 +178,46 @@ class RunFiles:
         self._begin_anew()
         return None
 
-    def _take_lock(self) -> None:
+    def _take_lock(self) -> bool:
+        """Keep other runs out, and hold the file that tells this folder from one put in its place;
+        False where the file system has no locks."""
+        self._lock = os.open(self.out / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            import fcntl
-        except ImportError:  # no such locks on Windows
-            self._lock = os.open(os.devnull, os.O_RDONLY)
-            return
-        self._lock = os.open(self.out / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file_system.lock(self._lock)
         except BlockingIOError as error:
             os.close(self._lock)
             self._lock = None
             raise TrainingError(
                 f"{self.out}: expected a folder no one trains in, found another process at it"
             ) from error
+
+    def _warn_of_lacking(self, locked: bool) -> None:
+        lacking = file_system.lacking(self.checkpoints.folder)
+        if not locked:
+            lacking.insert(0, "lock files (see that no second run writes here)")
+        if lacking:
+            warnings.warn(
+                f"{self.out}: its file system does not {', '.join(lacking)}; training goes on "
+                "without",
+                stacklevel=4,
+            )
+
+    def _in_place(self) -> bool:
+        """Whether the path of the run still leads to the folder it began in."""
+        try:
+            return os.path.samestat(os.stat(self.out / LOCK), os.fstat(self._lock))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _check_place(self, step: int) -> None:
+        """Refuse to write after ``step`` to a folder that was deleted, moved or replaced."""
+        if self._in_place():
+            return
+        lost = "all steps are lost" if self._saved_step is None else (
+            f"the steps after the checkpoint of step {self._saved_step} are lost, and that "
+            "checkpoint went with the folder"
+        )  # fmt: skip
+        raise TrainingError(
+            f"{self.out}: the folder of this run was deleted or moved while it trained; stopped "
+            f"after step {step}, nothing was written to what is there now; {lost}"
+        )

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc import _html
+from csparc._repr import line, short
+from csparc._scalars import whole_number
 from csparc.data import Dataset, images, tokenizer
 from csparc.data import open as open_data
 from csparc.data.scenes.dataset import Scenes
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
 from csparc.evaluate.explain import explain
+from csparc.evaluate.figures import RetrievalFigures
 from csparc.losses.foreign import as_loss
 from csparc.losses.registry import DEFAULT
 from csparc.models import create_model
@@ -49,6 +53,28 @@ class Fitted:
     """The pictures validation used, None when there were too few to hold any out."""
     loss: Any
     result: TrainResult
+
+    def __repr__(self) -> str:
+        return line(self, **self._told())
+
+    def _repr_html_(self) -> str:
+        """A table of what was trained on what, and how well pictures and captions find each other
+        among those that were held out."""
+        rows = [(name.replace("_", " "), short(value)) for name, value in self._told().items()]
+        parts = [(name, repr(getattr(self, name))) for name in ("model", "loss", "data")]
+        found = self.result.validation or {}
+        table = _html.table([*rows, *parts], title="A trained model")
+        return table if "n_images" not in found else table + RetrievalFigures(found)._repr_html_()
+
+    def _told(self) -> dict[str, float]:
+        """The figures that say what this is, in the order they are read."""
+        told = {"pictures": len(self.data)}
+        if self.held_out is not None:
+            told["held_out"] = len(self.held_out)
+        told["steps"] = self.result.counters.step
+        found = self.result.validation or {}
+        names = ("image_to_text_R@1", "text_to_image_R@1")
+        return told | {name: found[name] for name in names if name in found}
 
     @cached_property
     def _search(self) -> Search:
@@ -109,11 +135,7 @@ class Fitted:
 
     def _picture(self, picture: Any) -> Any:
         if isinstance(picture, (int, np.integer)):
-            if not 0 <= picture < len(self.data):
-                raise ValueError(
-                    f"picture: expected a number from 0 to {len(self.data) - 1}, found {picture}"
-                )
-            return self.data.load(int(picture))
+            return self.data.load(whole_number(picture, "picture", low=0, high=len(self.data) - 1))
         if isinstance(picture, (str, os.PathLike)):
             return images.read(os.fspath(picture), os.fspath(picture))
         return picture

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from csparc._json import parse_json
+from csparc.checkpoint import file_system
+from csparc.errors import DataError
+
 if TYPE_CHECKING:
     from csparc.losses import Loss
 
@@ -87,7 +91,7 @@ class JsonLines:
     def flush_to_disk(self) -> None:
         """Make what was written survive a power failure."""
         if self._file is not None:
-            os.fsync(self._file.fileno())
+            file_system.flush_file(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; a later `append` opens it again."""
@@ -98,7 +102,7 @@ class JsonLines:
 
 def _within(line: bytes, step: int) -> bool:
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = parse_json(line, "log")
+    except DataError:
         return False
     return isinstance(record, dict) and type(record.get("step")) is int and record["step"] <= step

@@ -36,13 +36,13 @@ class CheckingTape(Tape):
         self.first_bad: str | None = None
         self._last = "the input"
 
-    def output(self, data: np.ndarray, wanted: bool, note: Note) -> Tensor:
-        """As `Tape.output`; the op and its weight are read off its note for the backward pass."""
+    def output(
+        self, data: np.ndarray, wanted: bool, note: Note, weight: Parameter | None = None
+    ) -> Tensor:
+        """As `Tape.output`; an op is called by the function that made its note, and its weight."""
         op = note.__qualname__.partition(".")[0]
-        cells = [cell.cell_contents for cell in note.__closure__ or ()]
-        weights = [cell.name for cell in cells if isinstance(cell, Parameter)]
-        if weights:
-            self._last = weights[-1]
-        name = f"the output of {op} {'with' if weights else 'after'} {self._last}"
+        if weight is not None:
+            self._last = weight.name
+        name = f"the output of {op} {'after' if weight is None else 'with'} {self._last}"
         self.first_bad = self.first_bad or first_nonfinite([(name, data)])
-        return super().output(data, wanted, note)
+        return super().output(data, wanted, note, weight)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from csparc._text import show
 from csparc.checkpoint.checkpoint import Checkpoint
 from csparc.checkpoint.metadata import Metadata
-from csparc.checkpoint.safetensors_file import show
 from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError
 from csparc.losses.registry import loss_from_config

@@ -1,4 +1,4 @@
-"""What a run is made of, into a checkpoint and back."""
+"""The state of a run, written into a checkpoint and restored from one."""
 
 from __future__ import annotations
 

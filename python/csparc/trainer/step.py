@@ -1,4 +1,4 @@
-"""One optimiser step: forward, loss, backward, clip, update, clamp; and why one cannot be done."""
+"""One optimiser step: forward, loss, backward, clip, update, clamp; and what makes it fail."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc.errors import TrainingError
+from csparc.losses.base import WORD_INPUTS
 from csparc.nn import Tape
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
@@ -31,6 +32,7 @@ class Step:
         self.optimizer = optimizer
         self.config = config
         self.tape = Tape()
+        loss.limit_scales(config.scale_max)  # a scale may start above, and the first step uses it
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
         """Do step ``number`` on its slices; returns the values of the log.
@@ -76,7 +78,7 @@ class Step:
         if not math.isfinite(result.loss):
             raise self._stopped(number, "loss", self._first_bad([batch], scale))
         grads = {}
-        for name in self.loss.inputs:
+        for name in self.loss.features:
             gradient = result.grads[name]
             grads[getattr(features, name)] = gradient if slices == 1 else gradient / slices
         if self.model.logit_scale.requires_grad:
@@ -88,7 +90,8 @@ class Step:
 
     def _forward(self, batch: Batch, scale: float, tape: Tape) -> tuple[ModelOutput, LossOutput]:
         features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
-        arrays = {name: getattr(features, name).data for name in self.loss.inputs}
+        arrays = {name: getattr(features, name).data for name in self.loss.features}
+        arrays |= {name: batch[name] for name in WORD_INPUTS if name in self.loss.inputs}
         marks = {}
         if "group" in batch:
             marks = {"groups": batch["group"], "same_group": self.config.duplicates}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from csparc._progress import Progress
+from csparc._repr import cut, fields_line, line
 from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads
 from csparc.data import Dataset
@@ -21,10 +24,10 @@ from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.log import step_keys
-from csparc.trainer.progress import Progress
+from csparc.trainer.senseless import nothing_to_learn
 from csparc.trainer.state import TrainingState, default_preprocess
 from csparc.trainer.step import Step, check_takes_groups, introduce
-from csparc.trainer.validation import Validation, score
+from csparc.trainer.validation import Validation, failure, summary
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
@@ -38,11 +41,17 @@ class TrainResult:
 
     counters: Counters
     validation: dict[str, Any] | None
-    """`csparc.evaluate.evaluate_retrieval` at the last validation of this process."""
+    """The last validation of this process: the figures of `csparc.evaluate.evaluate_retrieval`, and
+    ``val/TASK/FIGURE`` of the tasks that were named."""
+    validation_failed: str | None
+    """Why the last validation failed, None where it did not: training goes on, and the step it was
+    due after is validated again when the run is resumed there."""
     interrupted: str | None
-    """"Ctrl-C" or "SIGTERM" when that ended the run early."""
+    """"Ctrl-C", "SIGTERM" or the name of another signal when that ended the run early."""
     log: list[dict[str, float]]
     """The lines of the log, when there is no ``out`` to hold them."""
+
+    __repr__ = fields_line
 
 
 class Trainer:
@@ -60,7 +69,7 @@ class Trainer:
     tokenizer : Tokenizer
         Saved in every checkpoint.
     val_data : Dataset, str or path, optional
-        Held-out data for validation retrieval and the best checkpoint.
+        Held-out data for validation and the best checkpoint.
     preprocess : Preprocess, optional
         Transform of the training pictures; default that for evaluation.
     val_preprocess : Preprocess, optional
@@ -114,8 +123,12 @@ class Trainer:
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
-                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size
-            )
+                _opened(val_data), tokenizer, self.val_preprocess, self.config.batch_size,
+                self.loss, loss_specials, self.config.val_tasks, self.config.val_best,
+            )  # fmt: skip
+            self.validation.check(model)
+        elif self.config.val_tasks or self.config.val_best:
+            raise ValueError("val_tasks: expected val_data (--val-data) to run on, found none")
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
@@ -125,11 +138,21 @@ class Trainer:
         )  # fmt: skip
         self._files = RunFiles(self.config, step_keys(self.loss))
         self._saved = self._state.counters
+        self._cursor: dict[str, Any] = {}  # where the data go on after the last finished step
         self._history: list[dict[str, float]] = []
         self._last_validation: dict[str, Any] | None = None
+        self._validation_failed: str | None = None
+
+    def __repr__(self) -> str:
+        done = f"step {self._state.counters.step} of {self.total_steps}"
+        size = self.config.batch_size
+        return line(self, cut(repr(self.data.spec), 40), done, loss=self.loss, batch_size=size)
 
     def run(self) -> TrainResult:
-        """Train to the end, or until Ctrl-C or SIGTERM (the current step is finished and saved).
+        """Train to the end, or until Ctrl-C or a signal (the current step is finished and saved).
+
+        The signals are SIGTERM, and, unless something handles or ignores them, SIGHUP, SIGUSR1,
+        SIGUSR2 and SIGXCPU.
 
         Raises
         ------
@@ -146,7 +169,7 @@ class Trainer:
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
-            contextlib.closing(Progress(self.config.progress)) as progress,
+            Progress("training", unit="step", kind=self.config.progress, lasting=True) as progress,
             self._loader(self._begin(progress), progress) as loader,
         ):
             self._plan(loader, progress)
@@ -155,11 +178,13 @@ class Trainer:
             if loader.report:
                 progress.say(loader.report.summary())
         return TrainResult(
-            self._state.counters, self._last_validation, stop.signal_name, self._history
-        )
+            self._state.counters, self._last_validation, self._validation_failed,
+            stop.signal_name, self._history,
+        )  # fmt: skip
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
+        self._say_notes(progress)
         found = self._files.open(progress)
         cursor = None
         if found is not None:
@@ -172,6 +197,13 @@ class Trainer:
         self._files.reserve(self._state.checkpoint({}))
         return cursor
 
+    def _say_notes(self, progress: Progress) -> None:
+        """What the data sets have to tell, such as files that are not used."""
+        validation = [] if self.validation is None else [self.validation.dataset]
+        notes = [note for data in (self.data, *validation) for note in data.problems.notes(False)]
+        for note in dict.fromkeys(notes):
+            progress.say(note)
+
     def _plan(self, loader: Loader, progress: Progress) -> None:
         """Find how long the run is, where the data decide that, and start the clock."""
         config, pictures, done = self.config, len(self.data), self._state.counters.step
@@ -182,6 +214,9 @@ class Trainer:
             progress.say(f"{self.total_steps} steps, of {most} if no duplicates were kept apart")
         if done >= self.total_steps:
             progress.say(f"nothing is left of the {self.total_steps} steps")
+        senseless = nothing_to_learn(config, self.loss, self.total_steps)
+        if senseless is not None and done < self.total_steps:
+            warnings.warn(senseless, stacklevel=3)
         progress.begin(done, self.total_steps)
 
     def _loader(self, cursor: dict[str, Any] | None, progress: Progress) -> Loader:
@@ -195,6 +230,7 @@ class Trainer:
             cursor=cursor,
             loss_specials=self.loss_specials,
             duplicates=duplicates if duplicates in HANDLING else "group",
+            words=self.loss.reads_words,
             on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 
@@ -202,83 +238,108 @@ class Trainer:
         config, state = self.config, self._state
         warmup = config.warmup_steps(self.total_steps)
         step = Step(self.model, self.loss, state.optimizer, config)
-        self._validate_if_due(loader, progress, stop)
+        self._cursor = loader.cursor
+        self._validate_if_due(progress, stop)
         while state.counters.step < self.total_steps and not stop:
             begun = time.perf_counter()
-            batches = [next(loader) for _ in range(config.accum_freq)]
+            batches = self._batches(loader, progress)
             lr = cosine(state.counters.step, config.lr, warmup, self.total_steps)
             record = step.run(state.counters.step + 1, batches, lr)
             pairs = sum(len(batch["index"]) for batch in batches)
             speed = pairs / (time.perf_counter() - begun)
             number = state.finish_step(pairs, loader.cursor["epoch"])
-            self._log({"step": number, **record, "pairs_per_second": speed}, loader)
-            progress.step(number, record["loss"], speed)
-            self._validate_if_due(loader, progress, stop)
+            self._cursor = loader.cursor
+            self._log({"step": number, **record, "pairs_per_second": speed})
+            note = f"loss {record['loss']:.3f}, {speed:.0f} pairs/s"
+            progress.to(number, self.total_steps, note)
+            self._validate_if_due(progress, stop)
             if number % config.save_frequency == 0 and number < self.total_steps:
-                self._save(loader)
+                self._save()
                 self._keep_room()
-        self._save(loader)
+        self._save()
         if stop:
             saved = (
                 f"; saved in {self._files.out}" if self._files.out and state.counters.step else ""
             )
             progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
 
-    def _log(self, record: dict[str, float], loader: Loader) -> None:
+    def _batches(self, loader: Loader, progress: Progress) -> list[dict[str, Any]]:
+        """The slices of the next step; where they cannot be had, the steps so far are saved."""
+        try:
+            return [next(loader) for _ in range(self.config.accum_freq)]
+        except Exception:
+            if self._saved != self._state.counters:
+                self._save()
+                progress.say(f"saved after step {self._state.counters.step}")
+            raise
+
+    def _log(self, record: dict[str, float]) -> None:
         if self._files.out is None:
             self._history.append(record)
-        with self._saving_first(loader):
+        with self._saving_first():
             self._files.log.append(record)
 
-    def _validate_if_due(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
+    def _validate_if_due(self, progress: Progress, stop: StopRequest) -> None:
         """Validate after the steps that ask for it, once: also when a resumed run begins there."""
         counters, often = self._state.counters, self.config.val_frequency
         at_end = counters.step == self.total_steps
         due = counters.step > 0 and (at_end or (often > 0 and counters.step % often == 0))
         if self.validation is None or not due or counters.validated_step == counters.step:
             return
-        result = self.validation.run(self.model, lambda: bool(stop))
+        self._save()  # before anything else can fail
+        if not at_end:
+            self._keep_room()
+        result = self._validated(progress, stop)
         if result is None:
             return
-        after, reached = replace(counters, validated_step=counters.step), score(result)
-        best = counters.best_score is None or reached > counters.best_score
+        after = replace(counters, validated_step=counters.step)
+        reached, before = self.validation.score(result), counters.best_score
+        best = reached is not None and (before is None or reached > before)
         if best:
             after = replace(after, best_score=reached, best_step=counters.step)
-        with self._saving_first(loader):
+        with self._saving_first():
             if best:
-                self._files.save_best(self._state.checkpoint(loader.cursor, after))
-            self._files.validation.append({"step": counters.step, **result})
+                self._files.save_best(self._state.checkpoint(self._cursor, after))
+            self._files.log_validation({"step": counters.step, **result})
         self._state.counters, self._last_validation = after, result
-        progress.say(
-            f"step {counters.step}: image to text R@1 {result['image_to_text_R@1']:.1f} %, "
-            f"text to image R@1 {result['text_to_image_R@1']:.1f} % "
-            f"(chance {result['chance']['text_to_image_R@1']:.1f} %)"
-        )
+        for text in summary(counters.step, result):
+            progress.say(text)
 
-    def _save(self, loader: Loader) -> None:
+    def _validated(self, progress: Progress, stop: StopRequest) -> dict[str, Any] | None:
+        """The figures; None when asked to stop, or when it failed, which ends no training."""
+        try:
+            result = self.validation.run(self.model, lambda: bool(stop))
+        except Exception as error:
+            self._validation_failed = failure(self._state.counters.step, error)
+            progress.say(self._validation_failed)
+            return None
+        self._validation_failed = None
+        return result
+
+    def _save(self) -> None:
         """Write the last checkpoint, unless it holds this state already."""
         if self._saved == self._state.counters:
             return
         try:
-            self._files.save_last(self._state.checkpoint(loader.cursor))
+            self._files.save_last(self._state.checkpoint(self._cursor))
             self._saved = self._state.counters
         except OSError as error:
             raise self._files.cannot_write(error) from error
 
     def _keep_room(self) -> None:
-        """Stop now, with everything saved, when there would be no room for the next save."""
+        """Stop now, with everything saved, when there would be no space for the next save."""
         try:
             self._files.keep_room()
         except OSError as error:
             raise self._files.cannot_write(error) from error
 
     @contextlib.contextmanager
-    def _saving_first(self, loader: Loader) -> Iterator[None]:
-        """Around other writing: when the disk is full, the finished step goes to the room kept."""
+    def _saving_first(self) -> Iterator[None]:
+        """Around other writing: when the disk is full, save the step in the reserved space."""
         try:
             yield
         except OSError as error:
-            self._save(loader)
+            self._save()
             raise self._files.cannot_write(error) from error
 
 

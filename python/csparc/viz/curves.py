@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from os import PathLike
+from os import PathLike, fspath
 
 import numpy as np
 
 from csparc._extras import require
+from csparc._json import parse_json
+from csparc._text import show
 from csparc.errors import DataError
 from csparc.viz.alignment import THEMES
 
@@ -32,14 +33,16 @@ def read_log(path: str | PathLike) -> list[dict]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        where = f"{fspath(path)} line {number}"
         try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if isinstance(record, dict):
-            records.append(record)
-        elif number < len(lines):
-            raise DataError(f"{path}: line {number} should be one JSON object, found {line[:60]!r}")
+            record = parse_json(line, where, "one JSON object")
+        except DataError:
+            if number < len(lines):
+                raise
+            break
+        if not isinstance(record, dict):
+            raise DataError(f"{where}: expected one JSON object, found {show(record, 60)}")
+        records.append(record)
     return records
 
 

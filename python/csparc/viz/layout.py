@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from csparc._repr import fields_line
+
 _AREA = 1.7
 _FEW_AREA = 4.0
 _GAP = 0.14
@@ -25,6 +27,8 @@ class Layout:
     panel_width: float
     panel_height: float
     margin: float = _GAP
+
+    __repr__ = fields_line
 
     @property
     def width(self) -> float:

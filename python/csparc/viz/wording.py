@@ -25,16 +25,6 @@ def figure(value: float) -> str:
     return f"{value:.2g}" if abs(value) >= 0.0005 else f"{value:.0e}"
 
 
-def duration(seconds: float) -> str:
-    """58 s, 4 min 50 s, 1 h 02 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def spread(weights: np.ndarray) -> str:
     """Over how many patches one word's weights [P] spread: ``over 9 of 64``."""
     if not np.any(weights > 0):

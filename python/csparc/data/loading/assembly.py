@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from csparc.data.loading.chunks import Batch, Chunk, Made
 from csparc.data.loading.duplicates import Filling, Item
 from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
@@ -15,36 +13,8 @@ from csparc.errors import DataError
 if TYPE_CHECKING:
     from csparc.data.loading.batches import Work
 
-Batch = dict[str, np.ndarray]
 MakeBatch = Callable[[int, list[Item]], Batch]
 """(epoch, pictures) -> batch."""
-
-
-@dataclass
-class Chunk:
-    """Consecutive pictures of an epoch: their places in its order, their numbers, their items.
-
-    A picture that cannot be decoded is its exception instead.
-    """
-
-    epoch: int
-    places: Sequence[int]
-    indices: list[int]
-    last: bool = False
-    waited: bool = False
-    """They waited for a batch when the run was interrupted, and come first."""
-    items: list[Item | Exception] = field(default_factory=list)
-
-
-@dataclass
-class Made:
-    """A batch (None at the end of an epoch), the cursor after it, the bad items on the way."""
-
-    batch: Batch | None
-    epoch: int
-    position: int
-    bad: list[BadItem]
-    waiting: list[int]
 
 
 class Assembly:
@@ -69,7 +39,7 @@ class Assembly:
         self._made = 0
 
     def run(self, chunks: Iterable[Chunk], first_epoch: int) -> Iterator[Made]:
-        """Batches; a chunk of the first epoch may begin in its middle."""
+        """The batches of chunks; a chunk of the first epoch may begin in its middle."""
         for chunk in chunks:
             yield from self._waited(chunk) if chunk.waited else self._filled(chunk)
             if not chunk.last:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
 from csparc.data.dataset import Dataset
 from csparc.data.loading import sampler
-from csparc.data.loading.assembly import Assembly, Chunk, Made
+from csparc.data.loading.assembly import Assembly
 from csparc.data.loading.cache import PictureCache
+from csparc.data.loading.chunks import CHUNK, Chunk, Made
 from csparc.data.loading.duplicates import Content, Item, group_ids, picture_key
 from csparc.data.loading.prefetch import ordered_map
+from csparc.data.loading.words import BatchWords
 from csparc.data.tokenizer import Tokenizer
 from csparc.data.transforms import Preprocess
-
-# Pictures handed to a decoding thread at once: enough to make the hand-over cheap.
-CHUNK = 16
 
 
 @dataclass
@@ -38,6 +38,10 @@ class Work:
     loss_specials: bool
     duplicates: str
     pictures: PictureCache
+    words: BatchWords | None
+    """Where batches tell which word a token is, and which words a picture lacks."""
+
+    __repr__ = fields_line
 
     def batches(self, epoch: int, position: int, waiting: list[int]) -> Iterator[Made]:
         """Batches from a place on, one after another; pictures ``waiting`` come first."""
@@ -94,6 +98,8 @@ class Work:
             batch["text"] = ids
             batch["text_mask"] = self.tokenizer.valid_mask(ids)
             batch["loss_mask"] = self.tokenizer.loss_mask(ids, specials=self.loss_specials)
+        if self.words is not None:
+            batch |= self.words(ids, [self.dataset.captions(item.index) for item in items])
         if self.duplicates == "group":
             batch["group"] = group_ids([item.content for item in items])
         return batch

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._repr import fields_line
+
 HANDLING = ("allow", "avoid", "group")
 """What a `Loader` does about them."""
 
@@ -26,6 +28,8 @@ class Content:
 
     caption: bytes | None
     picture: bytes
+
+    __repr__ = fields_line
 
 
 def picture_key(picture: np.ndarray) -> bytes:
@@ -67,6 +71,8 @@ class Item:
     content: Content | None
     """None where duplicates do not matter."""
 
+    __repr__ = fields_line
+
 
 class Filling:
     """Fills batches with items in the order they come in.
@@ -88,14 +94,14 @@ class Filling:
         return len(self.batch) == self.batch_size
 
     def add(self, item: Item) -> None:
-        """Into the batch, which is not full, or among those that wait."""
+        """Put an item into the batch, which is not full, or among those that wait."""
         if self._fits(item):
             self._put(item)
         elif len(self.waiting) < WAITING_BATCHES * self.batch_size:
             self.waiting.append(item)
 
     def take(self) -> list[Item]:
-        """The batch as it is. The next one is empty until `refill` begins it."""
+        """Take the batch as it is. The next one is empty until `refill` begins it."""
         batch, self.batch, self._taken = self.batch, [], set()
         return batch
 

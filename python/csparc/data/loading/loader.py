@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from csparc._repr import cut, line
+from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.loading import cache
 from csparc.data.loading.batches import Work
@@ -14,6 +16,7 @@ from csparc.data.loading.cache import PictureCache
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.plan import Plan
 from csparc.data.loading.prefetch import Prefetch
+from csparc.data.loading.words import BatchWords
 from csparc.data.report import BadItem, BadItems
 from csparc.data.tokenizer import Tokenizer
 from csparc.data.transforms import Preprocess
@@ -27,7 +30,8 @@ class Loader:
 
     Each batch is a dict: ``image`` float32 [B, 3, H, W], ``index`` int64 [B] (the pictures'
     numbers), and with a tokenizer ``text`` int32 [B, L], ``text_mask`` bool [B, L] (not padding)
-    and ``loss_mask`` bool [B, L] (tokens that enter the local loss).
+    and ``loss_mask`` bool [B, L] (tokens that enter the local loss); with ``words`` also
+    ``word_ids`` int64 [B, L] and ``lacks`` bool [B, W], as `csparc.losses` take them.
 
     The order of an epoch, the captions and the augmentations are functions of (seed, epoch,
     picture), so neither threads nor timing change a bit. A picture that cannot be decoded is
@@ -61,6 +65,9 @@ class Loader:
         line, for the next batch it fits in; with two batches waiting, or at the end of the epoch,
         it is left out of this epoch. ``"group"``: batches also hold ``group`` int64 [B], equal ids
         for duplicates, as the losses take them.
+    words : bool
+        Also tell which word every token is, and which words of the batch none of a picture's
+        captions has. Words are case folded; a word of several tokens is one word.
     cache_bytes : int
         Memory for decoded pictures.
     on_bad : callable, optional
@@ -97,15 +104,15 @@ class Loader:
         epochs: int | None = None,
         loss_specials: bool = False,
         duplicates: str = "allow",
+        words: bool = False,
         cache_bytes: int = cache.DEFAULT_BYTES,
         on_bad: Callable[[BadItem], None] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size: expected at least 1, found {batch_size}")
-        if caption not in CAPTION_CHOICES:
-            raise ValueError(f"caption: expected {', '.join(CAPTION_CHOICES)}, found {caption!r}")
-        if duplicates not in HANDLING:
-            raise ValueError(f"duplicates: expected {', '.join(HANDLING)}, found {duplicates!r}")
+        whole_number(batch_size, "batch_size", low=1)
+        choice(caption, "caption", CAPTION_CHOICES)
+        choice(duplicates, "duplicates", HANDLING)
+        if words and tokenizer is None:
+            raise ValueError("words: expected False without a tokenizer, found True")
         if len(dataset) < (batch_size if drop_last else 1):
             raise DataError(
                 f"{dataset.spec}: expected at least batch_size={batch_size} pictures, "
@@ -125,6 +132,7 @@ class Loader:
             loss_specials=loss_specials,
             duplicates=duplicates,
             pictures=PictureCache(dataset, transform, cache_bytes),
+            words=BatchWords(tokenizer) if words and tokenizer is not None else None,
         )
         self._plan = Plan(self._work)
         self._on_bad = on_bad
@@ -132,6 +140,12 @@ class Loader:
         self._prefetch: Prefetch | None = None
         self.report = BadItems(dataset.problems.max_bad)
         self.report.update(dataset.problems)
+
+    def __repr__(self) -> str:
+        place = {name: self._cursor[name] for name in ("epoch", "position")}
+        return line(
+            self, cut(repr(self._work.dataset.spec), 50), batch_size=self._work.batch_size, **place
+        )
 
     @property
     def cursor(self) -> dict:

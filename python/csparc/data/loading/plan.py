@@ -1,4 +1,4 @@
-"""How many batches an epoch gives when duplicates are kept apart: found by filling them unmade."""
+"""How many batches an epoch has when duplicates are kept apart: counted without making any."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 
-from csparc.data.loading.assembly import Assembly, Chunk
-from csparc.data.loading.batches import CHUNK, Work
+from csparc.data.loading.assembly import Assembly
+from csparc.data.loading.batches import Work
+from csparc.data.loading.chunks import CHUNK, Chunk
 from csparc.data.loading.duplicates import Content, Item, picture_key
 from csparc.data.loading.prefetch import ordered_map
 

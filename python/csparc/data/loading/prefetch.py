@@ -1,12 +1,16 @@
-"""Work done ahead in threads, handed over in order."""
+"""Work done ahead in threads, handed over in order; where no thread can be started, when asked for.
+
+A limit on processes (a container's, ``ulimit -u``) may leave none: the work is the same then.
+"""
 
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -24,7 +28,7 @@ def ordered_map(
     pending: deque = deque()
     try:
         for item in items:
-            pending.append(pool.submit(function, item))
+            pending.append(_begun(pool, function, item))
             if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:
@@ -33,6 +37,25 @@ def ordered_map(
         for future in pending:
             future.cancel()
         pool.shutdown(wait=True)
+
+
+def _begun(pool: ThreadPoolExecutor, function: Callable[[T], R], item: T) -> Future[R]:
+    """The work of one item, begun in the pool or done."""
+    try:
+        return pool.submit(function, item)
+    except RuntimeError as error:
+        if not _no_thread(error):
+            raise
+    done: Future[R] = Future()
+    try:
+        done.set_result(function(item))
+    except BaseException as error:
+        done.set_exception(error)
+    return done
+
+
+def _no_thread(error: RuntimeError) -> bool:
+    return str(error).startswith("can't start new thread")
 
 
 class _Shared(Generic[T]):
@@ -86,13 +109,26 @@ class Prefetch(Generic[T]):
             target=self._shared.produce, name="csparc-loader", daemon=True
         )
         self._finalizer = weakref.finalize(self, self._shared.stop)
-        self._thread.start()
+        self._here = False
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            if not _no_thread(error):
+                raise
+            self._here = True
+            warnings.warn(
+                "no thread can be started beside this one (a limit on processes, such as a "
+                "container's or ulimit -u): data are read while nothing is computed",
+                stacklevel=2,
+            )
 
     def __iter__(self) -> Prefetch[T]:
         return self
 
     def __next__(self) -> T:
         shared = self._shared
+        if self._here:
+            return next(shared.source)
         with shared.changed:
             shared.changed.wait_for(lambda: shared.ready or shared.ended or shared.stopped)
             if shared.ready:
@@ -107,5 +143,9 @@ class Prefetch(Generic[T]):
     def close(self) -> None:
         """Stop, and wait until the thread has ended (it finishes the item it is at)."""
         self._finalizer()
-        if threading.current_thread() is not self._thread:
+        if self._here:
+            close = getattr(self._shared.source, "close", None)
+            if close is not None:
+                close()
+        elif threading.current_thread() is not self._thread:
             self._thread.join()

@@ -1,9 +1,9 @@
-"""One file with the captions of a folder of pictures, in the layouts that are about.
+"""One file with the captions of a folder of pictures, in the layouts in common use.
 
 ===================  =============================================================================
 ``.jsonl``           an object a line: a path (file_name, filepath, filename or image) and a
                      caption (text, title, caption: text or a list; captions: a list)
-``.csv``, ``.tsv``   a header with columns of the same names; the separator by suffix
+``.csv``, ``.tsv``   a header with columns of the same names; read as `table.pairs` does
 ``.txt``, ``.token`` lines ``NAME<TAB>CAPTION``, ``NAME,CAPTION`` (split after the picture's
                      suffix, so captions may hold commas) or ``NAME| NUMBER| CAPTION``; a ``#0``
                      after the name and a first line without a picture's suffix are dropped
@@ -16,12 +16,15 @@ import os
 import re
 from collections.abc import Iterator
 
+from csparc import _text
+from csparc._json import parse_json
+from csparc._text import show
 from csparc.data.dataset import Gather, Options
 from csparc.data.images import SUFFIXES
 from csparc.data.readers import table
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import json_reason, lines, parse_json
-from csparc.data.report import BadItem, show
+from csparc.data.readers.text_files import lines
+from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
 # Looked for in a folder, in no order: two of them at once are an error.
@@ -49,11 +52,14 @@ def read_captions(path: str, guard: Guard, gather: Gather, options: Options) -> 
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix == ".jsonl":
-        entries = _json_lines(path, options)
+        options.refuse(("separator", "quoting"), f"{path} is no table of columns")
+        entries = _json_lines(path, options, gather.problems)
     elif suffix in (".csv", ".tsv") and not _is_piped(path):
-        entries = _table(path, "\t" if suffix == ".tsv" else ",", options)
+        entries = _table(path, "\t" if suffix == ".tsv" else ",", options, gather.problems)
     else:
-        entries = _text_lines(path)
+        columns = ("img_key", "caption_key", "separator", "quoting")
+        options.refuse(columns, f"{path} has no named columns")
+        entries = _text_lines(path, gather.problems)
     for where, name, captions in entries:
         try:
             if isinstance(name, BadItem):
@@ -68,18 +74,23 @@ def read_captions(path: str, guard: Guard, gather: Gather, options: Options) -> 
 _Entries = Iterator[tuple[str, object, list[object]]]
 
 
-def _text_lines(path: str) -> _Entries:
+def _text_lines(path: str, problems: BadItems) -> _Entries:
     """(where, name, captions) of each line; `name` is the BadItem of a line that does not fit."""
     for number, line in enumerate(lines(path, "a captions file"), 1):
-        text = line.strip("\r\n")
+        text = line.rstrip("\r\n")
         where = f"{path} line {number}"
         match = _LINE.fullmatch(text)
         if match is not None:
             rest = match["rest"]
             if match["mark"] == "|":
                 rest = _NUMBER.sub("", rest, count=1)
-            yield where, match["name"].strip(), [_unquoted(rest.strip())]
-        elif text.strip() and number > 1:
+            yield where, match["name"], [_unquoted(_text.trimmed(rest))]
+        elif number == 1 and not _text.is_blank(text):
+            if not any(key in text.lower() for key in (*_PATH_KEYS, *_CAPTION_KEYS)):
+                problems.note(
+                    f"{path}: the first line names no picture and is passed over: {show(text, 60)}"
+                )
+        elif not _text.is_blank(text):
             reason = f"expected a picture's name, a tab and a caption, found {show(text, 60)}"
             yield where, BadItem(where, reason), []
 
@@ -95,41 +106,36 @@ def _is_piped(path: str) -> bool:
     return "|" in next(lines(path, "a captions file"), "")
 
 
-def _table(path: str, separator: str, options: Options) -> _Entries:
-    read = table.rows(path, separator)
-    names = [name.strip() for name in next(read, [])]
-    name_key = _pick(path, names, options.img_key, _PATH_KEYS)
-    caption_key = _pick(path, names, options.caption_key, _CAPTION_KEYS)
-    for number, row in enumerate(read, 1):
-        if not row:
-            continue
-        where = f"{path} row {number}"
-        if len(row) != len(names):
-            reason = f"expected {len(names)} columns as in the header, found {len(row)}"
-            yield where, BadItem(where, reason), []
-        else:
-            yield where, row[names.index(name_key)], [row[names.index(caption_key)]]
+def _table(path: str, separator: str, options: Options, problems: BadItems) -> _Entries:
+    keys = table.Keys.of(options, _PATH_KEYS, _CAPTION_KEYS)
+    for where, name, caption in table.pairs(path, separator, keys, options, problems):
+        yield where, name, [caption]
 
 
-def _json_lines(path: str, options: Options) -> _Entries:
+def _json_lines(path: str, options: Options, problems: BadItems) -> _Entries:
+    chosen = None
     for number, line in enumerate(lines(path, "a captions file"), 1):
-        if not line.strip():
+        if _text.is_blank(line):
             continue
         where = f"{path} line {number}"
         try:
-            record = parse_json(line)
-        except (ValueError, RecursionError) as error:
-            yield where, BadItem(where, f"expected a JSON object: {json_reason(error)}"), []
+            record = parse_json(line, where, "a JSON object", error=BadItem)
+        except BadItem as bad:
+            yield where, bad, []
             continue
         if not isinstance(record, dict):
             yield where, BadItem(where, f"expected a JSON object, found {show(record, 40)}"), []
             continue
         try:
             name = record[_pick(where, list(record), options.img_key, _PATH_KEYS)]
-            caption = record[_pick(where, list(record), options.caption_key, _CAPTION_KEYS)]
+            key = _pick(where, list(record), options.caption_key, _CAPTION_KEYS)
         except DataError as error:
             yield where, BadItem(where, str(error).partition(": ")[2]), []
             continue
+        if chosen is None and options.caption_key is None:
+            chosen = key
+            table.note_others(path, record, _CAPTION_KEYS, key, problems)
+        caption = record[key]
         yield where, name, caption if isinstance(caption, list) else [caption]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from csparc._json import read_json
+from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import member, read_json
-from csparc.data.report import BadItem, show
+from csparc.data.readers.text_files import member
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 # By convention the training split also takes what the validation split left over.
@@ -36,23 +38,86 @@ def open_karpathy(spec: str, folder: str, path: str, split: str, options: Option
         Broken file, no such split, nothing left or too many bad entries.
     """
     images = member(read_json(path, "a Karpathy split file"), "images", list, path)
-    guard = Guard(folder, options.allow_outside)
+    guard = Guard(folder, options.allow_outside, "the folder of the pictures")
     gather = Gather(options)
     wanted = _SPLITS.get(split, (split,))
     splits: Counter[str] = Counter()
+    unique = _Unique(path, wanted)
     for number, image in enumerate(images):
         where = f"{path} images[{number}]"
         if not isinstance(image, dict) or not isinstance(image.get("split"), str):
             gather.reject(BadItem(where, "expected an object with filename, split and sentences"))
             continue
         splits[image["split"]] += 1
+        unique.add(image, f"images[{number}]")
         if image["split"] in wanted:
             _add_image(guard, gather, image, where)
     if splits and not any(splits[name] for name in wanted):
         there = ", ".join(f"{show(name, 24)} ({count})" for name, count in splits.most_common(8))
         raise DataError(f"{path}: expected pictures of the split {split!r}, found {there}")
     found = gather.finish(path)
+    unique.note(gather)
     return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
+
+
+class _Unique:
+    """Checks the keys that must differ from picture to picture."""
+
+    def __init__(self, path: str, wanted: tuple[str, ...]) -> None:
+        self._path, self._wanted = path, wanted
+        self._ids: dict[tuple[str, object], tuple[object, str]] = {}
+        self._splits: dict[tuple[str, str], str] = {}
+        self._again: list[str] = []
+        self._elsewhere: list[str] = []
+
+    def add(self, image: dict, where: str) -> None:
+        """Take in an entry.
+
+        Raises
+        ------
+        DataError
+            Its id belongs to another picture.
+        """
+        name, split = image.get("filename"), image["split"]
+        for key in ("imgid", "cocoid"):
+            value = image.get(key)
+            if not isinstance(value, (int, str)) or isinstance(value, bool):
+                continue
+            before = self._ids.setdefault((key, value), (name, where))
+            if before[0] != name:
+                raise DataError(
+                    f"{self._path}: expected a {key} of its own for each picture, found "
+                    f"{show(value, 24)} twice: {before[1]} is {show(before[0], 60)}, {where} is "
+                    f"{show(name, 60)}"
+                )
+        if not isinstance(name, str):
+            return
+        subfolder = image.get("filepath")
+        file = (subfolder if isinstance(subfolder, str) else "", name)
+        if file not in self._splits:
+            self._splits[file] = split
+            return
+        before = self._splits[file]
+        inside = (before in self._wanted) + (split in self._wanted)
+        if inside == 2:
+            self._again.append(name)
+        elif inside == 1:
+            self._elsewhere.append(f"{name} in {before} and {split}")
+
+    def note(self, gather: Gather) -> None:
+        """Say which pictures are listed twice."""
+        if self._again:
+            gather.problems.note(
+                f"{self._path}: {len(self._again)} pictures are listed again, the first is "
+                f"{show(self._again[0], 60)}; their captions are put together",
+                warn=True,
+            )
+        if self._elsewhere:
+            gather.problems.note(
+                f"{self._path}: {len(self._elsewhere)} pictures are in another split, too, the "
+                f"first is {show(self._elsewhere[0], 80)}",
+                warn=True,
+            )
 
 
 def _add_image(guard: Guard, gather: Gather, image: dict, where: str) -> None:

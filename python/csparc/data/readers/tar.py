@@ -1,21 +1,25 @@
 """Where the files of a tar archive lie: its headers are read, its contents are not.
 
-The standard library's tarfile reads whatever size a header claims; here each size is checked
-against the file first, and only regular files are listed. Formats: ustar, GNU long names, pax.
+The standard library's tarfile reads whatever size a header claims, and ends at the first mark of an
+end; here each size is checked against the file first, only regular files are listed, and what
+follows the end is read or told. Formats: ustar, GNU long names, pax.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from csparc._kinds import HEAD_BYTES, kind_of
+from csparc._repr import fields_line
+from csparc._text import reason_of, show
 from csparc.data.readers.text_files import regular_file
-from csparc.data.report import reason_of, show
 from csparc.errors import DataError
 
 _BLOCK = 512
+_ZEROS = 1 << 20
 # Long names and pax records: real ones take some hundred bytes.
 _LARGEST_EXTENSION = 1 << 20
 _REGULAR = (b"0", b"\0", b"7")
@@ -23,25 +27,36 @@ _REGULAR = (b"0", b"\0", b"7")
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file in an archive: its content is `size` bytes from `offset`."""
+    """A regular file in an archive: its content is `size` bytes from `offset`; `part` counts the
+    archives that were written one after another into the file, from 0."""
 
     name: str
     offset: int
     size: int
+    part: int = 0
+
+    __repr__ = fields_line
 
 
-def members(path: str) -> Iterator[Member]:
+Say = Callable[[str], None]
+
+
+def members(path: str, say: Say = lambda text: None) -> Iterator[Member]:
     """The regular files of an uncompressed tar archive, in order; links and folders are left out.
+
+    Archives that were written one after another into one file are read as one. ``say`` is called
+    with what is to be known besides: that other bytes follow the end, or that there is no end mark.
 
     Raises
     ------
     DataError
-        No tar archive, a damaged header, or contents that run past the end of the file.
+        No tar archive, a damaged header or a part of one, or contents that run past the end of the
+        file.
     """
     regular_file(path, "a tar archive")
     try:
         with open(path, "rb") as file:
-            yield from _walk(path, file, os.fstat(file.fileno()).st_size)
+            yield from _walk(path, file, os.fstat(file.fileno()).st_size, say)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 
@@ -67,18 +82,29 @@ def read_member(path: str, member: Member) -> bytes:
     return content
 
 
-def _walk(path: str, file: BinaryIO, length: int) -> Iterator[Member]:
-    position = 0
+def _walk(path: str, file: BinaryIO, length: int, say: Say) -> Iterator[Member]:
+    position, part = 0, 0
+    ended = False
     extended: dict[str, str] = {}
     if length < _BLOCK:
-        raise DataError(f"{path}: expected a tar archive, found {length} bytes")
-    while position + _BLOCK <= length:
+        found = kind_of(file.read(_BLOCK)) or f"{length} bytes"
+        raise DataError(f"{path}: expected a tar archive, found {found}")
+    while position < length:
         file.seek(position)
         header = file.read(_BLOCK)
         if not header.strip(b"\0"):
-            return
+            ended = True
+            position = _end_of_zeros(file, position, length)
+            continue
         where = f"{path}: byte {position}"
-        _check_sum(header, where, position == 0)
+        if ended and not _is_header(header):
+            say(f"{path}: {length - position} bytes that are no archive follow its end")
+            return
+        if len(header) < _BLOCK:
+            raise DataError(f"{where}: found a part of a tar header: is the archive whole?")
+        part += ended and position > 0
+        ended = False
+        _check_sum(file, header, where, position == 0)
         kind = header[156:157]
         size = _number(header[124:136], where)
         if "size" in extended and kind in _REGULAR:
@@ -95,16 +121,42 @@ def _walk(path: str, file: BinaryIO, length: int) -> Iterator[Member]:
             extended = _extension(kind, file.read(size), extended, where)
         else:
             if kind in _REGULAR:
-                yield Member(extended.get("path") or _name(header), start, size)
+                yield Member(extended.get("path") or _name(header), start, size, part)
             extended = {}
         position = start + (size + _BLOCK - 1) // _BLOCK * _BLOCK
+    if not ended:
+        say(f"{path}: {NO_END}")
 
 
-def _check_sum(header: bytes, where: str, first: bool) -> None:
+NO_END = "ends without the mark of its end: is the archive whole?"
+
+
+def _end_of_zeros(file: BinaryIO, position: int, length: int) -> int:
+    """The first block after `position` that is not of zeros, or the end of the file."""
+    while position < length:
+        file.seek(position)
+        content = file.read(_ZEROS)
+        zeros = len(content) - len(content.lstrip(b"\0"))
+        position += zeros // _BLOCK * _BLOCK if zeros < len(content) else len(content)
+        if zeros < len(content):
+            break
+    return position
+
+
+def _is_header(header: bytes) -> bool:
+    return len(header) == _BLOCK and _stated_or_none(header) == _sum(header)
+
+
+def _sum(header: bytes) -> int:
+    return sum(header) - sum(header[148:156]) + 8 * ord(" ")
+
+
+def _check_sum(file: BinaryIO, header: bytes, where: str, first: bool) -> None:
     stated = _number(header[148:156], where) if not first else _stated_or_none(header)
-    if stated != sum(header) - sum(header[148:156]) + 8 * ord(" "):
+    if stated != _sum(header):
         if first:
-            found = "a compressed file" if header[:2] in (b"\x1f\x8b", b"BZ") else "another kind"
+            file.seek(0)
+            found = kind_of(file.read(HEAD_BYTES)) or "another kind"
             raise DataError(f"{where}: expected an uncompressed tar archive, found {found}")
         raise DataError(f"{where}: expected a tar header, found a wrong check sum")
 

@@ -1,89 +1,53 @@
-"""Text and JSON files, checked while they are read; every failure is one DataError line."""
+"""Text files, and fields of JSON records, checked as they are read; a failure is one DataError."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
-from csparc.data.report import reason_of, show
+from csparc import _text
+from csparc._kinds import HEAD_BYTES, kind_of
+from csparc._text import show
+from csparc._whereabouts import absent
 from csparc.errors import DataError
 
 
 def regular_file(path: str, kind: str) -> None:
     """Raise DataError unless `path` is an existing regular file (not a folder, not a pipe)."""
-    if not os.path.exists(path):
-        raise DataError(f"{path}: expected {kind}, found no such file")
     if not os.path.isfile(path):
-        raise DataError(f"{path}: expected {kind}, found a folder or device")
+        raise DataError(f"{path}: expected {kind}, found {absent(path)}")
 
 
 def lines(path: str, kind: str) -> Iterator[str]:
-    """The lines of a UTF-8 file, ends kept as they are, a byte-order mark dropped.
+    """The lines of a text file, ends kept as they are, a byte-order mark dropped.
+
+    UTF-8, or UTF-16 and UTF-32 as spreadsheets write them (`csparc._text.encoding_of`). A line ends
+    as `csparc._text.lines_of` says. Bytes that are no UTF-8 come as half surrogate pairs, which are
+    refused where the line is used (`csparc.data.dataset.clean_caption`): one line costs itself.
 
     Raises
     ------
     DataError
-        Not UTF-8, a NUL byte, or unreadable.
-    """
-    regular_file(path, kind)
-    number = 0
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            for number, line in enumerate(file, 1):
-                if "\0" in line:
-                    raise DataError(
-                        f"{path}: expected {kind} as UTF-8 text, found a NUL byte in line {number}"
-                    )
-                yield line
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: expected {kind} as UTF-8 text, found another encoding after line {number} "
-            f"({error.reason})"
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def read_json(path: str, kind: str) -> Any:
-    """A whole JSON file; NaN and Infinity, which JSON does not have, are refused.
-
-    Raises
-    ------
-    DataError
-        Missing, not UTF-8, not JSON, or nested too deeply.
+        Another encoding, unreadable, or no text at all: the file's kind is named.
     """
     regular_file(path, kind)
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return parse_json(file.read())
-    except (ValueError, RecursionError) as error:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+        if head and (found := kind_of(head)) is not None:
+            raise DataError(f"{path}: expected {kind} as UTF-8 text, found {found}")
+        encoding = _text.encoding_of(head)
+        errors = "surrogateescape" if encoding.startswith("utf-8") else "strict"
+        with open(path, encoding=encoding, errors=errors, newline="") as file:
+            yield from file
+    except UnicodeError as error:
         raise DataError(
-            f"{path}: expected {kind}, found no valid JSON: {json_reason(error)}"
+            f"{path}: expected {kind} as UTF-8 text, found another encoding "
+            f"({getattr(error, 'reason', error)}): save it as UTF-8"
         ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def parse_json(text: str | bytes) -> Any:
-    """`json.loads` that refuses NaN and Infinity.
-
-    Raises
-    ------
-    ValueError or RecursionError
-        Said in words by `json_reason`.
-    """
-    return json.loads(text, parse_constant=_refuse_constant)
-
-
-def json_reason(error: Exception) -> str:
-    """Why `parse_json` failed, in one line."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "not UTF-8 text"
-    return reason_of(error)
 
 
 def member(record: object, key: str, kind: type, where: str) -> Any:
@@ -110,7 +74,3 @@ _WORDS = {list: "a list", dict: "an object", str: "a string", int: "a whole numb
 
 def _named(value: object) -> str:
     return _WORDS[type(value)] if isinstance(value, (list, dict)) else show(value, 40)
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON value")

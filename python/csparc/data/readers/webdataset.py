@@ -1,32 +1,34 @@
 """Tar shards as webdataset writes them: ``KEY.jpg`` beside ``KEY.txt`` (or ``KEY.json``).
 
-Shards are indexed once, when they are opened: every header is visited, captions are read, pictures
-are not. A picture is then read from its place in the shard, so the order can be any.
+The name of a file up to its first dot is the key of a sample, the rest is the name of a field: in
+``00000.seg.png`` that is ``seg.png``. Shards are indexed once, when they are opened: every header
+is visited, captions are read, pictures are not. A picture is then read from its place in the shard,
+so the order can be any.
 """
 
 from __future__ import annotations
 
-import glob
-import os
-import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from csparc._json import parse_json
+from csparc._text import show
 from csparc.data import images
 from csparc.data.dataset import Dataset, Gather, Options, caption_lines
-from csparc.data.images import is_picture
+from csparc.data.images import SUFFIXES, is_picture
 from csparc.data.readers import tar
 from csparc.data.readers.paths import printable
-from csparc.data.readers.text_files import json_reason, parse_json
-from csparc.data.report import BadItem, show
+from csparc.data.readers.shards import expand
+from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
 _LARGEST_TEXT = 1 << 20
 _LARGEST_PICTURE = 1 << 30
-_MOST_SHARDS = 1_000_000
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+
+_CAPTION_KEY = "caption"
 
 
 class WebDataset(Dataset):
@@ -39,8 +41,9 @@ class WebDataset(Dataset):
     files : str
         Shards: braces ``{000..012}`` or ``{a,b}``, wildcards, several parted by ``::``.
     options : Options
-        `caption_key` is the key in ``.json`` members, "caption" by default. A ``.txt`` member holds
-        one caption a line and goes before ``.json``.
+        `img_key` is the field of the picture; by default the one that is a picture's ending alone,
+        else the only one that ends like a picture. `caption_key` is a field with captions as text,
+        or a key of the ``.json`` field; by default ``txt``, else "caption" in JSON.
 
     Raises
     ------
@@ -53,11 +56,14 @@ class WebDataset(Dataset):
         self.max_pixels = options.max_pixels
         gather = Gather(options)
         places: dict[str, tuple[str, tar.Member]] = {}
+        left = _Left()
         for shard in expand(files):
-            for key, sample in _samples(shard).items():
-                name = f"{printable(shard)}: {printable(key)}"
-                _add_sample(gather, places, name, shard, sample, options.caption_key or "caption")
+            for (part, key), sample in _samples(shard, gather, left).items():
+                which = f" part {part + 1}" if part else ""
+                name = f"{printable(shard)}{which}: {printable(key)}"
+                _add_sample(gather, places, name, shard, sample, left)
         found = gather.finish(files)
+        left.note(files, gather.problems)
         self.problems = gather.problems
         self._names = list(found)
         self._captions = list(found.values())
@@ -84,30 +90,49 @@ class WebDataset(Dataset):
 
 @dataclass
 class _Sample:
-    picture: tar.Member | None = None
-    text: tar.Member | None = None
-    json: tar.Member | None = None
-    twice: str = ""
-    other: list[str] = field(default_factory=list)
+    """The fields of one key, by their names in lower case; those that are there twice."""
+
+    fields: dict[str, tar.Member] = field(default_factory=dict)
+    twice: list[str] = field(default_factory=list)
 
 
-def _samples(shard: str) -> dict[str, _Sample]:
-    """Members by key: the path up to the first dot of the file name."""
-    found: dict[str, _Sample] = {}
-    for member in tar.members(shard):
+@dataclass
+class _Left:
+    """Members that are not used: fields of samples by their names, and files that are none."""
+
+    fields: Counter[str] = field(default_factory=Counter)
+    files: Counter[str] = field(default_factory=Counter)
+
+    def note(self, source: str, problems: BadItems) -> None:
+        said = [f"{count} .{printable(name)}" for name, count in self.fields.most_common(12)]
+        said += [f"{kind} ({count})" for kind, count in self.files.items()]
+        if said:
+            problems.note(f"{source}: not used: {', '.join(said)}")
+
+
+def _samples(shard: str, gather: Gather, left: _Left) -> dict[tuple[int, str], _Sample]:
+    """Members by key, the path up to the first dot of the file name, in each part of the shard."""
+    found: dict[tuple[int, str], _Sample] = {}
+
+    def say(text: str) -> None:
+        gather.problems.note(text, warn=True)
+        if text.endswith(tar.NO_END):
+            gather.reject(BadItem(printable(shard), tar.NO_END))
+
+    for member in tar.members(shard, say):
         folder, _, file = member.name.rpartition("/")
-        stem, dot, suffix = file.partition(".")
-        if not stem or not dot:
-            continue
-        sample = found.setdefault(f"{folder}/{stem}" if folder else stem, _Sample())
-        suffix = suffix.lower()
-        role = {"txt": "text", "json": "json"}.get(suffix, "picture" if is_picture(file) else "")
-        if not role:
-            sample.other.append(suffix)
-        elif getattr(sample, role) is not None:
-            sample.twice = role
+        key, dot, name = file.partition(".")
+        if file.startswith(".") or "__MACOSX" in folder.split("/"):
+            left.files["hidden files"] += 1
+        elif not key or not dot or not name:
+            left.files["files without ending"] += 1
         else:
-            setattr(sample, role, member)
+            key = f"{folder}/{key}" if folder else key
+            sample = found.setdefault((member.part, key), _Sample())
+            name = name.lower()
+            if name in sample.fields:
+                sample.twice.append(name)
+            sample.fields.setdefault(name, member)
     return found
 
 
@@ -117,94 +142,72 @@ def _add_sample(
     name: str,
     shard: str,
     sample: _Sample,
-    caption_key: str,
+    left: _Left,
 ) -> None:
     try:
         if sample.twice:
-            raise BadItem(name, f"has more than one {sample.twice} member")
-        if sample.picture is None:
-            there = ", ".join(show(kind, 16) for kind in sample.other[:4])
-            raise BadItem(name, f"has no picture{': found ' + there if there else ''}")
-        if sample.picture.size > _LARGEST_PICTURE:
-            raise BadItem(name, f"expected a picture, found {sample.picture.size} bytes")
-        captions = _captions(name, shard, sample, caption_key)
+            twice = show(sample.twice[0], 24)
+            raise BadItem(name, f"has more than one member {twice}: is the key used twice?")
+        picture = _picture(name, sample, gather.options)
+        if sample.fields[picture].size > _LARGEST_PICTURE:
+            raise BadItem(name, f"expected a picture, found {sample.fields[picture].size} bytes")
+        source, captions = _captions(name, shard, sample, gather.options)
     except BadItem as bad:
         gather.reject(bad)
         return
     if name in places:
         gather.reject(BadItem(f"{name} (again)", "the shard is listed twice"))
         return
-    places[name] = (shard, sample.picture)
+    left.fields.update(sample.fields.keys() - {picture, source})
+    places[name] = (shard, sample.fields[picture])
     gather.add(name, captions, name)
 
 
-def _captions(name: str, shard: str, sample: _Sample, caption_key: str) -> list[object]:
-    member = sample.text or sample.json
-    if member is None:
-        raise BadItem(name, "has no captions: expected a .txt or .json member")
+def _picture(name: str, sample: _Sample, options: Options) -> str:
+    """The field of the picture."""
+    if options.img_key is not None:
+        wanted = options.img_key.lower().removeprefix(".")
+        if wanted in sample.fields:
+            return wanted
+        raise BadItem(name, f"has no picture {show(wanted, 24)}: found {_listed(sample.fields)}")
+    pictures = [found for found in sample.fields if f".{found}" in SUFFIXES]
+    pictures = pictures or [found for found in sample.fields if is_picture(f"x.{found}")]
+    if len(pictures) == 1:
+        return pictures[0]
+    if pictures:
+        there = _listed(pictures)
+        raise BadItem(name, f"has more than one picture, {there}: choose with ;img_key=FIELD")
+    others = [found for found in sample.fields if found not in ("txt", "json")]
+    raise BadItem(name, f"has no picture{': found ' + _listed(others) if others else ''}")
+
+
+def _captions(name: str, shard: str, sample: _Sample, options: Options) -> tuple[str, list[object]]:
+    """The field of the captions, and the captions."""
+    key = options.caption_key
+    source = "txt" if "txt" in sample.fields else "json"
+    if key is not None:
+        own = key.lower().removeprefix(".")
+        source = own if own in sample.fields and own != "json" else "json"
+    if source not in sample.fields:
+        wanted = ".txt or .json" if key is None else f"{show(key, 24)} or .json"
+        raise BadItem(name, f"has no captions: expected a {wanted} member")
+    member = sample.fields[source]
     if member.size > _LARGEST_TEXT:
         raise BadItem(name, f"expected captions, found {member.size} bytes")
     content = tar.read_member(shard, member)
-    if member is sample.text:
-        return list(caption_lines(content, name))
-    try:
-        record = parse_json(content)
-    except (ValueError, RecursionError) as error:
-        raise BadItem(name, f"expected JSON: {json_reason(error)}") from error
-    if not isinstance(record, dict) or caption_key not in record:
-        raise BadItem(name, f"expected a JSON object with {caption_key!r}, found {show(record)}")
-    captions = record[caption_key]
-    return captions if isinstance(captions, list) else [captions]
+    if source != "json":
+        return source, list(caption_lines(content, name, options.text))
+    record = parse_json(content, name, error=BadItem)
+    key = _CAPTION_KEY if key is None else key
+    if not isinstance(record, dict) or key not in record:
+        there = _listed(record) if isinstance(record, dict) else show(record, 60)
+        raise BadItem(
+            name,
+            f"expected a JSON object with {key!r}, found {there}; ;caption_key= names another key",
+        )
+    captions = record[key]
+    return source, captions if isinstance(captions, list) else [captions]
 
 
-def expand(files: str) -> list[str]:
-    """The shards that a pattern names, in order.
-
-    A path that exists is taken as it is. Braces multiply out in the order written; wildcards find
-    existing files in the order of their code points.
-
-    Raises
-    ------
-    DataError
-        When a wildcard finds nothing, or braces name more than a million shards.
-    """
-    shards = []
-    for pattern in files.split("::"):
-        if os.path.exists(pattern):
-            shards.append(pattern)
-            continue
-        for path in _unbraced(pattern):
-            if not glob.has_magic(path) or os.path.exists(path):
-                shards.append(path)
-                continue
-            there = sorted(glob.glob(path, recursive=True))
-            if not there:
-                raise DataError(f"{path}: expected tar archives, found no file of that name")
-            shards.extend(there)
-    return shards
-
-
-def _unbraced(pattern: str) -> list[str]:
-    done = [""]
-    position = 0
-    for match in _BRACES.finditer(pattern):
-        head = pattern[position : match.start()]
-        choices = _choices(match[1])
-        if len(done) * len(choices) > _MOST_SHARDS:
-            raise DataError(f"{pattern}: expected at most {_MOST_SHARDS} shards")
-        done = [begun + head + choice for begun in done for choice in choices]
-        position = match.end()
-    return [begun + pattern[position:] for begun in done]
-
-
-def _choices(inside: str) -> list[str]:
-    match = _RANGE.fullmatch(inside)
-    if match is None:
-        return inside.split(",")
-    first, last = match[1], match[2]
-    count = abs(int(last) - int(first)) + 1 if max(len(first), len(last)) < 20 else _MOST_SHARDS + 1
-    if count > _MOST_SHARDS:
-        raise DataError(f"{{{inside}}}: expected at most {_MOST_SHARDS} shards")
-    step = 1 if int(last) >= int(first) else -1
-    width = len(first) if first.startswith("0") or len(first) == len(last) else 0
-    return [str(n).zfill(width) for n in range(int(first), int(last) + step, step)]
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(show(name, 24) for name in list(names)[:8]) or "nothing"

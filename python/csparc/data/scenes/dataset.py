@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
 from csparc.data.scenes import grammar
@@ -41,21 +42,22 @@ class Scenes(Dataset):
     def __init__(
         self, tier: str = "M", size: int = 20000, seed: int = 0, split: str = "train"
     ) -> None:
-        if tier not in TIERS:
-            raise DataError(f"scenes: tier: expected one of {', '.join(TIERS)}, found {tier!r}")
-        if split not in SPLITS:
-            raise DataError(f"scenes: split: expected one of {', '.join(SPLITS)}, found {split!r}")
-        if not 1 <= size < 1 << 40:
-            raise DataError(f"scenes: size: expected a number from 1 to 2**40, found {size}")
-        if not -(1 << 63) <= seed < 1 << 64:
-            raise DataError(f"scenes: seed: expected a number of 64 bits, found {seed}")
+        try:
+            choice(tier, "scenes: tier", tuple(TIERS))
+            choice(split, "scenes: split", tuple(SPLITS))
+            whole_number(size, "scenes: size", low=1, high=(1 << 40) - 1)
+            whole_number(seed, "scenes: seed", low=-(1 << 63), high=(1 << 64) - 1)
+        except (TypeError, ValueError) as error:
+            raise DataError(str(error)) from None
         self.tier, self.size, self.seed, self.split = tier, size, seed, split
         self.problems = BadItems()
+        self.max_captions: int | None = None
         self._texts: dict[int, list[str]] = {}
 
     @classmethod
-    def from_spec(cls, text: str) -> Scenes:
-        """The data set of ``KEY=VALUE;KEY=VALUE``; options not named take their defaults."""
+    def from_spec(cls, text: str, max_captions: int | None = None) -> Scenes:
+        """The data set of ``KEY=VALUE;KEY=VALUE``; options not named take their defaults. With
+        ``max_captions`` each scene has the first so many of its five captions."""
         options = {}
         for setting in filter(None, text.split(";")):
             key, _, value = setting.partition("=")
@@ -64,13 +66,17 @@ class Scenes(Dataset):
                     f"scenes: expected the options {', '.join(OPTIONS)} as KEY=VALUE;KEY=VALUE, "
                     f"found {setting!r}"
                 )
+            if key in options:
+                raise DataError(f"scenes: {key} is given twice")
             try:
                 options[key] = OPTIONS[key](value)
             except ValueError:
                 raise DataError(
                     f"scenes: {key}: expected a whole number, found {value!r}"
                 ) from None
-        return cls(**options)
+        found = cls(**options)
+        found.max_captions = max_captions
+        return found
 
     @property
     def spec(self) -> str:
@@ -96,11 +102,11 @@ class Scenes(Dataset):
         return grammar.captions(self.scene(index), self.seed, stream, int(index))
 
     def captions(self, index: int) -> list[str]:
-        """The five captions as text; kept once made (about half a kilobyte a scene)."""
+        """The captions as text; kept once made (about half a kilobyte a scene)."""
         index = self._check(index)
         if index not in self._texts:
             self._texts[index] = [caption.text for caption in self.labelled_captions(index)]
-        return list(self._texts[index])
+        return self._texts[index][: self.max_captions]
 
     def load(self, index: int) -> np.ndarray:
         """The picture, uint8 [H, W, 3] RGB."""

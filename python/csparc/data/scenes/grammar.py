@@ -27,6 +27,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from csparc import _random
+from csparc._repr import fields_line
 from csparc.data.scenes.scene import Scene, SceneObject
 
 KEEP = {"colour": 0.6, "size": 0.3, "texture": 0.3}
@@ -68,6 +69,8 @@ class Phrase:
     stop: int
     objects: tuple[int, ...]
 
+    __repr__ = fields_line
+
 
 @dataclasses.dataclass(frozen=True)
 class Caption:
@@ -77,6 +80,8 @@ class Caption:
     pos: tuple[str, ...]
     phrases: tuple[Phrase, ...]
     form: tuple
+
+    __repr__ = fields_line
 
     @property
     def text(self) -> str:

@@ -12,6 +12,7 @@ import functools
 import numpy as np
 
 from csparc import _core, _random
+from csparc._repr import fields_line
 
 # In the order of cs_scene_shape.
 SHAPES = ("circle", "square", "triangle", "cross", "star", "ring", "heart", "bar")
@@ -57,6 +58,8 @@ class Tier:
     jitter: float = 2.5
     turn: float = 0.0
 
+    __repr__ = fields_line
+
     @property
     def unseen_pairs(self) -> tuple[tuple[int, int], ...]:
         """(colour, shape) numbers kept out of training."""
@@ -89,6 +92,8 @@ class Split:
     min_shapes: int = 1
     unseen: bool = False
 
+    __repr__ = fields_line
+
 
 SPLITS = {
     "train": Split(stream=0, classes=(0, 12)),
@@ -120,6 +125,8 @@ class SceneObject:
     area: int
     box: tuple[int, int, int, int]
 
+    __repr__ = fields_line
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
@@ -128,6 +135,8 @@ class Scene:
     tier: str
     record: np.ndarray
     background: int
+
+    __repr__ = fields_line
 
     @functools.cached_property
     def objects(self) -> tuple[SceneObject, ...]:

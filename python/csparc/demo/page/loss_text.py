@@ -1,4 +1,4 @@
-"""What the demo's page says of the loss a run was trained with."""
+"""What the demo's page tells about the loss a run was trained with."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from csparc import _html
+from csparc._text import duration
 from csparc.demo.page.loss_text import curves_of, has_both
 from csparc.demo.page.result import DemoResult
 from csparc.demo.page.svg import line_chart
@@ -12,7 +14,6 @@ from csparc.losses.registry import loss_class
 from csparc.viz.curves import curve, smooth
 from csparc.viz.wording import (
     PARTS_OF_SPEECH,
-    duration,
     figure,
     grounding_verdict,
     per_cent,
@@ -218,16 +219,12 @@ def _control_table(found: Mapping, one: str, sparc: bool) -> str:
             *kinds,
             ("zeroed", "weights set to zero", per_cent, ""),
         ]
-    rows = "".join(
-        f'<tr><th scope="row">{name}</th><td>{show(found["matched"][key])}</td>'
-        f"<td>{show(found['swapped'][key])}</td><td>{reference}</td></tr>"
+    rows = [
+        (name, show(found["matched"][key]), show(found["swapped"][key]), reference)
         for key, name, show, reference in kinds
         if key != "zeroed" or found["matched"][key] > 0
-    )
-    return (
-        '<table><thead><tr><td></td><th scope="col">own picture</th><th scope="col">another’s</th>'
-        f'<th scope="col">reference</th></tr></thead><tbody>{rows}</tbody></table>'
-    )
+    ]
+    return _html.table(rows, ["own picture", "another’s", "reference"])
 
 
 def _placement(result: DemoResult) -> str:

@@ -1,4 +1,4 @@
-"""MGCA: global pairs, cross-attended tokens within each pair, and prototype assignments."""
+"""MGCA: contrast of global vectors, cross-attended tokens of each pair, and prototypes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._like import gives_like
-from csparc._scalars import choice, number, positive, whole_number
+from csparc._scalars import choice, scale_number, weight_number, whole_number
 from csparc.losses._batch import Batch, contrast_globals
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -55,8 +55,9 @@ def mgca_loss(
     The sum of ``weights`` times three terms::
 
         global:     CLIP(image_global, text_global, logit_scale)
-        tokens:     1/(2B) sum_i [ words ask the patches of their image, patches the words ];
-                    x asks: o = attention of x over y, E = local_logit_scale cos(x, o) [N, N],
+        tokens:     1/(2B) sum_i [ words attend to the patches of their image, patches to
+                    the words ]; for x attending to y: o = attention of x over y,
+                    E = local_logit_scale cos(x, o) [N, N],
                     1/(2N) [ CE(E) + CE(E^T) ]
         prototypes: -1/(2B) sum_i [ q(image_i) . ln p(text_i) + q(text_i) . ln p(image_i) ],
                     p = softmax(prototype_scale cos), q = Sinkhorn assignments, held constant
@@ -73,9 +74,9 @@ def mgca_loss(
         True = valid: bools, 0/1, or lengths [B]. What is not valid influences nothing. A sample
         without valid tokens or patches has no token term; B is kept.
     word_attention, patch_attention : dict
-        With ``attention="mha"``: the projections of words asking patches, of patches asking words:
-        arrays ``query``, ``key``, ``value`` [H, D], ``out`` [D, H], and optionally ``query_bias``,
-        ``key_bias``, ``value_bias`` [H], ``out_bias`` [D].
+        With ``attention="mha"``: the projections with which words attend to patches, and
+        patches to words: arrays ``query``, ``key``, ``value`` [H, D], ``out`` [D, H], and
+        optionally ``query_bias``, ``key_bias``, ``value_bias`` [H], ``out_bias`` [D].
     attention
         ``"mha"``: as said, in ``heads`` heads. ``"free"``: softmax of ``local_logit_scale`` times
         the cosines, without parameters (the default path of the public code).
@@ -87,9 +88,9 @@ def mgca_loss(
         ``"paper"``: every term is a mean over its two directions. ``"code"``: the first two are
         sums, as in the public code.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the first term. The
+        Ids [B] that mark duplicates, as in :func:`clip_loss`: of the first term. The
         others have no negatives in the batch: tokens are contrasted within their pair, and
-        prototypes are shared out over the batch whoever is alike.
+        prototypes are assigned over the whole batch, duplicates included.
     grad
         Also return ``grads``: the five arrays, three scales, and with projections
         ``grads["word_attention"]["query"]`` and so on.
@@ -107,6 +108,10 @@ def mgca_loss(
     Per sample 24 (L + P) D H + 24 L P H + 6 (L² + P²) D floating-point operations with gradients,
     and 12 B K D + 8 B² D for the rest. The token term keeps one sample a thread; the assignments
     take 4 B K numbers. The same bits for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6 and weights from -1000 to 1000; a
+    number beyond is a ValueError.
     """
     heads = whole_number(heads, "heads", low=1)
     kind = ATTENTIONS[choice(attention, "attention", ATTENTIONS)]
@@ -129,9 +134,9 @@ def mgca_loss(
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     scales = [
-        positive(logit_scale, "logit_scale"),
-        positive(local_logit_scale, "local_logit_scale"),
-        positive(prototype_scale, "prototype_scale"),
+        scale_number(logit_scale, "logit_scale"),
+        scale_number(local_logit_scale, "local_logit_scale"),
+        scale_number(prototype_scale, "prototype_scale"),
     ]
     factors = _factors(weights, convention)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
@@ -163,7 +168,7 @@ def _factors(weights: Sequence[float] | np.ndarray, convention: str) -> list[flo
             "weights: expected three numbers, for the global, the token and the prototype term, "
             f"found {weights!r}"
         )
-    given = [number(weight, f"weights[{place}]") for place, weight in enumerate(weights)]
+    given = [weight_number(weight, f"weights[{place}]") for place, weight in enumerate(weights)]
     return [weight * factor for weight, factor in zip(given, of_convention)]
 
 

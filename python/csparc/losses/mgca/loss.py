@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from csparc._arrays import check_axes, to_numpy
-from csparc._scalars import positive, whole_number
+from csparc._scalars import scale_number, weight_number, whole_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses._owned import MOST_SCALE
 from csparc.losses.base import Loss, Part
@@ -84,18 +84,24 @@ class MgcaLoss(Loss):
     local_logit_scale: float = option(
         1 / 0.1,
         "Where the scale of the token part starts; it is learned.",
-        check=positive,
+        check=scale_number,
         code="fixed at 1/0.1",
     )
     prototype_scale: float = option(
         1 / 0.2,
         "Where the scale of the prototype part starts; it is learned.",
-        check=positive,
+        check=scale_number,
         code="fixed at 1/0.2",
     )
-    global_weight: float = option(1.0, "What the global part is multiplied by.", paper="1")
-    token_weight: float = option(1.0, "What the token part is multiplied by.", paper="1")
-    prototype_weight: float = option(1.0, "What the prototype part is multiplied by.", paper="1")
+    global_weight: float = option(
+        1.0, "What the global part is multiplied by.", check=weight_number, paper="1"
+    )
+    token_weight: float = option(
+        1.0, "What the token part is multiplied by.", check=weight_number, paper="1"
+    )
+    prototype_weight: float = option(
+        1.0, "What the prototype part is multiplied by.", check=weight_number, paper="1"
+    )
     convention: str = option(
         "paper",
         "Every part a mean over its two directions, or the first two their sums.",
@@ -172,6 +178,12 @@ class MgcaLoss(Loss):
     def config(self) -> dict[str, Any]:
         """As `Loss.config`, with the width of what it owns."""
         return {**super().config(), "embed_dim": self._owned_width()}
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        """Without the token loss, which tells the words and patches of one pair apart, and the
+        prototypes."""
+        return self.token_weight == 0 == self.prototype_weight
 
     def _compute(self, **call: Any) -> LossOutput:
         given = {"patches": to_numpy(call["patches"], "patches")}

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from csparc import _core
 from csparc._arrays import real_inputs
 from csparc._like import gives_like
-from csparc._scalars import choice, flag, number, positive
+from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
@@ -101,7 +101,7 @@ def sparc_loss(
         i + 1, of the last the first's, and gradients, masks and ``weights`` are of the patches
         used. The global part stays as it is; one sample alone has its own patches.
     groups, same_group
-        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: of the global part; the
+        Ids [B] that mark duplicates, as in :func:`clip_loss`: of the global part; the
         local part contrasts no pair with another.
     precision
         ``"fp32"`` (or ``"float32"``): products in the type of the arrays. ``"bf16"``
@@ -139,6 +139,10 @@ def sparc_loss(
     rows only. Computed in float64 if any input is float64, else in float32; ``patches`` and
     ``tokens`` that come in bfloat16 are then read one sample at a time, each for itself, without a
     float32 copy of the array. The same bits for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), scales from 1e-6 to 1e6, softmax_scale from -1e6 to 1e6,
+    weights from -1000 to 1000 and sigma from 0 to 1; a number beyond is a ValueError.
     """
     given = (
         local_logit_scale, global_weight, local_weight, normalizer, similarity, sigma,
@@ -178,7 +182,7 @@ def sparc_with(
         )
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
-    scale = positive(logit_scale, "logit_scale")
+    scale = scale_number(logit_scale, "logit_scale")
     local_scale = scale if options.local_scale is None else options.local_scale
     buffers = None
     if flag(grad, "grad") or out_grads is not None:
@@ -242,11 +246,11 @@ def read_options(
     )
     local = None
     if local_logit_scale is not None:
-        local = positive(local_logit_scale, "local_logit_scale")
+        local = scale_number(local_logit_scale, "local_logit_scale")
     return Options(
         local,
-        number(global_weight, "global_weight"),
-        number(local_weight, "local_weight"),
+        weight_number(global_weight, "global_weight"),
+        weight_number(local_weight, "local_weight"),
         normalizer == "softmax",
         bool(rounded),
         for_core,

@@ -1,11 +1,11 @@
-"""SPARC as an object: its options, with what the paper leaves open, and all that is asked of it."""
+"""SPARC as an object: its options, with what the paper leaves open, its cost and its alignment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from csparc._scalars import choice, number, positive
+from csparc._scalars import choice, number, scale_number, signed_scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses.base import Loss, Part
 from csparc.losses.clip import ClipLoss
@@ -62,7 +62,7 @@ class SparcLoss(Loss):
     local_logit_scale: float | None = option(
         None,
         "Scale of the local part alone, a constant; none: it shares the learned logit scale.",
-        check=positive,
+        check=scale_number,
         paper="one, learned, for both losses",
         code="a constant for both",
         question="temperature",
@@ -70,6 +70,7 @@ class SparcLoss(Loss):
     global_weight: float = option(
         0.5,
         "What the global part is multiplied by.",
+        check=weight_number,
         paper="free; 0.5 (D.4)",
         code="free",
         question="weight of the global loss",
@@ -77,6 +78,7 @@ class SparcLoss(Loss):
     local_weight: float = option(
         1.0,
         "What the local part is multiplied by; 0: it is measured and not trained.",
+        check=weight_number,
         paper="free; 0.5 to 10 (D.4)",
         code="free",
         question="weight of the local loss",
@@ -99,14 +101,17 @@ class SparcLoss(Loss):
     )
     sigma: float | None = option(
         None,
-        "Threshold in [0, 1] below which a normalised similarity is cut; none: 1/P.",
+        "Threshold in [0, 1] below which a normalised similarity is cut; none: one over the "
+        "number of valid patches.",
         check=_threshold,
         paper="1/P",
         code="1/P",
         question="threshold sigma",
     )
     softmax_scale: float = option(
-        1.0, "Multiplies similarities under normalizer=softmax, held constant."
+        1.0,
+        "Multiplies similarities under normalizer=softmax, held constant.",
+        check=signed_scale_number,
     )
     reduction: str = option(
         "sample",
@@ -168,6 +173,11 @@ class SparcLoss(Loss):
                 "where it starts; found None"
             )
         self._own_scale("local_logit_scale", self.local_logit_scale)
+
+    @property
+    def contrasts_pairs_alone(self) -> bool:
+        """Without the local loss, which tells the words of one caption apart."""
+        return self.local_weight == 0
 
     def _compute(self, **call: Any) -> LossOutput:
         options = self._read

@@ -1,0 +1,28 @@
+/* What a call of the word contrast is given; loss/words/word_contrast.h says what each array is. */
+#ifndef CS_WORDS_WORDS_INPUT_H
+#define CS_WORDS_WORDS_INPUT_H
+
+#include "base/real.h"
+#include "csparc.h"
+#include "loss/entropy/same_group.h"
+#include "loss/words/distinct_words.h"
+
+typedef struct {
+    size_t B, P, L, D, W, rows; /* rows: of all sets */
+    size_t samples, set_rows;   /* most of one set */
+} cs_words_shape;
+
+typedef struct {
+    const cs_real *patches, *tokens;
+    const uint8_t *patch_valid, *lacks;
+    const int64_t *word, *row, *first, *row_start;
+    cs_groups groups;
+    cs_sets sets;
+} CS_TYPED(cs_words_input);
+
+/* CS_OK where the sets cut the samples, the rows are those of the sets, as numbered by
+ * loss/words/distinct_words.h, and no word is beyond W. seen [B] is scratch. */
+cs_status CS_TYPED(cs_words_check)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *in,
+                                   uint8_t *seen);
+
+#endif

@@ -1,0 +1,46 @@
+"""Small HTML tables and pictures for notebooks and the demo's page; every text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+
+
+def table(rows: Iterable[Sequence[object]], head: Sequence[object] = (), title: str = "") -> str:
+    """A table whose first column names its rows; ``head`` names the other columns."""
+    caption = f"<caption>{escape(title)}</caption>" if title else ""
+    top = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in head)
+    top = f"<thead><tr><td></td>{top}</tr></thead>" if head else ""
+    body = "".join(_row(*row) for row in rows)
+    return f"<table>{caption}{top}<tbody>{body}</tbody></table>"
+
+
+def _row(name: object, *cells: object) -> str:
+    values = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
+    return f'<tr><th scope="row">{escape(str(name))}</th>{values}</tr>'
+
+
+def paragraph(text: str) -> str:
+    """A line of text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def heat_map(values: np.ndarray, grid: tuple[int, int], name: str, width: int = 96) -> str:
+    """The patches of one picture: the larger a value [P], the darker its cell of ``grid``."""
+    rows, columns = grid
+    largest = float(np.max(values, initial=0.0))
+    cells = "".join(
+        f'<rect x="{cell % columns}" y="{cell // columns}" width="1" height="1" '
+        f'fill-opacity="{value / largest:.2f}"/>'
+        for cell, value in enumerate(np.asarray(values, dtype=np.float64))
+        if largest > 0 and value > 0.005 * largest
+    )
+    return (
+        '<figure style="display:inline-block;margin:4px;text-align:center">'
+        f'<svg viewBox="0 0 {columns} {rows}" width="{width}" height="{width * rows // columns}" '
+        f'role="img" aria-label="{escape(name)}" fill="#0072b2" '
+        f'style="outline:1px solid #8888">{cells}</svg>'
+        f"<figcaption>{escape(name)}</figcaption></figure>"
+    )

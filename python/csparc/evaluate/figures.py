@@ -1,0 +1,58 @@
+"""What an evaluation returns: a dict of figures, printed in one line, a table in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from csparc import _html
+from csparc._repr import line, short
+
+
+class Figures(dict):
+    """Figures by name, some of them dicts of figures themselves."""
+
+    def __repr__(self) -> str:
+        return line(self, **{str(name): value for name, value in self.items()})
+
+    def _repr_html_(self) -> str:
+        """A row a figure; those of a dict stand below each other under its name."""
+        return _html.table(_rows(self))
+
+
+class RetrievalFigures(Figures):
+    """The figures of `csparc.evaluate.evaluate_retrieval`."""
+
+    def __repr__(self) -> str:
+        names = ("n_images", "n_texts", "image_to_text_R@1", "text_to_image_R@1")
+        return line(self, **{name: self[name] for name in names if name in self})
+
+    def _repr_html_(self) -> str:
+        """Recalls and ranks in both directions, each beside what chance would give."""
+        directions, chance = ("image_to_text_", "text_to_image_"), self.get("chance", {})
+        kinds = [
+            name.removeprefix(directions[0]) for name in self if name.startswith(directions[0])
+        ]
+        rows = []
+        for kind in kinds:
+            cells = [
+                found.get(direction + kind, "")
+                for direction in directions
+                for found in (self, chance)
+            ]
+            rows.append([kind.replace("_", " "), *(_text(cell) for cell in cells)])
+        title = f"{self.get('n_images', '?')} pictures, {self.get('n_texts', '?')} captions"
+        return _html.table(rows, ["image to text", "chance", "text to image", "chance"], title)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else short(value)
+
+
+def _rows(found: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in found.items():
+        told = f"{above}{name}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{told}: ")
+        else:
+            yield told, _text(value)

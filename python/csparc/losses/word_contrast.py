@@ -1,0 +1,131 @@
+"""The word contrast: words against pictures that lack them, and back. csparc's own, of no paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc import _core
+from csparc._arrays import real_inputs
+from csparc._scalars import choice, scale_number, whole_number
+from csparc.losses._batch import Batch
+from csparc.losses._grads import GradientBuffers
+from csparc.losses._groups import read_groups
+from csparc.losses._words import distinct_rows, negative_sets, read_words
+from csparc.losses.result import LossOutput
+
+POOLS = ("lse", "max", "softmax")
+
+
+def word_contrast_loss(
+    patches: ArrayLike,
+    tokens: ArrayLike,
+    word_ids: ArrayLike,
+    *,
+    text_mask: ArrayLike | None = None,
+    patch_mask: ArrayLike | None = None,
+    logit_scale: float = 1 / 0.07,
+    pool: str = "lse",
+    pool_scale: float = 5.0,
+    words: ArrayLike | None = None,
+    lacks: ArrayLike | None = None,
+    negatives: int | None = None,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
+    grad: bool = False,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """Contrast every word with the pictures that lack it, and every picture with words it lacks.
+
+    An objective of csparc's own: no paper has it. With unit vectors of tokens ``t`` and of the
+    patches ``v_ip`` of picture i, and S = logit_scale::
+
+        z_ti = 1/pool_scale ln mean over p of exp(pool_scale t . v_ip)
+        N_t  = pictures of the batch none of whose captions has the word of t
+        M_i  = tokens of the batch whose word picture i lacks
+        loss = mean over tokens t of caption i of
+               1/2 [ ln(1 + sum_{j in N_t} exp S (z_tj - z_ti))
+                   + ln(1 + sum_{u in M_i} exp S (z_ui - z_ti)) ]
+
+    Parameters
+    ----------
+    patches, tokens : [B, P, D], [B, L, D]
+        Embedded patches and tokens; normalised here. A zero vector has cosine 0.
+    word_ids : whole numbers [B, L]
+        Equal for equal words, negative for a token that is no word.
+    text_mask, patch_mask : [B, L], [B, P], optional
+        True = valid: bools, 0/1, or lengths [B]. What is not valid influences nothing. A picture
+        without a valid patch is neither positive nor negative; the words of its caption remain
+        negatives of other pictures.
+    logit_scale
+        Multiplies the pooled cosines; its gradient is of this number.
+    pool, pool_scale
+        ``"lse"``: as above; a small scale covers objects, a large one points. ``"max"``: the
+        largest cosine. ``"softmax"``: their mean weighted by a softmax of ``pool_scale`` cosine.
+    words : [B, L], optional
+        The tokens that take part: bools, 0/1, or lengths [B]; all words by default. The others
+        still say what a picture has.
+    lacks : bools [B, W], optional
+        The words each picture lacks, a column for each of ``word_ids``: for captions that are not
+        in the batch. Without it, all words but those of its caption. What its caption or one of
+        its group says it has in any case.
+    negatives : int, optional
+        Contrast each sample with about so many others instead of all: the batch is dealt at random
+        to sets of ``negatives + 1`` samples (a few more where that leaves some over), by a choice
+        that follows from ``seed`` and ``word_ids``.
+    groups, same_group
+        Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: such a picture lacks
+        none of the group's words. ``"positive"``: a token also matches the group's other pictures,
+        and its terms are averaged over them.
+    grad
+        Also return ``grads``: ``patches``, ``tokens``, ``logit_scale``.
+    out_grads
+        Arrays to write gradients to, by argument name; implies ``grad``.
+
+    Returns
+    -------
+    LossOutput
+        ``loss`` and its part ``words_loss`` are the same number. 0 where nothing lacks anything.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Shapes, types or options that do not fit; the message names the argument, what was expected
+        and what was found.
+
+    Notes
+    -----
+    6 B U P D floating-point operations with gradients (8 for what outgrows 64 MiB), 2 without, for
+    U different pairs of a word and a vector: where a token's vector depends on its word alone, that
+    is the number of different words. With ``negatives`` in place of B about ``negatives + 1``, and
+    U those of a set. Memory: B U scores and tiles. The same bits for any number of threads.
+
+    Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
+    (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
+    ValueError.
+    """
+    inputs = real_inputs(patches=patches, tokens=tokens)
+    batch = Batch(inputs, text_mask, patch_mask)
+    marked = read_groups(groups, same_group, batch.B)
+    read = read_words(word_ids, words, lacks, batch.text_valid, marked, (batch.B, batch.L))
+    options = (
+        choice(pool, "pool", POOLS),
+        scale_number(pool_scale, "pool_scale"),
+        scale_number(logit_scale, "logit_scale"),
+    )
+    order, start = negative_sets(word_ids, batch.B, negatives, whole_number(seed, "seed", low=0))
+    row, first, row_start = distinct_rows(batch.arrays["tokens"], read.word, order, start)
+    buffers = GradientBuffers.asked(inputs, grad, out_grads)
+    out = np.zeros(2)
+    _core.words(
+        *batch.arrays.values(), batch.patch_valid, read.word, read.lacks, row, first, row_start,
+        order, start, np.diff(start).max(), np.diff(row_start).max(),
+        *marked.for_core, *options, out,
+        buffers.get("patches"), buffers.get("tokens"),
+    )  # fmt: skip
+    loss, dscale = out.tolist()
+    grads = buffers.finished(logit_scale=dscale)
+    return LossOutput(loss, parts={"words_loss": loss}, grads=grads)
