@@ -64,8 +64,8 @@ static CS_TYPED(cs_window)
 place(const CS_TYPED(cs_head) *head, const cs_query_block *block)
 {
     const CS_TYPED(cs_query_scratch) *s = &head->scratch;
-    const size_t width = block->width;
-    for (size_t l = 0; l < lanes_of(block->count); l++) {
+    const size_t width = block->width, lanes = cs_least(lanes_of(block->count), CS_QUERIES);
+    for (size_t l = 0; l < lanes; l++) {
         s->x[l] = (cs_real)((block->first + l) % width);
         s->y[l] = (cs_real)((block->first + l) / width);
     }

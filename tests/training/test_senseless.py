@@ -16,6 +16,8 @@ from csparc.trainer.senseless import nothing_to_learn
 ALONE = {
     "clip": [], "siglip": [], "filip": [], "pacl": [], "gloria": [], "clip+filip": [],
     "sparc": ["local_weight=0"], "mgca": ["token_weight=0", "prototype_weight=0"],
+    "word-contrast": [], "clip+words": [], "clip+filip+words": [],
+    "sparc+words": ["local_weight=0"],
 }  # fmt: skip
 """Losses that tell a pair from other pairs alone, with the options that make them so."""
 
@@ -54,10 +56,12 @@ def test_what_it_says_is_so(name, rng):
     """One pair alone has no gradient (SigLIP's only pushes its pair together)."""
     loss = make_loss(name, ALONE[name])
     loss.prepare(8)
-    arrays = {"patches": (1, 4, 8), "tokens": (1, 3, 8), "image_global": (1, 8),
+    shapes = {"patches": (1, 4, 8), "tokens": (1, 3, 8), "image_global": (1, 8),
               "text_global": (1, 8)}  # fmt: skip
-    out = loss(**{key: rng.normal(size=shape) for key, shape in arrays.items()}, grad=True)
-    assert max(np.abs(out.grads[name]).max() for name in loss.inputs) < 1e-12
+    arrays = {key: rng.normal(size=shape) for key, shape in shapes.items()}
+    words = {"word_ids": [[0, 1, 2]]} if "word_ids" in loss.inputs else {}
+    out = loss(**arrays, **words, grad=True)
+    assert max(np.abs(out.grads[key]).max() for key in loss.inputs if key in arrays) < 1e-12
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import RealInputs, check_axes, valid_mask
+from csparc._warn import warn
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import NO_GROUPS, Groups
 from csparc.losses.base import Part
@@ -42,10 +41,9 @@ class Batch:
 def _warn_of_none(valid: np.ndarray | None, name: str) -> None:
     """A mask that leaves nothing has a defined loss, and is nearly always meant otherwise."""
     if valid is not None and valid.size and not valid.any():
-        warnings.warn(
+        warn(
             f"{name}: no entry of the batch is valid, so that nothing is learned from them; True "
-            "and 1 mean valid (an inverted mask, or an additive one of zeros?)",
-            stacklevel=5,
+            "and 1 mean valid (an inverted mask, or an additive one of zeros?)"
         )
 
 
