@@ -24,6 +24,7 @@ CASES = {
     "clip": "",
     "filip": "",
     "mgca": "",
+    "clip+words": "ids of words too",
 }
 
 
