@@ -169,9 +169,7 @@ def test_what_a_task_needs_is_checked():
         ValueError, match="changed: expected a subject with loss, found none: nobody"
     ):
         needs_loss.check(Subject(model=1, data=1))
-    with pytest.raises(
-        ValueError, match=r"score own: .* trained with clip"
-    ):
+    with pytest.raises(ValueError, match=r"score own: .* trained with clip"):
         Retrieval(score="own").check(Subject(model=1, data=1))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from csparc.losses import LOSSES
 
 B, P, L, D = 4, 9, 5, 8
+WORDS = 7
 SMALL = {
     "mgca": {"prototypes": 6, "width": 4},
     "filip": {"keep": 0.5},
@@ -19,14 +20,17 @@ SMALL = {
 def batch(rng, loss: str, dtype=np.float64) -> dict[str, np.ndarray]:
     """The arrays that a loss reads, by name."""
     drawn = loss_batches.draw(rng, dtype, B, P, L, D)
-    return {name: drawn[name] for name in LOSSES[loss].inputs}
+    return {name: drawn[name] for name in LOSSES[loss].inputs if name in drawn}
 
 
 def masks(rng, loss: str) -> dict[str, np.ndarray]:
-    """Masks with holes for what a loss reads."""
+    """Masks with holes for what a loss reads, and where it reads words, which they are."""
     text, patch = loss_batches.masks(rng, "holes", B, P, L)
     inputs = LOSSES[loss].inputs
     found = {"text_mask": text} if "tokens" in inputs else {}
+    if "word_ids" in inputs:
+        found["word_ids"] = rng.integers(0, WORDS, (B, L))
+        found["lacks"] = rng.random((B, WORDS)) < 0.6
     return {**found, "patch_mask": patch} if "patches" in inputs else found
 
 

@@ -23,6 +23,7 @@ CASES = {
     "clip": "",
     "filip": "",
     "mgca": "",
+    "clip+words": "ids of words too",
 }
 
 

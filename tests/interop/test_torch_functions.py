@@ -84,10 +84,11 @@ def test_opcheck(loss, grad, rng):
     built = tensor_calls.made(loss)
     own = [torch.tensor(built.value(n) if p.shape == (1,) else p.data, requires_grad=grad)
            for n, p in built.parameters.items()]  # fmt: skip
-    text = call_text(
-        loss, tensor_calls.options(loss), [*LOSSES[loss].inputs, *built.parameters], "exclude"
-    )
     masks = tensor_calls.masks(rng, loss)
+    words = {n: torch.from_numpy(masks[n]) for n in ("word_ids", "lacks") if n in masks}
+    names = [*tensor_calls.batch(rng, loss), *built.parameters, *words]
+    text = call_text(loss, tensor_calls.options(loss), names, "exclude")
+    own += words.values()
     given = [
         torch.from_numpy(masks[n]) if n in masks else None for n in ("text_mask", "patch_mask")
     ]

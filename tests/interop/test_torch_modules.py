@@ -44,20 +44,21 @@ def test_trains_and_reloads(loss, rng):
     torch.manual_seed(0)
     made = module(loss)
     arrays = tensor_calls.batch(rng, loss, np.float32)
+    masks = tensor_calls.masks(rng, loss)
     given = {name: torch.nn.Parameter(torch.from_numpy(x)) for name, x in arrays.items()}
     optimiser = torch.optim.AdamW([*made.parameters(), *given.values()], lr=0.01)
-    before = made(**given)
+    before = made(**given, **masks)
     for _ in range(5):
         optimiser.zero_grad()
-        made(**given).backward()
+        made(**given, **masks).backward()
         optimiser.step()
         made.constrain()
-    after = made(**given)
+    after = made(**given, **masks)
     assert after < before
     assert all(parameter.grad is not None for parameter in made.parameters())
     other = module(loss)
     other.load_state_dict(made.state_dict())
-    assert torch.equal(other(**given), after)
+    assert torch.equal(other(**given, **masks), after)
 
 
 def test_constrain():

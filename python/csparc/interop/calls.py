@@ -24,10 +24,12 @@ import numpy as np
 
 from csparc._repr import fields_line
 from csparc._scalars import number
-from csparc.losses.base import INPUTS, Loss
+from csparc.losses.base import INPUTS, WORD_INPUTS, Loss
 from csparc.losses.registry import loss_class
 from csparc.losses.result import LossOutput
 
+GIVEN = (*INPUTS, *WORD_INPUTS)
+"""What a batch may give a loss; the gradient is of the first four."""
 LEARN = "learn_"
 """How options are called that let a loss own what is otherwise an option."""
 
@@ -65,7 +67,7 @@ def sorted_arguments(
         name = FEATURES.get(name, name)
         if isinstance(value, dict):
             given.update({f"{name}.{entry}": array for entry, array in value.items()})
-        elif name in INPUTS:
+        elif name in GIVEN:
             given.update({name: value} if name in inputs else {})
         elif isinstance(value, kinds) or name == "logit_scale":
             given[name] = value
@@ -89,7 +91,7 @@ def read_call(text: str) -> Call:
 def _read(text: str, cls: type[Loss]) -> Call:
     _, options, names, same_group = text.split("\n")
     given = tuple(names.split(","))
-    asked = [name for name in given if name not in (*INPUTS, "logit_scale")]
+    asked = [name for name in given if name not in (*GIVEN, "logit_scale")]
     numbers = ast.literal_eval(options)
     scale = numbers.pop("logit_scale", None)
     return Call(_owning(cls, numbers, asked), given, same_group, scale)
@@ -131,10 +133,12 @@ class Call:
         text_mask: np.ndarray | None = None,
         patch_mask: np.ndarray | None = None,
         groups: np.ndarray | None = None,
+        words: Mapping[str, np.ndarray] | None = None,
         grad: bool,
         out_grads: Mapping[str, np.ndarray] | None = None,
     ) -> LossOutput:
-        """As the loss itself; a number may come as an array of one entry.
+        """As the loss itself; a number may come as an array of one entry, and what a batch tells of
+        its words in ``words``.
 
         Raises
         ------
@@ -142,7 +146,8 @@ class Call:
             As the loss; an array that is none of its arguments; one it owns that is not given.
         """
         given = dict(zip(self.names, arrays))
-        call: dict[str, Any] = {name: given.pop(name) for name in INPUTS if name in given}
+        call: dict[str, Any] = {name: given.pop(name) for name in GIVEN if name in given}
+        call |= words or {}
         scale = given.pop("logit_scale", self.logit_scale)
         call["logit_scale"] = None if scale is None else number(scale, "logit_scale")
         if groups is not None:

@@ -18,8 +18,9 @@ from csparc._arrays import check_axes
 from csparc.interop.calls import read_call
 from csparc.jax._ffi import TARGET, register
 from csparc.losses._batch import AXES
+from csparc.losses.base import WORD_INPUTS
 
-MASKS = ("text_mask", "patch_mask", "groups")
+OTHERS = ("text_mask", "patch_mask", "groups", *WORD_INPUTS)
 TWICE = (
     "csparc.jax: expected to be differentiated once, in reverse, found a second derivative asked "
     "for: the gradients of a csparc loss have none"
@@ -30,7 +31,7 @@ TWICE = (
 def objective(call: str, arrays: tuple, others: tuple) -> tuple[jax.Array, jax.Array]:
     """(loss, its parts and the share of weights kept).
 
-    ``arrays`` are floating-point ones, those that ``call`` names; ``others`` are `MASKS` or None.
+    ``arrays`` are floating-point ones, those that ``call`` names; ``others`` are `OTHERS` or None.
     """
     loss, parts = _run(call, False, arrays, others)
     return loss, parts
@@ -64,7 +65,7 @@ def _run(call: str, grad: bool, arrays: tuple, others: tuple) -> list[jax.Array]
     """The call as an operation of a program that is traced."""
     read = read_call(call)
     check_axes({n: x for n, x in zip(read.names, arrays) if n in read.loss.inputs}, AXES)
-    given = [name for name, other in zip(MASKS, others) if other is not None]
+    given = [name for name, other in zip(OTHERS, others) if other is not None]
     text = f"{'grad' if grad else ''}:{','.join(given)}\n{call}"
     wide = any(array.ndim > 1 and array.dtype == np.float64 for array in arrays)
     kind = np.float64 if wide else np.float32
@@ -100,9 +101,14 @@ def fill(text: str, operands: Sequence[np.ndarray], results: Sequence[np.ndarray
         for name, gradient in gradients.items()
         if name in read.loss.inputs and gradient.dtype in (np.float32, np.float64)
     }
+    words = {name: others.pop(name) for name in WORD_INPUTS if name in others}
     out = read.compute(
-        list(arrays.values()), **others, grad=bool(grad), out_grads=out_grads if grad else None
-    )
+        list(arrays.values()),
+        **others,
+        words=words,
+        grad=bool(grad),
+        out_grads=out_grads if grad else None,
+    )  # fmt: skip
     results[0][...] = out.loss
     results[1][...] = [*(out.parts[part.name] for part in read.loss.parts), out.kept_fraction]
     for name, gradient in gradients.items():

@@ -11,7 +11,7 @@ from jax import numpy as jnp
 
 from csparc.interop.calls import call_text, function_name, sorted_arguments
 from csparc.jax._call import objective
-from csparc.losses.base import Loss
+from csparc.losses.base import WORD_INPUTS, Loss
 
 
 def make_function(cls: type[Loss]) -> Callable[..., Any]:
@@ -27,6 +27,7 @@ def make_function(cls: type[Loss]) -> Callable[..., Any]:
         **more: Any,
     ) -> Any:
         given, options = sorted_arguments(cls, arrays, more, (jax.Array, np.ndarray))
+        words = [given.pop(name, None) for name in WORD_INPUTS]
         floats = {name: _floating(x) for name, x in given.items() if x is not None}
         names = [name for name, x in floats.items() if not isinstance(x, float)]
         numbers = {name: x for name, x in floats.items() if isinstance(x, float)}
@@ -35,6 +36,7 @@ def make_function(cls: type[Loss]) -> Callable[..., Any]:
             text_mask if "tokens" in cls.inputs else None,
             patch_mask if "patches" in cls.inputs else None,
             groups,
+            *words,
         )
         others = tuple(None if mask is None else jnp.asarray(mask) for mask in masks)
         loss, values = objective(call, tuple(floats[name] for name in names), others)

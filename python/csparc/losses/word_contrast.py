@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from csparc import _core
 from csparc._arrays import real_inputs
+from csparc._like import gives_like
 from csparc._scalars import choice, scale_number, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
@@ -19,6 +20,7 @@ from csparc.losses.result import LossOutput
 POOLS = ("lse", "max", "softmax")
 
 
+@gives_like
 def word_contrast_loss(
     patches: ArrayLike,
     tokens: ArrayLike,

@@ -35,7 +35,12 @@ def gathered(
 
     given = {name: torch.as_tensor(value) for name, value in others.items() if value is not None}
     _check_same({**tensors, **given}, group)
-    inputs = {name: torch.cat(all_gather(x.contiguous(), group)) for name, x in tensors.items()}
+    inputs = {
+        name: torch.cat(all_gather(x.contiguous(), group))
+        if x.is_floating_point()
+        else _of_all(x, group)
+        for name, x in tensors.items()
+    }
     return inputs, {name: _of_all(given[name], group) if name in given else None for name in others}
 
 

@@ -8,8 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+<<<<<<< HEAD
 from csparc.interop.calls import owning_loss, sorted_arguments
 from csparc.losses.base import INPUTS, Loss
+=======
+from csparc._frameworks import GIVEN, owning_loss, sorted_arguments
+from csparc.losses.base import Loss
+>>>>>>> work-interop
 from csparc.torch._functions import evaluate, named_parts
 from csparc.torch._gather import gathered
 
@@ -123,7 +128,7 @@ class Objective(nn.Module):
         """
         cls = self.loss_class
         given, options = sorted_arguments(cls, arrays, named, Tensor)
-        tensors = {name: given.pop(name) for name in INPUTS if name in given}
+        tensors = {name: given.pop(name) for name in GIVEN if name in given}
         passed_over = {OPEN_CLIP_BIAS} - {*self._names}
         wrong = [n for n in (*given, *options) if n not in self._names and n not in passed_over]
         if wrong:

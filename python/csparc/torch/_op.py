@@ -21,7 +21,12 @@ import torch
 from torch import Tensor
 
 from csparc._arrays import BFLOAT16
+<<<<<<< HEAD
 from csparc.interop.calls import read_call
+=======
+from csparc._frameworks import read_call
+from csparc.losses.base import WORD_INPUTS
+>>>>>>> work-interop
 
 NAME = "csparc::objective"
 SCHEMA = (
@@ -43,9 +48,9 @@ def as_array(tensor: Tensor) -> np.ndarray:
     return plain.numpy()
 
 
-def value_type(tensors: Sequence[Tensor]) -> torch.dtype:
-    """The type of the loss: numbers beside the arrays do not decide it."""
-    arrays = [tensor.dtype for tensor in tensors if tensor.dim() > 1]
+def value_type(names: Sequence[str], tensors: Sequence[Tensor]) -> torch.dtype:
+    """The type of the loss: numbers beside the arrays do not decide it, nor do ids of words."""
+    arrays = [x.dtype for n, x in zip(names, tensors) if x.dim() > 1 and n not in WORD_INPUTS]
     wide = any(d is torch.float64 or not d.is_floating_point for d in arrays)
     return torch.float64 if wide else torch.float32
 
@@ -66,7 +71,7 @@ def _compute(
         groups=None if groups is None else as_array(groups),
         grad=grad,
     )
-    kind = value_type(tensors)
+    kind = value_type(read.names, tensors)
     parts = [out.parts[part.name] for part in read.loss.parts]
     values = [
         torch.tensor(out.loss, dtype=kind),
@@ -95,8 +100,9 @@ def _shapes(
     grad: bool,
 ) -> list[Tensor]:
     """What `_compute` returns, as far as a compiler must know it."""
-    some, kind = tensors[0], value_type(tensors)
-    parts = len(read_call(call).loss.parts)
+    read = read_call(call)
+    some, kind = tensors[0], value_type(read.names, tensors)
+    parts = len(read.loss.parts)
     values = [some.new_empty((), dtype=kind), some.new_empty((parts + 1,), dtype=kind)]
     if not grad:
         return values
