@@ -8,13 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-<<<<<<< HEAD
-from csparc.interop.calls import owning_loss, sorted_arguments
-from csparc.losses.base import INPUTS, Loss
-=======
-from csparc._frameworks import GIVEN, owning_loss, sorted_arguments
+from csparc.interop.calls import GIVEN, owning_loss, sorted_arguments
 from csparc.losses.base import Loss
->>>>>>> work-interop
 from csparc.torch._functions import evaluate, named_parts
 from csparc.torch._gather import gathered
 

@@ -21,12 +21,8 @@ import torch
 from torch import Tensor
 
 from csparc._arrays import BFLOAT16
-<<<<<<< HEAD
 from csparc.interop.calls import read_call
-=======
-from csparc._frameworks import read_call
 from csparc.losses.base import WORD_INPUTS
->>>>>>> work-interop
 
 NAME = "csparc::objective"
 SCHEMA = (
