@@ -5,7 +5,6 @@ The file is the example of docs/evaluators.md.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -15,12 +14,12 @@ import sys
 import numpy as np
 import pytest
 import small_training
+from page_examples import BLOCK, example_file, registered
 from small_training import read_log
 
 from csparc.cli import main as cli
-from csparc.evaluate import TASKS, Subject, make_task, tasks
+from csparc.evaluate import Subject, make_task, tasks
 
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 FIGURES = [f"val/modality-gap/{key}" for key in ("gap", "spread.pictures", "spread.captions")]
 
 
@@ -32,24 +31,14 @@ def page(root) -> str:
 @pytest.fixture(scope="module")
 def file(page, tmp_path_factory):
     """The page's example as the file it says."""
-    (text,) = [text for kind, text in BLOCK.findall(page) if kind == "python"]
-    path = tmp_path_factory.mktemp("one's own") / "modality_gap.py"
-    path.write_text(text, encoding="utf-8")
-    return path
+    return example_file(page, tmp_path_factory.mktemp("one's own"), "modality_gap")
 
 
 @pytest.fixture
 def toy(file, monkeypatch):
     """The class of the example, registered while a test runs."""
-    before = dict(TASKS)
-    spec = importlib.util.spec_from_file_location("modality_gap", file)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "modality_gap", module)
-    spec.loader.exec_module(module)
-    assert [*TASKS] == [*before, "modality-gap"]
-    yield module.ModalityGap
-    tasks._CLASSES.clear()
-    tasks._CLASSES.update(before)
+    with registered(file, tasks._CLASSES, "modality-gap", monkeypatch) as module:
+        yield module.ModalityGap
 
 
 def subject(data) -> Subject:

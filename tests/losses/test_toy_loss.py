@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import small_training
 from differences import check_gradients
+from page_examples import BLOCK, example_file, registered
 from small_training import read_log
 
 from csparc.checkpoint.checkpoint import read_checkpoint
@@ -23,11 +23,10 @@ from csparc.cli import main as cli
 from csparc.cli.session import load_session
 from csparc.cost.measured import measure_loss
 from csparc.cost.memory import estimate_memory
-from csparc.losses import LOSSES, registry
+from csparc.losses import registry
 from csparc.trainer.step import Step
 
 pytest.importorskip("matplotlib")
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 SCENES = "scenes:tier=S;size=40"
 
 
@@ -39,24 +38,14 @@ def page(root) -> str:
 @pytest.fixture(scope="module")
 def file(page, tmp_path_factory):
     """The page's example as the file it says."""
-    (text,) = [text for kind, text in BLOCK.findall(page) if kind == "python"]
-    path = tmp_path_factory.mktemp("one's own") / "margin_loss.py"
-    path.write_text(text, encoding="utf-8")
-    return path
+    return example_file(page, tmp_path_factory.mktemp("one's own"), "margin_loss")
 
 
 @pytest.fixture
 def toy(file, monkeypatch):
     """The class of the example, registered while a test runs."""
-    before = dict(LOSSES)
-    spec = importlib.util.spec_from_file_location("margin_loss", file)
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "margin_loss", module)
-    spec.loader.exec_module(module)
-    assert [*LOSSES] == [*before, "margin"]
-    yield module.MarginLoss
-    registry._CLASSES.clear()
-    registry._CLASSES.update(before)
+    with registered(file, registry._CLASSES, "margin", monkeypatch) as module:
+        yield module.MarginLoss
 
 
 def command(*arguments: str) -> int:

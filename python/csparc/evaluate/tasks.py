@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 import re
 from abc import ABC, abstractmethod
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from csparc._registration import enter
 from csparc._repr import fields_line, line
 from csparc._settings import parse_settings
 from csparc.losses.options import Option, checked, declared_options, option
@@ -162,22 +162,7 @@ def register(cls: type[Task]) -> type[Task]:
         Another class has this name. The same class defined again, as a cell of a notebook does,
         takes the place of the one before.
     """
-    if not (isinstance(cls, type) and issubclass(cls, Task)):
-        raise TypeError(f"register: expected a subclass of csparc.evaluate.Task, found {cls!r}")
-    if inspect.isabstract(cls):
-        raise TypeError(f"{cls.__name__}: expected a task that computes, found no run")
-    if dataclasses.is_dataclass(cls) and not cls.__dataclass_params__.frozen:
-        raise TypeError(
-            f"{cls.__name__}: expected a @dataclass(frozen=True), found one that changes"
-        )
-    _check_facts(cls)
-    before = _CLASSES.get(cls.name)
-    if before is not None and _path(before) != _path(cls):
-        raise ValueError(
-            f"{cls.__name__}.name: expected a name that no other task has, found {cls.name!r}, "
-            f"which is {_path(before)}"
-        )
-    _CLASSES[cls.name] = cls
+    enter(_CLASSES, cls, Task, "task", _check_facts)
     return cls
 
 
@@ -199,10 +184,6 @@ def make_task(text: str) -> Task:
 
 def _fields(cls: type[Task]) -> tuple[dataclasses.Field, ...]:
     return dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
-
-
-def _path(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def _check_facts(cls: type[Task]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from csparc._registration import enter
 from csparc._settings import parse_settings
 from csparc.losses.base import INPUTS, WORD_INPUTS, Loss, Part
 
@@ -41,24 +41,8 @@ def register(cls: type[Loss]) -> type[Loss]:
         Another class has this name. The same class defined again, as a cell of a notebook does,
         takes the place of the one before.
     """
-    if not (isinstance(cls, type) and issubclass(cls, Loss)):
-        raise TypeError(f"register: expected a subclass of csparc.losses.Loss, found {cls!r}")
-    if inspect.isabstract(cls):
-        methods = ", ".join(sorted(cls.__abstractmethods__))
-        raise TypeError(f"{cls.__name__}: expected a loss that computes, found no {methods}")
-    check_facts(cls)
-    before = _CLASSES.get(cls.name)
-    if before is not None and _path(before) != _path(cls):
-        raise ValueError(
-            f"{cls.__name__}.name: expected a name that no other loss has, found {cls.name!r}, "
-            f"which is {_path(before)}"
-        )
-    _CLASSES[cls.name] = cls
+    enter(_CLASSES, cls, Loss, "loss", check_facts)
     return cls
-
-
-def _path(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
 
 
 def check_facts(cls: type[Loss]) -> None:
