@@ -129,11 +129,12 @@ check_overlap(const char *op, const cs_signature *signature, const spans *arrays
     return 0;
 }
 
-/* Of a value that Python could not convert to a number. */
+/* Of a value that Python could not convert to a number: a text in an array is a ValueError of
+   NumPy's. */
 static int
 refuse_conversion(const char *op, const cs_parameter *parameter, PyObject *value)
 {
-    if (PyErr_ExceptionMatches(PyExc_TypeError))
+    if (PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError))
         PyErr_Format(PyExc_TypeError, "%s(): '%s' is %s, expected %s", op, parameter->name,
                      Py_TYPE(value)->tp_name, parameter->expected);
     else if (PyErr_ExceptionMatches(PyExc_OverflowError))

@@ -15,6 +15,7 @@ from csparc import _core
 HOSTILE = (
     0, -1, 1, 2, 3, 2**31, 2**62, 2**63 - 1, 2**63, 2**64, -(2**63), 10**400,
     float("nan"), float("inf"), -float("inf"), 1e39, -1e300, 1e-320, 0.0, -0.5, None, "many",
+    np.array("many"),
 )  # fmt: skip
 OPS = [op for op in _core.OPS if numbers(op)]
 LONGEST = 300  # seconds that all calls together may take; they take about one
