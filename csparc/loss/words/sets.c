@@ -37,7 +37,7 @@ CS_TYPED(cs_words_layout)(const cs_words_shape *shape, int gradients, size_t thr
     cs_arena counter = {NULL, 0};
     size_t B = shape->B, P = shape->P, L = shape->L, D = shape->D;
     /* No set is larger than all of them, whatever the call says. */
-    size_t samples = cs_least(shape->samples, B), rows = cs_least(shape->set_rows, shape->U);
+    size_t samples = cs_least(shape->samples, B), rows = cs_least(shape->set_rows, shape->rows);
     size_t segment = cs_least(rows, CS_SEGMENT);
     w.lanes = panels_of(segment) * CS_TYPED(cs_panel_width)(segment);
     if (gradients && P * w.lanes > 0)
