@@ -177,7 +177,7 @@ def piece_lines() -> Iterator[str]:
 
 
 def train_lines() -> Iterator[str]:
-    """Ten steps of nano with every loss: the checkpoint's bytes; and a run killed and resumed."""
+    """Ten steps of nano with every loss, and runs that are killed and resumed."""
     for loss in LOSSES:
         with tempfile.TemporaryDirectory() as folder:
             run(folder, loss)
