@@ -56,6 +56,14 @@ def test_a_choice_that_does_not_exist_is_one_line(how: str, variable: str) -> No
 
 
 @pytest.mark.parametrize("how", STARTS)
+def test_a_warning_of_the_import_is_one_line(how: str) -> None:
+    done = start(STARTS[how], "--version", CSPARC_NUM_THREADS="1024")
+    assert done.returncode == 0
+    assert done.stderr.startswith("csparc: warning: CSPARC_NUM_THREADS asks for 1024 threads")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("how", STARTS)
 def test_debug_shows_where(how: str) -> None:
     assert "Traceback" in start(STARTS[how], "info", "--debug", CSPARC_ISA="nonsense").stderr
 
