@@ -29,7 +29,9 @@ def ended(error: BaseException) -> int:
         return 130
     if "--debug" in sys.argv:
         raise error
-    print(f"csparc: {' '.join(str(error).split())}", file=sys.stderr)
+    text = " ".join(str(error).split())
+    seen = (letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    print(f"csparc: {''.join(seen)}", file=sys.stderr)
     return 2
 
 
