@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import sys
+import warnings
 
 
 def main() -> int:
     """Run the command line; 130 where it is interrupted, 2 where the package cannot be loaded."""
+    short_warnings()
     try:
         from csparc.cli.main import main as run
 
@@ -27,8 +29,15 @@ def ended(error: BaseException) -> int:
         return 130
     if "--debug" in sys.argv:
         raise error
-    print(f"csparc: {' '.join(str(error).split())}", file=sys.stderr)
+    text = " ".join(str(error).split())
+    seen = (letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    print(f"csparc: {''.join(seen)}", file=sys.stderr)
     return 2
+
+
+def short_warnings() -> None:
+    """Have warnings of the import on one line each, without the place in the source."""
+    warnings.formatwarning = lambda message, *_: f"csparc: warning: {message}\n"
 
 
 def is_starting() -> bool:

@@ -6,13 +6,16 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+import csparc_command
+
 from csparc._version import __version__
+
+if csparc_command.is_starting():
+    csparc_command.short_warnings()
 
 try:
     from csparc.config import get_num_threads, set_num_threads, show_config
 except (ImportError, KeyboardInterrupt) as error:
-    import csparc_command
-
     if not csparc_command.is_starting():
         raise
     sys.exit(csparc_command.ended(error))

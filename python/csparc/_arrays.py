@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from csparc._repr import fields_line
-from csparc._text import reason_of
+from csparc._text import reason_of, show
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 NATIVE = {dtype: dtype for dtype in FLOATS}
@@ -37,7 +37,7 @@ def describe(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     if isinstance(value, (str, bool, int, float)) or value is None:
-        return f"{value!r}"
+        return show(value, 200)
     return f"a {type(value).__module__}.{type(value).__qualname__}".replace("builtins.", "")
 
 

@@ -55,6 +55,19 @@ def test_a_choice_that_does_not_exist_is_one_line(how: str, variable: str) -> No
     assert done.stderr.startswith(f"csparc: {variable} is 'nonsense'")
 
 
+def test_what_a_variable_holds_does_not_steer_the_terminal() -> None:
+    done = start(STARTS["csparc"], "info", CSPARC_ISA="\x1b[31mred")
+    assert done.stderr.startswith(r"csparc: CSPARC_ISA is '\x1b[31mred'")
+
+
+@pytest.mark.parametrize("how", STARTS)
+def test_a_warning_of_the_import_is_one_line(how: str) -> None:
+    done = start(STARTS[how], "--version", CSPARC_NUM_THREADS="1024")
+    assert done.returncode == 0
+    assert done.stderr.startswith("csparc: warning: CSPARC_NUM_THREADS asks for 1024 threads")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("how", STARTS)
 def test_debug_shows_where(how: str) -> None:
     assert "Traceback" in start(STARTS[how], "info", "--debug", CSPARC_ISA="nonsense").stderr

@@ -153,3 +153,21 @@ def test_text_an_encoding_lacks_is_spelled_out(text) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     print(text, file=Printed(stream), flush=True)
     assert stream.buffer.getvalue() == ascii(text)[1:-1].encode() + b"\n"
+
+
+def test_notes_neither_steer_the_terminal_nor_cost_a_result(folder, tmp_path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("p00", "p01"):
+        for ending in ("png", "txt"):
+            (data / f"{name}.{ending}").write_bytes(
+                (folder / "data" / f"{name}.{ending}").read_bytes()
+            )
+    (data / "notes.\x1b[31mmd").write_text("notes")
+    words = "encode", "--checkpoint", folder / "model.safetensors", "--data", f"folder:{data}"
+    said = run(*map(str, words), "--out", str(tmp_path / "a.npz"))
+    assert rb"not used: 1 .\x1b[31mmd (" in said.stderr
+    assert b"\x1b" not in said.stderr
+    full = run(*map(str, words), "--out", str(tmp_path / "b.npz"), redirection="2>/dev/full")
+    assert full.returncode == 0
+    assert (tmp_path / "b.npz").exists()

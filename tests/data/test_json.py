@@ -88,3 +88,15 @@ def test_a_record_that_gives_its_caption_twice_is_bad(tmp_path: Path, again: str
     opened = data.open(f"folder:{tmp_path};captions=c.jsonl", max_bad=0.5)
     assert reason in opened.problems.summary()
     assert len(opened) == (3 if reason == "no bad items" else 2)
+
+
+@pytest.mark.parametrize("good", [0, 1, 3])
+def test_all_bad_captions_of_a_record_count(tmp_path: Path, good: int):
+    records = [
+        {"file_name": f"{n}.png", "text": ["a kite" if n < good else 7] * 30} for n in range(4)
+    ]
+    (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, records)))
+    with pytest.raises(DataError, match=f"{30 * (4 - good)} of 120 items|nothing is left"):
+        data.open(f"folder:{tmp_path};captions=c.jsonl")
+    opened = data.open(f"folder:{tmp_path};captions=c.jsonl", max_bad=1) if good else ()
+    assert len(opened) == good

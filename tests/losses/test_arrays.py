@@ -262,3 +262,10 @@ def test_open_limits_and_long_choices():
         number(0, "share", above=0, below=1)
     with pytest.raises(ValueError, match="kind: expected 'a', 'b' or 'c', found 4"):
         choice(4, "kind", ("a", "b", "c"))
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_of_many_digits_is_named_in_short(digits):
+    with pytest.raises(TypeError, match="scale: expected a finite number, found ") as said:
+        number(10**digits, "scale")
+    assert len(str(said.value)) < 300

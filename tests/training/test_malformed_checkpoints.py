@@ -173,6 +173,7 @@ HEADER = {
     "a stem deeper than the file": _text("model_config", _deep_stem),
     "a model setting nobody knows": _text("model_config", _set("soul", value=1)),
     "a picture of size 0": _text("preprocess", _set("size", value=0)),
+    "pictures larger than the model's": _text("preprocess", _set("size", value=1 << 20)),
     "a transform setting nobody knows": _text("preprocess", _set("blur", value=1)),
     "a loss setting nobody knows": _text("loss_config", _set("sgima", value=1)),
     "a loss that should own a parameter": _text("loss_config", _set("loss", value="siglip")),

@@ -104,3 +104,12 @@ def test_a_link_to_the_folder_may_be_renamed_back(tmp_path, monkeypatch):
 
     at_step(monkeypatch, 5, there_and_back)
     assert small_training.trainer(out, **LIMITS).run().counters.step == 12
+
+
+def test_checkpoints_that_were_deleted_are_not_called_whole(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    at_step(monkeypatch, 6, lambda: delete(out / "checkpoints"))
+    with pytest.raises(
+        TrainingError, match=r"cannot be written: .*step 4 is no longer there; mend"
+    ):
+        small_training.trainer(out, **LIMITS).run()

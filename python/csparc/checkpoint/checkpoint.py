@@ -25,6 +25,7 @@ from csparc.checkpoint.claims import loss_shapes, model_shapes
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.checkpoint.metadata import FORMAT, Metadata, dumps, parse_metadata
 from csparc.checkpoint.safetensors_file import Header, checksum, refuse
+from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError, DataError
 from csparc.losses.registry import loss_from_config
 from csparc.models import ModelConfig, TwoTower
@@ -243,6 +244,10 @@ def _check_tensors(
         for part in ("model", "loss")
     }
     model = model_shapes(path, metadata.model_config, held["model"])
+    side = ModelConfig.from_dict(metadata.model_config).image_size
+    found = Preprocess(**metadata.preprocess)
+    if (found.height, found.width) != (side, side):
+        refuse(path, f"preprocess to the model's {side} x {side} pixels", repr(found))
     loss = loss_shapes(path, metadata.loss_config, held["loss"])
     _check_names(path, "parameters of the model in model_config", parts["model"], model)
     _check_names(path, "parameters of the loss in loss_config", parts["loss"], loss)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from csparc._scalars import number, whole_number
+from csparc.cli import output
 from csparc.losses.explains import RULES
 
 
@@ -150,8 +150,7 @@ def open_silently(
 
 def say(text: str) -> None:
     """A line on standard error, which holds what is said beside a command's result."""
-    if sys.stderr is not None:
-        print(f"csparc: {text}", file=sys.stderr, flush=True)
+    output.tell(f"csparc: {text}")
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:

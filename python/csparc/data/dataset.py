@@ -122,6 +122,7 @@ class Gather:
         self.problems = BadItems(options.max_bad)
         self._captions: dict[str, list[str]] = {}
         self._items = 0
+        self._bad = 0
         self._no_value: list[str] = []
 
     def add(self, key: str, captions: list[object], where: str) -> None:
@@ -129,12 +130,12 @@ class Gather:
         self._items += max(1, len(captions))
         kept = self._captions.setdefault(key, [])
         if not captions:
-            self.problems.add(BadItem(where, "has no caption"))
+            self._note(BadItem(where, "has no caption"))
         for caption in captions:
             try:
                 text = clean_caption(caption, where)
             except BadItem as bad:
-                self.problems.add(bad)
+                self._note(bad)
                 continue
             if text.lower() in _NO_VALUE:
                 self._no_value.append(f"{where}: {text!r}")
@@ -149,6 +150,11 @@ class Gather:
     def reject(self, bad: BadItem) -> None:
         """Note a row that cannot be used."""
         self._items += 1
+        self._note(bad)
+
+    def _note(self, bad: BadItem) -> None:
+        """Captions of one record share its name: each counts, the first one is named."""
+        self._bad += 1
         self.problems.add(bad)
 
     def finish(self, source: str) -> dict[str, list[str]]:
@@ -159,7 +165,7 @@ class Gather:
         DataError
             When none is left or too many items were bad.
         """
-        self.problems.check(self._items, source)
+        self.problems.check(self._items, source, self._bad)
         if len(self._no_value) > 1:
             self.problems.note(
                 f"{source}: {len(self._no_value)} captions are words by which programs write an "

@@ -124,9 +124,13 @@ class RunFiles:
 
     def cannot_write(self, error: OSError) -> TrainingError:
         """What to tell when a file could not be written."""
-        kept = "no checkpoint had been written yet"
-        if self._saved_step is not None:
+        files = self.checkpoints.last, self.checkpoints.previous
+        if self._saved_step is None:
+            kept = "no checkpoint had been written yet"
+        elif any(map(os.path.exists, files)):  # which, unlike a path's own, never fails
             kept = f"the checkpoint of step {self._saved_step} is whole"
+        else:
+            kept = f"the checkpoint of step {self._saved_step} is no longer there"
         remedy = "make room" if error.errno in file_system.FULL else "mend that"
         return TrainingError(
             f"{self.out}: cannot be written: {error.strerror}; {kept}; {remedy}, then go on with "

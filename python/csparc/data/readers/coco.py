@@ -60,7 +60,7 @@ def open_coco(spec: str, folder: str, path: str, options: Options) -> PictureFil
     found = gather.finish(path)
     _note_same_file(path, given, gather)
     note_repeated(path, repeated, gather.problems)
-    note_unnamed(guard.root, named, path, gather.problems)
+    note_unnamed(folder, named, path, gather.problems)
     return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
 
 

@@ -64,7 +64,7 @@ def open_karpathy(spec: str, folder: str, path: str, split: str, options: Option
     unique.note(gather)
     named = [os.path.normpath(os.path.join(guard.root, *file)) for file in unique.files]
     note_repeated(path, repeated, gather.problems)
-    note_unnamed(guard.root, named, path, gather.problems)
+    note_unnamed(folder, named, path, gather.problems)
     return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
 
 
