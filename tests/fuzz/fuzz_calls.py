@@ -103,7 +103,9 @@ def _called(name: str, given: dict[str, Any], finite: bool) -> str | dict[str, b
     """The text of a refusal, which names an argument, or all bits of the result."""
     try:
         found = FUNCTIONS[name](**given)
-    except (ValueError, TypeError, MemoryError) as error:
+    except MemoryError:
+        return "MemoryError"
+    except (ValueError, TypeError) as error:
         if not any(part in str(error) for part in parameters(name)):
             raise Wrong(f"names no argument: {error}") from error
         return f"{type(error).__name__}: {error}"

@@ -57,7 +57,9 @@ class Generator:
         chosen = {str(key): hostile(rng, within) for key in rng.choice(options, rng.integers(1, 4))}
         try:
             text = repr(made(**chosen).config())
-        except (ValueError, TypeError, MemoryError) as error:
+        except MemoryError:
+            return REFUSED
+        except (ValueError, TypeError) as error:
             if not any(name in str(error) for name in chosen):
                 raise Wrong(f"{made.__name__} of {chosen}: names none: {error}") from error
             return REFUSED
