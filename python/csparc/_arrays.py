@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from csparc._repr import fields_line
+from csparc._text import reason_of
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 NATIVE = {dtype: dtype for dtype in FLOATS}
@@ -73,12 +74,8 @@ def _view(value: object, name: str) -> np.ndarray:
     except Exception as error:
         raise TypeError(
             f"{name}: expected an array in CPU memory or a nested sequence of numbers, "
-            f"found {describe(value)}, which cannot be read: {_first_line(error)}"
+            f"found {describe(value)}, which cannot be read: {reason_of(error)}"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _torch_bfloat16(tensor: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ def parse_json(
     *,
     error: Callable[[str, str], Exception] = _data_error,
     unique_keys: bool = False,
+    repeated: Counter[str] | None = None,
 ) -> Any:
     """The value that ``content`` spells; of bytes the encoding is `csparc._text.encoding_of`.
 
@@ -42,17 +44,25 @@ def parse_json(
         ``error(where, reason)`` makes the exception to raise; by default a DataError.
     unique_keys : bool
         Refuse an object that gives a key twice; otherwise the last one counts.
+    repeated : Counter, optional
+        Takes the keys that an object gives again, for a caller that refuses or names them.
     """
     try:
         text = decoded(content) if isinstance(content, bytes) else content
-        return json.loads(text, object_pairs_hook=_unique if unique_keys else None)
+        return json.loads(text, object_pairs_hook=_hook(unique_keys, repeated))
     except (ValueError, RecursionError) as problem:
         found = _other_kind(content) or _found(problem)
         raise error(where, f"expected {kind}, found {found}") from problem
 
 
-def read_json(path: str | os.PathLike, kind: str) -> Any:
-    """The value in a file; its encoding is `csparc._text.encoding_of`.
+def read_json(
+    path: str | os.PathLike,
+    kind: str,
+    *,
+    unique_keys: bool = False,
+    repeated: Counter[str] | None = None,
+) -> Any:
+    """The value in a file; its encoding is `csparc._text.encoding_of`, the rest as `parse_json`.
 
     Raises
     ------
@@ -65,7 +75,7 @@ def read_json(path: str | os.PathLike, kind: str) -> Any:
         raise DataError(f"{name}: expected {kind}, found {absent(name)}")
     try:
         with open(name, "rb") as file:
-            return parse_json(file.read(), name, kind)
+            return parse_json(file.read(), name, kind, unique_keys=unique_keys, repeated=repeated)
     except OSError as problem:
         raise DataError(f"{name}: cannot be read: {problem.strerror or problem}") from problem
 
@@ -80,6 +90,22 @@ def _found(problem: Exception) -> str:
     if isinstance(problem, UnicodeDecodeError):
         return f"no UTF-8 text at byte {problem.start}"
     return f"no valid JSON: {reason_of(problem)}"
+
+
+def _hook(unique: bool, repeated: Counter[str] | None) -> Callable | None:
+    """What makes an object of its keys and values; None for what Python does, the last counts."""
+    if unique:
+        return _unique
+    if repeated is None:
+        return None
+
+    def counted(entries: list[tuple[str, Any]]) -> dict[str, Any]:
+        record = dict(entries)
+        if len(record) < len(entries):
+            repeated.update((Counter(key for key, _ in entries) - Counter(record.keys())).keys())
+        return record
+
+    return counted
 
 
 def _unique(entries: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Numbers, choices and flags that a caller passes: one check of each kind for the whole package.
+"""Numbers, choices, flags and sentences that a caller passes: one check of each kind for all.
 
 Every message has the same shape: the argument, what was expected of it, what was found.
 """
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from csparc._arrays import describe, to_numpy
+from csparc._text import is_blank
 
 
 def number(
@@ -114,3 +115,13 @@ def _limits(low: float, high: float, above: float = -math.inf, below: float = ma
 
 def _plain(limit: float) -> str:
     return str(limit) if isinstance(limit, int) else f"{limit:g}"
+
+
+def sentence(value: object, name: str) -> str:
+    """``value``, a text of at least one word: of an empty one a model makes a vector, too, but it
+    stands for nothing."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a text, found {describe(value)}")
+    if is_blank(value):
+        raise ValueError(f"{name}: expected at least one word, found {value!r}")
+    return value

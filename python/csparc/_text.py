@@ -6,8 +6,6 @@ import codecs
 import re
 import unicodedata
 
-from csparc._arrays import describe
-
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 # A contraction's end, letters and digits with inner apostrophes, or a run of other characters.
@@ -34,16 +32,6 @@ _MARKED = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-
-def sentence(value: object, name: str) -> str:
-    """``value``, a text of at least one word: of an empty one a model makes a vector, too, but it
-    stands for nothing."""
-    if not isinstance(value, str):
-        raise TypeError(f"{name}: expected a text, found {describe(value)}")
-    if is_blank(value):
-        raise ValueError(f"{name}: expected at least one word, found {value!r}")
-    return value
 
 
 def lines_of(text: str) -> list[str]:

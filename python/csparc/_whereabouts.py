@@ -40,8 +40,11 @@ def hint(path: str) -> str:
         return f"; {trimmed!r} is there, without blanks around its name"
     near = _nearest(path, _folded)
     if near is not None:
-        form = "another Unicode form" if _composed(near) == _composed(path) else "another case"
-        return f"; {near!r} is there, in {form}"
+        if _composed(near) == _composed(path):
+            return f"; {near!r} is there, in another Unicode form"
+        if _composed(near).casefold() == _composed(path).casefold():
+            return f"; {near!r} is there, in another case"
+        return f"; {near!r} is there, of almost the same name: compare the blanks"
     return ""
 
 

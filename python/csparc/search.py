@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from csparc import _text
+from csparc import _scalars
 from csparc._repr import fields_line, line
-from csparc._scalars import whole_number
 from csparc.evaluate.encode import encode_dataset
 
 if TYPE_CHECKING:
@@ -80,8 +79,8 @@ class Search:
         ValueError, TypeError
             A sentence without a word, a ``k`` below 1.
         """
-        k = whole_number(k, "k", low=1)
-        ids = self.tokenizer([_text.sentence(sentence, "sentence")])
+        k = _scalars.whole_number(k, "k", low=1)
+        ids = self.tokenizer([_scalars.sentence(sentence, "sentence")])
         valid = self.tokenizer.valid_mask(ids)
         text = self.model.encode_text(ids, normalize=True, text_mask=valid)[0]
         scores = self.image_features @ text

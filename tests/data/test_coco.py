@@ -72,3 +72,33 @@ def test_bad_entries(tmp_path: Path, record: dict, part: str, entry: object, rea
     assert len(found) == 2
     assert len(found.problems) == 1
     assert reason in found.problems.summary()
+
+
+def test_files_that_no_entry_names_are_counted(tmp_path: Path, record: dict) -> None:
+    for name in ("x.png", "val/y.png", "val/z.jpg", "train/far.png"):
+        save(tmp_path / "pics" / name, 1)
+    (tmp_path / "pics" / "val" / "notes.md").write_text("notes")
+    save(tmp_path / "pics" / "val" / "b.jpg", 2)
+    assert opened(tmp_path, record).problems.notes() == [
+        f"{tmp_path / 'pics'}: not used: 1 .md (val/notes.md), 2 .png (val/y.png), "
+        "1 .jpg (val/z.jpg), folders without a picture that is named (1)"
+    ]
+
+
+def test_what_is_named_and_bad_is_not_counted_again(tmp_path: Path, record: dict) -> None:
+    record["images"].append({"id": 8, "file_name": "val/alone.png"})
+    save(tmp_path / "pics" / "val" / "alone.png", 1)
+    found = opened(tmp_path, record, max_bad=0.5)
+    assert found.problems.notes() == []
+    assert "images[2]: has no caption" in found.problems.summary()
+
+
+def test_a_key_twice_is_said(tmp_path: Path, record: dict) -> None:
+    opened(tmp_path, record)
+    file = tmp_path / "captions.json"
+    file.write_text(file.read_text().replace('"id": 7,', '"id": 90, "id": 7,'))
+    with pytest.warns(
+        UserWarning, match=r"a key twice in one object \('id'\): the last one counts"
+    ):
+        found = data.open(f"coco:{tmp_path / 'pics'},{file}")
+    assert found.captions(1) == ["A dog runs .", "a brown dog"]

@@ -301,6 +301,7 @@ def table(folder: Path, given: str) -> data.Dataset:
         ("pics\\p000.png", r"write 'pics/p000\.png' \(that is there\)"),
         ("file://pics/p000.png", "without file://"),
         ("Pics/P000.PNG", r"'pics/p000\.png' is there, in another case"),
+        ("pics /p000.png", r"'pics/p000\.png' is there, of almost the same name: compare the bl"),
         ("pics/ p000.png", r"is there, without blanks around its name"),
         ("p001.png", "it is there from the working folder"),
     ],

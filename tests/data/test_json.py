@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,28 @@ def test_a_caller_chooses_the_exception_and_whether_keys_repeat():
     assert parse_json('{"a": 1, "a": 2}', "x") == {"a": 2}
     with pytest.raises(DataError, match="the key 'a' twice"):
         parse_json('{"a": 1, "a": 2}', "x", unique_keys=True)
+
+
+def test_keys_that_are_given_again_are_named_once_for_each_object():
+    repeated: Counter[str] = Counter()
+    content = '[{"a": 1, "a": 2, "a": 3, "b": {"c": 1, "c": 2}}, {"c": 0, "c": 5}, {"d": 1}]'
+    found = parse_json(content, "x", repeated=repeated)
+    assert found == [{"a": 3, "b": {"c": 2}}, {"c": 5}, {"d": 1}]
+    assert repeated == {"a": 1, "c": 2}
+
+
+@pytest.mark.parametrize(
+    ("again", "reason"),
+    [
+        ('"text": "a blue boat"', "line 2: expected the key 'text' once in an object, found it"),
+        ('"file_name": "b.png"', "line 2: expected the key 'file_name' once in an object, found"),
+        ('"size": 1, "size": 2', "no bad items"),
+    ],
+)
+def test_a_record_that_gives_its_caption_twice_is_bad(tmp_path: Path, again: str, reason: str):
+    lines = [json.dumps({"file_name": f"{n}.png", "text": f"a red {n}"}) for n in "abc"]
+    lines[1] = lines[1].replace("{", f"{{{again}, ")
+    (tmp_path / "c.jsonl").write_text("\n".join(lines))
+    opened = data.open(f"folder:{tmp_path};captions=c.jsonl", max_bad=0.5)
+    assert reason in opened.problems.summary()
+    assert len(opened) == (3 if reason == "no bad items" else 2)

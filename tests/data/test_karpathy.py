@@ -72,3 +72,21 @@ def test_bad_entries(tmp_path: Path, images: list, entry: object, reason: str) -
     assert len(found) == 2
     assert len(found.problems) == 1
     assert reason in found.problems.summary()
+
+
+def test_files_of_no_split_are_counted(tmp_path: Path, images: list) -> None:
+    for name in ("train2014/a.png", "val2014/b.png", "d.png", "e.png", "train2014/f.png"):
+        save(tmp_path / name, 3)
+    assert opened(tmp_path, images, "test").problems.notes() == [
+        f"{tmp_path}: not used: 2 .png (e.png)"
+    ]
+
+
+def test_a_key_twice_is_said(tmp_path: Path, images: list) -> None:
+    opened(tmp_path, images, "test")
+    file = tmp_path / "dataset.json"
+    file.write_text(file.read_text().replace('"raw": "five"', '"raw": "six", "raw": "five"'))
+    with pytest.warns(
+        UserWarning, match=r"a key twice in one object \('raw'\): the last one counts"
+    ):
+        assert data.open(f"karpathy:{tmp_path},{file},val").captions(0) == ["five"]

@@ -189,6 +189,19 @@ def test_too_many_bad_pictures() -> None:
         next(source)
 
 
+def test_bad_pictures_of_one_name_count_one_by_one() -> None:
+    class Nameless(Numbers):
+        def name(self, index: int) -> str:
+            return "a picture"
+
+    some = Nameless(20, bad=(2, 5, 6), max_bad=0.1)
+    with loader(some) as source, pytest.raises(DataError, match="numbers: 3 of 20 items are bad"):
+        take(source, 20)
+    everything = Nameless(8, bad=tuple(range(8)), max_bad=1)
+    with loader(everything) as source, pytest.raises(DataError, match="nothing is left"):
+        next(source)
+
+
 def test_what_the_reader_left_out_counts() -> None:
     dataset = Numbers(20, bad=(2,), max_bad=0.1)
     for row in range(2):

@@ -150,6 +150,7 @@ def mutations(content: bytes, rng: np.random.Generator) -> list[bytes]:
 
 @pytest.mark.filterwarnings("ignore:.* that are no archive follow its end")
 @pytest.mark.filterwarnings("ignore:.* a quote that does not close its cell")
+@pytest.mark.filterwarnings("ignore:.* a key twice in one object")
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_damage_to_a_file(kind: str, folder: Path, rng: np.random.Generator) -> None:
     opener, _, goods = KINDS[kind]

@@ -9,6 +9,7 @@ import pytest
 from pictures import save
 
 from csparc import _text, data
+from csparc._scalars import sentence
 from csparc.data import tokenizer
 from csparc.data.dataset import clean_caption
 from csparc.data.report import BadItem
@@ -48,7 +49,7 @@ def test_invisible_texts_are_empty(text: str) -> None:
     with pytest.raises(BadItem, match="the caption is empty"):
         clean_caption(text, "x")
     with pytest.raises(ValueError, match="at least one word"):
-        _text.sentence(text, "sentence")
+        sentence(text, "sentence")
 
 
 @pytest.mark.parametrize("text", [".", "_", "é", "犬", "👍🏽", "\u0915\u094d", "0"])

@@ -46,3 +46,16 @@ def test_every_loss_has_a_page(root):
         called = "word_contrast" if "word" in loss else loss.replace("+", "_")
         function = f"{called}_loss"
         assert re.search(rf"\[`{function}`\]\(\w+\.md\)", text), loss
+
+
+def test_tests_named_exist(root):
+    """``tests/FILE.py::test_name``."""
+    named = re.compile(r"`(tests/[a-z_0-9/]+\.py)::(test_\w+)`")
+    found = [(page, *pair) for page, text in pages(root).items() for pair in named.findall(text)]
+    assert len(found) >= 3
+    missing = [
+        f"{page.name}: {file}::{name}"
+        for page, file, name in found
+        if f"def {name}(" not in (root / file).read_text(encoding="utf-8")
+    ]
+    assert not missing

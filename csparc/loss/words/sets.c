@@ -35,8 +35,10 @@ CS_TYPED(cs_words_layout)(const cs_words_shape *shape, int gradients, size_t thr
     CS_TYPED(cs_words_work) w = {.shape = shape, .gradients = gradients, .threads = threads};
     CS_TYPED(cs_words_tile) measured;
     cs_arena counter = {NULL, 0};
-    size_t B = shape->B, P = shape->P, L = shape->L, D = shape->D, samples = shape->samples;
-    size_t rows = shape->set_rows, segment = cs_least(rows, CS_SEGMENT);
+    size_t B = shape->B, P = shape->P, L = shape->L, D = shape->D;
+    /* No set is larger than all of them, whatever the call says. */
+    size_t samples = cs_least(shape->samples, B), rows = cs_least(shape->set_rows, shape->rows);
+    size_t segment = cs_least(rows, CS_SEGMENT);
     w.lanes = panels_of(segment) * CS_TYPED(cs_panel_width)(segment);
     if (gradients && P * w.lanes > 0)
         w.kept = cs_least(cs_size_times(samples, cs_ceil_divide(rows, CS_SEGMENT)),

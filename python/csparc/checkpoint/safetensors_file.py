@@ -23,7 +23,7 @@ from csparc._extras import require
 from csparc._json import parse_json
 from csparc._kinds import HEAD_BYTES, found_kind
 from csparc._repr import fields_line
-from csparc._text import show
+from csparc._text import reason_of, show
 from csparc.errors import CheckpointError
 
 DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
@@ -156,8 +156,9 @@ def read_tensors(path: str | os.PathLike, header: Header) -> dict[str, np.ndarra
             for name in header.tensors:
                 tensors[name] = file.get_tensor(name)
     except (library.SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{os.fspath(path)}: cannot be read: {show(reason, 200)}") from error
+        raise CheckpointError(
+            f"{os.fspath(path)}: cannot be read: {show(reason_of(error), 200)}"
+        ) from error
     for name, entry in header.tensors.items():
         if tensors[name].shape != entry.shape or tensors[name].dtype != entry.dtype:
             refuse(path, f"tensor {show(name)} as in the header", "a file that changed meanwhile")

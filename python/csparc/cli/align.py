@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from csparc import _text
+from csparc._scalars import sentence
 from csparc.cli import common
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = common.check_writable(arguments.out)
     if out.suffix.lower() not in FORMATS:
         raise ValueError(f"out: expected a file ending in {', '.join(FORMATS)}, found {out.name!r}")
-    _text.sentence(arguments.caption, "caption")  # before anything is loaded
+    sentence(arguments.caption, "caption")  # before anything is loaded
     from csparc.cli.session import load_session
     from csparc.data import images
     from csparc.evaluate.explain import explain

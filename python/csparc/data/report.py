@@ -86,7 +86,7 @@ class BadItems:
         noun = "item" if len(self.reasons) == 1 else "items"
         return f"{len(self.reasons)} bad {noun} skipped: {'; '.join(named)}{tail}"
 
-    def check(self, total: int, source: str = "data") -> None:
+    def check(self, total: int, source: str = "data", bad: int | None = None) -> None:
         """Raise when nothing usable is left, or when too much is bad.
 
         Parameters
@@ -95,13 +95,15 @@ class BadItems:
             All items met, the bad ones included.
         source : str
             What the items came from, for the message.
+        bad : int, optional
+            How many are bad, where several may share a name; by default as many as have names.
 
         Raises
         ------
         DataError
             When `total` items leave nothing, or more than `max_bad * total` are bad.
         """
-        bad = len(self.reasons)
+        bad = len(self.reasons) if bad is None else bad
         if bad >= total:
             found = self.summary(most=3) if bad else "found none"
             raise DataError(f"{source}: nothing is left: expected pictures with captions, {found}")

@@ -81,7 +81,7 @@ def clip_bpe(path: str, vocab: str | None) -> Backend:
         entries += ["".join(merge) for merge in merges] + [SOT, EOT]
         numbers = {entry: number for number, entry in enumerate(entries)}
     else:
-        numbers = read_json(vocab, "a vocab.json")
+        numbers = read_json(vocab, "a vocab.json", unique_keys=True)
         if not isinstance(numbers, dict) or not all(type(n) is int for n in numbers.values()):
             raise DataError(f"{vocab}: expected an object of entries and their numbers")
     try:

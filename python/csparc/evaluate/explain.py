@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from csparc import _html, _text
+from csparc import _html
 from csparc._repr import fields_line
+from csparc._scalars import sentence
 from csparc.losses.explains import Alignment
 from csparc.losses.foreign import UnknownLoss, as_loss
 
@@ -134,7 +135,7 @@ def explain(
     ``loss`` is the object the model was trained with; ``rule`` as in `LocalFeatures.alignment`,
     ``specials`` as in `local_features`.
     """
-    captions, cut_before = [_text.sentence(caption, "caption")], tokenizer.truncated
+    captions, cut_before = [sentence(caption, "caption")], tokenizer.truncated
     found = local_features(model, tokenizer, image[None], captions, specials=specials)
     alignment = found.alignment(loss, rule)
     one = explanations(tokenizer, found.ids, alignment, model.config.grid)[0]

@@ -33,7 +33,9 @@ class Assembly:
         self._spec = work.dataset.spec
         self._report = BadItems(work.dataset.problems.max_bad)
         self._report.update(work.dataset.problems)
-        self._total = len(work.dataset) + len(self._report)
+        self._left_out = len(self._report)
+        self._total = len(work.dataset) + self._left_out
+        self._bad_indices: set[int] = set()
         self._filling = Filling(work.batch_size, work.duplicates == "avoid")
         self._bad: list[BadItem] = []
         self._made = 0
@@ -45,7 +47,7 @@ class Assembly:
             if not chunk.last:
                 continue
             yield from self._rest(chunk.epoch)
-            self._report.check(self._total, self._spec)
+            self._check()
             if self._made == 0 and chunk.epoch > first_epoch:
                 raise self._nothing_made()
             self._filling.clear()
@@ -61,16 +63,25 @@ class Assembly:
             yield from self._taken(chunk.epoch, place + 1)
 
     def _good(self, chunk: Chunk) -> Iterator[tuple[int, Item]]:
-        for place, item in zip(chunk.places, chunk.items):
+        for place, index, item in zip(chunk.places, chunk.indices, chunk.items):
             if isinstance(item, BadItem):
                 self._bad.append(item)
-                new = self._report.add(item)
-                if new and len(self._report) > self._report.max_bad * self._total:
-                    self._report.check(self._total, self._spec)
+                self._report.add(item)
+                if index not in self._bad_indices:
+                    self._bad_indices.add(index)
+                    if self._count() > self._report.max_bad * self._total:
+                        self._check()
             elif isinstance(item, Exception):
                 raise item
             else:
                 yield place, item
+
+    def _count(self) -> int:
+        """Bad items so far; pictures count by their numbers, as names may be given to several."""
+        return self._left_out + len(self._bad_indices)
+
+    def _check(self) -> None:
+        self._report.check(self._total, self._spec, self._count())
 
     def _taken(self, epoch: int, position: int, whole: bool = True) -> Iterator[Made]:
         """The batch, if it is full or need not be ``whole``, and those that what waits fills."""

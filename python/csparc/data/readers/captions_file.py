@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from csparc import _text
@@ -23,7 +24,7 @@ from csparc.data.dataset import Gather, Options
 from csparc.data.images import SUFFIXES
 from csparc.data.readers import table
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import lines
+from csparc.data.readers.text_files import lines, refuse_repeated
 from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
@@ -119,7 +120,8 @@ def _json_lines(path: str, options: Options, problems: BadItems) -> _Entries:
             continue
         where = f"{path} line {number}"
         try:
-            record = parse_json(line, where, "a JSON object", error=BadItem)
+            repeated: Counter[str] = Counter()
+            record = parse_json(line, where, "a JSON object", error=BadItem, repeated=repeated)
         except BadItem as bad:
             yield where, bad, []
             continue
@@ -127,8 +129,9 @@ def _json_lines(path: str, options: Options, problems: BadItems) -> _Entries:
             yield where, BadItem(where, f"expected a JSON object, found {show(record, 40)}"), []
             continue
         try:
-            name = record[_pick(where, list(record), options.img_key, _PATH_KEYS)]
+            path_key = _pick(where, list(record), options.img_key, _PATH_KEYS)
             key = _pick(where, list(record), options.caption_key, _CAPTION_KEYS)
+            refuse_repeated(where, repeated, path_key, key)
         except DataError as error:
             yield where, BadItem(where, str(error).partition(": ")[2]), []
             continue
@@ -136,7 +139,7 @@ def _json_lines(path: str, options: Options, problems: BadItems) -> _Entries:
             chosen = key
             table.note_others(path, record, _CAPTION_KEYS, key, problems)
         caption = record[key]
-        yield where, name, caption if isinstance(caption, list) else [caption]
+        yield where, record[path_key], caption if isinstance(caption, list) else [caption]
 
 
 def _pick(where: str, names: list[str], given: str | None, known: tuple[str, ...]) -> str:

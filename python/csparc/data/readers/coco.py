@@ -7,8 +7,9 @@ from collections import Counter
 from csparc._json import read_json
 from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
+from csparc.data.readers.listing import note_unnamed
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import member
+from csparc.data.readers.text_files import member, note_repeated
 from csparc.data.report import BadItem
 from csparc.errors import DataError
 
@@ -32,30 +33,34 @@ def open_coco(spec: str, folder: str, path: str, options: Options) -> PictureFil
     DataError
         Broken file, lists missing, nothing left or too many bad entries.
     """
-    record = read_json(path, "a COCO captions file")
+    repeated: Counter[str] = Counter()
+    record = read_json(path, "a COCO captions file", repeated=repeated)
     images = member(record, "images", list, path)
     annotations = member(record, "annotations", list, path)
     guard = Guard(folder, options.allow_outside, "the folder of the pictures")
     gather = Gather(options)
     captions = _captions_by_image(annotations, path, gather)
     given: dict[int | float | str, tuple[object, str]] = {}
+    named: list[str] = []
     for number, image in enumerate(images):
         where = f"{path} images[{number}]"
         if not isinstance(image, dict) or not _is_id(image.get("id")):
             gather.reject(BadItem(where, "expected an object with id and file_name"))
             continue
-        file, named = image.get("file_name"), where.rpartition(" ")[2]
+        file, entry = image.get("file_name"), where.rpartition(" ")[2]
         if image["id"] in given:
-            _check_again(path, image["id"], file, named, given[image["id"]])
-            gather.problems.note(f"{path}: some images are listed twice, the first is {named}")
+            _check_again(path, image["id"], file, entry, given[image["id"]])
+            gather.problems.note(f"{path}: some images are listed twice, the first is {entry}")
             continue
-        given[image["id"]] = (file, named)
-        _add_image(guard, gather, image, captions.pop(image["id"], []), where)
+        given[image["id"]] = (file, entry)
+        named += _add_image(guard, gather, image, captions.pop(image["id"], []), where)
     for orphan, entries in captions.items():
         for _, where in entries:
             gather.reject(BadItem(where, f"image_id {show(orphan, 24)} is not among the images"))
     found = gather.finish(path)
     _note_same_file(path, given, gather)
+    note_repeated(path, repeated, gather.problems)
+    note_unnamed(guard.root, named, path, gather.problems)
     return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
 
 
@@ -111,16 +116,18 @@ def _note_same_file(
 
 def _add_image(
     guard: Guard, gather: Gather, image: dict, entries: list[tuple[object, str]], where: str
-) -> None:
+) -> list[str]:
+    """Hand on the captions of an image; returns its path, unless it is bad."""
     try:
         picture = guard.join(image.get("file_name"), where)
     except BadItem as bad:
         gather.reject(bad)
-        return
+        return []
     if not entries:
         gather.add(picture, [], where)
     for caption, named in entries:
         gather.add(picture, [caption], named)
+    return [picture]
 
 
 def _is_id(value: object) -> bool:

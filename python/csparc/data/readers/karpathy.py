@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterable
 
 from csparc._json import read_json
 from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
+from csparc.data.readers.listing import note_unnamed
 from csparc.data.readers.paths import Guard
-from csparc.data.readers.text_files import member
+from csparc.data.readers.text_files import member, note_repeated
 from csparc.data.report import BadItem
 from csparc.errors import DataError
 
@@ -37,7 +40,9 @@ def open_karpathy(spec: str, folder: str, path: str, split: str, options: Option
     DataError
         Broken file, no such split, nothing left or too many bad entries.
     """
-    images = member(read_json(path, "a Karpathy split file"), "images", list, path)
+    repeated: Counter[str] = Counter()
+    record = read_json(path, "a Karpathy split file", repeated=repeated)
+    images = member(record, "images", list, path)
     guard = Guard(folder, options.allow_outside, "the folder of the pictures")
     gather = Gather(options)
     wanted = _SPLITS.get(split, (split,))
@@ -57,6 +62,9 @@ def open_karpathy(spec: str, folder: str, path: str, split: str, options: Option
         raise DataError(f"{path}: expected pictures of the split {split!r}, found {there}")
     found = gather.finish(path)
     unique.note(gather)
+    named = [os.path.normpath(os.path.join(guard.root, *file)) for file in unique.files]
+    note_repeated(path, repeated, gather.problems)
+    note_unnamed(guard.root, named, path, gather.problems)
     return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
 
 
@@ -69,6 +77,11 @@ class _Unique:
         self._splits: dict[tuple[str, str], str] = {}
         self._again: list[str] = []
         self._elsewhere: list[str] = []
+
+    @property
+    def files(self) -> Iterable[tuple[str, str]]:
+        """(folder, name) of the pictures of all splits."""
+        return self._splits.keys()
 
     def add(self, image: dict, where: str) -> None:
         """Take in an entry.

@@ -107,6 +107,44 @@ def list_folder(root: str, follow: bool) -> Listing:
     return found
 
 
+def note_unnamed(root: str, named: Iterable[str], own: str, problems: BadItems) -> None:
+    """Say what lies beside the pictures of a list, and above them up to ``root``, and is not named.
+
+    Other folders are counted and not opened: what lies there may be large, and of another data set.
+
+    Parameters
+    ----------
+    root : str
+        The folder of the pictures.
+    named : iterable of str
+        The absolute paths that the list names, whether they are used or not.
+    own : str
+        The list itself, which may lie among the pictures.
+    problems : BadItems
+        Where it is noted.
+    """
+    inside = {os.path.relpath(path, root) for path in (*named, os.path.abspath(own))}
+    folders = {""}
+    for path in inside:
+        folder = os.path.dirname(path)
+        while folder not in folders and not folder.startswith(os.pardir):
+            folders.add(folder)
+            folder = os.path.dirname(folder)
+    found = Listing()
+    for folder in folders:
+        try:
+            with os.scandir(os.path.join(root, folder)) as entries:
+                for entry in entries:
+                    path = os.path.join(folder, entry.name)
+                    if not entry.is_dir():
+                        _sort_in(found, path, entry.name)
+                    elif path not in folders:
+                        found.aside["folders without a picture that is named"] += 1
+        except OSError:
+            continue  # a picture that is looked for there is a bad item, with the reason
+    found.note_unused(root, inside, problems)
+
+
 def _sort_in(found: Listing, path: str, name: str) -> None:
     if _is_hidden(name):
         found.aside["hidden files and folders"] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from csparc import _text
 from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._text import show
 from csparc._whereabouts import absent
+from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
 
@@ -67,6 +69,23 @@ def member(record: object, key: str, kind: type, where: str) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise DataError(f"{where}: expected {key!r} as {_WORDS[kind]}, found {_named(value)}")
     return value
+
+
+def note_repeated(path: str, repeated: Counter[str], problems: BadItems) -> None:
+    """Warn of keys that objects of a JSON file give again (`csparc._json.parse_json`)."""
+    if repeated:
+        keys = ", ".join(show(key, 24) for key in list(repeated)[:4])
+        problems.note(f"{path}: a key twice in one object ({keys}): the last one counts", warn=True)
+
+
+def refuse_repeated(where: str, repeated: Counter[str], *keys: str) -> None:
+    """Raise BadItem where a record gives one of the keys that are read again: which one is meant
+    nobody knows."""
+    for key in keys:
+        if key in repeated:
+            raise BadItem(
+                where, f"expected the key {show(key, 40)} once in an object, found it twice"
+            )
 
 
 _WORDS = {list: "a list", dict: "an object", str: "a string", int: "a whole number"}

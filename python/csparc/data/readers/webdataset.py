@@ -22,6 +22,7 @@ from csparc.data.images import SUFFIXES, is_picture
 from csparc.data.readers import tar
 from csparc.data.readers.paths import printable
 from csparc.data.readers.shards import expand
+from csparc.data.readers.text_files import refuse_repeated
 from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
@@ -197,7 +198,8 @@ def _captions(name: str, shard: str, sample: _Sample, options: Options) -> tuple
     content = tar.read_member(shard, member)
     if source != "json":
         return source, list(caption_lines(content, name, options.text))
-    record = parse_json(content, name, error=BadItem)
+    repeated: Counter[str] = Counter()
+    record = parse_json(content, name, error=BadItem, repeated=repeated)
     key = _CAPTION_KEY if key is None else key
     if not isinstance(record, dict) or key not in record:
         there = _listed(record) if isinstance(record, dict) else show(record, 60)
@@ -205,6 +207,7 @@ def _captions(name: str, shard: str, sample: _Sample, options: Options) -> tuple
             name,
             f"expected a JSON object with {key!r}, found {there}; ;caption_key= names another key",
         )
+    refuse_repeated(name, repeated, key)
     captions = record[key]
     return source, captions if isinstance(captions, list) else [captions]
 
