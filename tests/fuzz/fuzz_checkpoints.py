@@ -38,7 +38,7 @@ class Generator:
         return TAKEN
 
     def damaged(self, rng: np.random.Generator) -> bytes:
-        """Of the file, the header's bytes with its length put right, its JSON, or a bit of a tensor."""
+        """The file, the bytes or the JSON of its header, a text in it, or a bit of a tensor."""
         kind = rng.integers(5)
         if kind == 0:
             within = len(self.whole) if rng.random() < 0.5 else 16
