@@ -172,6 +172,12 @@ def _as_core_reads(array: np.ndarray, dtype: np.dtype, as_bits: bool) -> np.ndar
         flags = array.flags
         if flags.carray or (flags.c_contiguous and flags.aligned):
             return array
+    return packed(array, dtype)
+
+
+def packed(array: np.ndarray, dtype: np.dtype | type) -> np.ndarray:
+    """C-contiguous, aligned, of a native ``dtype``: a copy where ``array`` is not. NumPy's own
+    ``ascontiguousarray`` leaves alone what is contiguous at an odd address."""
     return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED", "ENSUREARRAY"])
 
 

@@ -16,6 +16,7 @@ from fuzz_calls import (
     outcome,
     parameters,
 )
+from layouts import unaligned
 
 OTHER_TYPES = ("f2", ">f4", ">f8", "i4", "u1", "?", "c8", "O", "U4", "f16")
 SPECIAL = (0.0, -0.0, 1e-12, 1e-320, np.nan, np.inf, -np.inf, 3e38, 1e300)
@@ -64,9 +65,19 @@ class Draw:
             choices = choices_of(name, part)
             if choices and part not in given and self.rng.random() < 0.5:
                 given[part] = choices[self.rng.integers(len(choices))]
+        self.poison(given)
         if "grad" in known:
             given["grad"] = bool(self.rng.random() < 0.8)
         return {part: value for part, value in given.items() if part in known}
+
+    def poison(self, given: dict[str, Any]) -> None:
+        """Put what is no number where a mask says that nothing is valid: it influences nothing."""
+        for part, of in (("text_mask", "tokens"), ("patch_mask", "patches")):
+            valid, array = np.asarray(given.get(part)), given.get(of)
+            if valid.dtype != bool or not isinstance(array, np.ndarray) or self.rng.random() < 0.5:
+                continue
+            if valid.shape == array.shape[:-1] and array.dtype.kind == "f":
+                given[of] = np.where(valid[..., None], array, array.dtype.type(np.nan))
 
     def chance(self) -> bool:
         return bool(self.rng.random() < self.odd)
@@ -114,9 +125,8 @@ class Draw:
             return np.repeat(array, 2, axis=-1)[..., ::2]
         if kind == 3:
             array.flags.writeable = False
-        if kind == 4 and not array.dtype.hasobject:
-            raw = np.frombuffer(b"\0" + array.tobytes(), np.uint8)[1:]
-            return raw.view(array.dtype).reshape(array.shape)
+        if kind == 4 and array.dtype.kind in "fiub":
+            return unaligned(array)
         if kind == 5 and self.chance():
             return array.tolist()
         return array

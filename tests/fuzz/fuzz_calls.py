@@ -79,25 +79,40 @@ def numbers_in(value: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 def outcome(name: str, given: dict[str, Any], finite: bool) -> str:
     """Call on one and on two threads: refused by both alike, or the same bits, finite if asked."""
-    texts = []
+    before = bits(given)
+    found = []
     for threads in (1, 2):
         csparc.set_num_threads(threads)
         try:
-            found = FUNCTIONS[name](**given)
-        except (ValueError, TypeError, MemoryError) as error:
-            if not str(error):
-                raise Wrong(f"{described(name, given)}: an error without a word") from error
-            texts.append(f"{type(error).__name__}: {error}")
-            continue
+            found.append(_called(name, given, finite))
         except Exception as error:
             raise Wrong(f"{described(name, given)}: {error!r}") from error
-        texts.append({place: numbers.tobytes() for place, numbers in numbers_in(found)})
-        for place, numbers in numbers_in(found):
-            if finite and not np.isfinite(numbers).all():
-                raise Wrong(f"{described(name, given)}: {place} is not finite: {numbers}")
-    if texts[0] != texts[1]:
-        raise Wrong(f"{described(name, given)}: one thread and two differ: {texts}")
-    return REFUSED if isinstance(texts[0], str) else TAKEN
+    if found[0] != found[1]:
+        raise Wrong(f"{described(name, given)}: one thread and two differ: {found}")
+    if bits(given) != before:
+        raise Wrong(f"{described(name, given)}: an argument was written to")
+    return REFUSED if isinstance(found[0], str) else TAKEN
+
+
+def bits(value: Any) -> dict[str, bytes]:
+    """Every number of arguments or of a result, by its place, as bytes."""
+    return {place: numbers.tobytes() for place, numbers in numbers_in(value)}
+
+
+def _called(name: str, given: dict[str, Any], finite: bool) -> str | dict[str, bytes]:
+    """The text of a refusal, which names an argument, or all bits of the result."""
+    try:
+        found = FUNCTIONS[name](**given)
+    except MemoryError:
+        return "MemoryError"
+    except (ValueError, TypeError) as error:
+        if not any(part in str(error) for part in parameters(name)):
+            raise Wrong(f"names no argument: {error}") from error
+        return f"{type(error).__name__}: {error}"
+    for place, numbers in numbers_in(found):
+        if finite and not np.isfinite(numbers).all():
+            raise Wrong(f"{place} is not finite: {numbers}")
+    return bits(found)
 
 
 def described(name: str, given: dict[str, Any]) -> str:

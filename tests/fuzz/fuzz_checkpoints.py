@@ -38,14 +38,18 @@ class Generator:
         return TAKEN
 
     def damaged(self, rng: np.random.Generator) -> bytes:
-        """Of the file, of the header's bytes with its length put right, or of its JSON."""
-        kind = rng.integers(4)
+        """The file, the bytes or the JSON of its header, a text in it, or a bit of a tensor."""
+        kind = rng.integers(5)
         if kind == 0:
             within = len(self.whole) if rng.random() < 0.5 else 16
             return damaged(self.whole, rng, within=within)
         if kind == 1:
             (length,) = struct.unpack("<Q", self.whole[:8])
             return put_together(damaged(self.whole[8 : 8 + length], rng), self.tensors)
+        if kind == 4:
+            turned = bytearray(self.tensors)
+            turned[rng.integers(len(turned))] ^= 1 << int(rng.integers(8))
+            return put_together(self.header, bytes(turned))
         header = altered(self.header, rng) if kind == 2 else self.with_metadata(rng)
         return put_together(header, self.tensors)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from fuzz_arrays import Draw
-from fuzz_calls import AXES, FUNCTIONS, MASKS, outcome, parameters
+from fuzz_calls import AXES, CLASSES, FUNCTIONS, MASKS, outcome, parameters
 from fuzz_runs import REFUSED, TAKEN, Wrong
 from tiny_calls import numbers, tiny_call, words
 
@@ -30,8 +30,12 @@ NO_NUMBERS = {*AXES, *MASKS, "word_ids", "lacks", "groups", "word_attention", "p
               "out_grads", "more"}  # fmt: skip
 
 
-def hostile(rng: np.random.Generator) -> Any:
-    among = EXTREMES if rng.random() < 0.7 else TYPES
+WITHIN = (1e-6, 1e6, 1e3, -1e3, 1.0, 0.5, 0.0, 1, 2)
+"""Ends of what the losses say that they work with."""
+
+
+def hostile(rng: np.random.Generator, within: bool = False) -> Any:
+    among = WITHIN if within else EXTREMES if rng.random() < 0.7 else TYPES
     return among[rng.integers(len(among))]
 
 
@@ -41,7 +45,29 @@ class Generator:
         self.ops = [op for op in _core.OPS if numbers(op)]
 
     def case(self, rng: np.random.Generator) -> str:
-        return self.of_a_loss(rng) if rng.random() < 0.6 else self.of_an_op(rng)
+        kind = (self.of_a_loss, self.of_a_loss, self.of_an_object, self.of_an_op)[rng.integers(4)]
+        return kind(rng)
+
+    def of_an_object(self, rng: np.random.Generator) -> str:
+        """A loss of one to three hostile options: refused when it is made, or of finite numbers."""
+        classes = [made for made in CLASSES.values() if made.options()]
+        made = classes[rng.integers(len(classes))]
+        options = [option.name for option in made.options()]
+        within = bool(rng.random() < 0.5)
+        chosen = {str(key): hostile(rng, within) for key in rng.choice(options, rng.integers(1, 4))}
+        try:
+            text = repr(made(**chosen).config())
+        except MemoryError:
+            return REFUSED
+        except (ValueError, TypeError) as error:
+            if not any(name in str(error) for name in chosen):
+                raise Wrong(f"{made.__name__} of {chosen}: names none: {error}") from error
+            return REFUSED
+        except Exception as error:
+            raise Wrong(f"{made.__name__} of {chosen}: {error!r}") from error
+        if "nan" in text or "inf" in text:
+            raise Wrong(f"{made.__name__} of {chosen}: keeps {text}")
+        return TAKEN
 
     def of_a_loss(self, rng: np.random.Generator) -> str:
         name = self.losses[rng.integers(len(self.losses))]
@@ -50,8 +76,11 @@ class Generator:
         options = [key for key in parameters(name) if key not in NO_NUMBERS]
         if name in ("mgca_loss", "pacl_loss"):
             options.append("weights")
-        for key in rng.choice(options, rng.integers(1, 4)):
-            given[str(key)] = hostile(rng)
+        within = bool(rng.random() < 0.5)
+        if within:
+            options = [key for key in options if key.endswith(("scale", "weight", "bias", "sigma"))]
+        for key in rng.choice(options, rng.integers(1, 4)) if options else ():
+            given[str(key)] = hostile(rng, within)
         return outcome(name, given, finite=True)
 
     def of_an_op(self, rng: np.random.Generator) -> str:

@@ -8,6 +8,7 @@ import re
 import ml_dtypes
 import numpy as np
 import pytest
+from layouts import unaligned
 
 from csparc._arrays import real_inputs, to_numpy, valid_mask
 from csparc._scalars import choice, flag, number, positive, scale_number, whole_number
@@ -23,14 +24,6 @@ def test_contiguous_native_input_is_not_copied(dtype):
     assert read(x).__array_interface__["data"] == x.__array_interface__["data"]
     x.flags.writeable = False
     assert np.shares_memory(read(x), x)
-
-
-def unaligned(x):
-    raw = bytearray(x.nbytes + 1)
-    view = np.frombuffer(raw, np.uint8)[1:].view(x.dtype).reshape(x.shape)
-    view[...] = x
-    assert not view.flags.aligned
-    return view
 
 
 LAYOUTS = {

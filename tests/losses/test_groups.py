@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from differences import check_gradients
+from layouts import unaligned
 from loss_asserts import (
     DTYPES,
     GLOBALS,
@@ -236,6 +237,7 @@ def test_ids_of_every_type_mean_the_same(rng):
     expected = csparc.clip_loss(**given, groups=[3, 3, 9, 0]).loss
     for dtype in (np.int8, np.uint8, np.int32, np.uint64, ">i4"):
         assert csparc.clip_loss(**given, groups=np.array([3, 3, 9, 0], dtype)).loss == expected
+    assert csparc.clip_loss(**given, groups=unaligned(np.array([3, 3, 9, 0]))).loss == expected
     huge = np.array([2**64 - 1, 2**64 - 1, 2**63, 0], np.uint64)
     assert csparc.clip_loss(**given, groups=huge).loss == expected
 

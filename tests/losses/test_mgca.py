@@ -264,6 +264,11 @@ def test_object(kind, rng):
     )
 
 
+def test_a_width_that_no_memory_holds_is_refused():
+    with pytest.raises(MemoryError, match=r"^prototypes: expected an array that some memory holds"):
+        csparc.MgcaLoss(embed_dim=2**63)
+
+
 def test_object_made_for_another_width(rng):
     loss = csparc.MgcaLoss(embed_dim=D + 1, prototypes=K, width=8)
     with pytest.raises(ValueError, match=rf"embed_dim: expected {D}, the width .* found {D + 1}"):

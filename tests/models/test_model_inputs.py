@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from layouts import unaligned
 from small_model import FEATURES, small_batch, small_model
 from tolerances import FLOAT64, assert_close
 
@@ -36,9 +37,13 @@ def test_any_layout_and_type_is_read(rng: np.random.Generator) -> None:
     narrow = image.astype(np.float32)
     plain = model(narrow, text, mask)
     turned = np.asfortranarray(narrow).astype(">f4")
-    other = model(turned, text.astype(np.int64)[:, ::-1][:, ::-1], mask.astype(np.int32))
-    for name in FEATURES:
-        np.testing.assert_array_equal(getattr(other, name).data, getattr(plain, name).data)
+    others = [
+        model(turned, text.astype(np.int64)[:, ::-1][:, ::-1], mask.astype(np.int32)),
+        model(unaligned(narrow), unaligned(text.astype(np.int32)), unaligned(mask)),
+    ]
+    for other in others:
+        for name in FEATURES:
+            np.testing.assert_array_equal(getattr(other, name).data, getattr(plain, name).data)
 
 
 def test_an_empty_caption_is_finite(rng: np.random.Generator) -> None:

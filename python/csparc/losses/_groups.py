@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from csparc._arrays import describe, to_numpy
+from csparc._arrays import describe, packed, to_numpy
 from csparc._repr import fields_line
 from csparc._scalars import choice
 
@@ -43,7 +43,7 @@ def read_groups(groups: object, same_group: str, pairs: int) -> Groups:
         raise ValueError(f"groups: expected {expected}, found {describe(given)}")
     if given.dtype == np.uint64:  # may hold more than int64 does
         given = np.unique(given, return_inverse=True)[1]
-    ids = np.ascontiguousarray(given, dtype=np.int64)
+    ids = packed(given, np.int64)
     marked = ids[ids >= 0]
     if len(np.unique(marked)) == len(marked):
         return NO_GROUPS

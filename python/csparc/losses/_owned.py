@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -47,6 +48,11 @@ class Owned:
         """Own an array, float32, of the argument ``name``; ``how`` as `csparc.nn.Parameter`."""
         from csparc.nn import Parameter
 
+        if np.dtype(np.float32).itemsize * math.prod(shape) > sys.maxsize:
+            raise MemoryError(
+                f"{name}: expected an array that some memory holds, found the shape {shape}: ask "
+                "for a loss of smaller sizes"
+            )
         parameter = Parameter(shape, np.dtype(np.float32), **how)
         parameter.name = name
         parameter.initialise(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from csparc._arrays import packed
 from csparc.models.config import ModelConfig
 
 
@@ -21,7 +22,7 @@ def check_images(image: object, config: ModelConfig, dtype: np.dtype) -> np.ndar
             f"image: expected normalised floating point values, found {array.dtype}; use the "
             "preprocessing create_model_and_transforms returns"
         )
-    return np.ascontiguousarray(array, dtype)
+    return packed(array, dtype)
 
 
 def check_ids(text: object, config: ModelConfig) -> np.ndarray:
@@ -39,7 +40,7 @@ def check_ids(text: object, config: ModelConfig) -> np.ndarray:
             f"text: expected token ids of 0 to {config.vocab_size - 1}, found {array.min()} to "
             f"{array.max()}; the tokenizer and the model's vocab_size do not belong together"
         )
-    return np.ascontiguousarray(array, np.int32)
+    return packed(array, np.int32)
 
 
 def check_valid(mask: object, ids: np.ndarray) -> np.ndarray:

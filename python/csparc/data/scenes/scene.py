@@ -12,6 +12,7 @@ import functools
 import numpy as np
 
 from csparc import _core, _random
+from csparc._arrays import packed
 from csparc._repr import fields_line
 
 # In the order of cs_scene_shape.
@@ -209,7 +210,7 @@ def _rules(tier: Tier, split: Split) -> tuple[np.ndarray, np.ndarray]:
 def draw(tier: str, split: str, seed: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Records int32 [N, K, 14] and grey levels uint8 [N] of scenes ``indices`` of a stream."""
     rules, pairs = _rules(TIERS[tier], SPLITS[split])
-    index = np.ascontiguousarray(indices, dtype=np.int64)
+    index = packed(indices, np.int64)
     record = np.empty((len(index), TIERS[tier].max_objects, len(_COLUMNS)), dtype=np.int32)
     background = np.empty(len(index), dtype=np.uint8)
     key, stream = _random.signed(seed), SPLITS[split].stream
