@@ -29,6 +29,9 @@ SHAPES = [(96, 49, 32, 64), (70, 64, 16, 48)]
 REFERENCE = {"P": 196, "L": 55, "D": 512}
 PAPER_COLUMNS = [(loss, i) for loss in ("clip", "sparc") for i in range(4)]
 
+PYTHON_BYTES = 2048
+"""What Python's own objects take in a call, more or less by what ran before."""
+
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("loss", LOSSES)
@@ -43,12 +46,9 @@ def test_formula_and_estimate_are_what_a_call_does(loss: str, shape: tuple[int, 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_estimate_knows_groups_types_and_tiny_batches(loss: str, same_group, dtype) -> None:
     for shape in ((8, 9, 6, 64), (300, 5, 4, 16)):
-        # Of two calls the least: what Python itself keeps of code it runs is a tenth of 12 KB.
-        found = min(
-            measure_loss(loss, *shape, same_group=same_group, dtype=dtype).bytes for _ in range(2)
-        )
+        found = measure_loss(loss, *shape, same_group=same_group, dtype=dtype).bytes
         estimate = estimate_memory(loss, *shape, same_group=same_group, dtype=dtype)
-        assert found == pytest.approx(estimate, rel=MEMORY), shape
+        assert found == pytest.approx(estimate, rel=MEMORY, abs=PYTHON_BYTES), shape
 
 
 @pytest.mark.parametrize(
