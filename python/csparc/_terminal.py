@@ -6,9 +6,10 @@ import os
 import re
 from typing import TextIO
 
-# Control characters (ESC begins what moves the cursor, C1 has one-byte forms of it), characters
-# that reorder a line for the eye, and line ends that only some programs know.
-_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Control characters (ESC begins what moves the cursor, C1 has one-byte forms of it, which stand in
+# names that are no text as surrogates), characters that reorder a line for the eye, and line ends
+# that only some programs know.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\udc80-\udc9f]")
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -20,6 +20,7 @@ from csparc.cli import main as cli
 from csparc.cli.output import Printed
 
 STEERING = ["\x1b[31m", "\x07", "\r", "\x9b2J", "\x85", "\u202e", "\u2066", "\u2028", "\x7f"]
+STEERING += ["\udc9b2J"]  # a byte of a name that is no text
 TRAIN = ["train", "--train-data", "scenes:tier=S;size=8", "--batch-size", "4"]
 ENCODINGS = ["latin-1", "ascii", "cp1252", "utf-8"]
 
