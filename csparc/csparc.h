@@ -60,7 +60,7 @@
  *                  rows_and_columns
  *   loss/clip/     infonce, siglip
  *   loss/sparc/    rows_in, products, sample, token_contrast, local_loss, objective
-X
+ *   loss/gram/     packed_images, short_sums, word_attention; pacl, gloria
  *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys
  *   loss/mgca/     cross_attention, tokens, prototypes
  *   loss/words/    distinct_words, contrast, pool_cosines, sets, word_contrast
