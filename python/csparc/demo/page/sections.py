@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from csparc import _html
@@ -162,18 +162,23 @@ def retrieval_section(result: DemoResult) -> str:
 
 def curves_section(result: DemoResult) -> str:
     """The losses and the scale, step by step."""
-    charts = []
-    for key, title, note in curves_of(result.loss):
-        steps, values = curve(result.log, key)
-        if len(values):
-            drawn = line_chart(title, steps, values, smooth(values))
-            charts.append(f"<figure><figcaption><b>{title}</b> {note}</figcaption>{drawn}</figure>")
     lead = (
         f"{result.steps:,} steps. Faint: each step. Bold: a running average. "
         "The horizontal axis counts steps."
     )
-    body = f'<div class="charts">{"".join(charts)}</div>'
+    body = f'<div class="charts">{curve_charts(result.loss, result.log)}</div>'
     return section("curves", "How it got there", lead, body)
+
+
+def curve_charts(loss: str, log: Sequence[Mapping]) -> str:
+    """A chart of each curve of a loss that the log has."""
+    charts = []
+    for key, title, note in curves_of(loss):
+        steps, values = curve(log, key)
+        if len(values):
+            drawn = line_chart(title, steps, values, smooth(values))
+            charts.append(f"<figure><figcaption><b>{title}</b> {note}</figcaption>{drawn}</figure>")
+    return "".join(charts)
 
 
 def grounding_section(result: DemoResult) -> str:
@@ -276,16 +281,21 @@ def _placement(result: DemoResult) -> str:
 
 def configuration_section(result: DemoResult) -> str:
     """The run's settings, and the command that repeats it."""
-    groups = "".join(
-        f"<div><h3>{escape(name)}</h3><dl>{_definitions(values.items())}</dl></div>"
-        for name, values in result.configuration.items()
-    )
     return section(
         "configuration",
         "The run",
         f"Repeat it with <code>{escape(result.command)}</code>.",
-        f'<div class="configuration">{groups}</div>',
+        definition_groups(result.configuration),
     )
+
+
+def definition_groups(configuration: Mapping[str, Mapping[str, object]]) -> str:
+    """Names and values under their headings."""
+    groups = "".join(
+        f"<div><h3>{escape(name)}</h3><dl>{_definitions(values.items())}</dl></div>"
+        for name, values in configuration.items()
+    )
+    return f'<div class="configuration">{groups}</div>'
 
 
 def _definitions(items: Iterable[tuple[str, object]]) -> str:
