@@ -103,7 +103,7 @@ def _contender(setting: Setting, run: Run, say: Say) -> tuple[Contender, Seen]:
         log=training.log,
         retrieval=evaluate_retrieval(*arrays),
         grounding=diagnose(
-            run.model, look.tokenizer, held_out, look.preprocess, run.loss
+            run.model, look.tokenizer, held_out, look.preprocess, run.loss, captions="all"
         ),
         configuration=run.configuration(),
         semantic=semantic,

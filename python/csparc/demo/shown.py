@@ -11,7 +11,7 @@ import numpy as np
 
 from csparc.demo.data import DemoData
 from csparc.evaluate.explain import Explanation
-from csparc.evaluate.scenes import named_words, piece_spans
+from csparc.evaluate.scene_words import named_words, piece_spans
 from csparc.viz.compared import ComparedPicture, ComparedWord
 from csparc.viz.overlay import above_least
 

@@ -31,7 +31,7 @@ def placement_section(result: Comparison) -> str:
             continue
         rows.append(_group(f"{name.capitalize()} ({found['n_pointing']:,})", 5))
         for key, what in _AREAS:
-            chance = found.get("pointing_chance" if key == "pointing" else "auc_chance")
+            chance = found["pointing_chance" if key == "pointing" else "auc_chance"]
             ceiling = (ceilings.get(group) or {}).get(key)
             cells = [_placed(one, group, key, chance, ceiling) for one in result.contenders]
             rows.append(_row(what, [*cells, _number(chance), _number(ceiling)]))
