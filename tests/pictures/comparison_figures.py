@@ -8,7 +8,7 @@ import numpy as np
 from page_figures import GROUNDING
 from test_page import NASTY, RETRIEVAL, SEMANTIC, picture
 
-from csparc.demo.page.comparison.result import Comparison, ComparedSearch, Contender
+from csparc.demo.page.comparison.result import ComparedSearch, Comparison, Contender
 from csparc.demo.page.result import Hit
 from csparc.demo.settings import BOTH
 from csparc.demo.shown import RULES, WORD_RULES
@@ -16,9 +16,9 @@ from csparc.viz.compared import ComparedPicture, ComparedWord
 
 CHANCES = {"auc_chance": 50.0, "pointing_chance": 6.2, "n_pointing": 90}
 AREAS = ("auc", "auc_named", "auc_all", "pointing")
-CEILING = {
-    group: dict(zip(AREAS, (88.5, 88.6, 98.7, 86.9))) for group in ("NOUN", "COLOUR")
-} | {"source": "measured once"}
+CEILING = {group: dict(zip(AREAS, (88.5, 88.6, 98.7, 86.9))) for group in ("NOUN", "COLOUR")} | {
+    "source": "measured once"
+}
 
 
 def placed(*values):

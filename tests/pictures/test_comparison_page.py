@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from comparison_figures import CEILING, comparison, compared_picture, unknown
+from comparison_figures import CEILING, compared_picture, comparison, unknown
 from test_page import NASTY, Outline
 
 pytest.importorskip("PIL")

@@ -1,4 +1,4 @@
-"""The demo as it is met first: both settings, on the same pictures, with nothing chosen by result."""
+"""The demo as it is met first: both settings, the same pictures, nothing chosen by result."""
 
 import dataclasses
 import re

@@ -97,9 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plans(
-    arguments: argparse.Namespace, settings: Sequence[Setting], out: Path
-) -> list[DemoPlan]:
+def _plans(arguments: argparse.Namespace, settings: Sequence[Setting], out: Path) -> list[DemoPlan]:
     """What is asked for, of each setting."""
     from csparc.demo.plan import DemoPlan
 

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from csparc.demo.data import DemoData
 from csparc.demo.examples import text_searches
 from csparc.demo.page.comparison.result import ComparedSearch, Comparison, Contender
-from csparc.demo.plan import DemoPlan, command_line
+from csparc.demo.plan import DemoPlan, Evaluation, command_line
 from csparc.demo.run import Run, Say, prepare
 from csparc.demo.settings import Setting
 from csparc.demo.shown import RULES, WORD_RULES, chosen, compared_pictures
-from csparc.evaluate import evaluate_retrieval
-from csparc.evaluate.diagnose import diagnose
-from csparc.evaluate.encode import Features, encode_dataset
 from csparc.evaluate.explain import Explanation
 from csparc.viz import save
 from csparc.viz.compared import DPI, plot_comparison
@@ -29,11 +24,10 @@ DRAWN = 3
 
 @dataclass(frozen=True)
 class Seen:
-    """What one trained model makes of the held-out pictures: their features and uint8 views [N],
-    and of the captions to show, ``(row, caption)`` each, what their words select."""
+    """What one trained model makes of the held-out pictures, and of the captions to show,
+    ``(row, caption)`` each, what their words select."""
 
-    features: Features
-    views: Sequence[np.ndarray]
+    found: Evaluation
     shown: Sequence[tuple[int, int]]
     explained: Sequence[Explanation]
 
@@ -50,24 +44,24 @@ def compare(settings: Sequence[Setting], plans: Sequence[DemoPlan], say: Say) ->
         contender, seen = _contender(setting, Run(plan, data, tokenizer), say)
         contenders.append(contender)
         sides.append(seen)
-    first = sides[0]
+    first, shown = sides[0].found, sides[0].shown
     if len(first.features.problems):
         say(f"held out: {first.features.problems.summary()}")
     generated = data.scenes is not None
     return Comparison(
         data=data.description,
         generated=generated,
-        held_out=len(first.views),
+        held_out=len(first.pictures),
         contenders=contenders,
         pictures=compared_pictures(
             data,
             tokenizer,
-            [int(first.features.items[row]) for row, _ in first.shown],
-            [first.views[row] for row, _ in first.shown],
-            [number for _, number in first.shown],
+            [int(first.features.items[row]) for row, _ in shown],
+            [first.pictures[row] for row, _ in shown],
+            [number for _, number in shown],
             [side.explained for side in sides],
         ),
-        searches=_searches(data, sides),
+        searches=_searches(data, [side.found for side in sides]),
         rule=RULES[generated],
         word_rule=WORD_RULES[generated],
         threads=plans[0].threads,
@@ -85,14 +79,7 @@ def _contender(setting: Setting, run: Run, say: Say) -> tuple[Contender, Seen]:
     """Train one setting and look at what it does on the held-out pictures."""
     training = run.train(say)
     say("evaluating it")
-    held_out, look, scenes = run.data.held_out, run.look, run.data.scenes
-    features = encode_dataset(run.model, look.tokenizer, held_out, look.preprocess)
-    arrays = (features.image_features, features.text_features, features.image_index)
-    semantic = None
-    if scenes is not None:
-        from csparc.evaluate.scenes import semantic_recall
-
-        semantic = semantic_recall(scenes, *arrays, features.items)
+    found = run.look.evaluate()
     contender = Contender(
         setting=setting,
         steps=run.plan.steps,
@@ -101,24 +88,22 @@ def _contender(setting: Setting, run: Run, say: Say) -> tuple[Contender, Seen]:
         processor_seconds=training.processor_seconds,
         parameters=training.parameters,
         log=training.log,
-        retrieval=evaluate_retrieval(*arrays),
-        grounding=diagnose(
-            run.model, look.tokenizer, held_out, look.preprocess, run.loss, captions="all"
-        ),
+        retrieval=found.retrieval,
+        grounding=found.grounding,
         configuration=run.configuration(),
-        semantic=semantic,
+        semantic=found.semantic,
     )
-    views = [look.preprocess.fixed(held_out.load(int(item))) for item in features.items]
-    shown = chosen(run.data, features.items)
-    images = look.preprocess.normalize(np.stack([views[row] for row, _ in shown]))
-    captions = [held_out.captions(int(features.items[row]))[number] for row, number in shown]
-    return contender, Seen(features, views, shown, look.explain(images, captions)[1])
+    items = found.features.items
+    shown = chosen(run.data, items)
+    captions = [run.data.held_out.captions(int(items[row]))[number] for row, number in shown]
+    explained = run.look.explain([found.pictures[row] for row, _ in shown], captions)
+    return contender, Seen(found, shown, explained)
 
 
-def _searches(data: DemoData, sides: Sequence[Seen]) -> list[ComparedSearch]:
+def _searches(data: DemoData, sides: Sequence[Evaluation]) -> list[ComparedSearch]:
     """The nearest pictures of the same sentences, by every model."""
     found = [
-        text_searches(one.features, one.views, SEARCHES, data.truth(one.features))
+        text_searches(one.features, one.pictures, SEARCHES, data.truth(one.features))
         for one in sides
     ]
     return [

@@ -75,18 +75,17 @@ class Training:
 class Evaluation:
     """What one state of the model does on the N held-out pictures.
 
-    ``pictures`` [N] are uint8 views as the model sees them. ``grounding`` and ``placement`` are
-    about the first caption of each; ``alignments`` explains the longest of the first few;
-    ``sentences`` is `sentence_placement` of every caption about one object of several;
-    ``words_alike`` of the first captions, None where weights are of whole captions.
+    ``pictures`` [N] are uint8 views as the model sees them, ``retrieval`` is of
+    `evaluate_retrieval`, ``grounding`` of `csparc.evaluate.diagnose` for all captions,
+    ``semantic`` of `semantic_recall` where the pictures are scenes. ``alignments`` explains the
+    longest caption of the first few; ``words_alike`` of the first captions, None where weights are
+    of whole captions.
     """
 
     features: Features
+    pictures: Sequence[np.ndarray]
     retrieval: dict
     grounding: dict
-    pictures: Sequence[np.ndarray]
-    alignments: Sequence[tuple[str, Explanation]]
     semantic: dict | None
-    placement: dict | None
-    sentences: dict | None
-    words_alike: float | None
+    alignments: Sequence[tuple[str, Explanation]] = ()
+    words_alike: float | None = None

@@ -12,33 +12,16 @@ import numpy as np
 import csparc
 from csparc.data import tokenizer as tokenizers
 from csparc.demo.data import DemoData, open_demo_data
+from csparc.demo.look import Look
 from csparc.demo.page.result import DemoResult
-from csparc.demo.plan import DemoPlan, Evaluation, Training
+from csparc.demo.plan import DemoPlan, Training
 from csparc.demo.report import build_result, configuration_of
-from csparc.evaluate import evaluate_grounding, evaluate_retrieval
-from csparc.evaluate.diagnose import local_scale
-from csparc.evaluate.encode import encode_dataset
-from csparc.evaluate.explain import (
-    Explanation,
-    LocalFeatures,
-    explanations,
-    local_features,
-    sentence_maps,
-)
-from csparc.evaluate.grounding import words_alike
-from csparc.evaluate.known_places import (
-    Weigher,
-    places,
-    sentence_weights,
-    single_object_sentences,
-)
 from csparc.losses.registry import loss_class, make_loss
 from csparc.models import PRESETS
 from csparc.trainer import TrainConfig, Trainer
 from csparc.viz import read_log
 
 VOCABULARY = 2048
-ALIGNMENTS = 12
 _TIMED_STEPS = 12
 Say = Callable[[str], None]
 
@@ -51,7 +34,7 @@ def demonstrate(plan: DemoPlan, say: Say) -> DemoResult:
     untrained = run.look.evaluate()
     training = run.train(say)
     say("evaluating the trained one")
-    trained = run.look.evaluate()
+    trained = run.look.with_alignments(run.look.evaluate())
     if len(trained.features.problems):
         say(f"held out: {trained.features.problems.summary()}")
     return build_result(plan, data, training, untrained, trained, run.configuration())
@@ -135,67 +118,6 @@ def create_model(plan: DemoPlan, tokenizer: Any, loss: Any) -> Any:
     return csparc.create_model(
         plan.model, vocab_size=tokenizer.vocab_size, seed=plan.seed, **loss.suited_model()
     )
-
-
-class Look:
-    """Evaluates a model, as it is at the moment, on the demo's held-out pairs."""
-
-    def __init__(
-        self, model: Any, tokenizer: Any, preprocess: Any, data: DemoData, loss: Any
-    ) -> None:
-        self.model, self.tokenizer, self.preprocess = model, tokenizer, preprocess
-        self.data, self.loss = data, loss
-
-    def evaluate(self) -> Evaluation:
-        """Retrieval, the local loss's control and, for scenes, what only they allow."""
-        model, held_out = self.model, self.data.held_out
-        features = encode_dataset(model, self.tokenizer, held_out, self.preprocess)
-        arrays = (features.image_features, features.text_features, features.image_index)
-        views = [self.preprocess.fixed(held_out.load(int(item))) for item in features.items]
-        images = self.preprocess.normalize(np.stack(views))
-        own = [held_out.captions(int(item)) for item in features.items]
-        found, explained = self.explain(images, [captions[0] for captions in own])
-        grounding = evaluate_grounding(
-            found.patches,
-            found.tokens,
-            found.mask,
-            text_global=found.text_global,
-            loss=self.loss,
-            logit_scale=local_scale(model, self.loss),
-        )
-        longest = [max(captions, key=len) for captions in own[:ALIGNMENTS]]
-        shown = self.explain(images[:ALIGNMENTS], longest)[1]
-        maps = sentence_maps(model, self.tokenizer, images[:ALIGNMENTS], longest)
-        shown = [replace(one, sentence=row) for one, row in zip(shown, maps)]
-        semantic, placed, by_word = None, {}, grounding["weights"]["of"] == "words"
-        if self.data.scenes is not None:
-            from csparc.evaluate.scenes import semantic_recall
-
-            semantic = semantic_recall(self.data.scenes, *arrays, features.items)
-            items = features.items.tolist()
-            spoken = single_object_sentences(model, self.tokenizer, self.data.scenes, items, images)
-            if not by_word:
-                by = Weigher(model, self.tokenizer, self.loss)
-                spoken = sentence_weights(self.data.scenes, spoken, items, found, by)
-            placed = places(self.data.scenes, items, explained, spoken, model.config.grid)
-        return Evaluation(
-            features,
-            evaluate_retrieval(*arrays),
-            grounding,
-            views,
-            list(zip(longest, shown)),
-            semantic,
-            placed.get("placement"),
-            placed.get("sentence_placement"),
-            words_alike([one.ranking for one in explained]) if by_word else None,
-        )
-
-    def explain(
-        self, images: np.ndarray, captions: list[str]
-    ) -> tuple[LocalFeatures, list[Explanation]]:
-        found = local_features(self.model, self.tokenizer, images, captions)
-        aligned = found.alignment(self.loss)
-        return found, explanations(self.tokenizer, found.ids, aligned, self.model.config.grid)
 
 
 def fitting_steps(plan: DemoPlan, data: DemoData, tokenizer: Any) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from csparc.losses.registry import DEFAULT
-
 
 @dataclass(frozen=True)
 class Setting:
@@ -67,4 +65,3 @@ def setting_of(loss: str, options: tuple[str, ...] = ()) -> Setting:
         steps=2 * own.steps,
         quick_steps=2 * own.quick_steps,
     )
-

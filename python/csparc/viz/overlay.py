@@ -173,9 +173,7 @@ def data_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _outline(
-    picture: np.ndarray, selected: np.ndarray, thickness: int, colour: np.ndarray
-) -> None:
+def _outline(picture: np.ndarray, selected: np.ndarray, thickness: int, colour: np.ndarray) -> None:
     """Draw, in place and inside the selection, a line with a dark line within it."""
     inner = _eroded(selected, thickness)
     picture[inner & ~_eroded(inner, 1)] = _CASING

@@ -9,13 +9,13 @@ from pathlib import Path
 from csparc.demo.page.comparison.page import render_comparison
 from csparc.demo.page.comparison.result import Comparison
 from csparc.demo.page.document import document, write_whole
+from csparc.demo.page.grounding import grounding_section
 from csparc.demo.page.loss_text import limits, panels
 from csparc.demo.page.result import Alignment, DemoResult
 from csparc.demo.page.searches import searches_section
 from csparc.demo.page.sections import (
     configuration_section,
     curves_section,
-    grounding_section,
     headline,
     retrieval_section,
     section,

@@ -7,16 +7,9 @@ from html import escape
 
 from csparc._text import duration
 from csparc.demo.page.comparison.result import Comparison, Contender
-from csparc.demo.page.comparison.wording import GROUPS, figure_of, measured
+from csparc.demo.page.comparison.wording import GROUPS, measured
 from csparc.demo.page.sections import section
-from csparc.viz.wording import figure, per_cent
-
-_AREAS = (
-    ("auc", "a patch of its object above one of another object"),
-    ("auc_named", "above one of an object that its sentence names, too"),
-    ("auc_all", "above any other patch of the picture"),
-    ("pointing", "its heaviest patch lies on its object"),
-)
+from csparc.viz.wording import AREAS, chance_of, figure, per_cent, told
 
 
 def placement_section(result: Comparison) -> str:
@@ -30,9 +23,9 @@ def placement_section(result: Comparison) -> str:
         if found is None:
             continue
         rows.append(_group(f"{name.capitalize()} ({found['n_pointing']:,})", 5))
-        for key, what in _AREAS:
-            chance = found["pointing_chance" if key == "pointing" else "auc_chance"]
-            ceiling = (ceilings.get(group) or {}).get(key)
+        for key, what in AREAS:
+            chance = chance_of(found, key)
+            ceiling = told(ceilings.get(group), key)
             cells = [_placed(one, group, key, chance, ceiling) for one in result.contenders]
             rows.append(_row(what, [*cells, _number(chance), _number(ceiling)]))
     lead = (
@@ -41,7 +34,9 @@ def placement_section(result: Comparison) -> str:
         "their own; what it reaches has nothing to do with the picture."
     )
     if ceilings:
-        lead += f" The ceiling: {ceilings['source']}. On the bars grey marks chance, green the ceiling."
+        lead += (
+            f" The ceiling: {ceilings['source']}. On the bars grey marks chance, green the ceiling."
+        )
     heads = [*_names(result), "chance", "ceiling"]
     return section("figures", "Do words find their objects?", escape(lead), _table(heads, rows))
 
@@ -152,9 +147,11 @@ def _placed(
     one: Contender, group: str, key: str, chance: float | None, ceiling: float | None
 ) -> str:
     """A figure with its bar, and below it the control's."""
-    value = figure_of(one.grounding.get("placement"), group, key)
-    control = figure_of(one.grounding.get("placement_swapped"), group, key)
-    small = "" if control is None else f'<em>control {_number(control)}</em>'
+    value, control = (
+        told(one.grounding.get(side, {}).get(group), key)
+        for side in ("placement", "placement_swapped")
+    )
+    small = "" if control is None else f"<em>control {_number(control)}</em>"
     return _bar(value, chance, ceiling) + small
 
 
@@ -179,9 +176,7 @@ def _number(value: float | None) -> str:
 
 
 def _group(name: str, columns: int) -> str:
-    return (
-        f'<tr class="group"><th colspan="{columns}" scope="rowgroup">{escape(name)}</th></tr>'
-    )
+    return f'<tr class="group"><th colspan="{columns}" scope="rowgroup">{escape(name)}</th></tr>'
 
 
 def _row(what: str, cells: Sequence[str]) -> str:

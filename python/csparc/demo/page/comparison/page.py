@@ -11,7 +11,7 @@ from csparc.demo.page.comparison.figures import (
     training_section,
 )
 from csparc.demo.page.comparison.pictures import alignment_section
-from csparc.demo.page.comparison.result import Comparison, ComparedSearch
+from csparc.demo.page.comparison.result import ComparedSearch, Comparison
 from csparc.demo.page.comparison.wording import conditions, heading, title
 from csparc.demo.page.document import document
 from csparc.demo.page.loss_text import limits
@@ -97,9 +97,7 @@ def _limits_section(result: Comparison) -> str:
             f"More than {result.held_out} held-out pictures can tell: one picture found or missed "
             f"moves a figure by {100 / result.held_out:.2g} points."
         )
-    items = "".join(
-        f"<li>{escape(note)}</li>" for note in (*notes, *limits(paper.setting.loss))
-    )
+    items = "".join(f"<li>{escape(note)}</li>" for note in (*notes, *limits(paper.setting.loss)))
     lead = "This page shows one short run of each. It does not show:"
     return section("limits", "What is not shown", lead, f'<ul class="limits">{items}</ul>')
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from csparc._text import duration
 from csparc.demo.page.comparison.result import Comparison, Contender
 
@@ -24,8 +22,8 @@ def conditions(result: Comparison) -> str:
     paper, ours = (one.setting for one in result.contenders)
     return (
         f"Two small models, trained on the same {where} with one seed{_times(result)}. "
-        f"{paper.name} is {paper.whose}, as it states it; {ours.name} is {ours.whose}. Every figure "
-        f"is measured on {result.held_out:,} held-out pictures."
+        f"{paper.name} is {paper.whose}, as it states it; {ours.name} is {ours.whose}. Every "
+        f"figure is measured on {result.held_out:,} held-out pictures."
     )
 
 
@@ -68,12 +66,6 @@ def measured(result: Comparison) -> bool:
         any(group in one.grounding.get("placement", {}) for group in GROUPS)
         for one in result.contenders
     )
-
-
-def figure_of(found: Mapping | None, group: str, key: str) -> float | None:
-    """A figure of a group of words; None where it was not measured, or over nothing."""
-    value = (found or {}).get(group, {}).get(key)
-    return None if value is None or value != value else value
 
 
 def heading(one: Contender) -> str:
