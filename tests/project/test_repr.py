@@ -78,7 +78,8 @@ def objects(tmp_path_factory) -> list[Any]:
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
         trainer.config, trainer.validation, result, scenes, ShuffledPairs(scenes),
-        Subset(scenes, range(20)), words, preprocess, loader, loader._work, checkpoint, checkpoint.metadata, load_trained(folder),
+        Subset(scenes, range(20)), words, preprocess, loader, loader._work,
+        checkpoint, checkpoint.metadata, load_trained(folder),
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
         *_modules(local_towers), local.alignment(loss), late,
