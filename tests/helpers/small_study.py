@@ -64,7 +64,9 @@ def record(study: Study, unit: Unit, value: float | None) -> dict[str, Any]:
     found = {
         "study": study.name, "setting": unit.setting, "seed": unit.seed,
         "config_hash": unit.config_hash, "evaluation_hash": unit.evaluation_hash,
-        "commit": "0123456789abcdef", "version": "1", "isa": "avx2", "threads": 1, "steps": 3,
+        "commit": "0123456789abcdef", "changed": False,
+        "trained_by": [{"version": "1", "commit": "fedcba9876543210", "changed": True}],
+        "version": "1", "isa": "avx2", "threads": 1, "steps": 3,
         "training_processor_s": 2.0, "training_wall_s": 4.0, "training_peak_MB": 70.0,
         "evaluation_processor_s": 1.0, "failure": None,
         "figures": {

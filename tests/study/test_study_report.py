@@ -45,6 +45,11 @@ def test_what_holds_zero_is_not_detected(tmp_path):
     assert "better" not in markdown(found)
 
 
+def test_commits_are_told(tmp_path):
+    text = markdown(reported(tmp_path, [10], [12]))
+    assert "trained at commit fedcba987654 with changed files; evaluated at commit 01234567" in text
+
+
 def test_holm_is_over_all_comparisons(tmp_path):
     twice = [["sparc", "clip"], ["clip", "sparc"]]
     found = reported(tmp_path, [10, 12, 14], [12, 15, 18], comparisons=twice)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals to pro
 
 LONGER = {**STUDY, "common": {**STUDY["common"], "steps": 30, "save-frequency": 2}, "seeds": [0]}
 PROVENANCE = {
-    "version", "commit", "changed", "isa", "blis", "threads", "data", "steps", "examples",
+    "version", "trained_by", "commit", "changed", "isa", "blis", "threads", "data", "steps", "examples",
     "parameters", "training_wall_s", "training_processor_s", "training_peak_MB",
     "evaluation_wall_s", "evaluation_processor_s", "evaluation_peak_MB",
 }  # fmt: skip
@@ -142,6 +142,7 @@ def test_another_evaluation_trains_nothing_again(whole, tmp_path):
     run(write(tmp_path, other), out, "--resume")
     again = [record for record in lines(out) if "recall" in record["figures"]]
     assert len(lines(out)) == 4
+    assert all(len(record["trained_by"]) == 1 for record in again)
     assert [one["figures"]["recall"] for one in again] == [
         one["figures"]["retrieval"] for one in lines(whole)
     ]

@@ -110,12 +110,14 @@ def run(study: Study, unit: Unit, out: Path, threads: int) -> None:
     from csparc.checkpoint.folder import write_atomically
     from csparc.study.clock import Clock
     from csparc.study.driver import failure, named
-    from csparc.study.provenance import provenance
-    from csparc.study.results import CLOCK, RESULT, RUN, UNITS
+    from csparc.study.provenance import note_trainer, provenance
+    from csparc.study.results import CLOCK, RESULT, RUN, TRAINED_BY, UNITS
 
     folder = out / UNITS / unit.folder
     folder.mkdir(parents=True, exist_ok=True)
-    record = {**named(study.name, unit), **provenance(), "threads": threads}
+    made, trains = provenance(), not (folder / RESULT).exists()
+    trained_by = note_trainer(folder / TRAINED_BY, made, trains)
+    record = {**named(study.name, unit), **made, "threads": threads, "trained_by": trained_by}
     failed, facts, figures = None, {}, {}
     with Clock(folder / CLOCK, "training") as clock:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -121,8 +121,10 @@ def _opening(found: Report) -> Iterator[str]:
         f"{len(found.lines)} of {found.planned} units are done, {len(found.failures)} failed. "
         "Means over seeds ± sample standard deviation (ddof 1); n is the number of seeds."
     )
+    trained = [by for each in found.lines for by in each.get("trained_by") or ()]
     told = {
-        "commit": [commit[:12] for commit in found.distinct("commit")],
+        "trained at commit": list(dict.fromkeys(_commit(by) for by in trained)),
+        "evaluated at commit": list(dict.fromkeys(_commit(each) for each in found.lines)),
         "version": found.distinct("version"),
         "kernels": found.distinct("isa"),
         "threads a unit": found.distinct("threads"),
@@ -133,8 +135,6 @@ def _opening(found: Report) -> Iterator[str]:
         "held-out data": found.distinct("data", "held_out"),
     }
     lines = [f"{name} {', '.join(map(_count, values))}" for name, values in told.items() if values]
-    if any(found.distinct("changed")):
-        lines.append("some units ran with files changed after the commit")
     if lines:
         yield "; ".join(lines) + "."
 
@@ -231,6 +231,13 @@ def _plain(text: str) -> str:
     for mark, escape in _MARKS:
         told = told.replace(mark, escape)
     return told
+
+
+def _commit(made: Mapping[str, Any]) -> str:
+    commit = made.get("commit")
+    if commit is None:
+        return "none (no repository)"
+    return commit[:12] + (" with changed files" if made.get("changed") else "")
 
 
 def _count(value: Any) -> str:

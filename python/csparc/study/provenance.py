@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from csparc._json import read_json
+from csparc.checkpoint.folder import write_atomically
 from csparc.config import config
+from csparc.errors import DataError
 
 
 def provenance() -> dict[str, Any]:
@@ -32,6 +36,21 @@ def commit_of(file: Path) -> dict[str, Any]:
         return nothing
     changed = _git(Path(top), "status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "changed": bool(changed)}
+
+
+def note_trainer(path: Path, made: dict[str, Any], trains: bool) -> list[dict[str, Any]]:
+    """What a unit was trained by: the different versions and commits of the processes that did,
+    kept in a file. With ``trains`` this one, ``made``, is among them."""
+    try:
+        known = read_json(path, "what trained a unit") if path.exists() else []
+    except DataError:
+        known = []
+    here = {key: made[key] for key in ("version", "commit", "changed")}
+    if trains and here not in known:
+        known = [*known, here]
+        text = json.dumps(known)
+        write_atomically(path, lambda file: file.write(text.encode()))
+    return known
 
 
 def _git(folder: Path, *words: str) -> str | None:

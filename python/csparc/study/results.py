@@ -4,7 +4,8 @@
 
     DIR/study.json     the description the lines belong to
     DIR/results.jsonl  a line a unit that is finished or has failed; the last one of a unit counts
-    DIR/units/NAME/    a unit: run/ (as csparc train writes it), said.txt, clock.json, result.json
+    DIR/units/NAME/    a unit: run/ (as csparc train writes it), said.txt, clock.json,
+                       trained_by.json, result.json
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from csparc.study.description import Study, Unit
 
 DESCRIPTION, LINES, UNITS, LOCK = "study.json", "results.jsonl", "units", ".lock"
 RESULT, SAID, CLOCK, RUN = "result.json", "said.txt", "clock.json", "run"
+TRAINED_BY = "trained_by.json"
 _LOCK_SECONDS = 5.0
 """Workers of a driver that was killed hold its lock until they have ended."""
 
