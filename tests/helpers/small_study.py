@@ -48,7 +48,7 @@ def start(path: Path, out: Path, *words: str) -> subprocess.Popen:
 def run(path: Path, out: Path, *words: str) -> str:
     """To the end; returns what it said."""
     process = start(path, out, *words)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     return said
 
