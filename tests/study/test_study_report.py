@@ -11,6 +11,7 @@ from csparc.cli import main as cli
 from csparc.errors import DataError
 from csparc.study import read_study, report
 from csparc.study.pages import as_json, markdown, with_tables
+from csparc.study.report import open_place
 
 
 def reported(folder, clip, sparc, **other):
@@ -143,3 +144,14 @@ def test_the_command_takes_a_folder_or_a_file(tmp_path, capsys):
     (tmp_path / "study.jsonl").unlink()
     assert cli.main(["study", "report", str(path)]) == 2
     assert "expected the lines of the study" in capsys.readouterr().err
+
+
+def test_pages_hold_what_their_lines_say(root):
+    """Tables in the documentation are those that csparc study report writes."""
+    described = sorted((root / "docs" / "study").glob("*.json"))
+    assert described
+    for path in described:
+        study, lines = open_place(path)
+        page = path.with_suffix(".md")
+        text = page.read_text(encoding="utf-8")
+        assert with_tables(text, report(study, lines)) == text, f"csparc study report --page {page}"

@@ -26,6 +26,18 @@ PROVENANCE = {
     "examples", "parameters", "training_wall_s", "training_processor_s", "training_peak_MB",
     "evaluation_wall_s", "evaluation_processor_s", "evaluation_peak_MB",
 }  # fmt: skip
+OWN_TASK = """
+from csparc.evaluate import Task, TaskResult, register
+
+@register
+class CountPictures(Task):
+    name = "count-pictures"
+    help = "how many pictures there are"
+    main = ("pictures",)
+
+    def run(self, subject):
+        return TaskResult({"pictures": len(subject.data)})
+"""
 
 
 def figures(out: Path) -> list:
@@ -192,3 +204,12 @@ def test_a_unit_by_itself_leaves_what_a_driver_collects(tmp_path):
     (handed,) = out.glob("units/clip-*/result.json")
     assert cli.main(["study", "run", str(path), "--setting", "clip", f"--out={out}"]) == 0
     assert lines(out) == [json.loads(handed.read_text())]
+
+
+def test_units_know_the_modules_that_were_imported(tmp_path, monkeypatch):
+    (tmp_path / "own_task.py").write_text(OWN_TASK)
+    study = {**STUDY, "seeds": [0], "figures": []}
+    study["evaluate"] = {**STUDY["evaluate"], "tasks": {"own": "count-pictures"}}
+    monkeypatch.chdir(tmp_path)
+    run(write(tmp_path, study), tmp_path / "out", "--import", "own_task", "--setting", "clip")
+    assert [one["figures"] for one in lines(tmp_path / "out")] == [{"own": {"pictures": 8}}]

@@ -79,6 +79,9 @@ def markdown(found: Report) -> str:
     """All tables, with what is said before them."""
     parts = [*_opening(found), *_overview(found)]
     for figure, rows in found.tables:
+        rows = [row for row in rows if row.found.n]
+        if not rows:
+            continue
         parts += [f"**{_plain(figure.title)}** (`{figure.key}`)", table(_figure_rows(rows))]
     parts += [*_differences(found), *_time(found), *_failures(found)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
@@ -172,14 +175,20 @@ def _figure_rows(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def _differences(found: Report) -> Iterator[str]:
-    if not found.comparisons:
+    compared = [one for one in found.comparisons if one.found.n]
+    if not compared:
         return
     yield (
         "**Paired differences** of the primary figures, seed by seed: mean, 95 % t-interval, "
         "signs, p (two-sided t) and p after Holm over all rows of this table."
+        + (
+            " Pairs of which nothing is done are left out."
+            if len(compared) < len(found.comparisons)
+            else ""
+        )
     )
     rows = [["figure", "difference", "n", "mean", "95 %", "+, 0, −", "p", "Holm", "in words"]]
-    for one in found.comparisons:
+    for one in compared:
         pairs = one.found
         interval = "-" if pairs.low is None else f"{_signed(pairs.low)} to {_signed(pairs.high)}"
         rows.append([
@@ -200,6 +209,8 @@ def _time(found: Report) -> Iterator[str]:
     rows = [["setting", "steps", "training, processor s", "wall s", "evaluation, processor s",
              "peak MB"]]  # fmt: skip
     for name, spent in found.spent.items():
+        if spent["steps"] is None:
+            continue
         told = [spent[key] for key in ("steps", "training_processor_s", "training_wall_s",
                                        "evaluation_processor_s", "training_peak_MB")]  # fmt: skip
         rows.append([_plain(name), *("-" if v is None else f"{v:,.0f}" for v in told)])
