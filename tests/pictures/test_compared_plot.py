@@ -34,8 +34,8 @@ def test_the_line_runs_around_the_heaviest_patch_alone(line, colour):
     weights[6] = 2.0
     drawn = glow_patches(GREY, weights, (4, 4), 64, line)
     rows, columns = np.nonzero((drawn == colour).all(axis=2))
-    assert (rows.min(), rows.max()) == (16, 31)
-    assert (columns.min(), columns.max()) == (32, 47)
+    assert (rows.min(), rows.max()) == (17, 30)
+    assert (columns.min(), columns.max()) == (33, 46)
 
 
 def test_weights_that_fit_no_grid_are_refused():
@@ -52,11 +52,11 @@ def test_the_figure_says_every_word_and_whose_each_row_is(theme, known, tmp_path
     words = [ComparedWord(f"w{i}$", [rng.random(16)] * 2, i > 1, inside) for i in range(12)]
     picture = ComparedPicture(GREY, "a caption of $cost", words, (4, 4))
     figure = plot_comparison(
-        [picture, picture], [("SPARC", "the paper’s"), ("Grounded", "ours")], theme=theme
+        [picture, picture], [("SPARC", "the paper’s"), ("Grounded", "ours, not")], theme=theme
     )
     texts = [text.get_text() for text in figure.texts]
     assert texts.count("“a caption of $cost”") == 2
-    assert [texts.count(name) for name in ("SPARC", "Grounded", "ours")] == [2, 2, 2]
+    assert [texts.count(name) for name in ("SPARC", "Grounded", "ours,\nnot")] == [2, 2, 2]
     assert [texts.count(f"w{i}$") for i in range(12)] == [0, 0] + [2] * MOST_WORDS + [0] * 3
     assert ("not on it" in texts) == known
     save(figure, tmp_path / "one.png", dpi=DPI)

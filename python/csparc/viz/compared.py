@@ -108,7 +108,8 @@ def plot_comparison(
         for row, (name, note) in enumerate(models):
             at = top + row * (_PANEL + _GAP)
             pen.text(left - 0.1, at + 0.24, name, 9.5, "ink", ha="right", weight="bold")
-            pen.text(left - 0.1, at + 0.42, note, 8, "quiet", ha="right")
+            lines = note.replace(", ", ",\n")
+            pen.text(left - 0.1, at + 0.42, lines, 8, "quiet", ha="right")
         for column, word in enumerate(one.shown_first()[:MOST_WORDS]):
             x = left + column * (_PANEL + _GAP)
             pen.text(x, top - _WORD, word.text[:12], 9, "ink")

@@ -97,7 +97,10 @@ def glow_patches(
     top = np.arange(level.size) == np.argmax(level)
     side = min(height / grid[0], width / grid[1])
     colour = WHITE if line is None else line
-    _outline(lit, top.reshape(grid)[row][:, column], max(1, round(side / 5)), colour)
+    marked = top.reshape(grid)[row][:, column]
+    within = _eroded(marked, 1)
+    lit[marked & ~within] = _CASING  # amber beside amber would hide the line
+    _outline(lit, within, max(1, round(side / 5)), colour)
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 
