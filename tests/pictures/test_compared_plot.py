@@ -19,7 +19,7 @@ def patch_of(drawn, row, column):
 
 def test_glow_goes_with_the_weight_and_leaves_grey_where_there_is_none():
     weights = np.zeros(16)
-    weights[[0, 5]] = 1.0, 0.5
+    weights[[0, 5]] = 1.0, 0.25
     drawn = glow_patches(GREY, weights, (4, 4), 64)
     full, half, none = (patch_of(drawn, i, i) for i in (0, 1, 2))
     assert np.ptp(none) == 0

@@ -68,6 +68,25 @@ def test_an_interrupt_of_the_second_leaves_the_first_on_disk(few_scenes, tmp_pat
     assert not (out / "index.html").exists()
 
 
+def test_minutes_are_shared_and_the_command_repeats_the_steps_they_gave(
+    few_scenes,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    given = {}
+
+    def timed(plan, data, tokenizer):
+        given[plan.folder] = plan.minutes
+        return {"sparc": 2, "grounded": 1}[plan.folder]
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("csparc.demo.run.fitting_steps", timed)
+    assert command.run(command_line("--minutes", "3")) == 0
+    assert given == {"sparc": 1.5, "grounded": 1.5}
+    page = (tmp_path / "csparc-demo" / "index.html").read_text(encoding="utf-8")
+    assert "csparc demo --steps 2 1 --seed 0" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -119,21 +138,28 @@ def explanation(tokenizer, text, weights):
     return Explanation(words, np.tile(weights, (len(words), 1)), GRID)
 
 
-def test_words_that_name_an_object_stand_first_and_know_whether_it_was_found(scenes):
+def test_nouns_and_colours_stand_first_and_know_whether_their_object_was_found(scenes):
     data, tokenizer = scenes
-    item = next(i for i in range(24) if len(data.scenes.scene(i).objects) > 1)
-    text = data.held_out.captions(item)[0]
+    item, number = next(
+        (i, k)
+        for i in range(24)
+        for k, text in enumerate(data.held_out.captions(i))
+        if len(data.scenes.scene(i).objects) > 1 and {"small", "red"} <= set(text.split())
+    )
+    text = data.held_out.captions(item)[number]
     weights = np.zeros(64)
     sides = [[explanation(tokenizer, text, weights + np.eye(64)[patch])] for patch in (0, 63)]
-    (one,) = compared_pictures(data, tokenizer, [item], [data.held_out.load(item)], [0], sides)
+    (one,) = compared_pictures(data, tokenizer, [item], [data.held_out.load(item)], [number], sides)
     assert " ".join(word.text for word in one.words).replace(" ,", ",") == text
     named = [word for word in one.words if word.inside is not None]
-    assert named == one.shown_first()
-    assert {word.text for word in named}.isdisjoint({"a", "an", "and", "of", "there", ","})
+    first = {word.text for word in one.shown_first()}
+    assert "red" in first
+    assert "small" in {word.text for word in named} - first
+    assert first.isdisjoint({"a", "an", "and", "of", "there", "plain", "striped", "large", ","})
     for word in named:
         assert word.found(0) == word.inside[0]
         assert word.found(1) == word.inside[63]
-    assert all(word.found(0) is None for word in one.shown_later())
+    assert all(word.found(0) is None for word in one.words if word.text in ("a", "and", "of"))
 
 
 def test_of_own_pictures_common_words_and_marks_stand_last(scenes):

@@ -11,7 +11,7 @@ import numpy as np
 
 from csparc.demo.data import DemoData
 from csparc.evaluate.explain import Explanation
-from csparc.evaluate.scene_words import named_words, piece_spans
+from csparc.evaluate.scene_words import Named, named_words, piece_spans
 from csparc.viz.compared import ComparedPicture, ComparedWord
 from csparc.viz.overlay import above_least
 
@@ -25,9 +25,10 @@ RULES = {
     "chosen by how it came out.",
 }
 WORD_RULES = {
-    True: "Nouns and adjectives that name an object stand first, the other words below them.",
-    False: "Words that fewer than a quarter of the sentences have stand first, the other words "
-    "below them.",
+    True: "Nouns and colours, which are measured below, stand first; sizes, textures and the rest "
+    "behind “the other words”.",
+    False: "Words that fewer than a quarter of the sentences have stand first, the rest behind "
+    "“the other words”.",
 }
 
 
@@ -57,15 +58,15 @@ def compared_pictures(
         text = data.held_out.captions(item)[number]
         sides = [side[place] for side in explained]
         levels = [[_level(one, word) for one in sides] for word in range(len(sides[0].words))]
-        inside = _places(data, item, number, text, sides[0])
+        named = _named(data, item, number, text, sides[0])
         words = [
             ComparedWord(
                 word,
                 level,
-                where is not None if data.scenes else _is_content(tokenizer, word, common),
-                where,
+                _is_first(name) if data.scenes else _is_content(tokenizer, word, common),
+                None if name is None else name.inside,
             )
-            for word, level, where in zip(sides[0].words, levels, inside, strict=True)
+            for word, level, name in zip(sides[0].words, levels, named, strict=True)
         ]
         result.append(ComparedPicture(picture, text, words, sides[0].grid))
     return result
@@ -84,6 +85,13 @@ def _longest(captions: Sequence[str]) -> int:
     return max(range(len(captions)), key=lambda number: len(captions[number]))
 
 
+def _is_first(name: Named | None) -> bool:
+    """Whether a word of a scene's caption is a noun or a colour of one object."""
+    from csparc.data.scenes.scene import COLOURS
+
+    return name is not None and (name.pos == "NOUN" or name.text in COLOURS)
+
+
 def _is_content(tokenizer: Any, word: str, common: frozenset[str]) -> bool:
     spoken = tokenizer.words(word)
     return bool(spoken) and not common.issuperset(spoken)
@@ -96,14 +104,14 @@ def _level(one: Explanation, word: int) -> np.ndarray:
     return above_least(one.chosen_by[word])
 
 
-def _places(
+def _named(
     data: DemoData, item: int, number: int, text: str, one: Explanation
-) -> list[np.ndarray | None]:
-    """The patches of the object that each word names, None of words that name none."""
+) -> list[Named | None]:
+    """What is known of each word that names an object, None of the others."""
     if data.scenes is None:
         return [None] * len(one.words)
     named = named_words(data.scenes, item, number, one.grid)
     return [
-        next((n.inside for n in named if start < n.stop and stop > n.start), None)
+        next((n for n in named if start < n.stop and stop > n.start), None)
         for start, stop in piece_spans(text, one.words)
     ]

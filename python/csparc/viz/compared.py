@@ -18,8 +18,8 @@ MARKS = {True: " ✓", False: " ✗", None: ""}
 MOST_WORDS = 7
 DPI = 140
 """What the panels are drawn for."""
-_PANEL, _GAP, _MARGIN, _SIDE = 0.82, 0.07, 0.14, 0.95
-_WORD, _CAPTION, _BETWEEN, _FOOT = 0.19, 0.25, 0.16, 0.42
+_PANEL, _GAP, _MARGIN, _SIDE = 0.82, 0.07, 0.14, 1.12
+_WORD, _CAPTION, _BETWEEN, _FOOT = 0.19, 0.25, 0.16, 0.58
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,14 @@ def _legend(pen: _Pen, top: float, known: bool) -> None:
     level = np.broadcast_to(np.linspace(0, 1, 96), (12, 96))
     pen.picture(glow(np.full((12, 96, 3), 60.0), level) / 255, _MARGIN, top + 0.1, 0.12, 0.8)
     x = _MARGIN + 0.9
-    pen.text(x, top + 0.08, "weight of a patch, none to the heaviest’s", 8, "quiet")
-    x += 2.75
+    pen.text(
+        x,
+        top + 0.08,
+        "weight of a patch, from none to the heaviest’s, by its square root",
+        8,
+        "quiet",
+    )
+    x, top = _MARGIN, top + 0.2
     items = ((True, "heaviest patch: on the word’s object"), (False, "not on it"))
     for found, words in items if known else ((None, "heaviest patch"),):
         colour = LINES[found]

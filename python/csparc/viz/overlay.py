@@ -70,8 +70,9 @@ def glow_patches(
 ) -> np.ndarray:
     """Draw one word's weights as a glow over its picture in grey, for panels that are small.
 
-    Amber goes with a patch's weight, from none to full at the heaviest patch, around which a line
-    runs: in amber's place white, or the colour ``line``, such as `FOUND`.
+    Amber goes with the square root of a patch's weight, so that small weights are seen, from none
+    to full at the heaviest patch, around which a line runs: white, or of the colour ``line``, such
+    as `FOUND`.
 
     Parameters
     ----------
@@ -88,7 +89,7 @@ def glow_patches(
     -------
     uint8 array [size, about size * W / H, 3]
     """
-    level = relative_weights(weights, grid)
+    level = np.sqrt(relative_weights(weights, grid))
     picture = enlarge(image, size).astype(np.float64)
     height, width = picture.shape[:2]
     row = np.arange(height) * grid[0] // height
@@ -100,7 +101,7 @@ def glow_patches(
     marked = top.reshape(grid)[row][:, column]
     within = _eroded(marked, 1)
     lit[marked & ~within] = _CASING  # amber beside amber would hide the line
-    _outline(lit, within, max(1, round(side / 5)), colour)
+    _outline(lit, within, max(1, round(side / 7)), colour)
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 

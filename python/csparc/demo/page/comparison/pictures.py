@@ -29,7 +29,9 @@ def alignment_section(result: Comparison) -> str:
         "alignment",
         "Which patches each word selects",
         f"<strong>{escape(seen(result))}</strong>",
-        _legend(names, known) + blocks + f'<p class="lead rule">{about}</p>',
+        _legend(names, known)
+        + f'<div class="pairs">{blocks}</div>'
+        + f'<p class="lead rule">{about}</p>',
     )
 
 
@@ -37,7 +39,7 @@ def _legend(names: Sequence[str], known: bool) -> str:
     above, below = (escape(name) for name in names)
     items = [
         f"above <b>{above}</b>, the paper’s; below <b>{below}</b>, ours",
-        '<i class="scale"></i> weight of a patch, none to the heaviest’s',
+        '<i class="scale"></i> weight of a patch, from none to the heaviest’s, by its square root',
     ]
     if known:
         items += [
