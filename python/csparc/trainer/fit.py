@@ -212,7 +212,7 @@ def _split(whole: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
     """(training, held out); of shuffled pairs only those to train on are shuffled."""
     if isinstance(whole, ShuffledPairs):
         rest, part = split(whole.dataset, share, seed)
-        return ShuffledPairs(rest, whole.seed), part
+        return ShuffledPairs(rest, whole.seed, whole.kind), part
     return split(whole, share, seed)
 
 
