@@ -29,7 +29,8 @@ def light_patches(
 
     A patch keeps its own colours in proportion to its weight, the heaviest patch in full; the rest
     falls to a dark blue, which a dark picture is told from. An amber line runs around the fewest
-    patches that hold a quarter of the weight: of even weights many, of a sharp choice one.
+    patches that hold a quarter of the weight: of even weights many, of a sharp choice one. A dot
+    marks the heaviest patch, unless all weigh the same.
 
     With ``chosen_by`` the line runs around the best matches and colour goes with what they are the
     best by, from the smallest to the largest.
@@ -62,6 +63,11 @@ def light_patches(
     side = min(height / grid[0], width / grid[1])
     marked = outlined.reshape(grid)[row][:, column]
     _outline(lit, marked, max(1, round(math.sqrt(side) / 2)), AMBER)
+    ranking = np.asarray(weights if chosen_by is None else chosen_by)
+    if ranking.min() < ranking.max():
+        top, left = divmod(int(ranking.argmax()), grid[1])
+        centre = (top + 0.5) * height / grid[0], (left + 0.5) * width / grid[1]
+        _dot(lit, centre, max(1.0, side / 9))
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 
@@ -182,6 +188,14 @@ def _outline(picture: np.ndarray, selected: np.ndarray, thickness: int, colour: 
     inner = _eroded(selected, thickness)
     picture[inner & ~_eroded(inner, 1)] = _CASING
     picture[selected & ~inner] = colour
+
+
+def _dot(picture: np.ndarray, centre: tuple[float, float], radius: float) -> None:
+    """Draw, in place, an amber dot in a dark ring."""
+    y, x = (np.arange(size) + 0.5 - at for size, at in zip(picture.shape, centre))
+    distance = np.hypot(y[:, None], x[None, :])
+    picture[distance <= radius + max(1.0, radius / 2)] = _CASING
+    picture[distance <= radius] = AMBER
 
 
 def _eroded(mask: np.ndarray, times: int) -> np.ndarray:

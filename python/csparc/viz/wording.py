@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,29 @@ def figure(value: float) -> str:
     if value == 0 or abs(value) >= 0.9995:
         return f"{value:.3g}"
     return f"{value:.2g}" if abs(value) >= 0.0005 else f"{value:.0e}"
+
+
+FUNCTION_WORDS = frozenset(
+    (
+        *("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in"),
+        *("into", "is", "it", "its", "of", "off", "on", "onto", "or", "over", "that", "the"),
+        *("their", "there", "these", "this", "those", "to", "under", "was", "were", "with"),
+    )
+)
+"""English words that name nothing seen: drawn after the others where that is asked for."""
+
+
+def in_order(words: Sequence[str], content_first: bool) -> list[int]:
+    """The numbers of words as they are drawn: in their order, or those that name something first.
+
+    Of csparc's own making, and of English: elsewhere all words but marks count as content.
+    """
+
+    def last(number: int) -> bool:
+        word = words[number].strip().casefold()
+        return word in FUNCTION_WORDS or not any(letter.isalnum() for letter in word)
+
+    return sorted(range(len(words)), key=last) if content_first else list(range(len(words)))
 
 
 def spread(weights: np.ndarray) -> str:
