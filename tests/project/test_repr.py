@@ -22,7 +22,7 @@ from csparc import _html, nn
 from csparc._repr import LONGEST, fields_line, short
 from csparc.checkpoint.checkpoint import load_trained, read_checkpoint
 from csparc.cost.model import model_info
-from csparc.data import BadItems
+from csparc.data import BadItems, ShuffledPairs
 from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
@@ -82,8 +82,9 @@ def objects(tmp_path_factory) -> list[Any]:
     tape, local_towers = nn.Tape(), csparc.create_model("nano-local", seed=None, vocab_size=9)
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
-        trainer.config, trainer.validation, result, scenes, Subset(scenes, range(20)), words,
-        preprocess, loader, loader._work, checkpoint, checkpoint.metadata, load_trained(folder),
+        trainer.config, trainer.validation, result, scenes, ShuffledPairs(scenes),
+        Subset(scenes, range(20)), words, preprocess, loader, loader._work,
+        checkpoint, checkpoint.metadata, load_trained(folder),
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
         *_modules(local_towers), local.alignment(loss), late,

@@ -279,13 +279,12 @@ def _model_overrides(settings: list[str]) -> dict:
 
 def _transforms(arguments: argparse.Namespace, train, size: int):
     """(for training, for evaluation)."""
-    from csparc.data.scenes.dataset import Scenes
     from csparc.data.transforms import OPENAI_MEAN, OPENAI_STD, Preprocess
 
     colours = (tuple(arguments.image_mean or OPENAI_MEAN), tuple(arguments.image_std or OPENAI_STD))
     scale = arguments.aug_scale
     if scale is None:
-        scale = 1.0 if isinstance(train, Scenes) else 0.9
+        scale = 1.0 if train.generated else 0.9
     mode = {"resize_mode": arguments.image_resize_mode}
     evaluation = Preprocess(size, *colours, **mode)
     if scale == 1 and arguments.aug_shift == 0:
