@@ -191,7 +191,7 @@ def test_the_core_refuses_rows_that_do_not_fit(wrong, rng):
         sizes = 3, 12
         _core.words(
             patches, tokens, None, word, lacks, row, first, row_start, order, start, *sizes, None,
-            0, 0, 5.0, 1.0, np.zeros(2), None, None,
+            0, 0, 5.0, 1.0, 1.0, 0, np.zeros(2), None, None,
         )  # fmt: skip
 
     call(**held)

@@ -60,21 +60,20 @@ mix(uint64_t x)
     return x ^ x >> 31;
 }
 
+/* Four chains side by side, because each step of one waits for the step before. */
 static uint64_t
 hash_of(size_t D, int64_t word, const cs_real *x)
 {
-    uint64_t hash = mix((uint64_t)word);
-    for (size_t d = 0; d < D; d++) {
-#ifdef CS_FLOAT64
-        uint64_t bits;
-#else
-        uint32_t bits;
-#endif
-        memcpy(&bits, x + d, sizeof bits);
-        hash = (hash ^ bits) * 0x9e3779b97f4a7c15u;
-        hash ^= hash >> 32;
+    enum { CHAINS = 4, BYTES = sizeof(uint64_t) };
+    const size_t bytes = D * sizeof *x;
+    uint64_t chain[CHAINS] = {mix((uint64_t)word), 1, 2, 3};
+    for (size_t at = 0, i = 0; at < bytes; at += BYTES, i = (i + 1) % CHAINS) {
+        uint64_t bits = 0;
+        memcpy(&bits, (const char *)x + at, bytes - at < BYTES ? bytes - at : BYTES);
+        chain[i] = (chain[i] ^ bits) * 0x9e3779b97f4a7c15u;
+        chain[i] ^= chain[i] >> 32;
     }
-    return mix(hash);
+    return mix(mix(mix(chain[0]) ^ chain[1]) ^ mix(chain[2] ^ mix(chain[3])));
 }
 
 cs_status

@@ -10,6 +10,7 @@
 typedef struct {
     size_t B, P, L, D, W, rows; /* rows: of all sets */
     size_t samples, set_rows;   /* most of one set */
+    int masked;                 /* whether patch_valid is given */
 } cs_words_shape;
 
 typedef struct {
@@ -19,6 +20,13 @@ typedef struct {
     cs_groups groups;
     cs_sets sets;
 } CS_TYPED(cs_words_input);
+
+/* Where gradients go: `weight` times them, written or with `add` added. */
+typedef struct {
+    double weight;
+    int add;
+    cs_real *dpatches, *dtokens; /* (B,P,D), (B,L,D), or both NULL */
+} CS_TYPED(cs_words_gradients);
 
 /* CS_OK where the sets cut the samples, the rows are those of the sets, as numbered by
  * loss/words/distinct_words.h, and no word is beyond W. seen [B] is scratch. */

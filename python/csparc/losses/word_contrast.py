@@ -125,7 +125,7 @@ def word_contrast_loss(
     _core.words(
         *batch.arrays.values(), batch.patch_valid, read.word, read.lacks, row, first, row_start,
         order, start, np.diff(start).max(), np.diff(row_start).max(),
-        *marked.for_core, *options, out,
+        *marked.for_core, *options, 1.0, False, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
     loss, dscale = out.tolist()
