@@ -443,6 +443,8 @@ def words(
     pool: int,
     pool_scale: float,
     logit_scale: float,
+    weight: float,
+    add: int,
     out: Float64,
     dpatches: Real | None,
     dtokens: Real | None,

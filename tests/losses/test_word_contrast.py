@@ -24,7 +24,7 @@ from tolerances import FLOAT32, FLOAT64, assert_close
 import csparc
 from csparc import _core, reference
 from csparc.losses._words import distinct_rows, negative_sets
-from csparc.losses.word_contrast import POOLS
+from csparc.losses.word_contrast import POOLS, ROWS, contrast_words
 
 GROUPS = np.array([0, 1, 0, 2, 1, -1])
 SIZES = dict(B=6, P=9, L=7, D=5)
@@ -89,12 +89,58 @@ def test_chosen_words_and_words_of_other_captions(dtype, rng):
 
 
 def test_many_pairs_outgrow_a_segment_and_what_is_kept(rng):
-    """About 550 rows are three segments; of their slopes with 5,000 patches of 16 pictures, 64 MiB
-    are a sixth."""
+    """About 550 rows are three segments; of their products with 5,000 patches of 16 pictures,
+    16 MiB are a twentieth."""
     sizes = dict(B=16, P=5000, L=35, D=3)
     batch = spoken(rng, np.float64, plain=False, words=60, **sizes)
     full = np.ones((16, 35), bool), np.ones((16, 5000), bool)
     check(batch, *full)
+
+
+@pytest.mark.parametrize("kind", ["full", "holes"])
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("plain", [True, False])
+def test_several_segments(plain, pool, kind, rng):
+    sizes = dict(B=9, P=6, L=60, D=4)
+    text_mask, patch_mask = masks(rng, kind, B=9, P=6, L=60)
+    batch = spoken(rng, np.float64, plain=plain, words=400, **sizes)
+    options = dict(pool=pool, groups=np.arange(9) // 2, same_group="positive")
+    check(batch, text_mask, patch_mask, **options)
+
+
+def contrast(batch, **options):
+    """`contrast_words` with all it does not have to be told."""
+    nothing = dict(text_mask=None, lacks=None, negatives=None)
+    given = dict(logit_scale=6.0, pool="lse", pool_scale=5.0, patch_mask=None, grad=True)
+    return contrast_words(**batch, **nothing, **{**given, **options})
+
+
+@pytest.mark.parametrize("dtypes", [(np.float64, np.float64), (np.float32, np.float64)])
+@pytest.mark.parametrize("kind", ["full", "holes", "empty"])
+@pytest.mark.parametrize("words", [8, 400])
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_weighted_part_is_added_to_the_gradients_of_others(pool, words, kind, dtypes, rng):
+    """In place where all of them are of the type that is computed in."""
+    batch = spoken(rng, np.float64, plain=words < 50, words=words, L=50)
+    for name, dtype in zip(("patches", "tokens"), dtypes):
+        batch[name] = batch[name].astype(dtype)
+    options = dict(pool=pool, patch_mask=masks(rng, kind, B=6, P=9, L=7)[1])
+    alone = contrast(batch, **options)
+    others = {n: rng.normal(size=x.shape).astype(x.dtype) for n, x in batch.items() if n in ROWS}
+    before = {name: array.copy() for name, array in others.items()}
+    out = contrast(batch, weight=0.25, beside=others, **options)
+    assert out.loss == alone.loss
+    for name, array in others.items():
+        tolerance = FLOAT64 if array.dtype == np.float64 else FLOAT32
+        assert_close(out.grads[name], before[name] + 0.25 * alone.grads[name], tolerance, name)
+        assert (out.grads[name] is array) == (dtypes[0] == dtypes[1])
+
+
+def test_scales_that_need_the_largest_cosine(rng):
+    """Exponents of smaller ones are taken as they are."""
+    batch = spoken(rng, np.float32, plain=False)
+    for pool in ("lse", "softmax"):
+        check(batch, *masks(rng, "holes", B=6, P=9, L=7), pool=pool, pool_scale=60.0)
 
 
 @pytest.mark.parametrize("pool", POOLS)

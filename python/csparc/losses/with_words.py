@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from csparc._scalars import scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses.base import Loss, Part
@@ -21,6 +19,7 @@ from csparc.losses.options import option
 from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 from csparc.losses.sparc import SparcLoss, sparc_loss
+from csparc.losses.word_contrast import ROWS
 from csparc.losses.word_part import (
     NEGATIVES,
     POOL,
@@ -86,14 +85,17 @@ class WithWords(Loss):
         call.pop("out_grads", None)  # filled by the caller
         rest = self._rest(**call)
         spoken = {**call, "word_ids": word_ids, "lacks": lacks}
-        words = self._words()(spoken, self.value("word_logit_scale"))
+        weight = self.words_weight
+        if weight == 0 and all(name in rest.grads for name in ROWS):
+            spoken["grad"] = False
+        words = self._words()(spoken, self.value("word_logit_scale"), weight, rest.grads)
         grads = dict(rest.grads)
-        for name in ("patches", "tokens") if words.grads else ():
-            grads[name] = _sum(words.grads[name], self.words_weight, rest.grads.get(name))
-        if words.grads:
-            grads["word_logit_scale"] = self.words_weight * words.grads["logit_scale"]
+        for name in ROWS if words.grads else ():
+            grads[name] = words.grads[name]
+        if call["grad"]:
+            grads["word_logit_scale"] = weight * words.grads.get("logit_scale", 0.0)
         return LossOutput(
-            rest.loss + self.words_weight * words.loss,
+            rest.loss + weight * words.loss,
             parts={**rest.parts, **words.parts},
             kept_fraction=rest.kept_fraction,
             grads=grads,
@@ -116,24 +118,12 @@ class WithWords(Loss):
         return self._rest_forward_flop(sizes, own) + self._words().forward_flop(sizes, own)
 
     def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
-        """The rest first: its gradients are there while the word contrast makes its own."""
-        rest = self._rest_stages(sizes, itemsize)
-        own = [stage.op for stage in rest] != ["contrastive"]
-        shared = sizes.B * (sizes.P + sizes.L) * sizes.D * itemsize if own else 0
-        words = self._words().stages(sizes)
-        return [*rest, *(Stage(w.op, w.sizes, w.arrays + shared) for w in words)]
+        """The rest first, whose gradients the word contrast adds to."""
+        return [*self._rest_stages(sizes, itemsize), *self._words().stages(sizes)]
 
     @classmethod
     def limits(cls) -> tuple[str, str]:
         return words_limits(cls)
-
-
-def _sum(words: np.ndarray, weight: float, rest: np.ndarray | None) -> np.ndarray:
-    """``weight`` words + rest, in the first array."""
-    words *= words.dtype.type(weight)
-    if rest is not None:
-        words += rest
-    return words
 
 
 @register

@@ -18,6 +18,7 @@ from csparc.losses._words import distinct_rows, negative_sets, read_words
 from csparc.losses.result import LossOutput
 
 POOLS = ("lse", "max", "softmax")
+ROWS = ("patches", "tokens")
 
 
 @gives_like
@@ -100,15 +101,48 @@ def word_contrast_loss(
 
     Notes
     -----
-    6 B U P D floating-point operations with gradients (8 for what outgrows 64 MiB), 2 without, for
-    U different pairs of a word and a vector: where a token's vector depends on its word alone, that
-    is the number of different words. With ``negatives`` in place of B about ``negatives + 1``, and
-    U those of a set. Memory: B U scores and tiles. The same bits for any number of threads.
+    6 B U P D floating-point operations with gradients, 2 without, for U different pairs of a word
+    and a vector: where a token's vector depends on its word alone, that is the number of different
+    words; 8 of what outgrows 16 MiB of products kept between the passes, 2 with ``"max"``. With
+    ``negatives`` in place of B about ``negatives + 1``, and U those of a set. Memory: B U scores and
+    tiles. The same bits for any number of threads.
 
     Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
     (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
     ValueError.
     """
+    return contrast_words(
+        patches, tokens, word_ids, text_mask=text_mask, patch_mask=patch_mask,
+        logit_scale=logit_scale, pool=pool, pool_scale=pool_scale, words=words, lacks=lacks,
+        negatives=negatives, seed=seed, groups=groups, same_group=same_group, grad=grad,
+        out_grads=out_grads,
+    )  # fmt: skip
+
+
+def contrast_words(
+    patches: ArrayLike,
+    tokens: ArrayLike,
+    word_ids: ArrayLike,
+    *,
+    text_mask: ArrayLike | None,
+    patch_mask: ArrayLike | None,
+    logit_scale: float,
+    pool: str,
+    pool_scale: float,
+    words: ArrayLike | None = None,
+    lacks: ArrayLike | None,
+    negatives: int | None,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
+    grad: bool,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+    weight: float = 1.0,
+    beside: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """:func:`word_contrast_loss`, and as one part of several: gradients of patches and tokens are
+    ``weight`` times its own. Where ``beside`` has those of the other parts, they are added to
+    these, in place where the core can."""
     inputs = real_inputs(patches=patches, tokens=tokens)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
@@ -120,14 +154,20 @@ def word_contrast_loss(
     )
     order, start = negative_sets(word_ids, batch.B, negatives, whole_number(seed, "seed", low=0))
     row, first, row_start = distinct_rows(batch.arrays["tokens"], read.word, order, start)
-    buffers = GradientBuffers.asked(inputs, grad, out_grads)
+    others = {name: beside[name] for name in ROWS if beside and name in beside}
+    in_place = len(others) == len(ROWS) and all(
+        array.dtype == inputs.dtype and array.flags.carray for array in others.values()
+    )
+    buffers = GradientBuffers.asked(inputs, grad, others if in_place else out_grads)
     out = np.zeros(2)
     _core.words(
         *batch.arrays.values(), batch.patch_valid, read.word, read.lacks, row, first, row_start,
         order, start, np.diff(start).max(), np.diff(row_start).max(),
-        *marked.for_core, *options, 1.0, False, out,
+        *marked.for_core, *options, weight, in_place, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
     loss, dscale = out.tolist()
     grads = buffers.finished(logit_scale=dscale)
+    for name, array in others.items() if grads and not in_place else ():
+        grads[name] += array
     return LossOutput(loss, parts={"words_loss": loss}, grads=grads)
