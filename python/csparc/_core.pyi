@@ -416,18 +416,19 @@ def gloria(
     /,
 ) -> None: ...
 def distinct_words(
-    tokens: Real,
+    tokens: Real | None,
     word: Int64,
     order: Int64,
     start: Int64,
+    token_bits: UInt16 | None,
     row: Int64,
     first: Int64,
     row_start: Int64,
     /,
 ) -> None: ...
 def words(
-    patches: Real,
-    tokens: Real,
+    patches: Real | None,
+    tokens: Real | None,
     patch_valid: UInt8 | None,
     word: Int64,
     lacks: UInt8,
@@ -445,6 +446,8 @@ def words(
     logit_scale: float,
     weight: float,
     add: int,
+    patch_bits: UInt16 | None,
+    token_bits: UInt16 | None,
     out: Float64,
     dpatches: Real | None,
     dtokens: Real | None,

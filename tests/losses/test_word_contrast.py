@@ -5,6 +5,7 @@ Masks, chosen words, what pictures lack, groups, sets of negatives, threads, typ
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import ml_dtypes
@@ -237,7 +238,7 @@ def test_the_core_refuses_rows_that_do_not_fit(wrong, rng):
         sizes = 3, 12
         _core.words(
             patches, tokens, None, word, lacks, row, first, row_start, order, start, *sizes, None,
-            0, 0, 5.0, 1.0, 1.0, 0, np.zeros(2), None, None,
+            0, 0, 5.0, 1.0, 1.0, 0, None, None, np.zeros(2), None, None,
         )  # fmt: skip
 
     call(**held)
@@ -295,6 +296,33 @@ def test_types_layouts_and_buffers(rng):
         assert out.grads[name] is buffer
     same = csparc.word_contrast_loss(**turned, word_ids=ids.astype(np.int16), out_grads=given)
     assert bits(same) == bits(expected)
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("which", [("patches",), ("tokens",), ("patches", "tokens")])
+def test_bfloat16_arrays_are_read_as_their_numbers(which, pool, kind, rng):
+    """The same bits as of the widened arrays, whichever of them comes in bfloat16."""
+    text_mask, patch_mask = masks(rng, kind, B=6, P=9, L=7)
+    batch = spoken(rng, np.float32)
+    for name in which:
+        batch[name] = batch[name].astype(ml_dtypes.bfloat16)
+    wide = {n: x.astype(np.float32) if n in which else x for n, x in batch.items()}
+    options = dict(text_mask=text_mask, patch_mask=patch_mask, pool=pool, grad=True)
+    out, expected = (csparc.word_contrast_loss(**x, **options) for x in (batch, wide))
+    assert bits(out) == bits(expected)
+
+
+def test_bfloat16_arrays_are_not_widened_whole(rng):
+    """Beyond the inputs and the gradients, less than the patches in float32 would take."""
+    batch = spoken(rng, np.float32, B=8, P=500, L=2, D=512)
+    narrow = {n: batch[n].astype(ml_dtypes.bfloat16) for n in ROWS}
+    wide = sum(4 * batch[name].size for name in ROWS)
+    tracemalloc.start()
+    csparc.word_contrast_loss(**narrow, word_ids=batch["word_ids"])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < wide / 4
 
 
 def test_not_finite_input_is_not_hidden(rng):

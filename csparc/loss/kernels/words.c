@@ -7,8 +7,8 @@
 
 #define FOR_LANES(k, lanes) for (size_t k = 0; k < (lanes); k += CS_LANES)
 
-/* Up to this scale exp(scale (c - 1)) of a cosine c is a normal number, so that no maximum has to be
- * found first. */
+/* Up to this scale exp(scale (c - 1)) of a cosine c is a normal number, so that no maximum has to
+ * be found first. */
 #define MODEST_SCALE 32
 
 typedef uint8_t bytes __attribute__((vector_size(CS_LANES)));

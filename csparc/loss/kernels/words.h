@@ -2,7 +2,7 @@
  * reached through a table.
  *
  * x [P,lanes] are products of patches as they are with unit vectors of words, a word a lane.
- * inverse [P] are the inverse lengths of the patches, so that the cosines are c_pk = inverse_p x_pk.
+ * inverse [P] are the inverse lengths of the patches: the cosines are c_pk = inverse_p x_pk.
  * Whole lanes, at most CS_MOST_WORDS. Of z, lacked and what goes with them `count` entries are
  * read, up to whole lanes, where `lacked` must be 0.
  */

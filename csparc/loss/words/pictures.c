@@ -16,7 +16,7 @@ typedef struct {
     size_t q, j;         /* place in the set, number in the batch */
     size_t count, first; /* how many, and number of the first in the batch */
     int together;        /* whether they lie one after another */
-    const cs_real *rows, *inverse;
+    const cs_real *rows, *inverse; /* [count,D], [count] */
     const size_t *index;
 } picture;
 
@@ -39,9 +39,13 @@ take_picture(const work *w, size_t q, const tile *t)
     v.inverse = w->patch_inverse + start;
     v.first = v.index[0];
     v.together = v.index[v.count - 1] - v.first + 1 == v.count;
-    v.rows = v.together ? w->patch.x + v.first * D : t->packed;
-    for (size_t p = 0; !v.together && p < v.count; p++)
-        memcpy(t->packed + p * D, w->patch.x + v.index[p] * D, D * sizeof(cs_real));
+    if (v.together && w->in->patch_bits == NULL) {
+        v.rows = w->in->patches + v.first * D;
+        return v;
+    }
+    v.rows = t->packed;
+    for (size_t p = 0; p < v.count; p++)
+        CS_TYPED(cs_take_row)(D, w->in->patches, w->in->patch_bits, v.index[p], t->packed + p * D);
     return v;
 }
 
@@ -117,7 +121,8 @@ add_to_shared_rows(const work *w, const panel_rows *rows, const picture *v, cons
             continue;
         const cs_real *own = x + k * D, *unit = w->rows + (rows->first + k) * D;
         cs_real *out = w->to->dtokens + m.token * D;
-        cs_real factor = -outer * CS_TYPED(cs_match_own)(c, &m) * w->word_inverse[c->first_row + m.row];
+        cs_real inverse = w->word_inverse[c->first_row + m.row];
+        cs_real factor = -outer * CS_TYPED(cs_match_own)(c, &m) * inverse;
         kernels->scale_add(D, factor, own, 1, out);
         kernels->scale_add(D, -factor * kernels->dot(D, unit, own), unit, 1, out);
     }

@@ -22,7 +22,7 @@ layout_tile(const cs_words_shape *shape, int gradients, size_t lanes, cs_arena *
             CS_TYPED(cs_words_tile) *t)
 {
     size_t before = arena->used, P = shape->P, D = shape->D, back = gradients ? P : 0;
-    t->packed = CS_TAKE(arena, cs_real, shape->masked ? P : 0, D);
+    t->packed = CS_TAKE(arena, cs_real, shape->masked || shape->bits ? P : 0, D);
     t->dpacked = CS_TAKE(arena, cs_real, shape->masked ? back : 0, D);
     t->x = CS_TAKE(arena, cs_real, P, gradients ? lanes : CS_PANEL);
     t->weight = CS_TAKE(arena, cs_real, back, CS_PANEL);
@@ -91,12 +91,8 @@ CS_TYPED(cs_words_open)(const CS_TYPED(cs_words_input) *in, double logit_scale,
 {
     const cs_words_shape *shape = w->shape;
     CS_TYPED(cs_word_contrast) *c = &w->contrast;
-    size_t U = shape->rows, D = shape->D;
-    CS_EACH(u, U, cs_threads_for_entries(U, U * D),
-            w->word_inverse[u] = cs_inverse_norm(
-                cs_live_norm(CS_TYPED(cs_rows)(), D, in->tokens + (size_t)in->first[u] * D)));
     CS_TYPED(cs_taken_rows_list)(shape->B, in->patches, NULL, in->patch_valid, &w->patch);
-    w->tokens = in->tokens;
+    w->in = in;
     c->B = shape->B;
     c->L = shape->L;
     c->W = shape->W;
@@ -152,9 +148,9 @@ deal_to_owners(CS_TYPED(cs_words_work) *w)
 }
 
 void
-CS_TYPED(cs_words_open_set)(const CS_TYPED(cs_words_input) *in, size_t s,
-                            CS_TYPED(cs_words_work) *w)
+CS_TYPED(cs_words_open_set)(size_t s, CS_TYPED(cs_words_work) *w)
 {
+    const CS_TYPED(cs_words_input) *in = w->in;
     CS_TYPED(cs_word_contrast) *c = &w->contrast;
     c->begin = (size_t)in->sets.start[s];
     c->n = (size_t)in->sets.start[s + 1] - c->begin;
@@ -172,22 +168,31 @@ CS_TYPED(cs_words_segment)(const CS_TYPED(cs_words_work) *w, size_t u0)
                         u0 / CS_SEGMENT, u0 == 0, u0 + count == rows};
 }
 
-void
-CS_TYPED(cs_words_take)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment)
+static void
+take_panel(const CS_TYPED(cs_words_work) *w, const cs_segment *segment, size_t panel, int measures)
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
-    size_t first = w->contrast.first_row + segment->u0, D = w->shape->D;
-    size_t filled = segment->panels * segment->width - segment->count;
-    for (size_t u = 0; u < segment->count; u++)
-        kernels->scale_add(D, w->word_inverse[first + u],
-                           w->tokens + (size_t)w->contrast.word_of_row[first + u] * D, 0,
-                           w->rows + u * D);
-    memset(w->rows + segment->count * D, 0, filled * D * sizeof(cs_real));
-    for (size_t panel = 0; panel < segment->panels; panel++) {
-        size_t begin = panel * segment->width * D;
-        CS_TYPED(cs_transpose)(segment->width, D, segment->width, w->rows + begin, D,
-                               w->columns + begin);
+    size_t D = w->shape->D, width = segment->width, begin = panel * width;
+    size_t count = cs_block_length(begin, width, segment->count);
+    size_t first = w->contrast.first_row + segment->u0 + begin;
+    cs_real *rows = w->rows + begin * D, *inverse = w->word_inverse + first;
+    for (size_t u = 0; u < count; u++) {
+        CS_TYPED(cs_take_row)(D, w->in->tokens, w->in->token_bits, (size_t)w->in->first[first + u],
+                              rows + u * D);
+        if (measures)
+            inverse[u] = cs_inverse_norm(cs_live_norm(kernels, D, rows + u * D));
+        kernels->scale_add(D, inverse[u], rows + u * D, 0, rows + u * D);
     }
+    memset(rows + count * D, 0, (width - count) * D * sizeof(cs_real));
+    CS_TYPED(cs_transpose)(width, D, width, rows, D, w->columns + begin * D);
+}
+
+void
+CS_TYPED(cs_words_take)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment, int measures)
+{
+    size_t entries = segment->count * w->shape->D;
+    CS_EACH(panel, segment->panels, cs_threads_for_entries(segment->panels, entries),
+            take_panel(w, segment, panel, measures));
 }
 
 cs_real *

@@ -18,9 +18,10 @@
 
 enum { CS_PANELS = 4, CS_SEGMENT = CS_PANELS * CS_PANEL };
 
-/* What a thread has for itself. The last three are there for gradients. */
+/* What a thread has for itself. */
 typedef struct {
-    cs_real *packed, *dpacked; /* [P,D] valid patches where they lie apart, and their gradients */
+    cs_real *packed;           /* [P,D] valid patches where they lie apart or are bfloat16 */
+    cs_real *dpacked;          /* [P,D] gradients of patches that lie apart */
     cs_real *x;                /* [panels,P,width] products with a segment, gradients by them */
     cs_real *weight;           /* [P,CS_PANEL] slopes over lengths */
     cs_real *gathered;         /* [CS_PANEL,D] */
@@ -35,7 +36,7 @@ typedef struct {
     size_t threads;
     CS_TYPED(cs_word_contrast) contrast;
     CS_TYPED(cs_taken_rows) patch; /* valid patches by picture */
-    const cs_real *tokens;
+    const CS_TYPED(cs_words_input) *in;
     cs_real *patch_inverse;        /* [B P] inverse lengths, in the order of `patch` */
     cs_real *word_inverse;         /* [rows of all sets] */
     cs_real *level;                /* [samples,contrast.lanes] under CS_POOL_SOFTMAX */
@@ -64,18 +65,18 @@ CS_TYPED(cs_words_work)
 CS_TYPED(cs_words_layout)(const cs_words_shape *shape, const cs_word_pool *pool, int gradients,
                           size_t threads, cs_arena *arena);
 
-/* Lengths of words, the list of patches that take part, and what each token counts. */
+/* The list of patches that take part, and what each token counts. */
 void CS_TYPED(cs_words_open)(const CS_TYPED(cs_words_input) *in, double logit_scale,
                              CS_TYPED(cs_words_work) *w);
 
 /* Make set s the one that is contrasted. */
-void CS_TYPED(cs_words_open_set)(const CS_TYPED(cs_words_input) *in, size_t s,
-                                 CS_TYPED(cs_words_work) *w);
+void CS_TYPED(cs_words_open_set)(size_t s, CS_TYPED(cs_words_work) *w);
 
 cs_segment CS_TYPED(cs_words_segment)(const CS_TYPED(cs_words_work) *w, size_t u0);
 
-/* Take the segment's rows as columns and as rows. */
-void CS_TYPED(cs_words_take)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment);
+/* Take the segment's rows as columns and as rows; `measures`: find their lengths first. */
+void CS_TYPED(cs_words_take)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment,
+                             int measures);
 
 CS_TYPED(cs_words_tile)
 CS_TYPED(cs_words_tile_of)(const CS_TYPED(cs_words_work) *w, size_t thread);

@@ -82,7 +82,7 @@ static void
 score_segment(const work *w, const cs_segment *segment)
 {
     size_t n = w->contrast.n;
-    CS_TYPED(cs_words_take)(w, segment);
+    CS_TYPED(cs_words_take)(w, segment, 1);
     CS_EACH_DYNAMIC(q, thread, n, threads_for(w, n, segment->count),
                     CS_TYPED(cs_words_score)(w, segment, q, thread));
 }
@@ -91,7 +91,7 @@ static void
 back_through_segment(const work *w, const cs_segment *segment)
 {
     size_t n = w->contrast.n, D = w->shape->D;
-    CS_TYPED(cs_words_take)(w, segment);
+    CS_TYPED(cs_words_take)(w, segment, 0);
     CS_EACH_DYNAMIC(owner, thread, w->owners, threads_for(w, w->owners, segment->count),
                     back_through_owner(w, segment, owner, thread));
     CS_EACH(u, segment->count,
@@ -154,7 +154,7 @@ CS_TYPED(cs_words)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *
     if (gradients && !to->add)
         memset(to->dtokens, 0, shape->B * shape->L * shape->D * sizeof(cs_real));
     for (size_t s = 0; s < in->sets.count; s++) {
-        CS_TYPED(cs_words_open_set)(in, s, &w);
+        CS_TYPED(cs_words_open_set)(s, &w);
         out[0] += contrast_set(&w, out + 1);
     }
     return CS_OK;

@@ -12,7 +12,8 @@
  * contrasted with: loss/words/contrast.h. Samples are contrasted within sets; a picture then has
  * the others of its set alone beside it.
  *
- *   patches (B,P,D), tokens (B,L,D), patch_valid (B,P) or NULL
+ *   patches (B,P,D), tokens (B,L,D), patch_valid (B,P) or NULL; float only: either may be NULL
+ *   and its bits be given, bfloat16, of which one picture, or one segment, is float at a time
  *   word (B,L): the number of a token's word, below W; negative where it takes no part
  *   lacks (B,W): 1 where the picture lacks the word; it must be 0 for words of its own caption
  *   row (B,L), first (U), row_start (S): loss/words/distinct_words.h
@@ -24,9 +25,10 @@
  * exp(s_uq - c_q) x_uq of the row, x_uq = sum_p slope_p ph_qp, give the gradient of each token,
  * a_t A + B - own_tq x_uq.
  *
- * Cost 2 n U P D FLOP for the loss of a set of n pictures and U rows. With gradients 6 n U P D where
- * products are kept from the first pass, which they are up to KEPT_BYTES of them (sets.c), and
- * 8 n U P D where they are formed again; under CS_POOL_MAX 2 n U P D, and 4 n U D for the winners.
+ * Cost 2 n U P D FLOP for the loss of a set of n pictures and U rows. With gradients 6 n U P D
+ * where products are kept from the first pass, which they are up to KEPT_BYTES of them (sets.c),
+ * and 8 n U P D where they are formed again; under CS_POOL_MAX 2 n U P D, and 4 n U D for the
+ * winners.
  * Scratch: those, n U scores with a byte each (and 2 bytes of winner, or a level: pool_cosines.h),
  * and what does not grow with U: lengths, tiles, of a segment of 224 rows its unit vectors as rows
  * and as columns and its sums (at most 16 x 2), and of each thread products with a segment.

@@ -104,8 +104,8 @@ def word_contrast_loss(
     6 B U P D floating-point operations with gradients, 2 without, for U different pairs of a word
     and a vector: where a token's vector depends on its word alone, that is the number of different
     words; 8 of what outgrows 16 MiB of products kept between the passes, 2 with ``"max"``. With
-    ``negatives`` in place of B about ``negatives + 1``, and U those of a set. Memory: B U scores and
-    tiles. The same bits for any number of threads.
+    ``negatives`` in place of B about ``negatives + 1``, and U those of a set. Memory: B U scores
+    and tiles. The same bits for any number of threads.
 
     Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
     (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
@@ -143,7 +143,7 @@ def contrast_words(
     """:func:`word_contrast_loss`, and as one part of several: gradients of patches and tokens are
     ``weight`` times its own. Where ``beside`` has those of the other parts, they are added to
     these, in place where the core can."""
-    inputs = real_inputs(patches=patches, tokens=tokens)
+    inputs = real_inputs(as_bits=ROWS, patches=patches, tokens=tokens)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     read = read_words(word_ids, words, lacks, batch.text_valid, marked, (batch.B, batch.L))
@@ -153,7 +153,10 @@ def contrast_words(
         scale_number(logit_scale, "logit_scale"),
     )
     order, start = negative_sets(word_ids, batch.B, negatives, whole_number(seed, "seed", low=0))
-    row, first, row_start = distinct_rows(batch.arrays["tokens"], read.word, order, start)
+    bits = [inputs.bits(name) for name in ROWS]
+    row, first, row_start = distinct_rows(
+        inputs.real("tokens"), read.word, order, start, bits=bits[1]
+    )
     others = {name: beside[name] for name in ROWS if beside and name in beside}
     in_place = len(others) == len(ROWS) and all(
         array.dtype == inputs.dtype and array.flags.carray for array in others.values()
@@ -161,9 +164,9 @@ def contrast_words(
     buffers = GradientBuffers.asked(inputs, grad, others if in_place else out_grads)
     out = np.zeros(2)
     _core.words(
-        *batch.arrays.values(), batch.patch_valid, read.word, read.lacks, row, first, row_start,
+        *map(inputs.real, ROWS), batch.patch_valid, read.word, read.lacks, row, first, row_start,
         order, start, np.diff(start).max(), np.diff(row_start).max(),
-        *marked.for_core, *options, weight, in_place, out,
+        *marked.for_core, *options, weight, in_place, *bits, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
     loss, dscale = out.tolist()
