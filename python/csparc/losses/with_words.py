@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from csparc._scalars import scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART
 from csparc.losses.base import Loss, Part
