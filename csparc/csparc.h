@@ -63,8 +63,8 @@
  *   loss/gram/     packed_images, short_sums, word_attention; pacl, gloria
  *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys
  *   loss/mgca/     cross_attention, tokens, prototypes
- *   loss/words/    distinct_words, contrast, pool_cosines, sets, pictures,
- *                  word_contrast
+ *   loss/words/    distinct_words, contrast, pool_cosines, sets, products,
+ *                  pictures, word_contrast
  *   optim/, data/  beside the losses, on base/ and la/
  *   py/            the edge to Python
  */

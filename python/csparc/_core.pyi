@@ -448,6 +448,7 @@ def words(
     add: int,
     patch_bits: UInt16 | None,
     token_bits: UInt16 | None,
+    rounded: int,
     out: Float64,
     dpatches: Real | None,
     dtokens: Real | None,

@@ -20,7 +20,15 @@ from loss_asserts import (
     bits,
 )
 from loss_batches import MASKS, draw, masks
-from tolerances import FLOAT32, FLOAT64, assert_close
+from tolerances import (
+    BFLOAT16,
+    BFLOAT16_LOSS,
+    BFLOAT16_SCALAR,
+    FLOAT32,
+    FLOAT64,
+    assert_close,
+    relative_error,
+)
 
 import csparc
 from csparc import _core, reference
@@ -238,7 +246,7 @@ def test_the_core_refuses_rows_that_do_not_fit(wrong, rng):
         sizes = 3, 12
         _core.words(
             patches, tokens, None, word, lacks, row, first, row_start, order, start, *sizes, None,
-            0, 0, 5.0, 1.0, 1.0, 0, None, None, np.zeros(2), None, None,
+            0, 0, 5.0, 1.0, 1.0, 0, None, None, 0, np.zeros(2), None, None,
         )  # fmt: skip
 
     call(**held)
@@ -311,6 +319,37 @@ def test_bfloat16_arrays_are_read_as_their_numbers(which, pool, kind, rng):
     options = dict(text_mask=text_mask, patch_mask=patch_mask, pool=pool, grad=True)
     out, expected = (csparc.word_contrast_loss(**x, **options) for x in (batch, wide))
     assert bits(out) == bits(expected)
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_products_of_rounded_operands(narrow, plain, pool, kind, rng):
+    """Near the reference, and not the float32 products. Odd sizes, and more than one segment."""
+    sizes = dict(B=6, P=31, L=45, D=33)
+    text_mask, patch_mask = masks(rng, kind, B=6, P=31, L=45)
+    batch = spoken(rng, np.float32, plain, words=300, **sizes)
+    if narrow:
+        batch |= {name: batch[name].astype(ml_dtypes.bfloat16) for name in ROWS}
+    options = dict(text_mask=text_mask, patch_mask=patch_mask, pool=pool, logit_scale=6.0)
+    wide = {n: np.asarray(x, float) if n in ROWS else x for n, x in batch.items()}
+    expected = reference.word_contrast_loss(**wide, **options)
+    out = csparc.word_contrast_loss(**batch, **options, precision="bf16", grad=True)
+    assert_close(out.loss, expected.loss, BFLOAT16_LOSS)
+    assert out.loss != csparc.word_contrast_loss(**batch, **options).loss
+    assert_close(out.grads["logit_scale"], expected.grads["logit_scale"], BFLOAT16_SCALAR)
+    for name in ROWS if pool != "max" else ():
+        error = relative_error(out.grads[name], expected.grads[name])
+        assert error < BFLOAT16, name
+
+
+def test_rounded_operands_keep_bits_and_groups(rng):
+    batch = spoken(rng, np.float32, words=40, B=50, P=30, L=9, D=24)
+    options = dict(groups=np.arange(50) // 2, same_group="positive", precision="bf16", grad=True)
+    assert_same_bits_for_any_threads(lambda: csparc.word_contrast_loss(**batch, **options))
+    with pytest.raises(ValueError, match="precision: expected 'fp32' for inputs of 64 bits"):
+        csparc.word_contrast_loss(**spoken(rng), precision="bf16")
 
 
 def test_bfloat16_arrays_are_not_widened_whole(rng):

@@ -3,27 +3,18 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/multiply.h"
 #include "la/norm.h"
 #include "la/rows.h"
+#include "loss/words/products.h"
 
 typedef CS_TYPED(cs_words_work) work;
 typedef CS_TYPED(cs_words_tile) tile;
+typedef CS_TYPED(cs_words_picture) picture;
 typedef CS_TYPED(cs_match) match;
 
-/* The valid patches of a picture. */
+/* A panel that meets a picture on the way back. */
 typedef struct {
-    size_t q, j;         /* place in the set, number in the batch */
-    size_t count, first; /* how many, and number of the first in the batch */
-    int together;        /* whether they lie one after another */
-    const cs_real *rows, *inverse; /* [count,D], [count] */
-    const size_t *index;
-} picture;
-
-/* A panel of a segment that meets a picture on the way back. */
-typedef struct {
-    const cs_segment *segment;
-    size_t first, count; /* rows of the segment */
+    cs_panel panel;
     size_t owner;
     int add;
 } panel_rows;
@@ -59,15 +50,31 @@ measure(const work *w, const picture *v)
         inverse[p] = cs_inverse_norm(cs_live_norm(kernels, D, v->rows + p * D));
 }
 
-/* x [P,width] = products with a panel. */
 static void
-form_panel(const work *w, const cs_segment *segment, size_t panel, const picture *v, int fetch,
-           cs_real *x)
+take_panel(const work *w, const cs_segment *segment, size_t number, int measures)
 {
-    size_t D = w->shape->D, width = segment->width;
-    CS_TYPED(cs_term) term = {D, v->rows, D, 1, w->columns + panel * width * D, width};
-    CS_TYPED(cs_result) result = {.c = x, .c_row = width, .hints = fetch ? CS_FETCH : 0};
-    CS_TYPED(cs_product)(v->count, width, 1, &term, &result);
+    const cs_panel panel = cs_panel_of(segment, number);
+    const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
+    size_t D = w->shape->D;
+    size_t first = w->contrast.first_row + segment->u0 + panel.first;
+    cs_real *rows = w->rows + panel.first * D, *inverse = w->word_inverse + first;
+    for (size_t u = 0; u < panel.count; u++) {
+        CS_TYPED(cs_take_row)(D, w->in->tokens, w->in->token_bits, (size_t)w->in->first[first + u],
+                              rows + u * D);
+        if (measures)
+            inverse[u] = cs_inverse_norm(cs_live_norm(kernels, D, rows + u * D));
+        kernels->scale_add(D, inverse[u], rows + u * D, 0, rows + u * D);
+    }
+    memset(rows + panel.count * D, 0, (segment->width - panel.count) * D * sizeof *rows);
+    w->products->take_words(w, &panel);
+}
+
+void
+CS_TYPED(cs_words_take)(const work *w, const cs_segment *segment, int measures)
+{
+    size_t entries = segment->count * w->shape->D;
+    CS_EACH(k, segment->panels, cs_threads_for_entries(segment->panels, entries),
+            take_panel(w, segment, k, measures));
 }
 
 void
@@ -81,11 +88,13 @@ CS_TYPED(cs_words_score)(const work *w, const cs_segment *segment, size_t q, siz
     uint16_t winner[CS_PANEL] = {0};
     if (segment->first)
         measure(w, &v);
-    for (size_t panel = 0; panel < segment->panels; panel++, to += width) {
-        size_t count = cs_block_length(panel * width, width, segment->count);
-        cs_real *x = kept == NULL ? t.x : kept + panel * v.count * width;
+    w->products->take_patches(w, &v, &t);
+    for (size_t k = 0; k < segment->panels; k++, to += width) {
+        const cs_panel panel = cs_panel_of(segment, k);
+        size_t count = panel.count;
+        cs_real *x = kept == NULL ? t.x : kept + panel.first * v.count;
         if (v.count > 0) {
-            form_panel(w, segment, panel, &v, panel == 0 && !segment->first, x);
+            w->products->project(w, &panel, &v, &t, k == 0 && !segment->first, x);
             CS_TYPED(cs_pool_cosines)(v.count, width, w->pool, v.inverse, x, z, level, winner);
         }
         memcpy(w->contrast.scores + to, z, count * sizeof(cs_real));
@@ -104,12 +113,12 @@ add_to_shared_rows(const work *w, const panel_rows *rows, const picture *v, cons
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
     const CS_TYPED(cs_word_contrast) *c = &w->contrast;
-    size_t D = w->shape->D, u0 = rows->segment->u0 + rows->first;
-    cs_real *to_rows = CS_TYPED(cs_words_sum)(w, rows->owner, 0) + rows->first * D;
-    cs_real *to_pictures = CS_TYPED(cs_words_sum)(w, rows->owner, 1) + rows->first * D;
+    size_t D = w->shape->D, u0 = rows->panel.segment->u0 + rows->panel.first;
+    cs_real *to_rows = CS_TYPED(cs_words_sum)(w, rows->owner, 0) + rows->panel.first * D;
+    cs_real *to_pictures = CS_TYPED(cs_words_sum)(w, rows->owner, 1) + rows->panel.first * D;
     cs_real outer = c->scale * (cs_real)w->to->weight;
     match m = CS_TYPED(cs_matches_of_picture)(c, v->q);
-    for (size_t k = 0; k < rows->count; k++) {
+    for (size_t k = 0; k < rows->panel.count; k++) {
         if (a[k] != 0 || !rows->add)
             kernels->scale_add(D, a[k], x + k * D, rows->add, to_rows + k * D);
         if (b[k] != 0 || !rows->add)
@@ -117,9 +126,9 @@ add_to_shared_rows(const work *w, const panel_rows *rows, const picture *v, cons
     }
     while (CS_TYPED(cs_next_match)(c, &m)) {
         size_t k = m.row - u0;
-        if (m.row < u0 || k >= rows->count)
+        if (m.row < u0 || k >= rows->panel.count)
             continue;
-        const cs_real *own = x + k * D, *unit = w->rows + (rows->first + k) * D;
+        const cs_real *own = x + k * D, *unit = w->rows + (rows->panel.first + k) * D;
         cs_real *out = w->to->dtokens + m.token * D;
         cs_real inverse = w->word_inverse[c->first_row + m.row];
         cs_real factor = -outer * CS_TYPED(cs_match_own)(c, &m) * inverse;
@@ -134,25 +143,26 @@ static void
 back_to_panel(const work *w, const panel_rows *rows, const picture *v, const tile *t,
               const cs_real *a, const cs_real *b, const cs_real *g)
 {
-    size_t D = w->shape->D, P = v->count, width = rows->segment->width;
-    size_t panel = rows->first / width, from = v->q * w->contrast.lanes + rows->segment->u0;
-    cs_real *d = t->x + panel * P * width, z[CS_PANEL] = {0}, level[CS_PANEL] = {0};
-    const cs_real *kept = CS_TYPED(cs_words_kept)(w, rows->segment, v->q);
+    size_t D = w->shape->D, P = v->count, width = rows->panel.segment->width;
+    size_t first = rows->panel.first, count = rows->panel.count;
+    size_t from = v->q * w->contrast.lanes + rows->panel.segment->u0 + first;
+    cs_real *d = t->x + first * P, z[CS_PANEL] = {0}, level[CS_PANEL] = {0};
+    const cs_real *kept = CS_TYPED(cs_words_kept)(w, rows->panel.segment, v->q);
     if (kept == NULL)
-        form_panel(w, rows->segment, panel, v, panel == 0, d);
+        w->products->project(w, &rows->panel, v, t, first == 0, d);
     else
-        memcpy(d, kept + panel * P * width, P * width * sizeof(cs_real));
-    memcpy(z, w->contrast.scores + from + rows->first, rows->count * sizeof(cs_real));
+        memcpy(d, kept + first * P, P * width * sizeof(cs_real));
+    memcpy(z, w->contrast.scores + from, count * sizeof(cs_real));
     if (w->pool->kind == CS_POOL_SOFTMAX)
-        memcpy(level, w->level + from + rows->first, rows->count * sizeof(cs_real));
+        memcpy(level, w->level + from, count * sizeof(cs_real));
     CS_TYPED(cs_pool_cosines_backward)(P, width, w->pool, v->inverse, z, level, g, d,
                                        w->shared ? t->weight : NULL, w->along + v->q * w->shape->P);
     if (!w->shared) {
-        cs_multiply(rows->count, D, P, d, 1, width, v->rows, D, rows->add,
-                    CS_TYPED(cs_words_sum)(w, rows->owner, 0) + rows->first * D, D);
+        w->products->to_words(w, &rows->panel, v, t, d, rows->add,
+                              CS_TYPED(cs_words_sum)(w, rows->owner, 0) + first * D);
         return;
     }
-    cs_multiply(rows->count, D, P, t->weight, 1, width, v->rows, D, 0, t->gathered, D);
+    w->products->to_words(w, &rows->panel, v, t, t->weight, 0, t->gathered);
     add_to_shared_rows(w, rows, v, a, b, t->gathered);
 }
 
@@ -163,12 +173,12 @@ back_to_winners(const work *w, const panel_rows *rows, const picture *v, const t
                 const cs_real *a, const cs_real *b, const cs_real *g, cs_real *dv)
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
-    size_t D = w->shape->D, from = v->q * w->contrast.lanes + rows->segment->u0 + rows->first;
-    cs_real *to = CS_TYPED(cs_words_sum)(w, rows->owner, 0) + rows->first * D;
-    for (size_t k = 0; k < rows->count; k++) {
+    size_t D = w->shape->D, from = v->q * w->contrast.lanes + rows->panel.segment->u0 + rows->panel.first;
+    cs_real *to = CS_TYPED(cs_words_sum)(w, rows->owner, 0) + rows->panel.first * D;
+    for (size_t k = 0; k < rows->panel.count; k++) {
         size_t p = w->winner[from + k];
         cs_real inverse = v->inverse[p], d = g[k] * inverse;
-        kernels->scale_add(D, d, w->rows + (rows->first + k) * D, 1, dv + p * D);
+        kernels->scale_add(D, d, w->rows + (rows->panel.first + k) * D, 1, dv + p * D);
         w->along[v->q * w->shape->P + p] += inverse == 0 ? 0 : g[k] * w->contrast.scores[from + k];
         if (w->shared)
             kernels->scale_add(D, inverse, v->rows + p * D, 0, t->gathered + k * D);
@@ -186,23 +196,18 @@ back_to_patches(const work *w, const cs_segment *segment, const picture *v, cons
                 int fresh, cs_real *dv)
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
-    size_t D = w->shape->D, P = v->count, width = segment->width;
+    size_t D = w->shape->D, P = v->count;
     const cs_real *along = w->along + v->q * w->shape->P;
-    CS_TYPED(cs_term) term[CS_PANELS];
     CS_TYPED(cs_result) result = {dv, D, NULL, fresh ? NULL : dv, D, fresh ? 0 : CS_FETCH_SUMS};
     for (size_t p = 0; segment->last && p < P; p++)
         t->radial[p] = -along[p] * v->inverse[p] * v->inverse[p];
-    for (size_t panel = 0; panel < segment->panels; panel++)
-        term[panel] = (CS_TYPED(cs_term)){cs_block_length(panel * width, width, segment->count),
-                                          t->x + panel * P * width, width, 1,
-                                          w->rows + panel * width * D, D};
     if (segment->last && fresh && w->pool->kind != CS_POOL_MAX) {
         result.e = t->radial;
         result.rows = v->rows;
         result.hints = dv == t->dpacked ? 0 : CS_STREAM;
     }
     if (w->pool->kind != CS_POOL_MAX)
-        CS_TYPED(cs_product)(P, D, segment->panels, term, &result);
+        w->products->to_patches(w, segment, v, t, &result);
     if (segment->last && result.e == NULL)
         for (size_t p = 0; p < P; p++)
             kernels->scale_add(D, t->radial[p], v->rows + p * D, 1, dv + p * D);
@@ -225,7 +230,7 @@ CS_TYPED(cs_words_back)(const work *w, const cs_segment *segment, size_t q, size
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
     picture v = take_picture(w, q, t);
-    size_t D = w->shape->D, width = segment->width;
+    size_t D = w->shape->D;
     int maximum = w->pool->kind == CS_POOL_MAX, fresh = segment->first && !w->to->add;
     cs_real outer = w->contrast.scale * (cs_real)w->to->weight;
     cs_real *dv = v.together ? w->to->dpatches + v.first * D : t->dpacked;
@@ -237,14 +242,15 @@ CS_TYPED(cs_words_back)(const work *w, const cs_segment *segment, size_t q, size
         memset(w->along + q * w->shape->P, 0, v.count * sizeof(cs_real));
     if (maximum && !v.together)
         memset(dv, 0, v.count * D * sizeof(cs_real));
-    for (size_t first = 0; first < segment->count; first += width) {
-        panel_rows rows = {segment, first, cs_block_length(first, width, segment->count), owner,
-                           add};
+    if (!maximum)
+        w->products->take_patches(w, &v, t);
+    for (size_t k = 0; k < segment->panels; k++) {
+        const panel_rows rows = {cs_panel_of(segment, k), owner, add};
         cs_real a[CS_PANEL], b[CS_PANEL], g[CS_PANEL] = {0};
         w->dscale[q] += CS_TYPED(cs_word_contrast_gradient)(
-            &w->contrast, q, segment->u0 + first, rows.count, a, b, g);
-        for (size_t k = 0; k < rows.count; k++)
-            g[k] *= outer;
+            &w->contrast, q, segment->u0 + rows.panel.first, rows.panel.count, a, b, g);
+        for (size_t u = 0; u < rows.panel.count; u++)
+            g[u] *= outer;
         if (maximum)
             back_to_winners(w, &rows, &v, t, a, b, g, dv);
         else

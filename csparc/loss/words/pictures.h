@@ -15,6 +15,10 @@
 #include "base/real.h"
 #include "loss/words/sets.h"
 
+/* Take the segment's words as unit vectors; `measures`: find their lengths first. Parallel. */
+void CS_TYPED(cs_words_take)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment,
+                             int measures);
+
 /* Scores of the set's picture q with the segment, 0 without a valid patch. The first segment of a
  * set measures the patches. */
 void CS_TYPED(cs_words_score)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment, size_t q,

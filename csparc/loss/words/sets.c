@@ -3,9 +3,6 @@
 #include <string.h>
 
 #include "base/real.h"
-#include "la/norm.h"
-#include "la/rows.h"
-#include "la/tiles.h"
 
 /* Products that are kept from one pass to the next in place of being formed again: no more than
  * stays in the farther caches. */
@@ -15,6 +12,25 @@ static size_t
 panels_of(size_t rows)
 {
     return CS_TYPED(cs_panel_count)(rows);
+}
+
+static void
+layout_bf16(size_t D, size_t lanes, cs_arena *arena, cs_words_bf16 *r)
+{
+    r->rows = CS_TAKE(arena, cs_bf16x2, lanes, cs_bf16x2_count(D));
+    r->columns = CS_TAKE(arena, cs_bf16x2, lanes, cs_bf16x2_count(D));
+    r->stack = CS_TAKE(arena, cs_bf16x2, lanes / 2, D);
+}
+
+static void
+layout_picture_bf16(const cs_words_shape *shape, int gradients, size_t lanes, cs_arena *arena,
+                    cs_picture_bf16 *r)
+{
+    size_t P = shape->P, D = shape->D, back = gradients ? P : 0;
+    r->patch_rows = CS_TAKE(arena, cs_bf16x2, P, cs_bf16x2_count(D));
+    r->patch_stack = CS_TAKE(arena, cs_bf16x2, cs_bf16x2_count(P), D);
+    r->rows = CS_TAKE(arena, cs_bf16x2, back, lanes / 2);
+    r->stack = CS_TAKE(arena, cs_bf16x2, cs_bf16x2_count(back), CS_PANEL);
 }
 
 static size_t
@@ -28,6 +44,8 @@ layout_tile(const cs_words_shape *shape, int gradients, size_t lanes, cs_arena *
     t->weight = CS_TAKE(arena, cs_real, back, CS_PANEL);
     t->gathered = CS_TAKE(arena, cs_real, gradients ? CS_PANEL : 0, D);
     t->radial = CS_TAKE(arena, cs_real, back);
+    if (shape->rounded)
+        layout_picture_bf16(shape, gradients, lanes, arena, &t->bf16);
     return arena->used - before;
 }
 
@@ -46,7 +64,7 @@ layout_backward(size_t samples, size_t rows, CS_TYPED(cs_words_work) *w, cs_aren
     w->along = CS_TAKE(arena, cs_real, samples, P);
     w->dscale = CS_TAKE(arena, double, samples);
     w->visit = CS_TAKE(arena, size_t, samples);
-    w->products = CS_TAKE(arena, cs_real, w->kept);
+    w->kept_products = CS_TAKE(arena, cs_real, w->kept);
     w->sums = CS_TAKE(arena, cs_real, cs_least(samples, CS_MOST_OWNERS), w->sums_each, w->lanes, D);
 }
 
@@ -70,6 +88,8 @@ CS_TYPED(cs_words_layout)(const cs_words_shape *shape, const cs_word_pool *pool,
     w.word_inverse = CS_TAKE(arena, cs_real, shape->rows);
     w.columns = CS_TAKE(arena, cs_real, w.lanes, D);
     w.rows = CS_TAKE(arena, cs_real, w.lanes, D);
+    if (shape->rounded)
+        layout_bf16(D, w.lanes, arena, &w.bf16);
     if (gradients)
         layout_backward(samples, rows, &w, arena);
     w.tiles = CS_TAKE(arena, char, threads, w.tile_size);
@@ -168,39 +188,12 @@ CS_TYPED(cs_words_segment)(const CS_TYPED(cs_words_work) *w, size_t u0)
                         u0 / CS_SEGMENT, u0 == 0, u0 + count == rows};
 }
 
-static void
-take_panel(const CS_TYPED(cs_words_work) *w, const cs_segment *segment, size_t panel, int measures)
-{
-    const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
-    size_t D = w->shape->D, width = segment->width, begin = panel * width;
-    size_t count = cs_block_length(begin, width, segment->count);
-    size_t first = w->contrast.first_row + segment->u0 + begin;
-    cs_real *rows = w->rows + begin * D, *inverse = w->word_inverse + first;
-    for (size_t u = 0; u < count; u++) {
-        CS_TYPED(cs_take_row)(D, w->in->tokens, w->in->token_bits, (size_t)w->in->first[first + u],
-                              rows + u * D);
-        if (measures)
-            inverse[u] = cs_inverse_norm(cs_live_norm(kernels, D, rows + u * D));
-        kernels->scale_add(D, inverse[u], rows + u * D, 0, rows + u * D);
-    }
-    memset(rows + count * D, 0, (width - count) * D * sizeof(cs_real));
-    CS_TYPED(cs_transpose)(width, D, width, rows, D, w->columns + begin * D);
-}
-
-void
-CS_TYPED(cs_words_take)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment, int measures)
-{
-    size_t entries = segment->count * w->shape->D;
-    CS_EACH(panel, segment->panels, cs_threads_for_entries(segment->panels, entries),
-            take_panel(w, segment, panel, measures));
-}
-
 cs_real *
 CS_TYPED(cs_words_kept)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment, size_t q)
 {
     size_t P = w->shape->P, one = P * segment->panels * segment->width;
     size_t before = segment->number * w->contrast.n * P * w->lanes + q * one;
-    return before + one <= w->kept ? w->products + before : NULL;
+    return before + one <= w->kept ? w->kept_products + before : NULL;
 }
 
 cs_real *

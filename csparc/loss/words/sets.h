@@ -18,6 +18,17 @@
 
 enum { CS_PANELS = 4, CS_SEGMENT = CS_PANELS * CS_PANEL };
 
+/* Operands rounded to bfloat16 (la/bf16_product.h), where products are to be; of the words, and of
+ * a thread. */
+typedef struct {
+    cs_bf16x2 *rows, *columns, *stack; /* [lanes,D], its panels transposed, [lanes,D] stacked */
+} cs_words_bf16;
+
+typedef struct {
+    cs_bf16x2 *patch_rows, *patch_stack; /* [P,D] */
+    cs_bf16x2 *rows, *stack;             /* [panels,P,width], [P,width] stacked */
+} cs_picture_bf16;
+
 /* What a thread has for itself. */
 typedef struct {
     cs_real *packed;           /* [P,D] valid patches where they lie apart or are bfloat16 */
@@ -26,10 +37,14 @@ typedef struct {
     cs_real *weight;           /* [P,CS_PANEL] slopes over lengths */
     cs_real *gathered;         /* [CS_PANEL,D] */
     cs_real *radial;           /* [P] */
+    cs_picture_bf16 bf16;
 } CS_TYPED(cs_words_tile);
+
+struct CS_TYPED(cs_words_products); /* loss/words/products.h */
 
 typedef struct {
     const cs_words_shape *shape;
+    const struct CS_TYPED(cs_words_products) *products;
     const cs_word_pool *pool;
     const CS_TYPED(cs_words_gradients) *to;
     int gradients, shared; /* shared: some row of the set has several tokens */
@@ -47,8 +62,9 @@ typedef struct {
     size_t owner_start[CS_MOST_OWNERS + 1];
     size_t lanes;                  /* of the largest segment */
     size_t kept;                   /* products of pictures with segments that are kept at most */
-    cs_real *products;             /* [kept] segment after segment, [samples,panels,P,width] */
+    cs_real *kept_products;        /* [kept] segment after segment, [samples,panels,P,width] */
     cs_real *columns, *rows;       /* [panels,D,width], [lanes,D] the segment's unit vectors */
+    cs_words_bf16 bf16;
     size_t sums_each;              /* 2 where rows may be shared, else 1 */
     cs_real *sums;                 /* [owners,sums_each,lanes,D] A and B of the segment, or A */
     cs_real *tiles;                /* [threads,tile_size] */
@@ -73,10 +89,6 @@ void CS_TYPED(cs_words_open)(const CS_TYPED(cs_words_input) *in, double logit_sc
 void CS_TYPED(cs_words_open_set)(size_t s, CS_TYPED(cs_words_work) *w);
 
 cs_segment CS_TYPED(cs_words_segment)(const CS_TYPED(cs_words_work) *w, size_t u0);
-
-/* Take the segment's rows as columns and as rows; `measures`: find their lengths first. */
-void CS_TYPED(cs_words_take)(const CS_TYPED(cs_words_work) *w, const cs_segment *segment,
-                             int measures);
 
 CS_TYPED(cs_words_tile)
 CS_TYPED(cs_words_tile_of)(const CS_TYPED(cs_words_work) *w, size_t thread);

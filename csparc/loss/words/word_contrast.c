@@ -8,6 +8,7 @@
 #include "la/rows.h"
 #include "loss/words/contrast.h"
 #include "loss/words/pictures.h"
+#include "loss/words/products.h"
 #include "loss/words/sets.h"
 
 enum { MOST_PATCHES_OF_MAXIMUM = 65535 };
@@ -149,6 +150,11 @@ CS_TYPED(cs_words)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *
         return CS_ESHAPE;
     CS_TRY(CS_TYPED(cs_words_check)(shape, in, w.contrast.has_image));
     w.to = to;
+    w.products = &CS_TYPED(cs_words_products_exact);
+#ifndef CS_FLOAT64
+    if (shape->rounded)
+        w.products = &cs_words_products_bf16;
+#endif
     CS_TYPED(cs_words_open)(in, logit_scale, &w);
     out[0] = out[1] = 0;
     if (gradients && !to->add)

@@ -14,6 +14,7 @@ typedef struct {
     size_t B, P, L, D, W, rows; /* rows: of all sets */
     size_t samples, set_rows;   /* most of one set */
     int masked, bits;           /* whether patch_valid, whether patch_bits is given */
+    int rounded;                /* whether operands of products are rounded to bfloat16 */
 } cs_words_shape;
 
 typedef struct {
@@ -46,7 +47,7 @@ CS_TYPED(cs_take_row)(size_t D, const cs_real *x, const uint16_t *bits, size_t n
     memcpy(out, x + n * D, D * sizeof(cs_real));
 }
 
-/* CS_OK where patches and tokens are given once each, the sets cut the samples, the rows are those
+/* CS_OK where patches and tokens are given once each, bfloat16 in float only, the sets cut the samples, the rows are those
  * of the sets, as numbered by loss/words/distinct_words.h, and no word is beyond W. seen [B] is
  * scratch. */
 cs_status CS_TYPED(cs_words_check)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *in,

@@ -27,6 +27,7 @@ from csparc.losses.word_part import (
     NEGATIVES,
     POOL,
     POOL_SCALE,
+    PRECISION,
     WORDS_PART,
     WordPart,
     words_limits,
@@ -60,8 +61,8 @@ GLOBAL_WEIGHT = partial(option, 0.5, "What the CLIP part is multiplied by.", che
 class WithWords(Loss):
     """A loss with the word contrast beside it, which owns ``word_logit_scale``.
 
-    Subclasses have the options ``words_weight``, ``word_logit_scale``, ``word_scale_max``, ``pool``,
-    ``pool_scale`` and ``negatives``, and say what the rest is.
+    Subclasses have the options ``words_weight``, ``word_logit_scale``, ``word_scale_max``,
+    ``pool``, ``pool_scale``, ``negatives`` and ``precision``, and say what the rest is.
     """
 
     inputs = WITH_WORDS
@@ -71,6 +72,7 @@ class WithWords(Loss):
     pool: str
     pool_scale: float
     negatives: int | None
+    precision: str
 
     @abstractmethod
     def _rest(self, **call: Any) -> LossOutput:
@@ -95,7 +97,7 @@ class WithWords(Loss):
         np.minimum(own, math.log(self.word_scale_max), out=own)
 
     def _words(self) -> WordPart:
-        return WordPart(self.pool, self.pool_scale, self.negatives)
+        return WordPart(self.pool, self.pool_scale, self.negatives, self.precision)
 
     def _compute(self, *, word_ids: Any, lacks: Any = None, **call: Any) -> LossOutput:
         call.pop("out_grads", None)  # filled by the caller
@@ -161,6 +163,7 @@ class ClipWordsLoss(WithWords):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _rest(self, **call: Any) -> LossOutput:
         taken = ("image_global", "text_global", "logit_scale", "groups", "same_group", "grad")
@@ -211,9 +214,13 @@ class SparcWordsLoss(WithWords):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _rest(self, **call: Any) -> LossOutput:
-        return sparc_loss(**call, global_weight=self.global_weight, local_weight=self.local_weight)
+        return sparc_loss(
+            **call, global_weight=self.global_weight, local_weight=self.local_weight,
+            precision=self.precision,
+        )  # fmt: skip
 
     @property
     def contrasts_pairs_alone(self) -> bool:
@@ -227,7 +234,7 @@ class SparcWordsLoss(WithWords):
         return SparcLoss().forward_flop(sizes, own)
 
     def _rest_stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
-        return SparcLoss().stages(sizes, itemsize)
+        return SparcLoss(precision=self.precision).stages(sizes, itemsize)
 
 
 @register
@@ -257,6 +264,7 @@ class ClipFilipWordsLoss(WithWords):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _begin(self) -> None:
         self._own_scale("local_logit_scale", self.local_logit_scale)

@@ -14,6 +14,7 @@ from csparc._scalars import choice, scale_number, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses._precision import read_rounded, refuse_rounding_of_wide
 from csparc.losses._words import distinct_rows, negative_sets, read_words
 from csparc.losses.result import LossOutput
 
@@ -38,6 +39,7 @@ def word_contrast_loss(
     seed: int = 0,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    precision: str = "fp32",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -83,6 +85,9 @@ def word_contrast_loss(
         Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: such a picture lacks
         none of the group's words. ``"positive"``: a token also matches the group's other pictures,
         and its terms are averaged over them.
+    precision
+        ``"fp32"``, or ``"bf16"``: products of patches with words, on both passes, take operands
+        rounded to bfloat16; sums and all else stay float32. Not for float64 input.
     grad
         Also return ``grads``: ``patches``, ``tokens``, ``logit_scale``.
     out_grads
@@ -114,8 +119,8 @@ def word_contrast_loss(
     return contrast_words(
         patches, tokens, word_ids, text_mask=text_mask, patch_mask=patch_mask,
         logit_scale=logit_scale, pool=pool, pool_scale=pool_scale, words=words, lacks=lacks,
-        negatives=negatives, seed=seed, groups=groups, same_group=same_group, grad=grad,
-        out_grads=out_grads,
+        negatives=negatives, seed=seed, groups=groups, same_group=same_group, precision=precision,
+        grad=grad, out_grads=out_grads,
     )  # fmt: skip
 
 
@@ -135,6 +140,7 @@ def contrast_words(
     seed: int = 0,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    precision: str = "fp32",
     grad: bool,
     out_grads: Mapping[str, np.ndarray] | None = None,
     weight: float = 1.0,
@@ -144,6 +150,8 @@ def contrast_words(
     ``weight`` times its own. Where ``beside`` has those of the other parts, they are added to
     these, in place where the core can."""
     inputs = real_inputs(as_bits=ROWS, patches=patches, tokens=tokens)
+    rounded = read_rounded(precision)
+    refuse_rounding_of_wide(rounded, inputs.dtype)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     read = read_words(word_ids, words, lacks, batch.text_valid, marked, (batch.B, batch.L))
@@ -166,7 +174,7 @@ def contrast_words(
     _core.words(
         *map(inputs.real, ROWS), batch.patch_valid, read.word, read.lacks, row, first, row_start,
         order, start, np.diff(start).max(), np.diff(row_start).max(),
-        *marked.for_core, *options, weight, in_place, *bits, out,
+        *marked.for_core, *options, weight, in_place, *bits, rounded, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
     loss, dscale = out.tolist()

@@ -12,6 +12,7 @@ import numpy as np
 from csparc._repr import fields_line
 from csparc._rows import unit_rows_float64
 from csparc._scalars import scale_number
+from csparc.losses._precision import PRECISIONS, precision_name
 from csparc.losses.base import Loss, Part
 from csparc.losses.costs import Sizes, Stage
 from csparc.losses.explains import Alignment, Pairs
@@ -37,6 +38,13 @@ POOL_SCALE = partial(
 NEGATIVES = partial(
     option, None, "Other pairs that each is contrasted with; none: the whole batch.", check=count
 )
+PRECISION = partial(
+    option,
+    "fp32",
+    "Products of patches with words in the arrays' own type, or of operands rounded to bfloat16.",
+    PRECISIONS,
+    check=precision_name,
+)
 SEGMENT, PANEL, KEPT_BYTES = 224, 56, 16 << 20
 """Rows of words at a time, of a panel, and products that are kept (csparc/loss/words/sets.c)."""
 MOST_WORDS = 1000
@@ -50,6 +58,7 @@ class WordPart:
     pool: str
     pool_scale: float
     negatives: int | None
+    precision: str
 
     __repr__ = fields_line
 
@@ -70,7 +79,7 @@ class WordPart:
         given |= {name: call[name] for name in taken if name in call}
         return contrast_words(
             **given, logit_scale=scale, pool=self.pool, pool_scale=self.pool_scale,
-            negatives=self.negatives, weight=weight, beside=beside,
+            negatives=self.negatives, precision=self.precision, weight=weight, beside=beside,
         )  # fmt: skip
 
     def align(self, pairs: Pairs, loss: Loss) -> Alignment:
@@ -142,7 +151,7 @@ class WordPart:
         held = tokens * 8 * 3 + s.B * width * 2 + tokens * 2
         sizes = {
             "N": tokens, "U": tokens, "W": width, "S": 2, "samples": met, "set_rows": met * s.L,
-            "pool": POOLS.index(self.pool),
+            "pool": POOLS.index(self.pool), "rounded": int(self.precision == "bf16"),
         }  # fmt: skip
         return [Stage("distinct_words", sizes, held), Stage("words", sizes, held)]
 
@@ -175,14 +184,16 @@ class WordContrastLoss(Loss):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _words(self) -> WordPart:
-        return WordPart(self.pool, self.pool_scale, self.negatives)
+        return WordPart(self.pool, self.pool_scale, self.negatives, self.precision)
 
     def _compute(self, **call: Any) -> LossOutput:
         return word_contrast_loss(
-            **call, pool=self.pool, pool_scale=self.pool_scale, negatives=self.negatives
-        )
+            **call, pool=self.pool, pool_scale=self.pool_scale, negatives=self.negatives,
+            precision=self.precision,
+        )  # fmt: skip
 
     @property
     def contrasts_pairs_alone(self) -> bool:
