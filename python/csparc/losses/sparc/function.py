@@ -17,6 +17,7 @@ from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses._precision import read_rounded, refuse_rounding_of_wide
 from csparc.losses.result import LossOutput
 from csparc.losses.sparc_pieces import AlignOptions
 
@@ -24,8 +25,6 @@ INPUTS = ("patches", "tokens", "image_global", "text_global")
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")
 LOCAL_PATCHES = ("own", "shuffled")
-PRECISIONS = ("fp32", "bf16")
-SPELLINGS = (*PRECISIONS, "float32", "bfloat16")
 PLAIN = frozenset((float, int, bool, str, NoneType))
 NO_GRADIENTS = (None,) * 4
 
@@ -175,11 +174,7 @@ def sparc_with(
         optional=("image_global", "text_global"), as_bits=("patches", "tokens"),
         patches=patches, tokens=tokens, image_global=image_global, text_global=text_global,
     )  # fmt: skip
-    if options.rounded and inputs.dtype == np.float64:
-        raise ValueError(
-            "precision: expected 'fp32' for inputs of 64 bits, found 'bf16': pass float32 or "
-            "bfloat16 arrays to it"
-        )
+    refuse_rounding_of_wide(options.rounded, inputs.dtype)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     scale = scale_number(logit_scale, "logit_scale")
@@ -234,7 +229,7 @@ def read_options(
     precision: Any,
 ) -> Options:
     """Check the options of `sparc_loss`, in the order of its arguments."""
-    rounded = choice(precision, "precision", SPELLINGS) % len(PRECISIONS)
+    rounded = read_rounded(precision)
     align = AlignOptions(normalizer, similarity, sigma, softmax_scale, degenerate).for_core()
     for_core = (
         *align,
@@ -252,7 +247,7 @@ def read_options(
         weight_number(global_weight, "global_weight"),
         weight_number(local_weight, "local_weight"),
         normalizer == "softmax",
-        bool(rounded),
+        rounded,
         for_core,
     )
 
