@@ -11,15 +11,16 @@
 
 Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 
-================  ================================================================================
-``img_key``       column of the path; in shards the field of the picture, such as ``seg.png``
-``caption_key``   column of the caption; in shards the JSON key, or the field, such as ``alt.txt``
-``separator``     of a table: a character, or tab, comma, semicolon, space
-``quoting``       of a table: auto, rfc4180 or none (`csparc.data.readers.table_rows.QUOTING`)
-``captions``      the captions file of a folder; none: ``NAME.txt`` beside each picture
-``text``          of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
-``max_captions``  the first so many of each picture
-================  ================================================================================
+=====================  ===========================================================================
+``img_key``            column of the path; in shards the field of the picture, such as ``seg.png``
+``caption_key``        column of the caption; in shards JSON key or field, such as ``alt.txt``
+``separator``          of a table: a character, or tab, comma, semicolon, space
+``quoting``            of a table: auto, rfc4180, none (`csparc.data.readers.table_rows.QUOTING`)
+``captions``           the captions file of a folder; none: ``NAME.txt`` beside each picture
+``text``               of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
+``max_captions``       the first so many of each picture
+``hard_negative_key``  column, JSON key or field of hard negatives; none: they are not read
+=====================  ===========================================================================
 
 A path alone is a folder, or a table by its suffix .csv or .tsv.
 """
@@ -48,7 +49,7 @@ from csparc.errors import DataError
 
 SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
 
-_COLUMNS = ("img_key", "caption_key")
+_COLUMNS = ("img_key", "caption_key", "hard_negative_key")
 _TABLE = (*_COLUMNS, "separator", "quoting")
 
 TAKES: dict[str, tuple[str, ...]] = {
@@ -77,6 +78,7 @@ def open(
     img_key: str | None = None,
     caption_key: str | None = None,
     separator: str | None = None,
+    hard_negative_key: str | None = None,
 ) -> Dataset:
     """Open a data set.
 
@@ -92,7 +94,7 @@ def open(
         The share of bad items above which opening and loading fail.
     max_captions : int, optional
         Keep the first so many captions of each picture (5: the usual retrieval protocol).
-    img_key, caption_key, separator : str, optional
+    img_key, caption_key, separator, hard_negative_key : str, optional
         As the options of the specification; an error where they have no effect.
 
     Returns
@@ -120,6 +122,7 @@ def open(
         img_key=img_key,
         caption_key=caption_key,
         separator=separator,
+        hard_negative_key=hard_negative_key,
     )
     scheme, where = _scheme(text)
     if scheme != "scenes":
