@@ -133,12 +133,12 @@ def _record(
         config["checkpoint"] = str(arguments.checkpoint)
     if subject.data is not None:
         config["data"] = subject.data.spec
-    record = _plain(found.figures) | {"config": config | task.config()}
+    record = plain(found.figures) | {"config": config | task.config()}
     return record if found.problems is None else record | {"bad_items": len(found.problems)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same with null where a figure is over nothing: JSON has no NaN."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return None if isinstance(value, float) and value != value else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from csparc.cli import common, loss_arguments
 from csparc.errors import TrainingError
@@ -207,11 +207,9 @@ def _add_validation(group) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import csparc
     from csparc.models.factory import configure
-    from csparc.trainer import Trainer, make_loss
+    from csparc.trainer import Trainer
 
-    given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
-    config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
-    loss = make_loss(arguments.loss, arguments.loss_opt)
+    config, loss, overrides = settle(arguments)
     train = common.open_silently(
         arguments.train_data, arguments, arguments.val_data,
         hard_negative_key=arguments.csv_hard_negative_key,
@@ -220,7 +218,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.val_data is not None:
         val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
     common.use_threads(arguments.threads)
-    overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
     model = csparc.create_model(
         arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
@@ -250,6 +247,20 @@ def run(arguments: argparse.Namespace) -> int:
             "data, then --resume latest validates it"
         )
     return 0
+
+
+def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, Any]]:
+    """The settings of the run, its loss, and the fields of ModelConfig that differ from the
+    preset's, checked; no data are looked at."""
+    from csparc.models.factory import configure
+    from csparc.trainer import make_loss
+
+    given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
+    config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
+    loss = make_loss(arguments.loss, arguments.loss_opt)
+    overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
+    configure(arguments.model, **overrides)
+    return config, loss, overrides
 
 
 def _model_overrides(settings: list[str]) -> dict:
