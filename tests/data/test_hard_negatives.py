@@ -11,6 +11,7 @@ from pictures import encoded, save, write_tar
 
 from csparc import data
 from csparc.data import tokenizer
+from csparc.data.export import WRITERS, export
 from csparc.data.loading.loader import Loader
 from csparc.data.readers.hard_negatives import in_cell
 from csparc.data.subset import Subset
@@ -226,3 +227,16 @@ def test_one_that_is_a_caption_of_the_batch(duplicates: str, count: int, tmp_pat
 
 def test_tokenizers_know_their_words(tmp_path: Path) -> None:
     assert "the dog is blue" in set(opened_table(tmp_path).all_captions())
+
+
+@pytest.mark.parametrize("kind", sorted(WRITERS))
+def test_what_was_exported_is_read_again(kind: str, tmp_path: Path) -> None:
+    dataset = opened_table(tmp_path)
+    if kind in ("coco", "karpathy"):
+        with pytest.raises(DataError, match=f"hard negatives for {kind}, which has no place"):
+            export(dataset, kind, tmp_path / "out")
+        return
+    again = data.open(export(dataset, kind, tmp_path / "out"))
+    assert negatives(again) == negatives(dataset)
+    assert [again.captions(n) for n in range(4)] == [dataset.captions(n) for n in range(4)]
+    assert not again.problems.notes()

@@ -20,6 +20,7 @@ from csparc.cost import paper as paper_cost
 from csparc.cost import tables as cost_table
 from csparc.cost.measured import exponent, measure_loss
 from csparc.cost.memory import estimate_memory
+from csparc.cost.towers import text_flop, text_kept
 from csparc.losses import LOSSES, FilipLoss, MgcaLoss, Sizes
 from csparc.losses.registry import extra_text_losses
 from csparc.models.config import preset
@@ -294,6 +295,22 @@ def test_command_draws(tmp_path, capsys) -> None:
     assert capsys.readouterr().out.splitlines()[-1] == str(file)
 
 
+def test_command_counts_captions_without_a_picture(capsys) -> None:
+    """A step with one to a pair: their forward and backward pass, and N = B in the loss."""
+    assert cli.main(["cost", "--model", "nano", "--batch", "2048", "--extra-texts", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "siglip" in printed
+    assert "pacl" not in printed
+    assert "devices" not in printed
+    config = preset("nano")
+    plain, more = (cost_table.step_flop("clip", config, 2048, extra) for extra in (0, 1))
+    B, D = 2048, config.shared_width
+    assert more - plain == 3 * B * text_flop(config) + 8 * B**2 * D
+    assert f"{more / 1e12:,.2f}" in printed
+    held = [cost_table.step_bytes("clip", config, 2048, extra) for extra in (0, 1)]
+    assert held[1] - held[0] > 4 * B * text_kept(config)
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -302,6 +319,8 @@ def test_command_draws(tmp_path, capsys) -> None:
         (["--batch", "16,many"], "batch: expected whole numbers separated by commas"),
         (["--batch", "0"], "batch: expected whole numbers"),
         (["--plot", "no-such-folder/c.png"], "expected an existing folder"),
+        (["--loss", "clip,pacl", "--extra-texts", "1"], "extra_texts: expected 0 with pacl"),
+        (["--measured", "--extra-texts", "1"], "extra_texts: expected 0 with --measured"),
     ],
 )
 def test_command_names_a_wrong_argument(option: list[str], message: str, capsys) -> None:

@@ -43,6 +43,11 @@ def in_cell(cell: str) -> list[object]:
             return [cell]
 
 
+def as_cell(texts: list[str]) -> str:
+    """The cell that `in_cell` reads as these texts."""
+    return repr(texts) if texts else ""
+
+
 def in_record(value: object) -> list[object]:
     """The texts in a value of JSON: a text, a list of them, or null."""
     values = value if isinstance(value, list) else [value]
