@@ -245,6 +245,7 @@ def sum_of_squares(x: Real, sum: Float64, /) -> None: ...
 def contrastive(
     image: Real,
     text: Real,
+    extra: Real | None,
     group: Int64 | None,
     positive: int,
     logit_scale: float,
@@ -252,6 +253,7 @@ def contrastive(
     out: Float64,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def sparse_similarity_forward(
@@ -305,6 +307,7 @@ def sparc(
     tokens: Real | None,
     image_global: Real | None,
     text_global: Real | None,
+    extra_global: Real | None,
     patch_valid: UInt8 | None,
     text_valid: UInt8 | None,
     group: Int64 | None,
@@ -331,11 +334,13 @@ def sparc(
     dtokens: Real | None,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def siglip(
     image: Real,
     text: Real,
+    extra: Real | None,
     group: Int64 | None,
     positive: int,
     logit_scale: float,
@@ -345,6 +350,7 @@ def siglip(
     out: Float64,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def pacl(
