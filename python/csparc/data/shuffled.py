@@ -119,6 +119,14 @@ class ShuffledPairs(Dataset):
     def captions(self, index: int) -> list[str]:
         return self.dataset.captions(int(self.partner[index]))
 
+    @property
+    def has_hard_negatives(self) -> bool:
+        """As of the data set behind it."""
+        return self.dataset.has_hard_negatives
+
+    def hard_negatives(self, index: int) -> list[str]:
+        return self.dataset.hard_negatives(int(self.partner[index]))
+
     def name(self, index: int) -> str:
         return self.dataset.name(index)
 

@@ -11,7 +11,6 @@
 
 Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 
-================  ================================================================================
 ``img_key``       column of the path; in shards the field of the picture, such as ``seg.png``
 ``caption_key``   column of the caption; in shards the JSON key, or the field, such as ``alt.txt``
 ``separator``     of a table: a character, or tab, comma, semicolon, space
@@ -21,6 +20,18 @@ Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 ``max_captions``  the first so many of each picture
 ``pairs``         shuffled or random, and :SEED: captions of other pictures (`ShuffledPairs`)
 ================  ================================================================================
+=======
+=====================  ===========================================================================
+``img_key``            column of the path; in shards the field of the picture, such as ``seg.png``
+``caption_key``        column of the caption; in shards JSON key or field, such as ``alt.txt``
+``separator``          of a table: a character, or tab, comma, semicolon, space
+``quoting``            of a table: auto, rfc4180, none (`csparc.data.readers.table_rows.QUOTING`)
+``captions``           the captions file of a folder; none: ``NAME.txt`` beside each picture
+``text``               of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
+``max_captions``       the first so many of each picture
+``hard_negative_key``  column, JSON key or field of hard negatives; none: they are not read
+``pairs``              shuffled or random, and :SEED: captions of others (`ShuffledPairs`)
+=====================  ===========================================================================
 
 A path alone is a folder, or a table by its suffix .csv or .tsv.
 """
@@ -50,7 +61,7 @@ from csparc.errors import DataError
 
 SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
 
-_COLUMNS = ("img_key", "caption_key")
+_COLUMNS = ("img_key", "caption_key", "hard_negative_key")
 _TABLE = (*_COLUMNS, "separator", "quoting")
 
 TAKES: dict[str, tuple[str, ...]] = {
@@ -79,6 +90,7 @@ def open(
     img_key: str | None = None,
     caption_key: str | None = None,
     separator: str | None = None,
+    hard_negative_key: str | None = None,
     pairs: str | None = None,
 ) -> Dataset:
     """Open a data set.
@@ -95,7 +107,7 @@ def open(
         The share of bad items above which opening and loading fail.
     max_captions : int, optional
         Keep the first so many captions of each picture (5: the usual retrieval protocol).
-    img_key, caption_key, separator, pairs : str, optional
+    img_key, caption_key, separator, hard_negative_key, pairs : str, optional
         As the options of the specification; an error where they have no effect.
 
     Returns
@@ -123,6 +135,7 @@ def open(
         img_key=img_key,
         caption_key=caption_key,
         separator=separator,
+        hard_negative_key=hard_negative_key,
         pairs=pairs,
     )
     scheme, where = _scheme(text)
