@@ -21,7 +21,6 @@ Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 ``max_captions``       the first so many of each picture
 ``hard_negative_key``  column, JSON key or field of hard negatives; none: they are not read
 ``pairs``              shuffled or random, and :SEED: captions of others (`ShuffledPairs`)
-``pairs``              shuffled or random, and :SEED: captions of others (`ShuffledPairs`)
 =====================  ===========================================================================
 
 A path alone is a folder, or a table by its suffix .csv or .tsv.
