@@ -128,9 +128,10 @@ def sharp_view(preprocess: Preprocess, picture) -> np.ndarray:
     return type(preprocess)(**settings).fixed(picture)
 
 
-def save(figure, path: str | PathLike) -> None:
-    """Write a figure to ``path``; the ending (.png, .svg, .pdf, ...) chooses the format."""
-    figure.savefig(path, dpi=DPI, facecolor=figure.get_facecolor())
+def save(figure, path: str | PathLike, dpi: int = DPI) -> None:
+    """Write a figure to ``path``; the ending (.png, .svg, .pdf, ...) chooses the format, ``dpi``
+    the pixels of an inch."""
+    figure.savefig(path, dpi=dpi, facecolor=figure.get_facecolor())
 
 
 def _square(patches: int) -> tuple[int, int]:

@@ -92,6 +92,13 @@ def grounding_verdict(found: Mapping) -> str:
 PARTS_OF_SPEECH = {
     "NOUN": "nouns", "ADJ": "adjectives", "COLOUR": "colours", "CAPTION": "sentences"
 }  # fmt: skip
+AREAS = (
+    ("auc", "a patch of its object above one of another object"),
+    ("auc_named", "above one of an object that its sentence names, too"),
+    ("auc_all", "above any other patch of the picture"),
+    ("pointing", "its heaviest patch lies on its object"),
+)
+"""Figures of `csparc.evaluate.placement.place_scores`, and what each is."""
 POINTING = 55.0
 """Area under the ROC curve, in per cent, from which words are said to point at their objects."""
 
@@ -134,6 +141,17 @@ def sentence_verdict(found: Mapping, apart: bool = True) -> str:
         "comparisons. That comes with finding pictures by sentences"
         + ("; the local loss plays no direct part in it." if apart else ".")
     )
+
+
+def chance_of(found: Mapping, key: str) -> float:
+    """What one of the `AREAS` would be by chance."""
+    return found["pointing_chance" if key == "pointing" else "auc_chance"]
+
+
+def told(found: Mapping | None, key: str) -> float | None:
+    """A figure; None where it was not measured, or over nothing."""
+    value = (found or {}).get(key)
+    return None if value is None or value != value else value
 
 
 def points(found: Mapping | None) -> bool:
