@@ -21,7 +21,7 @@ from csparc.cost import tables as cost_table
 from csparc.cost.measured import exponent, measure_loss
 from csparc.cost.memory import estimate_memory
 from csparc.losses import LOSSES, FilipLoss, MgcaLoss, Sizes
-from csparc.models.config import preset
+from csparc.models.presets import preset
 
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc.models.config import PRESETS, ModelConfig, TowerConfig, preset
+from csparc.models.config import ModelConfig, TowerConfig
+from csparc.models.presets import PRESETS, preset
 from csparc.models.two_tower import TwoTower
 
 if TYPE_CHECKING:
