@@ -214,6 +214,10 @@ class Tokenizer:
             self._pieces = Pieces(self._backend.to_str())
         return self._pieces
 
+    def library_json(self) -> str:
+        """The text of a tokenizer.json of the ``tokenizers`` library."""
+        return self._backend.to_str(pretty=True)
+
     def to_json(self) -> str:
         """Everything `from_json` needs to make the same tokenizer: what a checkpoint keeps."""
         return json.dumps(
