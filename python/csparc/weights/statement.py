@@ -52,6 +52,11 @@ class Tensors:
         self.path, self.layout, self._shapes = path, layout, shapes
         self._theirs = {entry.ours[0]: entry for entry in layout.entries}
 
+    def has(self, name: str) -> bool:
+        """Whether the file has the tensor of a parameter."""
+        entry = self._theirs.get(name)
+        return entry is not None and entry.theirs[0] in self._shapes
+
     def layers(self, side: str) -> int:
         """Blocks of a tower: one more than the largest number in a name."""
         entry = self._theirs[f"{side}transformer.resblocks.{{i}}.ln_1.weight"]
@@ -95,6 +100,7 @@ def configuration(tensors: Tensors, said: Statement) -> ModelConfig:
     if said.image_activation is None or said.text_activation is None:
         refuse(tensors.path, GELU_UNSAID, "none")
     form, path = dict(tensors.layout.form), tensors.path
+    form.setdefault("logit_bias", tensors.has("logit_bias"))
     kernel = tensors.shape("visual.conv1.weight", 4)
     positions = tensors.shape("visual.positional_embedding", 2)
     vocab, text_width = tensors.shape("token_embedding.weight", 2)
