@@ -127,7 +127,7 @@ def test_pictures_of_another_size_and_longer_captions(tmp_path):
     assert wide.model.config.grid == (6, 6)
     assert (wide.preprocess.height, wide.preprocess.width) == (48, 48)
     assert wide.model.encode_text(np.full((1, 20), peers.EOS, np.int32)).shape == (1, 16)
-    images, ids = peers.batch()
+    _, ids = peers.batch()
     short = read_weights(tmp_path, context_length=5).model
     expected = load_checkpoint(tmp_path)[0].encode_text(ids[1:])
     np.testing.assert_allclose(short.encode_text(ids[1:, :5]), expected, atol=1e-6)

@@ -151,7 +151,7 @@ def test_a_pickle_is_not_run(tmp_path):
 
 
 def test_a_program_of_torch_is_named(tmp_path):
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         torch.jit.script(torch.nn.Linear(2, 2)).save(tmp_path / "ViT-B-32.pt")
     with pytest.raises(CheckpointError, match="TorchScript"):
         load_checkpoint(tmp_path / "ViT-B-32.pt")

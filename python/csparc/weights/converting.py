@@ -65,12 +65,12 @@ def convert(
         model, preprocess, words = found.model, found.preprocess, found.tokenizer
     else:
         if activation is not None:
-            raise ValueError("activation: expected none for a checkpoint of csparc's, which says it")
+            raise ValueError(
+                "activation: expected none for a checkpoint of csparc's, which says it"
+            )
         trained = load_trained(source)
         model = refitted(trained.model, image_size, context_length)
-        preprocess = Preprocess(
-            **{**trained.metadata.preprocess, "size": model.config.image_size}
-        )
+        preprocess = Preprocess(**{**trained.metadata.preprocess, "size": model.config.image_size})
         words = trained.tokenizer
         if tokenizer is not None:
             words = tokens.read(tokenizer, model.config)

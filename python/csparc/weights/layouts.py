@@ -191,9 +191,7 @@ HUGGING_FACE_SIGLIP = Layout(
     ("vision_model.head.probe",),
     [
         *affine("visual.conv1", "vision_model.embeddings.patch_embedding"),
-        *entry(
-            "visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"
-        ),
+        *entry("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
         *_hugging_face_blocks("visual.", "vision_model."),
         *affine("visual.ln_post", "vision_model.post_layernorm"),
         *entry(f"{_POOL}.queries", f"{_HEAD}.probe", "plane"),

@@ -91,8 +91,8 @@ def statement(path: str, record: Any, layout: Layout) -> Statement:
         _of_timm(path, image, said)
     else:
         said.image_activation = _activation(path, image, quick)
-        width, head = image.get("width", 768), image.get("head_width", 64)
-        said.image_heads = width // head if head else None
+        width = image.get("width", 768)
+        said.image_heads = width // image.get("head_width", 64)
         said.sizes |= {
             "image.width": width,
             "image.layers": image.get("layers", 12),

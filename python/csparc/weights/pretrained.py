@@ -41,7 +41,9 @@ def create(
     trained = load_trained(path)
     check_sizes(os.fspath(path), name, trained.model.config)
     if options.get("activation") not in (None, trained.model.config.activation):
-        raise TypeError("activation: expected none with a checkpoint of csparc's, which has its own")
+        raise TypeError(
+            "activation: expected none with a checkpoint of csparc's, which has its own"
+        )
     sizes = (options.get("image_size"), options.get("context_length"))
     model = refitted(trained.model, *sizes)
     if model.dtype != np.dtype(dtype):

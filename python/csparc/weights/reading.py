@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,19 +180,29 @@ def _statement(source: Source, name: str | None, activation: str | None) -> Stat
     config = beside(source.path, (kind.CONFIG,))
     said = Statement(text_pool=source.layout.form.get("text_pool", "argmax"))
     if config is not None:
-        said = kind.statement(os.fspath(config), read_record(config), source.layout)
+        said = _read(kind.statement, config, source.layout)
     elif source.layout.family == "SigLIP":
         said.causal, said.norm_eps = False, 1e-6
     if kind is hugging_face:
         processor = beside(source.path, kind.PREPROCESS)
         if processor is not None:
-            record = read_record(processor)
-            said.preprocess = kind.preprocess(os.fspath(processor), record, source.layout)
+            said.preprocess = _read(kind.preprocess, processor, source.layout)
     if config is None and name is not None:
         _say_by_name(said, preset(name))
     if activation is not None:
         said.image_activation = said.text_activation = activation
     return said
+
+
+def _read(read: Callable[[str, Any, Layout], Any], path: Path, layout: Layout) -> Any:
+    """What ``read`` makes of a JSON file; entries of a wrong type are the file's fault."""
+    record = read_record(path)
+    try:
+        return read(os.fspath(path), record, layout)
+    except CheckpointError:
+        raise
+    except (TypeError, ValueError, AttributeError, ArithmeticError, LookupError) as error:
+        refuse(path, "a configuration that can be used", show(str(error), 160))
 
 
 def _say_by_name(said: Statement, config: ModelConfig) -> None:

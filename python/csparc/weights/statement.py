@@ -28,8 +28,8 @@ HEAD_WIDTH = 64
 
 @dataclass
 class Statement:
-    """What is not in the shapes of tensors, None where nothing says it, and ``sizes``: stated sizes,
-    by the field they must agree with (``image.width``)."""
+    """What is not in the shapes of tensors, None where nothing says it, and ``sizes``: those that
+    are stated, by the field they must agree with (``image.width``)."""
 
     image_heads: int | None = None
     text_heads: int | None = None
@@ -109,10 +109,10 @@ def configuration(tensors: Tensors, said: Statement) -> ModelConfig:
     if side < 1 or side * side != patches:
         refuse(path, "positions of a square grid of patches", f"{patches} patches")
     pool = form.setdefault("text_pool", said.text_pool)
-    activation = said.text_activation
+    own = None if said.image_activation == said.text_activation else said.image_activation
     towers = {
-        "image": _tower(tensors, "visual.", kernel[0], said.image_heads, said.image_activation),
-        "text": _tower(tensors, "", text_width, said.text_heads, activation),
+        "image": _tower(tensors, "visual.", kernel[0], said.image_heads, own),
+        "text": _tower(tensors, "", text_width, said.text_heads, None),
     }
     values = {
         **form,
@@ -121,7 +121,7 @@ def configuration(tensors: Tensors, said: Statement) -> ModelConfig:
         "context_length": tensors.shape("positional_embedding", 2)[0],
         "shared_width": tensors.shape("adapter.weight", 2)[0],
         "vocab_size": vocab,
-        "activation": activation,
+        "activation": said.text_activation,
         "causal": said.causal,
         "eos_id": said.eos_id if pool == "eos" else None,
         "norm_eps": 1e-5 if said.norm_eps is None else said.norm_eps,
@@ -135,16 +135,13 @@ def configuration(tensors: Tensors, said: Statement) -> ModelConfig:
 
 
 def _tower(
-    tensors: Tensors, side: str, width: int, heads: int | None, activation: str
+    tensors: Tensors, side: str, width: int, heads: int | None, activation: str | None
 ) -> TowerConfig:
     layers = tensors.layers(side)
     hidden = tensors.shape(f"{side}transformer.resblocks.0.mlp.c_fc.weight", 2)[0]
     heads = max(width // HEAD_WIDTH, 1) if heads is None else heads
     own = None if hidden == 4 * width else hidden
-    try:
-        return TowerConfig(width, layers, heads, own, activation if side else None)
-    except (TypeError, ValueError) as error:
-        refuse(tensors.path, "a tower that can be made", show(str(error), 200))
+    return TowerConfig(width, layers, heads, own, activation)
 
 
 def _check_sizes(path: str, config: ModelConfig, sizes: Mapping[str, Any]) -> None:

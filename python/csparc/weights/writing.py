@@ -123,7 +123,7 @@ def write_checkpoint(
     preprocess: Preprocess | None = None,
     tokenizer: Tokenizer | None = None,
 ) -> Path:
-    """Write a model as a checkpoint that `csparc.load_checkpoint` reads, without optimiser state."""
+    """Write a model as a checkpoint that `csparc.load_checkpoint` reads, without an optimiser."""
     made = preprocess or Preprocess(**default_preprocess(model.config))
     words = None if tokenizer is None else tokenizer.to_json()
     metadata = Metadata(model.config.to_dict(), made.config(), tokenizer=words)
