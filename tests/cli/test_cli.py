@@ -18,6 +18,11 @@ COMMANDS = [
     "eval grounding",
     "align",
     "encode",
+    "study",
+    "study run",
+    "study list",
+    "study unit",
+    "study report",
     "cost",
     "info",
 ]

@@ -5,16 +5,14 @@ import pytest
 
 from csparc.data.scenes import Scenes
 from csparc.data.scenes.grammar import holds
-from csparc.evaluate.scenes import (
-    caption_numbers,
-    is_true,
+from csparc.evaluate.scene_words import (
     named_words,
     piece_spans,
     placement,
-    semantic_recall,
     sentence_placement,
     single_object_captions,
 )
+from csparc.evaluate.scenes import caption_numbers, is_true, semantic_recall
 
 GRID = (8, 8)
 

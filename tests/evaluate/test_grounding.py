@@ -5,7 +5,7 @@ import pytest
 from planted_weights import Weighs
 
 from csparc import losses
-from csparc.evaluate import alignment_scores, evaluate_grounding
+from csparc.evaluate import evaluate_grounding
 
 
 def minmax_weights(patches, tokens, text_mask):
@@ -103,6 +103,15 @@ def test_swapped_patches_come_from_another_picture():
     assert found["swapped"] == pytest.approx(expected)
 
 
+def test_pictures_of_several_captions_are_given_once():
+    patches, tokens, mask = case(3, n=5)
+    rows = np.array([0, 0, 1, 2, 2])
+    options = {"logit_scale": 5.0, "loss": MINMAX}
+    once = evaluate_grounding(patches[:3], tokens, mask, patch_rows=rows, **options)
+    each = evaluate_grounding(patches[rows], tokens, mask, image_index=rows, **options)
+    assert once == each
+
+
 def test_uniform_weights_use_all_patches():
     patches, tokens, mask = case(4, p=9)
     found = evaluate_grounding(
@@ -177,6 +186,9 @@ def test_scale_zero_scores_the_chance_loss():
         ({"patches": np.ones((2, 3))}, "expected patches"),
         ({"text_mask": np.zeros((7, 5), bool)}, "no valid token"),
         ({"image_index": [4] * 7}, "another image"),
+        ({"patch_rows": [0] * 6}, "patch_rows: expected an integer for each of 7 pairs"),
+        ({"patch_rows": [0.0] * 7}, "patch_rows: expected an integer for each of 7 pairs"),
+        ({"patch_rows": [0, 1, 2, 3, 4, 5, 7]}, "expected rows of 7 pictures, found 0 to 7"),
     ],
 )
 def test_wrong_input_is_named(change, message):
@@ -184,38 +196,6 @@ def test_wrong_input_is_named(change, message):
     arguments = {"patches": patches, "tokens": tokens, "text_mask": mask} | change
     with pytest.raises(ValueError, match=message):
         evaluate_grounding(logit_scale=1.0, loss=MINMAX, **arguments)
-
-
-def test_alignment_scores_by_hand():
-    weights = [[0.4, 0.3, 0.2, 0.1], [0.1, 0.1, 0.4, 0.4], [1.0, 0.0, 0.0, 0.0]]
-    inside = [[1, 0, 1, 0], [0, 1, 0, 1], [0, 0, 0, 0]]
-    found = alignment_scores(weights, inside)
-    first = (1 + 1 + 0 + 1) / 4
-    second = (0.5 + 0 + 1 + 0.5) / 4
-    assert found["auc"] == pytest.approx(100 * (first + second) / 2)
-    assert found["n"] == found["n_pointing"] == 2
-    assert found["pointing"] == 50.0
-    assert found["pointing_chance"] == 50.0
-
-
-def test_alignment_compared_with_other_objects_only():
-    found = alignment_scores([[0.5, 0.4, 0.1]], [[0, 1, 0]], outside=[[0, 0, 1]])
-    assert found["auc"] == 100.0
-    assert found["pointing"] == 0.0
-
-
-def test_random_weights_score_chance():
-    rng = np.random.default_rng(0)
-    weights, inside = rng.random((400, 16)), rng.random((400, 16)) < 0.3
-    found = alignment_scores(weights, inside)
-    assert found["auc"] == pytest.approx(50.0, abs=3.0)
-    assert found["pointing"] == pytest.approx(found["pointing_chance"], abs=6.0)
-
-
-def test_no_words_is_nan_not_a_figure():
-    found = alignment_scores(np.zeros((1, 4)), np.zeros((1, 4), bool))
-    assert np.isnan(found["auc"])
-    assert found["n"] == 0
 
 
 def test_weights_of_whole_captions_tell_no_word_apart():

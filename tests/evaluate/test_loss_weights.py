@@ -62,8 +62,11 @@ def test_eval_grounding_measures_the_losses_own_weights(run, tmp_path, capsys):
     assert own["weights"]["rule"] == ("sparc" if name in ("clip", "siglip") else name)
     assert found["sparc"]["weights"]["rule"] == "sparc"
     places = own["placement"]
-    assert set(places) == ({"CAPTION"} if name == "pacl" else {"NOUN", "ADJ"})
+    assert set(places) == ({"CAPTION"} if name == "pacl" else {"NOUN", "ADJ", "COLOUR"})
     assert all(0 <= one["auc"] <= 100 for one in places.values())
+    assert set(own["placement_swapped"]) == set(places)
+    assert set(own["variance"]) >= {"position", "picture"}
+    assert "ceiling" not in own
     assert (own["matched"]["local_loss"] is None) == (name == "pacl")
     assert found["sparc"]["matched"]["local_loss"] > 0
     if name in ("filip", "clip+filip"):

@@ -181,7 +181,7 @@ def test_clip_object(batch):
 
 
 PARTS = {
-    "global_weight", "local_weight", "words_weight", "local_logit_scale", "word_logit_scale",
+    "global_weight", "local_weight", "words_weight", "local_logit_scale", "word_logit_scale", "word_scale_max",
     "keep", "drop", "drop_group",
 }  # fmt: skip
 """Options of the losses that have the word contrast beside other parts: not of its function."""

@@ -65,6 +65,19 @@ def test_a_sum_of_the_parts(name, weight, batch):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_its_own_scale_stays_below_its_own_limit(name):
+    loss = make_loss(name, ["word_logit_scale=30", "word_scale_max=20"])
+    loss.constrain(100.0)
+    np.testing.assert_allclose(loss.value("word_logit_scale"), 20, rtol=1e-6)
+    loss.constrain(5.0)
+    np.testing.assert_allclose(loss.value("word_logit_scale"), 5, rtol=1e-6)
+    if name == "clip+filip+words":
+        loss.parameters["local_logit_scale"].data[...] = np.log(50)
+        loss.constrain(100.0)
+        np.testing.assert_allclose(loss.value("local_logit_scale"), 50, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_part_of_weight_0_is_measured_and_trains_nothing(name, batch):
     arrays, marks, spoken = batch
     loss = make_loss(name, ["words_weight=0"])

@@ -8,11 +8,13 @@ import inspect
 import json
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import loss_batches
 import numpy as np
 import pytest
+import small_study
 import small_training
 
 import csparc
@@ -20,7 +22,7 @@ from csparc import _html, nn
 from csparc._repr import LONGEST, fields_line, short
 from csparc.checkpoint.checkpoint import load_trained, read_checkpoint
 from csparc.cost.model import model_info
-from csparc.data import BadItems
+from csparc.data import BadItems, ShuffledPairs
 from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
@@ -30,6 +32,9 @@ from csparc.evaluate.explain import explain, local_features
 from csparc.evaluate.figures import Figures, RetrievalFigures
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
+from csparc.study import Results, read_study, report
+from csparc.study.clock import Clock
+from csparc.study.driver import Driver
 
 ROOMS = (
     "csparc.cli", "csparc.demo", "csparc._core", "csparc.__main__", "csparc.jax", "csparc.torch",
@@ -78,8 +83,9 @@ def objects(tmp_path_factory) -> list[Any]:
     map_head = nn.MapHead(8, 2, 16, np.dtype("f4"), "gelu", 1e-6)
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
-        trainer.config, trainer.validation, result, scenes, Subset(scenes, range(20)), words,
-        preprocess, loader, loader._work, checkpoint, checkpoint.metadata, load_trained(folder),
+        trainer.config, trainer.validation, result, scenes, ShuffledPairs(scenes),
+        Subset(scenes, range(20)), words, preprocess, loader, loader._work,
+        checkpoint, checkpoint.metadata, load_trained(folder),
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
         *_modules(local_towers), map_head, local.alignment(loss), late,
@@ -87,10 +93,18 @@ def objects(tmp_path_factory) -> list[Any]:
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
-        *(task() for task in TASKS.values()),
+        *(task() for task in TASKS.values()), *_study(folder),
     ]  # fmt: skip
     loader.close()
     return made
+
+
+def _study(folder: Path) -> list[Any]:
+    """A study of a long name, its folder, what works on it and what it found."""
+    study = read_study(small_study.write(folder, {**small_study.STUDY, "name": "long " * 99}))
+    results = Results(folder, study)
+    clock = Clock(folder / "clock.json", "training")
+    return [study, results, report(study, []), Driver(results, lambda unit: [], 2, 1), clock]
 
 
 def _modules(model: csparc.TwoTower) -> list[nn.Module]:

@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _subject(task: Task, arguments: argparse.Namespace) -> Subject:
     """What the task needs, loaded and opened."""
     from csparc.cli.session import load_session
+    from csparc.data.shuffled import warn_if_shuffled
 
     parts: dict[str, Any] = {"batch_size": arguments.batch_size}
     if {"model", "loss"} & set(task.needs):
@@ -121,6 +122,7 @@ def _subject(task: Task, arguments: argparse.Namespace) -> Subject:
             parts[part] = getattr(session, part)
     if "data" in task.needs:
         parts["data"] = common.open_data(arguments.data, arguments, **task.reading())
+        warn_if_shuffled(parts["data"], "evaluated")
     return Subject(**parts)
 
 
@@ -133,12 +135,12 @@ def _record(
         config["checkpoint"] = str(arguments.checkpoint)
     if subject.data is not None:
         config["data"] = subject.data.spec
-    record = _plain(found.figures) | {"config": config | task.config()}
+    record = plain(found.figures) | {"config": config | task.config()}
     return record if found.problems is None else record | {"bad_items": len(found.problems)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same with null where a figure is over nothing: JSON has no NaN."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     return None if isinstance(value, float) and value != value else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from csparc.cli import common, loss_arguments
 from csparc.errors import TrainingError
@@ -201,17 +201,14 @@ def _add_validation(group) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import csparc
     from csparc.models.factory import configure
-    from csparc.trainer import Trainer, make_loss
+    from csparc.trainer import Trainer
 
-    given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
-    config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
-    loss = make_loss(arguments.loss, arguments.loss_opt)
+    config, loss, overrides = settle(arguments)
     train = common.open_silently(arguments.train_data, arguments, arguments.val_data)
     val = None
     if arguments.val_data is not None:
         val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
     common.use_threads(arguments.threads)
-    overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
     tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
     model = csparc.create_model(
         arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
@@ -243,6 +240,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, Any]]:
+    """The settings of the run, its loss, and the fields of ModelConfig that differ from the
+    preset's, checked; no data are looked at."""
+    from csparc.models.factory import configure
+    from csparc.trainer import make_loss
+
+    given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
+    config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
+    loss = make_loss(arguments.loss, arguments.loss_opt)
+    overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
+    configure(arguments.model, **overrides)
+    return config, loss, overrides
+
+
 def _model_overrides(settings: list[str]) -> dict:
     """Fields of ModelConfig from ``--model-opt``; the towers' own are ``image.width`` and so on."""
     from csparc._settings import parse_settings
@@ -268,13 +279,12 @@ def _model_overrides(settings: list[str]) -> dict:
 
 def _transforms(arguments: argparse.Namespace, train, size: int):
     """(for training, for evaluation)."""
-    from csparc.data.scenes.dataset import Scenes
     from csparc.data.transforms import OPENAI_MEAN, OPENAI_STD, Preprocess
 
     colours = (tuple(arguments.image_mean or OPENAI_MEAN), tuple(arguments.image_std or OPENAI_STD))
     scale = arguments.aug_scale
     if scale is None:
-        scale = 1.0 if isinstance(train, Scenes) else 0.9
+        scale = 1.0 if train.generated else 0.9
     mode = {"resize_mode": arguments.image_resize_mode}
     evaluation = Preprocess(size, *colours, **mode)
     if scale == 1 and arguments.aug_shift == 0:

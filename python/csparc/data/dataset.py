@@ -39,6 +39,7 @@ class Options:
     captions: str | None = None
     quoting: str | None = None
     text: str | None = None
+    pairs: str | None = None
 
     def refuse(self, names: Iterable[str], why: str) -> None:
         """Raise DataError for the first of these options that was given: it would do nothing."""
@@ -93,6 +94,29 @@ class Dataset:
             When it cannot be decoded.
         """
         raise NotImplementedError
+
+    @property
+    def generated(self) -> bool:
+        """Whether pictures are drawn without end, so that varied crops add nothing."""
+        return False
+
+    @property
+    def pairs_shuffled(self) -> bool:
+        """Whether captions are of other pictures (`csparc.data.ShuffledPairs`)."""
+        return False
+
+    def said_words(self, index: int) -> frozenset[str]:
+        """The words of the captions of picture `index`, case folded, marks left out."""
+        return frozenset(
+            word.casefold()
+            for text in self.captions(index)
+            for word in (text[begin:end] for begin, end in _text.word_spans(text))
+            if any(letter.isalnum() for letter in word)
+        )
+
+    def shown_words(self, index: int) -> frozenset[str]:
+        """The words that picture `index` is known to fit: those of its own captions."""
+        return self.said_words(index)
 
     def all_captions(self) -> Iterator[str]:
         """Every caption of every picture, in order: what a tokenizer is trained on."""

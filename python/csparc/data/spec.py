@@ -19,6 +19,7 @@ Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 ``captions``      the captions file of a folder; none: ``NAME.txt`` beside each picture
 ``text``          of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
 ``max_captions``  the first so many of each picture
+``pairs``         shuffled, or shuffled:SEED: captions of other pictures (`ShuffledPairs`)
 ================  ================================================================================
 
 A path alone is a folder, or a table by its suffix .csv or .tsv.
@@ -44,6 +45,7 @@ from csparc.data.readers.karpathy import open_karpathy
 from csparc.data.readers.table import open_table
 from csparc.data.readers.webdataset import WebDataset
 from csparc.data.report import DEFAULT_MAX_BAD
+from csparc.data.shuffled import SHUFFLED, ShuffledPairs
 from csparc.errors import DataError
 
 SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
@@ -52,13 +54,13 @@ _COLUMNS = ("img_key", "caption_key")
 _TABLE = (*_COLUMNS, "separator", "quoting")
 
 TAKES: dict[str, tuple[str, ...]] = {
-    "folder": (*_TABLE, "captions", "text", "max_captions"),
-    "csv": (*_TABLE, "max_captions"),
-    "tsv": (*_TABLE, "max_captions"),
-    "coco": ("max_captions",),
-    "karpathy": ("max_captions",),
-    "webdataset": (*_COLUMNS, "text", "max_captions"),
-    "scenes": ("max_captions",),
+    "folder": (*_TABLE, "captions", "text", "max_captions", "pairs"),
+    "csv": (*_TABLE, "max_captions", "pairs"),
+    "tsv": (*_TABLE, "max_captions", "pairs"),
+    "coco": ("max_captions", "pairs"),
+    "karpathy": ("max_captions", "pairs"),
+    "webdataset": (*_COLUMNS, "text", "max_captions", "pairs"),
+    "scenes": ("max_captions", "pairs"),
 }
 """The options that each scheme takes."""
 
@@ -77,6 +79,7 @@ def open(
     img_key: str | None = None,
     caption_key: str | None = None,
     separator: str | None = None,
+    pairs: str | None = None,
 ) -> Dataset:
     """Open a data set.
 
@@ -92,7 +95,7 @@ def open(
         The share of bad items above which opening and loading fail.
     max_captions : int, optional
         Keep the first so many captions of each picture (5: the usual retrieval protocol).
-    img_key, caption_key, separator : str, optional
+    img_key, caption_key, separator, pairs : str, optional
         As the options of the specification; an error where they have no effect.
 
     Returns
@@ -120,13 +123,19 @@ def open(
         img_key=img_key,
         caption_key=caption_key,
         separator=separator,
+        pairs=pairs,
     )
     scheme, where = _scheme(text)
-    if scheme != "scenes":
+    if scheme == "scenes":
+        where, options = _pairs_of_scenes(text, where, options)
+    else:
         where, options = _options(text, where, options)
     ineffective = [key for key in _OPTION_KEYS if key not in TAKES[scheme]]
     options.refuse(ineffective, f"{scheme}: takes {', '.join(TAKES[scheme])} alone")
+    seed = None if options.pairs is None else _seed_of_pairs(text, options.pairs)
     found = _opened(scheme, text, where, options)
+    if seed is not None:
+        found = ShuffledPairs(found, seed)
     for note in found.problems.notes(warn=True):
         warnings.warn(note, stacklevel=2)
     return found
@@ -139,6 +148,30 @@ def _checked(spec: str | os.PathLike) -> str:
     if not isinstance(text, str) or not text or "\0" in text:
         raise DataError(f"data: expected SCHEME:PATH or a path, found {show(text)}")
     return text
+
+
+def _seed_of_pairs(text: str, value: str) -> int:
+    """The seed of ``pairs=shuffled`` (0) and of ``pairs=shuffled:SEED``."""
+    found = re.fullmatch(rf"{SHUFFLED}(?::(-?[0-9]{{1,20}}))?", str(value), re.ASCII)
+    seed = int(found[1] or 0) if found else None
+    if seed is None or not -(1 << 63) <= seed < 1 << 64:
+        raise DataError(
+            f"{text}: pairs: expected {SHUFFLED} or {SHUFFLED}:SEED, a number of 64 bits, found "
+            f"{show(value)}"
+        )
+    return seed
+
+
+def _pairs_of_scenes(text: str, where: str, options: Options) -> tuple[str, Options]:
+    """``OPTIONS`` of scenes without ``pairs``, which is none of theirs."""
+    settings = where.split(";")
+    given = [one.partition("=")[2] for one in settings if one.startswith("pairs=")]
+    if len(given) > 1:
+        raise DataError(f"{text}: pairs is given twice")
+    if not given:
+        return where, options
+    rest = ";".join(one for one in settings if not one.startswith("pairs="))
+    return rest, replace(options, pairs=given[0])
 
 
 def takes(spec: str, option: str) -> bool:

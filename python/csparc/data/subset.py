@@ -44,6 +44,11 @@ class Subset(Dataset):
         """As of the data set it is a part of."""
         return self.dataset.cacheable
 
+    @property
+    def pairs_shuffled(self) -> bool:
+        """As of the data set it is a part of."""
+        return self.dataset.pairs_shuffled
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -55,6 +60,12 @@ class Subset(Dataset):
 
     def load(self, index: int) -> np.ndarray:
         return self.dataset.load(int(self.items[index]))
+
+    def said_words(self, index: int) -> frozenset[str]:
+        return self.dataset.said_words(int(self.items[index]))
+
+    def shown_words(self, index: int) -> frozenset[str]:
+        return self.dataset.shown_words(int(self.items[index]))
 
 
 def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Subset, Subset]:

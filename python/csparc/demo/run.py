@@ -16,7 +16,7 @@ from csparc.demo.page.result import DemoResult
 from csparc.demo.plan import DemoPlan, Evaluation, Training
 from csparc.demo.report import build_result, configuration_of
 from csparc.evaluate import evaluate_grounding, evaluate_retrieval
-from csparc.evaluate.diagnose import local_scale, places, single_object_sentences
+from csparc.evaluate.diagnose import local_scale
 from csparc.evaluate.encode import encode_dataset
 from csparc.evaluate.explain import (
     Explanation,
@@ -26,6 +26,12 @@ from csparc.evaluate.explain import (
     sentence_maps,
 )
 from csparc.evaluate.grounding import words_alike
+from csparc.evaluate.known_places import (
+    Weigher,
+    places,
+    sentence_weights,
+    single_object_sentences,
+)
 from csparc.losses.registry import make_loss
 from csparc.models import PRESETS
 from csparc.trainer import TrainConfig, Trainer
@@ -133,11 +139,11 @@ class Look:
 
             semantic = semantic_recall(self.data.scenes, *arrays, features.items)
             items = features.items.tolist()
-            own = None if by_word else (self.loss, "own", False)
-            spoken = single_object_sentences(
-                model, self.tokenizer, self.data.scenes, items, images, own
-            )
-            placed = places(self.data.scenes, items, explained, [spoken], model.config.grid)
+            spoken = single_object_sentences(model, self.tokenizer, self.data.scenes, items, images)
+            if not by_word:
+                by = Weigher(model, self.tokenizer, self.loss)
+                spoken = sentence_weights(self.data.scenes, spoken, items, found, by)
+            placed = places(self.data.scenes, items, explained, spoken, model.config.grid)
         return Evaluation(
             features,
             evaluate_retrieval(*arrays),

@@ -5,17 +5,20 @@ from csparc.evaluate.tasks import TASKS, Subject, Task, TaskResult, make_task, o
 # The order of these imports is that in which the tasks are listed everywhere.
 # ruff: isort: off
 from csparc.evaluate.retrieval import evaluate_retrieval
-from csparc.evaluate.diagnose import Grounding
+from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
 
 # ruff: isort: on
-from csparc.evaluate.grounding import alignment_scores, evaluate_grounding
+from csparc.evaluate.grounding import evaluate_grounding
+from csparc.evaluate.placement import Places, alignment_scores, place_scores
 from csparc.evaluate.retrieval import Retrieval
+from csparc.evaluate.variance import variance_explained
 
 __all__ = [
     "TASKS",
     "Grounding",
     "Meaning",
+    "Places",
     "Retrieval",
     "Subject",
     "Task",
@@ -25,6 +28,8 @@ __all__ = [
     "evaluate_retrieval",
     "make_task",
     "option",
+    "place_scores",
     "register",
     "semantic_recall",
+    "variance_explained",
 ]

@@ -21,24 +21,30 @@ WHOLE = "whole caption"
 
 @dataclass(frozen=True)
 class LocalFeatures:
-    """What a loss's local part reads of B pairs: patches [B, P, D], tokens [B, L, D], ids [B, L],
-    the mask [B, L] of the tokens that enter it, and the captions' vectors [B, D]."""
+    """What a loss's local part reads of B pairs: tokens [B, L, D], ids [B, L], the mask [B, L] of
+    the tokens that enter it, the captions' vectors [B, D], and patches [N, P, D] of N pictures with
+    the row [B] of each pair among them."""
 
     patches: np.ndarray
     tokens: np.ndarray
     ids: np.ndarray
     mask: np.ndarray
     text_global: np.ndarray
+    rows: np.ndarray
 
     __repr__ = fields_line
 
-    def alignment(self, loss: Any, rule: str = "own") -> Alignment:
+    def alignment(
+        self, loss: Any, rule: str = "own", pairs: slice = slice(None), rows: Any = None
+    ) -> Alignment:
         """What ``loss`` aligned in these pairs, or SPARC's weights (``rule="sparc"``; and of None,
-        a loss that nobody knows)."""
+        a loss that nobody knows). ``rows`` [B]: on the patches of these pictures instead."""
         known = UnknownLoss() if loss is None else as_loss(loss)
+        rows = self.rows if rows is None else rows
         return known.alignment(
-            self.patches, self.tokens, text_global=self.text_global, text_mask=self.mask, rule=rule
-        )
+            self.patches[rows[pairs]], self.tokens[pairs], text_global=self.text_global[pairs],
+            text_mask=self.mask[pairs], rule=rule,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,45 +85,68 @@ def local_features(
     captions: Sequence[str],
     batch_size: int = 64,
     specials: bool = False,
+    rows: np.ndarray | None = None,
 ) -> LocalFeatures:
-    """Adapted patches and tokens of pairs: images float32 [B, 3, S, S], B captions.
+    """Adapted patches and tokens of B captions and of their pictures, float32 [N, 3, S, S].
 
     ``specials``: begin and end marks enter the local loss (`Trainer`'s ``loss_specials``).
+    ``rows`` [B]: the picture of each caption; default one caption a picture. Each picture and each
+    caption is encoded once.
     """
+    patches = [
+        model.encode_image(images[first : first + batch_size], return_patches=True)[1]
+        for first in range(0, len(images), batch_size)
+    ]
+    rows = np.arange(len(captions)) if rows is None else np.asarray(rows)
+    texts = caption_features(model, tokenizer, captions, batch_size, specials)
+    return LocalFeatures(np.concatenate(patches), *texts, rows)
+
+
+def caption_features(
+    model: Any,
+    tokenizer: Any,
+    captions: Sequence[str],
+    batch_size: int = 64,
+    specials: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The fields ``tokens`` to ``text_global`` of `LocalFeatures`, of B captions."""
     ids = np.asarray(tokenizer(list(captions)))
-    patches, tokens, wholes = [], [], []
+    tokens, wholes = [], []
     for first in range(0, len(ids), batch_size):
-        rows = slice(first, first + batch_size)
-        patches.append(model.encode_image(images[rows], return_patches=True)[1])
-        valid = tokenizer.valid_mask(ids[rows])
-        whole, local = model.encode_text(ids[rows], return_tokens=True, text_mask=valid)
+        here = ids[first : first + batch_size]
+        valid = tokenizer.valid_mask(here)
+        whole, local = model.encode_text(here, return_tokens=True, text_mask=valid)
         tokens.append(local)
         wholes.append(whole)
-    return LocalFeatures(
-        np.concatenate(patches),
-        np.concatenate(tokens),
-        ids,
-        np.asarray(tokenizer.loss_mask(ids, specials), dtype=bool),
-        np.concatenate(wholes),
-    )
+    mask = np.asarray(tokenizer.loss_mask(ids, specials), dtype=bool)
+    return np.concatenate(tokens), ids, mask, np.concatenate(wholes)
 
 
 def sentence_maps(
-    model: Any, tokenizer: Any, images: np.ndarray, captions: Sequence[str], batch_size: int = 64
+    model: Any,
+    tokenizer: Any,
+    images: np.ndarray,
+    captions: Sequence[str],
+    batch_size: int = 64,
+    rows: np.ndarray | None = None,
 ) -> np.ndarray:
     """Cosine [B, P] of each caption with every patch of its picture, on the global path.
 
     Patches are g_v(h_v(f_v(x))), captions the pooled text: the comparison the paper segments with
-    (D.7). The local loss and its weights play no part in it.
+    (D.7). The local loss and its weights play no part in it. ``rows`` as in `local_features`.
     """
     ids = np.asarray(tokenizer(list(captions)))
+    rows = np.arange(len(ids)) if rows is None else np.asarray(rows)
+    steps = range(0, len(images), batch_size)
+    dense = np.concatenate(
+        [model.encode_dense(images[first : first + batch_size], normalize=True) for first in steps]
+    )
     maps = []
     for first in range(0, len(ids), batch_size):
-        rows = slice(first, first + batch_size)
-        dense = model.encode_dense(images[rows], normalize=True)
-        valid = tokenizer.valid_mask(ids[rows])
-        texts = model.encode_text(ids[rows], normalize=True, text_mask=valid)
-        maps.append((dense @ texts[:, :, None])[:, :, 0])
+        here = slice(first, first + batch_size)
+        valid = tokenizer.valid_mask(ids[here])
+        texts = model.encode_text(ids[here], normalize=True, text_mask=valid)
+        maps.append((dense[rows[here]] @ texts[:, :, None])[:, :, 0])
     return np.concatenate(maps)
 
 

@@ -29,6 +29,7 @@ def evaluate_grounding(
     *,
     logit_scale: float,
     image_index=None,
+    patch_rows=None,
     text_global=None,
     loss: Any = None,
     rule: str = "own",
@@ -38,7 +39,8 @@ def evaluate_grounding(
     Parameters
     ----------
     patches : array [N, P, D]
-        Adapted patches of N pairs, as the local loss reads them (not normalised).
+        Adapted patches of N pairs, as the local loss reads them (not normalised); with
+        ``patch_rows`` those of M pictures [M, P, D].
     tokens : array [N, L, D]
         Adapted tokens of the same pairs.
     text_mask : bool array [N, L]
@@ -46,8 +48,12 @@ def evaluate_grounding(
     logit_scale : float
         The (multiplied) scale of the local logits.
     image_index : integer array [N], optional
-        The picture each pair shows; default: all different. The swapped patches of a pair are
-        those of the next pair, in order and around the end, that shows another picture.
+        The picture each pair shows; default ``patch_rows``, or all different. The swapped patches
+        of a pair are those of the next pair, in order and around the end, that shows another
+        picture.
+    patch_rows : integer array [N], optional
+        The row of ``patches`` of each pair, where several captions share a picture; default its
+        own number.
     text_global : array [N, D], optional
         Vectors of the captions; PACL weighs by them.
     loss : object, optional
@@ -86,22 +92,13 @@ def evaluate_grounding(
     """
     patches, tokens = np.asarray(patches), np.asarray(tokens)
     mask = np.asarray(text_mask, dtype=bool)
-    if (
-        patches.ndim != 3
-        or tokens.ndim != 3
-        or mask.shape != tokens.shape[:2]
-        or (len(patches) != len(tokens) or patches.shape[2] != tokens.shape[2])
-    ):
-        raise ValueError(
-            "expected patches [N, P, D], tokens [N, L, D], text_mask [N, L], got shapes "
-            f"{patches.shape}, {tokens.shape}, {mask.shape}"
-        )
+    own = _rows_of_patches(patches, tokens, mask, patch_rows)
     if not mask.any():
         raise ValueError("text_mask has no valid token: there is no local loss to look at")
-    partner = _partners(np.arange(len(patches)) if image_index is None else image_index)
+    partner = partners(own if image_index is None else image_index)
     texts = None if text_global is None else np.asarray(text_global)
     loss = SparcLoss() if loss is None else as_loss(loss)
-    rows_of = {"matched": np.arange(len(patches)), "swapped": partner}
+    rows_of = {"matched": own, "swapped": own[partner]}
     blocks: dict[str, list[_Block]] = {side: [] for side in rows_of}
     agreement = []
     for first in range(0, len(tokens), _BLOCK):
@@ -154,57 +151,36 @@ def words_alike(rankings: Sequence[np.ndarray]) -> float:
     return _mean(np.array(means))
 
 
-def alignment_scores(weights, inside, outside=None) -> dict:
-    """Where the selected patches lie: area under the ROC curve, and the pointing game.
-
-    Parameters
-    ----------
-    weights : array [T, P]
-        Alignment weights of T words.
-    inside : bool array [T, P]
-        The patches that show what the word names.
-    outside : bool array [T, P], optional
-        The patches it is compared with, such as those of the other objects; default the rest.
-
-    Returns
-    -------
-    dict
-        ``auc``: mean probability (in per cent, ties count half) that a patch inside weighs more
-        than one outside, chance 50. ``pointing``: per cent of words whose heaviest patch (the
-        first on a tie) lies inside, over ``n_pointing`` words with an inside; ``pointing_chance``:
-        the mean share of patches that is inside. ``n``: the words with an inside and an outside,
-        which the area is over. Figures over no word are nan.
-    """
-    weights = np.asarray(weights, dtype=np.float64)
-    inside = np.asarray(inside, dtype=bool)
-    outside = ~inside if outside is None else np.asarray(outside, dtype=bool)
-    if weights.ndim != 2 or inside.shape != weights.shape or outside.shape != weights.shape:
+def _rows_of_patches(patches, tokens, mask, patch_rows) -> np.ndarray:
+    """The row of ``patches`` of each pair, where the arrays fit each other."""
+    shapes = f"{patches.shape}, {tokens.shape}, {mask.shape}"
+    if (
+        patches.ndim != 3
+        or tokens.ndim != 3
+        or mask.shape != tokens.shape[:2]
+        or (patch_rows is None and len(patches) != len(tokens))
+        or patches.shape[2] != tokens.shape[2]
+    ):
         raise ValueError(
-            "expected weights, inside and outside of one shape [words, patches], got "
-            f"{weights.shape}, {inside.shape}, {outside.shape}"
+            "expected patches [N, P, D], tokens [N, L, D], text_mask [N, L], got shapes " + shapes
         )
-    areas = [
-        _area(row[hit], row[miss])
-        for row, hit, miss in zip(weights, inside, outside, strict=True)
-        if hit.any() and miss.any()
-    ]
-    named = inside.any(axis=1)
-    points = inside[np.arange(len(weights)), weights.argmax(axis=1)][named]
-    return {
-        "auc": 100.0 * float(np.mean(areas)) if areas else float("nan"),
-        "n": len(areas),
-        "pointing": 100.0 * float(points.mean()) if named.any() else float("nan"),
-        "pointing_chance": 100.0 * float(inside[named].mean()) if named.any() else float("nan"),
-        "n_pointing": int(named.sum()),
-    }
+    if patch_rows is None:
+        return np.arange(len(patches))
+    rows = np.asarray(patch_rows)
+    if rows.shape != (len(tokens),) or rows.dtype.kind not in "iu":
+        raise ValueError(
+            f"patch_rows: expected an integer for each of {len(tokens)} pairs, found {rows.dtype} "
+            f"{rows.shape}"
+        )
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(patches):
+        raise ValueError(
+            f"patch_rows: expected rows of {len(patches)} pictures, found {rows.min()} to "
+            f"{rows.max()}"
+        )
+    return rows
 
 
-def _area(inside: np.ndarray, outside: np.ndarray) -> float:
-    difference = inside[:, None] - outside[None, :]
-    return float(np.mean((difference > 0) + 0.5 * (difference == 0)))
-
-
-def _partners(image_index) -> np.ndarray:
+def partners(image_index) -> np.ndarray:
     """For each pair, the next one around that shows another picture."""
     index = np.asarray(image_index)
     n = len(index)

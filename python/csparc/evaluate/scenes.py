@@ -1,21 +1,17 @@
-"""What generated scenes allow and photographs do not: known truth of captions, known objects."""
+"""What generated scenes allow and photographs do not: retrieval by the known truth of captions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc._repr import fields_line
-from csparc.evaluate.grounding import alignment_scores
 from csparc.evaluate.tasks import Subject, Task, TaskResult, register
 
 if TYPE_CHECKING:
     from csparc.data.scenes.dataset import Scenes
 
-_LEAST_COVER = 0.25
 _RANDOM_PAIRS = 4096
 
 
@@ -59,20 +55,6 @@ class Meaning(Task):
         return [f"{'':28s}{'true':>10s}{'chance':>10s}"] + [
             f"{name:28s}{figures[name]:8.2f} %{chance:8.2f} %" for name in self.main
         ]
-
-
-@dataclass(frozen=True)
-class Named:
-    """A word that names one object: characters ``start`` to ``stop`` of the caption, its part of
-    speech, the patches [P] (bool) of its object and those of all other objects."""
-
-    start: int
-    stop: int
-    pos: str
-    inside: np.ndarray
-    outside: np.ndarray
-
-    __repr__ = fields_line
 
 
 def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:
@@ -123,32 +105,6 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
     }
 
 
-def single_object_captions(scenes: Scenes, item: int) -> list[tuple[int, int]]:
-    """(caption, object) for the captions of a scene of several objects that speak of one only."""
-    scene = scenes.scene(item)
-    if len(scene.objects) < 2:
-        return []
-    spoken = [
-        {number for phrase in caption.phrases for number in phrase.objects}
-        for caption in scenes.labelled_captions(item)
-    ]
-    return [(k, next(iter(named))) for k, named in enumerate(spoken) if len(named) == 1]
-
-
-def sentence_placement(
-    scenes: Scenes,
-    items: Sequence[int],
-    objects: Sequence[int],
-    maps: np.ndarray,
-    grid: tuple[int, int],
-) -> dict:
-    """`alignment_scores` of whole sentences: ``maps[b]`` [P] of a sentence about ``objects[b]``."""
-    owners = np.array([_patch_owners(scenes.scene(item).masks, grid) for item in items])
-    owners = owners.reshape(len(items), grid[0] * grid[1])
-    inside = owners == np.asarray(objects)[:, None]
-    return alignment_scores(maps, inside, (owners >= 0) & ~inside)
-
-
 def caption_numbers(image_index: np.ndarray) -> np.ndarray:
     """The place of each caption among the captions of its own picture, from 0."""
     seen: dict[int, int] = {}
@@ -157,83 +113,6 @@ def caption_numbers(image_index: np.ndarray) -> np.ndarray:
         numbers[place] = seen.get(image, 0)
         seen[image] = numbers[place] + 1
     return numbers
-
-
-def named_words(scenes: Scenes, item: int, number: int, grid: tuple[int, int]) -> list[Named]:
-    """The nouns and adjectives of a caption that name a single object, with their patches.
-
-    A patch belongs to the object that covers most of it, if that covers a quarter of it or more.
-    """
-    caption = scenes.labelled_captions(item)[number]
-    owner = _patch_owners(scenes.scene(item).masks, grid)
-    words = []
-    for phrase in caption.phrases:
-        if len(phrase.objects) != 1:
-            continue
-        inside = owner == phrase.objects[0]
-        for place in range(phrase.start, phrase.stop):
-            if caption.pos[place] in ("NOUN", "ADJ"):
-                start, stop = caption.offsets[place]
-                words.append(Named(start, stop, caption.pos[place], inside, (owner >= 0) & ~inside))
-    return words
-
-
-def placement(
-    scenes: Scenes,
-    items: Sequence[int],
-    numbers: Sequence[int],
-    words: Sequence[Sequence[str]],
-    weights: Sequence[np.ndarray],
-    grid: tuple[int, int],
-) -> dict[str, dict]:
-    """`alignment_scores` of the words that name an object, for nouns and for adjectives.
-
-    ``words[b]`` are the pieces of caption ``numbers[b]`` of scene ``items[b]`` in order, and
-    ``weights[b]`` [T, P] their weights. Pieces of one word are averaged.
-    """
-    rows: dict[str, list] = {"NOUN": [], "ADJ": []}
-    for item, number, pieces, given in zip(items, numbers, words, weights, strict=True):
-        text = scenes.labelled_captions(item)[number].text
-        spans = piece_spans(text, pieces)
-        for name in named_words(scenes, item, number, grid):
-            own = [
-                t
-                for t, (start, stop) in enumerate(spans)
-                if start < name.stop and stop > name.start
-            ]
-            if own:
-                rows[name.pos].append((given[own].mean(axis=0), name.inside, name.outside))
-    return {
-        pos: alignment_scores(*(np.array(column) for column in zip(*found)))
-        for pos, found in rows.items()
-        if found
-    }
-
-
-def piece_spans(text: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
-    """First and last + 1 character of each piece in ``text``, found one after another.
-
-    A piece that does not occur after the one before it (an unknown word) gets an empty span there.
-    """
-    spans, at, lower = [], 0, text.lower()
-    for piece in pieces:
-        bare = piece.strip().lower()
-        start = lower.find(bare, at) if bare else -1
-        if start < 0:
-            spans.append((at, at))
-        else:
-            at = start + len(bare)
-            spans.append((start, at))
-    return spans
-
-
-def _patch_owners(masks: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """For each patch the number of its object, or -1: [P] from masks [objects, H, W]."""
-    count, height, width = masks.shape
-    rows, columns = grid
-    cover = masks.reshape(count, rows, height // rows, columns, width // columns).mean(axis=(2, 4))
-    cover = cover.reshape(count, rows * columns)
-    return np.where(cover.max(axis=0) >= _LEAST_COVER, cover.argmax(axis=0), -1)
 
 
 def _share(values: list) -> float:

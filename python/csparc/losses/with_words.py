@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
@@ -46,19 +47,26 @@ WORD_LOGIT_SCALE = partial(
     "Where the scale of the word contrast starts; it is learned.",
     check=scale_number,
 )
+WORD_SCALE_MAX = partial(
+    option,
+    100.0,
+    "The most that scale may learn to: at a small one whole objects must answer to a word.",
+    check=scale_number,
+)
 GLOBAL_WEIGHT = partial(option, 0.5, "What the CLIP part is multiplied by.", check=weight_number)
 
 
 class WithWords(Loss):
     """A loss with the word contrast beside it, which owns ``word_logit_scale``.
 
-    Subclasses have the options ``words_weight``, ``word_logit_scale``, ``pool``, ``pool_scale`` and
-    ``negatives``, and say what the rest is.
+    Subclasses have the options ``words_weight``, ``word_logit_scale``, ``word_scale_max``, ``pool``,
+    ``pool_scale`` and ``negatives``, and say what the rest is.
     """
 
     inputs = WITH_WORDS
     words_weight: float
     word_logit_scale: float
+    word_scale_max: float
     pool: str
     pool_scale: float
     negatives: int | None
@@ -78,6 +86,12 @@ class WithWords(Loss):
 
     def _begin(self) -> None:
         self._own_scale("word_logit_scale", self.word_logit_scale)
+
+    def limit_scales(self, scale_max: float) -> None:
+        """Its own scale goes no further than ``word_scale_max`` either."""
+        super().limit_scales(scale_max)
+        own = self.parameters["word_logit_scale"].data
+        np.minimum(own, math.log(self.word_scale_max), out=own)
 
     def _words(self) -> WordPart:
         return WordPart(self.pool, self.pool_scale, self.negatives)
@@ -151,6 +165,7 @@ class ClipWordsLoss(WithWords):
     global_weight: float = GLOBAL_WEIGHT()
     words_weight: float = WORDS_WEIGHT()
     word_logit_scale: float = WORD_LOGIT_SCALE()
+    word_scale_max: float = WORD_SCALE_MAX()
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
@@ -200,6 +215,7 @@ class SparcWordsLoss(WithWords):
     )
     words_weight: float = WORDS_WEIGHT()
     word_logit_scale: float = WORD_LOGIT_SCALE()
+    word_scale_max: float = WORD_SCALE_MAX()
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
@@ -245,6 +261,7 @@ class ClipFilipWordsLoss(WithWords):
     drop_group: int = DROP_GROUP()
     words_weight: float = WORDS_WEIGHT()
     word_logit_scale: float = WORD_LOGIT_SCALE()
+    word_scale_max: float = WORD_SCALE_MAX()
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()

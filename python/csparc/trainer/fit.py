@@ -14,7 +14,7 @@ from csparc._repr import line, short
 from csparc._scalars import whole_number
 from csparc.data import Dataset, images, tokenizer
 from csparc.data import open as open_data
-from csparc.data.scenes.dataset import Scenes
+from csparc.data.shuffled import ShuffledPairs
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
 from csparc.evaluate.explain import explain
@@ -196,7 +196,7 @@ def fit(
     whole = data if isinstance(data, Dataset) else open_data(data)
     train, held_out = whole, None
     if val_share != 0 and len(whole) >= FEWEST_TO_HOLD_OUT:
-        train, held_out = split(whole, val_share, seed)
+        train, held_out = _split(whole, val_share, seed)
     config = configure(model)
     words = tokenizer.train(
         train.all_captions(), vocab_size=vocab_size, context_length=config.context_length
@@ -204,7 +204,7 @@ def fit(
     loss = as_loss(loss)
     network = create_model(model, vocab_size=words.vocab_size, seed=seed, **loss.suited_model())
     val_preprocess = default_preprocess(network)
-    varied = not isinstance(whole, Scenes) if augment is None else augment
+    varied = not whole.generated if augment is None else augment
     trainer = Trainer(
         network, loss, train, tokenizer=words, val_data=held_out, val_preprocess=val_preprocess,
         preprocess=Preprocess(config.image_size, train=True) if varied else val_preprocess,
@@ -212,6 +212,14 @@ def fit(
     )  # fmt: skip
     result = trainer.run()
     return Fitted(network, words, val_preprocess, whole, held_out, trainer.loss, result)
+
+
+def _split(whole: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """(training, held out); of shuffled pairs only those to train on are shuffled."""
+    if isinstance(whole, ShuffledPairs):
+        rest, part = split(whole.dataset, share, seed)
+        return ShuffledPairs(rest, whole.seed), part
+    return split(whole, share, seed)
 
 
 def default_length(pictures: int, settings: dict[str, Any]) -> dict[str, int]:

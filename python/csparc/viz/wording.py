@@ -66,7 +66,9 @@ def grounding_verdict(found: Mapping) -> str:
     return sentence
 
 
-PARTS_OF_SPEECH = {"NOUN": "nouns", "ADJ": "adjectives", "CAPTION": "sentences"}
+PARTS_OF_SPEECH = {
+    "NOUN": "nouns", "ADJ": "adjectives", "COLOUR": "colours", "CAPTION": "sentences"
+}  # fmt: skip
 POINTING = 55.0
 """Area under the ROC curve, in per cent, from which words are said to point at their objects."""
 

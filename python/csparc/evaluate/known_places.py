@@ -1,0 +1,191 @@
+"""Where the words and sentences of generated scenes lie, against the known places of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from csparc._repr import fields_line
+from csparc.evaluate.explain import (
+    Explanation,
+    LocalFeatures,
+    caption_features,
+    explanations,
+    sentence_maps,
+)
+from csparc.evaluate.grounding import partners
+from csparc.evaluate.scene_words import (
+    ceiling,
+    sentence_placement,
+    single_object_captions,
+    word_places,
+)
+
+if TYPE_CHECKING:
+    from csparc.data.scenes.dataset import Scenes
+
+_BLOCK = 64
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Captions of scenes that speak of one object of several: scene, caption and object of each
+    [M], and over the patches [M, P] the whole sentence's cosines; of a loss that weighs by whole
+    captions also what orders them, on the own and on another picture's patches."""
+
+    items: list[int]
+    numbers: list[int]
+    objects: list[int]
+    maps: np.ndarray
+    weights: np.ndarray | None = None
+    swapped: np.ndarray | None = None
+
+    __repr__ = fields_line
+
+
+@dataclass(frozen=True)
+class Weigher:
+    """A model and the loss whose weights are measured; ``rule`` as in `LocalFeatures.alignment`,
+    ``specials`` as in `local_features`."""
+
+    model: Any
+    tokenizer: Any
+    loss: Any
+    rule: str = "own"
+    specials: bool = False
+
+    __repr__ = fields_line
+
+    def explained(self, found: LocalFeatures, rows: np.ndarray | None = None) -> list[Explanation]:
+        """The weights of every pair's words, on its own patches or those of pictures ``rows``."""
+        explained = []
+        for first in range(0, len(found.ids), _BLOCK):
+            here = slice(first, first + _BLOCK)
+            aligned = found.alignment(self.loss, self.rule, here, rows)
+            explained += explanations(
+                self.tokenizer, found.ids[here], aligned, self.model.config.grid
+            )
+        return explained
+
+    def ranking(self, found: LocalFeatures, rows: np.ndarray) -> np.ndarray:
+        """What orders the patches of pictures ``rows`` [B] by whole captions: [B, P]."""
+        steps = range(0, len(rows), _BLOCK)
+        return np.concatenate(
+            [
+                found.alignment(self.loss, self.rule, slice(first, first + _BLOCK), rows).ranking
+                for first in steps
+            ]
+        )
+
+
+def known_places(
+    scenes: Scenes,
+    items: Sequence[int],
+    counts: Sequence[int],
+    found: LocalFeatures,
+    sentences: Sentences,
+    by: Weigher,
+    by_word: bool,
+) -> dict[str, Any]:
+    """``placement``, ``placement_swapped``, ``sentence_placement`` and ``ceiling`` of `diagnose`.
+
+    ``found`` has the first ``counts[n]`` captions of each of the scenes ``items``; ``by_word``
+    says whether words have weights, or captions as a whole.
+    """
+    grid, size = by.model.config.grid, by.model.config.image_size
+    pairs = np.repeat(items, counts).tolist()
+    numbers = [number for count in counts for number in range(count)]
+    if not by_word:
+        spoken = sentence_weights(scenes, sentences, items, found, by)
+        return places(scenes, pairs, [], spoken, grid)
+    others = found.rows[partners(found.rows)]
+    result = places(
+        scenes, pairs, by.explained(found), sentences, grid, numbers, by.explained(found, others)
+    )
+    highest = ceiling(scenes, size, grid)
+    return result if highest is None else result | {"ceiling": highest}
+
+
+def single_object_sentences(
+    model: Any, tokenizer: Any, scenes: Scenes, items: Sequence[int], images: np.ndarray
+) -> Sentences:
+    """Those of the scenes ``items``, whose pictures are ``images`` float32 [B, 3, S, S]."""
+    found = [
+        (row, number, named)
+        for row, item in enumerate(items)
+        for number, named in single_object_captions(scenes, item)
+    ]
+    if not found:
+        return Sentences([], [], [], np.zeros((0, model.config.grid[0] * model.config.grid[1])))
+    rows, numbers, objects = (list(column) for column in zip(*found))
+    captions = [scenes.captions(items[row])[number] for row, number, _ in found]
+    maps = sentence_maps(model, tokenizer, images, captions, rows=np.array(rows))
+    return Sentences([items[row] for row in rows], numbers, objects, maps)
+
+
+def joined_sentences(parts: Sequence[Sentences]) -> Sentences:
+    """Those of several batches, one after another, before they are weighed."""
+    lists = (
+        [one for part in parts for one in getattr(part, name)]
+        for name in ("items", "numbers", "objects")
+    )
+    return Sentences(*lists, np.concatenate([part.maps for part in parts]))
+
+
+def sentence_weights(
+    scenes: Scenes,
+    sentences: Sentences,
+    items: Sequence[int],
+    found: LocalFeatures,
+    by: Weigher,
+) -> Sentences:
+    """The same with what a loss that weighs by whole captions orders patches by.
+
+    ``found`` has the patches of the scenes ``items``; another picture's are those of the next.
+    """
+    if not sentences.items:
+        return replace(sentences, weights=sentences.maps, swapped=sentences.maps)
+    row_of = {item: row for row, item in enumerate(items)}
+    rows = np.array([row_of[item] for item in sentences.items])
+    captions = [scenes.captions(i)[k] for i, k in zip(sentences.items, sentences.numbers)]
+    texts = caption_features(by.model, by.tokenizer, captions, specials=by.specials)
+    spoken = LocalFeatures(found.patches, *texts, rows)
+    others = partners(np.arange(len(items)))[rows]
+    return replace(sentences, weights=by.ranking(spoken, rows), swapped=by.ranking(spoken, others))
+
+
+def places(
+    scenes: Scenes,
+    items: Sequence[int],
+    explained: Sequence[Explanation],
+    spoken: Sentences,
+    grid: tuple[int, int],
+    numbers: Sequence[int] | None = None,
+    swapped: Sequence[Explanation] | None = None,
+) -> dict[str, Any]:
+    """Where words and sentences lie, against the known places of the objects.
+
+    ``explained[b]`` of caption ``numbers[b]`` (default the first) of scene ``items[b]``, and
+    ``swapped[b]`` of the same on another picture's patches; where ``spoken`` has weights of whole
+    captions, those are placed instead.
+    """
+
+    def placed(maps: np.ndarray) -> dict:
+        return sentence_placement(scenes, spoken.items, spoken.objects, maps, grid)
+
+    result: dict[str, Any] = {}
+    if spoken.weights is not None:
+        result["placement"] = {"CAPTION": placed(spoken.weights)}
+        if spoken.swapped is not None:
+            result["placement_swapped"] = {"CAPTION": placed(spoken.swapped)}
+    else:
+        numbers = [0] * len(items) if numbers is None else numbers
+        words = word_places(scenes, items, numbers, [one.words for one in explained], grid)
+        result["placement"] = words.scores([one.ranking for one in explained])
+        if swapped is not None:
+            result["placement_swapped"] = words.scores([one.ranking for one in swapped])
+    result["sentence_placement"] = placed(spoken.maps)
+    return result
