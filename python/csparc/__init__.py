@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from csparc import search as search
     from csparc import trainer as trainer
     from csparc import viz as viz
+    from csparc import weights as weights
     from csparc.cost.memory import estimate_memory
     from csparc.losses import (
         ClipFilipLoss,
@@ -120,7 +121,7 @@ _LATER = {
 # Rooms that are attributes of the package from the first use on.
 _ROOMS = (
     "checkpoint", "cost", "data", "errors", "evaluate", "losses", "models", "nn", "optim",
-    "reference", "search", "trainer", "viz",
+    "reference", "search", "trainer", "viz", "weights",
 )  # fmt: skip
 _FRAMEWORKS = ("jax", "torch")
 """Rooms that need a package of the same name, and are not listed where it may be missing."""

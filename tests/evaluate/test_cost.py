@@ -23,7 +23,7 @@ from csparc.cost.memory import estimate_memory
 from csparc.cost.towers import text_flop, text_kept
 from csparc.losses import LOSSES, FilipLoss, MgcaLoss, Sizes
 from csparc.losses.registry import extra_text_losses
-from csparc.models.config import preset
+from csparc.models.presets import preset
 
 needs_matplotlib = pytest.mark.skipif(
     importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib"

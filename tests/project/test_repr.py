@@ -80,6 +80,7 @@ def objects(tmp_path_factory) -> list[Any]:
     run = csparc.fit(scenes, steps=2, batch_size=8, progress="none")
     loader = Loader(scenes, words, preprocess, 8)
     tape, local_towers = nn.Tape(), csparc.create_model("nano-local", seed=None, vocab_size=9)
+    map_head = nn.MapHead(8, 2, 16, np.dtype("f4"), "gelu", 1e-6)
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
         trainer.config, trainer.validation, result, scenes, ShuffledPairs(scenes),
@@ -88,7 +89,7 @@ def objects(tmp_path_factory) -> list[Any]:
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
         csparc.explain(run, scenes.load(0), captions[0]),
-        *_modules(local_towers), local.alignment(loss), late,
+        *_modules(local_towers), map_head, local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),

@@ -9,6 +9,7 @@ Nothing is ever unpickled, and nothing is loaded before all of the file was chec
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -123,7 +124,8 @@ def load_checkpoint(path: str | os.PathLike) -> Trained:
     Parameters
     ----------
     path : path
-        A checkpoint file, or the folder of a run (its last checkpoint is taken).
+        A checkpoint file, the folder of a run (its last checkpoint is taken), or weights of CLIP or
+        SigLIP that another program wrote, a file or a folder (`csparc.weights.read_weights`).
 
     Returns
     -------
@@ -145,6 +147,9 @@ def load_checkpoint(path: str | os.PathLike) -> Trained:
 
 def load_trained(path: str | os.PathLike) -> Trained:
     """As `load_checkpoint`, with the loss the model was trained with."""
+    weights = importlib.import_module("csparc.weights")  # it stands on this room
+    if weights.is_foreign(path):
+        return weights.load_trained(path)
     file = find_checkpoint(path)
     checkpoint = read_checkpoint(file)
     tokenizer = read_tokenizer(file, checkpoint.metadata)

@@ -66,7 +66,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from csparc._extras import require
-    from csparc.models.config import preset
+    from csparc.models.presets import preset
 
     config = preset(arguments.model)
     losses = _losses(arguments.loss, arguments.extra_texts)
