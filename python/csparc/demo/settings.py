@@ -49,7 +49,6 @@ GROUNDED = Setting(
     lr=3e-3,
     steps=3000,
     quick_steps=360,
-    loss_options=("pool_scale=4", "word_scale_max=20"),
 )
 """Steps of the two take equal processor time: 0.09 s a step of SPARC, 0.075 s of the grounded
 setting, on one core of Zen 4."""
