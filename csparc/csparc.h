@@ -58,7 +58,7 @@
  *   loss/kernels/  widths, alignment, logits, pairs, words: loops for every instruction set
  *   loss/entropy/  logsumexp, same_group, contrast_side, tiling; diagonal, one_row,
  *                  rows_and_columns
- *   loss/clip/     infonce, siglip
+ *   loss/clip/     score_tiles, extra_texts, infonce, siglip
  *   loss/sparc/    rows_in, products, sample, token_contrast, local_loss, objective
  *   loss/gram/     packed_images, short_sums, word_attention; pacl, gloria
  *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys

@@ -16,7 +16,7 @@ import csparc
 from csparc.cost.tables import own_tables, paper_tables
 from csparc.losses.options import Option
 from csparc.losses.registry import LOSSES, loss_class
-from csparc.models.config import preset
+from csparc.models.presets import preset
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "objectives").glob("*.md"))]

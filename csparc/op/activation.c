@@ -53,6 +53,18 @@ CS_TYPED(cs_quick_gelu_backward)(size_t N, const cs_real *x, const cs_real *dy, 
 }
 
 cs_status
+CS_TYPED(cs_gelu_tanh_forward)(size_t N, const cs_real *x, cs_real *y)
+{
+    return run_forward(CS_TYPED(cs_layer_rows)()->gelu_tanh_forward, N, x, y);
+}
+
+cs_status
+CS_TYPED(cs_gelu_tanh_backward)(size_t N, const cs_real *x, const cs_real *dy, cs_real *dx)
+{
+    return run_backward(CS_TYPED(cs_layer_rows)()->gelu_tanh_backward, N, x, dy, dx);
+}
+
+cs_status
 CS_TYPED(cs_relu_forward)(size_t N, const cs_real *x, cs_real *y)
 {
     return run_forward(CS_TYPED(cs_layer_rows)()->relu_forward, N, x, y);

@@ -96,6 +96,33 @@ quick_gelu_backward(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx)
     }
 }
 
+/* sqrt(8 / pi) and the cubic part of it: 2 u = TWICE x + TWICE CUBE x^3. */
+#define TWICE ((cs_real)1.5957691216057308)
+#define CUBE ((cs_real)0.044715)
+/* Beyond, s is 0 or 1 exactly, and its derivative 0: there x^2 must not overflow and meet that 0. */
+#define FLAT ((cs_real)40)
+
+static void
+gelu_tanh_forward(size_t n, const cs_real *x, cs_real *y)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        cs_real c = x[i] > FLAT ? FLAT : x[i] < -FLAT ? -FLAT : x[i];
+        y[i] = x[i] / (1 + cs_exp(-TWICE * c * (1 + CUBE * c * c)));
+    }
+}
+
+static void
+gelu_tanh_backward(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        cs_real c = x[i] > FLAT ? FLAT : x[i] < -FLAT ? -FLAT : x[i], square = CUBE * c * c;
+        cs_real s = 1 / (1 + cs_exp(-TWICE * c * (1 + square)));
+        dx[i] = dy[i] * s * (1 + c * (1 - s) * TWICE * (1 + 3 * square));
+    }
+}
+
 static void
 relu_forward(size_t n, const cs_real *x, cs_real *y)
 {
@@ -243,6 +270,8 @@ const CS_TYPED(cs_layer_kernels) CS_KERNEL(cs_layer_kernels_of) = {
     .gelu_backward = gelu_backward,
     .quick_gelu_forward = quick_gelu_forward,
     .quick_gelu_backward = quick_gelu_backward,
+    .gelu_tanh_forward = gelu_tanh_forward,
+    .gelu_tanh_backward = gelu_tanh_backward,
     .relu_forward = relu_forward,
     .relu_backward = relu_backward,
     .weights = weights,

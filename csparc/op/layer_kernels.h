@@ -32,6 +32,9 @@ typedef struct {
     /* y = x s(a x), s the logistic function, a = 1.702 */
     void (*quick_gelu_forward)(size_t n, const cs_real *x, cs_real *y);
     void (*quick_gelu_backward)(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx);
+    /* y = x s(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3) */
+    void (*gelu_tanh_forward)(size_t n, const cs_real *x, cs_real *y);
+    void (*gelu_tanh_backward)(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx);
     /* y = max(x, 0), NaN kept; dx = dy where x > 0 */
     void (*relu_forward)(size_t n, const cs_real *x, cs_real *y);
     void (*relu_backward)(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx);

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from csparc import search as search
     from csparc import trainer as trainer
     from csparc import viz as viz
+    from csparc import weights as weights
     from csparc.cost.memory import estimate_memory
     from csparc.losses import (
         ClipFilipLoss,
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     )
     from csparc.trainer import TrainConfig, Trainer, load_checkpoint
     from csparc.trainer.fit import fit
+    from csparc.viz.explanation import explain
 
 # Public names, and the module each is imported from when first used: ``import csparc`` stays quick.
 _LATER = {
@@ -98,6 +100,7 @@ _LATER = {
     "create_model": "csparc.models",
     "create_model_and_transforms": "csparc.models",
     "estimate_memory": "csparc.cost.memory",
+    "explain": "csparc.viz.explanation",
     "filip_loss": "csparc.losses",
     "fit": "csparc.trainer.fit",
     "get_tokenizer": "csparc.models",
@@ -118,7 +121,7 @@ _LATER = {
 # Rooms that are attributes of the package from the first use on.
 _ROOMS = (
     "checkpoint", "cost", "data", "errors", "evaluate", "losses", "models", "nn", "optim",
-    "reference", "search", "trainer", "viz",
+    "reference", "search", "trainer", "viz", "weights",
 )  # fmt: skip
 _FRAMEWORKS = ("jax", "torch")
 """Rooms that need a package of the same name, and are not listed where it may be missing."""
@@ -147,6 +150,7 @@ __all__ = [
     "create_model",
     "create_model_and_transforms",
     "estimate_memory",
+    "explain",
     "filip_loss",
     "fit",
     "get_num_threads",

@@ -124,6 +124,8 @@ def gelu_forward(x: Real, y: Real, /) -> None: ...
 def gelu_backward(x: Real, dy: Real, dx: Real, /) -> None: ...
 def quick_gelu_forward(x: Real, y: Real, /) -> None: ...
 def quick_gelu_backward(x: Real, dy: Real, dx: Real, /) -> None: ...
+def gelu_tanh_forward(x: Real, y: Real, /) -> None: ...
+def gelu_tanh_backward(x: Real, dy: Real, dx: Real, /) -> None: ...
 def relu_forward(x: Real, y: Real, /) -> None: ...
 def relu_backward(x: Real, dy: Real, dx: Real, /) -> None: ...
 def attention_forward(
@@ -245,6 +247,7 @@ def sum_of_squares(x: Real, sum: Float64, /) -> None: ...
 def contrastive(
     image: Real,
     text: Real,
+    extra: Real | None,
     group: Int64 | None,
     positive: int,
     logit_scale: float,
@@ -252,6 +255,7 @@ def contrastive(
     out: Float64,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def sparse_similarity_forward(
@@ -305,6 +309,7 @@ def sparc(
     tokens: Real | None,
     image_global: Real | None,
     text_global: Real | None,
+    extra_global: Real | None,
     patch_valid: UInt8 | None,
     text_valid: UInt8 | None,
     group: Int64 | None,
@@ -331,11 +336,13 @@ def sparc(
     dtokens: Real | None,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def siglip(
     image: Real,
     text: Real,
+    extra: Real | None,
     group: Int64 | None,
     positive: int,
     logit_scale: float,
@@ -345,6 +352,7 @@ def siglip(
     out: Float64,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def pacl(

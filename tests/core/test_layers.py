@@ -39,6 +39,17 @@ def test_gelu_of_extremes() -> None:
     np.testing.assert_array_equal(y[1:], np.array([np.inf, 1e30, 0, 0, 0], np.float32))
 
 
+def test_gelu_tanh_of_extremes() -> None:
+    x = np.array([np.nan, np.inf, 1e30, -1e30, -50.0, 0.0], np.float32)
+    y, dx = np.empty_like(x), np.empty_like(x)
+    _core.gelu_tanh_forward(x, y)
+    _core.gelu_tanh_backward(x, np.ones_like(x), dx)
+    assert np.isnan(y[0])
+    assert np.isnan(dx[0])
+    np.testing.assert_array_equal(y[1:], np.array([np.inf, 1e30, 0, 0, 0], np.float32))
+    np.testing.assert_array_equal(dx[1:], np.array([1, 1, 0, 0, 0.5], np.float32))
+
+
 THREE = np.array([0, 3], np.int32)
 EVERYTHING = (0, 0, 0, 0)
 """Not causal, no window."""

@@ -31,7 +31,7 @@ def assert_gradients_are_differences(model, data, rng: np.random.Generator) -> N
         return sum(float(np.vdot(weights[n], getattr(out, n).data)) for n in FEATURES)
 
     for name, parameter in model.parameters.items():
-        if name == "logit_scale":
+        if name in ("logit_scale", "logit_bias"):
             continue
         direction = rng.normal(size=parameter.shape)
         direction /= np.linalg.norm(direction)

@@ -82,12 +82,12 @@ class TestConfig:
             ({"context_length": 2.5}, "context_length"),
             (
                 {"activation": "none"},
-                "activation: expected 'gelu', 'quick_gelu' or 'relu', found 'none'",
+                "activation: expected 'gelu', 'quick_gelu', 'gelu_tanh' or 'relu', found",
             ),
             ({"head_activation": "tanh"}, "head_activation"),
             (
                 {"global_pool": "cls"},
-                "expected 'text', 'listing', 'mean' or 'attention', found 'cls'",
+                "expected 'text', 'listing', 'mean', 'attention', 'class' or 'map'",
             ),
         ],
     )

@@ -21,8 +21,8 @@ GROUND = "the ground"
 """The package itself and the private modules at its top, which all rooms stand on."""
 
 ROOMS = (
-    GROUND, "reference", "nn", "optim", "losses", "data", "models", "checkpoint", "evaluate",
-    "cost", "search", "viz", "trainer", "interop", "torch", "jax", "demo", "study",
+    GROUND, "reference", "nn", "optim", "losses", "data", "models", "checkpoint", "weights",
+    "evaluate", "cost", "search", "viz", "trainer", "interop", "torch", "jax", "demo", "study",
     "cli", "__main__",
 )  # fmt: skip
 """From the lowest to the highest: a room imports from itself and from those before it."""

@@ -22,7 +22,7 @@ from csparc import _html, nn
 from csparc._repr import LONGEST, fields_line, short
 from csparc.checkpoint.checkpoint import load_trained, read_checkpoint
 from csparc.cost.model import model_info
-from csparc.data import BadItems
+from csparc.data import BadItems, ShuffledPairs
 from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
@@ -80,13 +80,16 @@ def objects(tmp_path_factory) -> list[Any]:
     run = csparc.fit(scenes, steps=2, batch_size=8, progress="none")
     loader = Loader(scenes, words, preprocess, 8)
     tape, local_towers = nn.Tape(), csparc.create_model("nano-local", seed=None, vocab_size=9)
+    map_head = nn.MapHead(8, 2, 16, np.dtype("f4"), "gelu", 1e-6)
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
-        trainer.config, trainer.validation, result, scenes, Subset(scenes, range(20)), words,
-        preprocess, loader, loader._work, checkpoint, checkpoint.metadata, load_trained(folder),
+        trainer.config, trainer.validation, result, scenes, ShuffledPairs(scenes),
+        Subset(scenes, range(20)), words, preprocess, loader, loader._work,
+        checkpoint, checkpoint.metadata, load_trained(folder),
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
-        *_modules(local_towers), local.alignment(loss), late,
+        csparc.explain(run, scenes.load(0), captions[0]),
+        *_modules(local_towers), map_head, local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
@@ -189,6 +192,7 @@ def test_tables_for_a_notebook(objects):
         "RetrievalFigures": ("R@1", "chance", "pictures"),
         "Figures": ("placement: NOUN: auc", "place correlation"),
         "Explanation": ("<svg", "aria-label=", "SPARC"),
+        "PictureExplanation": ("<img", "alt=", "SPARC"),
     }.items():
         html = by_type[name]._repr_html_()
         assert [word for word in told if word not in html] == [], name

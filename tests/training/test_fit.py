@@ -95,7 +95,12 @@ def test_what_cannot_be_searched(fitted, arguments, error, message):
         (0, None, TypeError, r"^caption: expected a text, found None"),
         (24, "a", ValueError, r"^picture: expected a whole number from 0 to 23, found 24"),
         (-1, "a", ValueError, r"^picture: expected a whole number from 0 to 23, found -1"),
-        (1.5, "a", TypeError, r"^picture: expected uint8 .* or a Pillow picture, found 1\.5"),
+        (
+            1.5,
+            "a",
+            TypeError,
+            r"^picture: expected a path, uint8 .* or a Pillow picture, found 1\.5",
+        ),
         (np.zeros((0, 4, 3), np.uint8), "a", ValueError, r"found uint8 \[0, 4, 3\]"),
         (np.zeros((4, 4), np.uint8), "a", ValueError, r"found uint8 \[4, 4\]"),
         ("nothing.png", "a", DataError, r"^nothing\.png: no such file \(looked for "),

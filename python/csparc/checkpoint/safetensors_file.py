@@ -27,6 +27,16 @@ from csparc._text import reason_of, show
 from csparc.errors import CheckpointError
 
 DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+BFLOAT16 = np.dtype("<u2")
+"""Stands for bfloat16, which NumPy has not; no other type of a file is given as this one."""
+FOREIGN_DTYPES = {
+    **DTYPES,
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+}
+"""Of files that other programs wrote."""
 MAX_HEADER = 100_000_000
 """The library's own limit on the header's length, in bytes."""
 MAX_TENSORS = 100_000
@@ -76,7 +86,8 @@ def checksum(array: np.ndarray) -> int:
 
 
 def write(file: BinaryIO, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write tensors (float32 or float64, any shape) in the given order, then nothing else."""
+    """Write tensors (floating-point, or uint16 for the bits of bfloat16; any shape) in the given
+    order, then nothing else."""
     file.write(_encode_header(tensors, metadata))
     for array in tensors.values():
         file.write(_little_endian_bytes(array))
@@ -102,10 +113,10 @@ def _encode_header(tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str
 
 
 def _dtype_name(name: str, array: np.ndarray) -> str:
-    for key, dtype in DTYPES.items():
-        if array.dtype == dtype.newbyteorder("="):
+    for key, dtype in FOREIGN_DTYPES.items():
+        if array.dtype == dtype.newbyteorder("=") and dtype.kind != "i":
             return key
-    raise TypeError(f"{name}: expected float32 or float64, found {array.dtype}")
+    raise TypeError(f"{name}: expected floating-point numbers, found {array.dtype}")
 
 
 def _little_endian_bytes(array: np.ndarray) -> memoryview:
@@ -116,10 +127,11 @@ def _little_endian_bytes(array: np.ndarray) -> memoryview:
 # Reading -----------------------------------------------------------------------------------------
 
 
-def read_header(path: str | os.PathLike, written_as: str) -> Header:
+def read_header(path: str | os.PathLike, written_as: str | None) -> Header:
     """Check the whole structure of a file and return its header; no tensor is read.
 
-    ``written_as`` is the ``format`` in the metadata of our own files.
+    ``written_as`` is the ``format`` in the metadata of our own files; None: a file of any program,
+    whose metadata may lack.
 
     Raises
     ------
@@ -135,10 +147,13 @@ def read_header(path: str | os.PathLike, written_as: str) -> Header:
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
     record = parse_record(path, "the header", text)
-    metadata = _metadata(path, record.pop("__metadata__", None), record, written_as)
-    tensors = {name: _entry(path, name, value) for name, value in record.items()}
+    metadata = record.pop("__metadata__", None)
+    if written_as is not None or metadata is not None:
+        metadata = _metadata(path, metadata, record, written_as)
+    dtypes = FOREIGN_DTYPES if written_as is None else DTYPES
+    tensors = {name: _entry(path, name, value, dtypes) for name, value in record.items()}
     _check_layout(path, tensors, size - data_start)
-    return Header(metadata, tensors, data_start)
+    return Header(metadata or {}, tensors, data_start)
 
 
 def read_tensors(path: str | os.PathLike, header: Header) -> dict[str, np.ndarray]:
@@ -163,6 +178,31 @@ def read_tensors(path: str | os.PathLike, header: Header) -> dict[str, np.ndarra
         if tensors[name].shape != entry.shape or tensors[name].dtype != entry.dtype:
             refuse(path, f"tensor {show(name)} as in the header", "a file that changed meanwhile")
     return tensors
+
+
+def read_floats(path: str | os.PathLike, header: Header, name: str) -> np.ndarray:
+    """One tensor of a file whose header was checked, float32 or float64; halves become float32.
+
+    Raises
+    ------
+    CheckpointError
+        The file cannot be read, or the tensor holds whole numbers.
+    """
+    entry = header.tensors[name]
+    try:
+        with open(path, "rb") as file:
+            file.seek(header.data_start + entry.begin)
+            raw = file.read(entry.end - entry.begin)
+    except OSError as error:
+        raise CheckpointError(f"{os.fspath(path)}: cannot be read: {error.strerror}") from error
+    if len(raw) != entry.end - entry.begin:
+        refuse(path, f"tensor {show(name)} as in the header", "a file that changed meanwhile")
+    array = np.frombuffer(raw, entry.dtype).reshape(entry.shape)
+    if entry.dtype == BFLOAT16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    if entry.dtype.kind != "f":
+        refuse(path, f"tensor {show(name)} of floating-point numbers", f"{entry.dtype}")
+    return array.astype(np.float64 if entry.dtype.itemsize == 8 else np.float32)
 
 
 def parse_record(path: str | os.PathLike, what: str, text: str) -> dict[str, Any]:
@@ -212,9 +252,10 @@ def _refuse_start(path: str | os.PathLike, head: bytes, expected: str, found: st
 
 
 def _metadata(
-    path: str | os.PathLike, value: object, tensors: Mapping[str, Any], written_as: str
+    path: str | os.PathLike, value: object, tensors: Mapping[str, Any], written_as: str | None
 ) -> dict[str, str]:
-    if not isinstance(value, dict) or value.get("format") != written_as:
+    ours = written_as is None or (isinstance(value, dict) and value.get("format") == written_as)
+    if not isinstance(value, dict) or not ours:
         names = f"{len(tensors)} tensors, such as {show(min(tensors))}" if tensors else "no tensors"
         refuse(path, OUR_CHECKPOINT, f"{SAFETENSORS} of another program ({names})")
     for key, text in value.items():
@@ -223,13 +264,15 @@ def _metadata(
     return value
 
 
-def _entry(path: str | os.PathLike, name: str, value: object) -> TensorEntry:
+def _entry(
+    path: str | os.PathLike, name: str, value: object, dtypes: Mapping[str, np.dtype]
+) -> TensorEntry:
     where = f"tensor {show(name)}"
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         refuse(path, f"{where} with dtype, shape and data_offsets", show(value))
-    dtype = DTYPES.get(value["dtype"]) if isinstance(value["dtype"], str) else None
+    dtype = dtypes.get(value["dtype"]) if isinstance(value["dtype"], str) else None
     if dtype is None:
-        refuse(path, f"{where} of dtype {' or '.join(DTYPES)}", show(value["dtype"]))
+        refuse(path, f"{where} of dtype {' or '.join(dtypes)}", show(value["dtype"]))
     shape, offsets = value["shape"], value["data_offsets"]
     if not _sizes(shape) or len(shape) > MAX_RANK:
         refuse(path, f"{where} with a shape of at most {MAX_RANK} sizes >= 0", show(shape))

@@ -113,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _subject(task: Task, arguments: argparse.Namespace) -> Subject:
     """What the task needs, loaded and opened."""
     from csparc.cli.session import load_session
+    from csparc.data.shuffled import warn_if_shuffled
 
     parts: dict[str, Any] = {"batch_size": arguments.batch_size}
     if {"model", "loss"} & set(task.needs):
@@ -121,6 +122,7 @@ def _subject(task: Task, arguments: argparse.Namespace) -> Subject:
             parts[part] = getattr(session, part)
     if "data" in task.needs:
         parts["data"] = common.open_data(arguments.data, arguments, **task.reading())
+        warn_if_shuffled(parts["data"], "evaluated")
     return Subject(**parts)
 
 

@@ -37,7 +37,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from csparc.cost.model import model_info
-    from csparc.models.config import preset
+    from csparc.models.presets import preset
 
     if arguments.loss is not None:
         names = list(LOSSES) if arguments.loss == "all" else [arguments.loss]
@@ -79,7 +79,7 @@ def _loss_lines(name: str) -> Iterator[str]:
 def _overview(batch_size: int) -> None:
     import csparc
     from csparc.cost.model import model_info
-    from csparc.models.config import PRESETS
+    from csparc.models.presets import PRESETS
 
     csparc.show_config()
     print(

@@ -32,6 +32,12 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     )
     common.add_reading(parser)
     parser.add_argument(
+        "--csv-hard-negative-key",
+        metavar="NAME",
+        help="of --train-data, the column of captions that nearly fit and do not, each a negative "
+        "of all pictures (default hard_negative or neg_caption, if there; none: not read)",
+    )
+    parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder of the run: log.jsonl, checkpoints/"
     )
     parser.add_argument(
@@ -204,7 +210,10 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.trainer import Trainer
 
     config, loss, overrides = settle(arguments)
-    train = common.open_silently(arguments.train_data, arguments, arguments.val_data)
+    train = common.open_silently(
+        arguments.train_data, arguments, arguments.val_data,
+        hard_negative_key=arguments.csv_hard_negative_key,
+    )  # fmt: skip
     val = None
     if arguments.val_data is not None:
         val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
@@ -279,13 +288,12 @@ def _model_overrides(settings: list[str]) -> dict:
 
 def _transforms(arguments: argparse.Namespace, train, size: int):
     """(for training, for evaluation)."""
-    from csparc.data.scenes.dataset import Scenes
     from csparc.data.transforms import OPENAI_MEAN, OPENAI_STD, Preprocess
 
     colours = (tuple(arguments.image_mean or OPENAI_MEAN), tuple(arguments.image_std or OPENAI_STD))
     scale = arguments.aug_scale
     if scale is None:
-        scale = 1.0 if isinstance(train, Scenes) else 0.9
+        scale = 1.0 if train.generated else 0.9
     mode = {"resize_mode": arguments.image_resize_mode}
     evaluation = Preprocess(size, *colours, **mode)
     if scale == 1 and arguments.aug_shift == 0:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from csparc._repr import fields_line
 from csparc.cost import towers
-from csparc.models.config import ModelConfig, list_models
+from csparc.models.config import ModelConfig
 from csparc.models.factory import configure
+from csparc.models.presets import list_models
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def model_info(model: str | ModelConfig, **overrides: object) -> ModelInfo:
     parameters = {
         **towers.image_parameters(config),
         **towers.text_parameters(config),
-        "temperature": 1,
+        "temperature": 1 + config.logit_bias,
     }
     kept = towers.image_kept(config) + towers.text_kept(config)
     flop = towers.image_flop(config) + towers.text_flop(config)

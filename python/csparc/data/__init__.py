@@ -2,6 +2,7 @@
 
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItem, BadItems
+from csparc.data.shuffled import ShuffledPairs
 from csparc.data.spec import open
 
-__all__ = ["BadItem", "BadItems", "Dataset", "open"]
+__all__ = ["BadItem", "BadItems", "Dataset", "ShuffledPairs", "open"]

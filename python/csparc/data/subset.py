@@ -44,17 +44,35 @@ class Subset(Dataset):
         """As of the data set it is a part of."""
         return self.dataset.cacheable
 
+    @property
+    def pairs_shuffled(self) -> bool:
+        """As of the data set it is a part of."""
+        return self.dataset.pairs_shuffled
+
     def __len__(self) -> int:
         return len(self.items)
 
     def captions(self, index: int) -> list[str]:
         return self.dataset.captions(int(self.items[index]))
 
+    @property
+    def has_hard_negatives(self) -> bool:
+        return self.dataset.has_hard_negatives and any(map(self.hard_negatives, range(len(self))))
+
+    def hard_negatives(self, index: int) -> list[str]:
+        return self.dataset.hard_negatives(int(self.items[index]))
+
     def name(self, index: int) -> str:
         return self.dataset.name(int(self.items[index]))
 
     def load(self, index: int) -> np.ndarray:
         return self.dataset.load(int(self.items[index]))
+
+    def said_words(self, index: int) -> frozenset[str]:
+        return self.dataset.said_words(int(self.items[index]))
+
+    def shown_words(self, index: int) -> frozenset[str]:
+        return self.dataset.shown_words(int(self.items[index]))
 
 
 def split(dataset: Dataset, share: float, seed: int = 0) -> tuple[Subset, Subset]:

@@ -18,9 +18,10 @@ import numpy as np
 
 from csparc._json import parse_json, read_json
 from csparc._repr import line
-from csparc._scalars import whole_number
+from csparc._scalars import choice, whole_number
 from csparc._text import show
 from csparc.data import rust
+from csparc.data.cleaning import CLEANING
 from csparc.data.pieces import Pieces, Word
 from csparc.data.token_models import EOT, SOT, clip_bpe, find_special, stored, trained_on
 from csparc.errors import DataError
@@ -46,26 +47,32 @@ class Tokenizer:
     context_length : int
         Length of a row, begin and end tokens included.
     sot_token, eot_token : str
-        The begin and end tokens; both must be in the vocabulary.
+        The begin and end tokens; both must be in the vocabulary. Without a begin token (None), as
+        SigLIP has it, rows begin with the caption.
     html_unescape : bool
         Undo ``&amp;`` and the like first, as CLIP does.
+    pad_token_id : int
+        What rows are padded with.
+    clean : {"none", "lower", "canonicalize", "no_punctuation"}
+        What is done to a text then (`csparc.data.cleaning`).
 
     Attributes
     ----------
     context_length, vocab_size, sot_token_id, eot_token_id, pad_token_id : int
+        ``sot_token_id`` is None without a begin token.
     truncated : int
         Captions cut so far because they were longer than a row; the first one warns.
     """
-
-    pad_token_id = 0
 
     def __init__(
         self,
         backend: Backend,
         context_length: int,
-        sot_token: str = SOT,
+        sot_token: str | None = SOT,
         eot_token: str = EOT,
         html_unescape: bool = False,
+        pad_token_id: int = 0,
+        clean: str = "none",
     ) -> None:
         whole_number(context_length, "context_length", low=2)
         backend.no_truncation()
@@ -73,11 +80,17 @@ class Tokenizer:
         backend.encode_special_tokens = True
         self._backend = backend
         self._html_unescape = html_unescape
+        choice(clean, "clean", tuple(CLEANING))
+        self._clean = clean
         self._sot_token, self._eot_token = sot_token, eot_token
         self.context_length = context_length
         self.vocab_size = 1 + max(backend.get_vocab(with_added_tokens=True).values(), default=-1)
-        self.sot_token_id = self._id(sot_token, "begin")
+        self.sot_token_id = None if sot_token is None else self._id(sot_token, "begin")
         self.eot_token_id = self._id(eot_token, "end")
+        self.pad_token_id = whole_number(
+            pad_token_id, "pad_token_id", low=0, high=max(self.vocab_size - 1, 0)
+        )
+        self._first = 0 if sot_token is None else 1  # where a caption's own tokens begin
         self.truncated = 0
         self._pieces: Pieces | None = None
         self._piece_bytes: dict[int, bytes] = {}
@@ -96,7 +109,7 @@ class Tokenizer:
         return number
 
     def __call__(self, texts: str | Iterable[str], context_length: int | None = None) -> np.ndarray:
-        """Rows of ids, int32 [N, L], padded on the right with 0.
+        """Rows of ids, int32 [N, L], padded on the right.
 
         A caption that is too long loses its end; the end token stays. It is counted in `truncated`.
 
@@ -110,15 +123,17 @@ class Tokenizer:
         if not isinstance(texts, Iterable):
             raise TypeError(f"texts: expected strings, found {type(texts).__name__}")
         texts = [texts] if isinstance(texts, str) else list(texts)
-        rows = np.zeros((len(texts), length), dtype=np.int32)
+        rows = np.full((len(texts), length), self.pad_token_id, dtype=np.int32)
+        first = self._first
         for row, text in zip(rows, texts):
             ids = self._encode(text)
-            if len(ids) > length - 2:
-                self._count_truncated(len(ids) + 2, length)
-                ids = ids[: length - 2]
-            row[0] = self.sot_token_id
-            row[1 : len(ids) + 1] = ids
-            row[len(ids) + 1] = self.eot_token_id
+            if len(ids) > length - first - 1:
+                self._count_truncated(len(ids) + first + 1, length)
+                ids = ids[: length - first - 1]
+            if self.sot_token_id is not None:
+                row[0] = self.sot_token_id
+            row[first : len(ids) + first] = ids
+            row[len(ids) + first] = self.eot_token_id
         return rows
 
     def _encode(self, text: str) -> list[int]:
@@ -126,6 +141,7 @@ class Tokenizer:
             raise TypeError(f"texts: expected strings, found {type(text).__name__}")
         if self._html_unescape:
             text = html.unescape(html.unescape(text))
+        text = CLEANING[self._clean](text)
         try:
             with rust.panics_raised():
                 return self._backend.encode(text, add_special_tokens=False).ids
@@ -147,7 +163,7 @@ class Tokenizer:
     def _end(self, ids: np.ndarray) -> np.ndarray:
         """The position of each row's end token, [..., 1]; padding may look like any token."""
         found = np.asarray(ids) == self.eot_token_id
-        found[..., 0] = False
+        found[..., : self._first] = False
         if not found.any(axis=-1).all():
             raise ValueError(f"ids: expected the end token {self.eot_token_id} in every row")
         return found.argmax(axis=-1)[..., None]
@@ -172,13 +188,14 @@ class Tokenizer:
         if specials:
             return self.valid_mask(ids)
         position = np.arange(np.shape(ids)[-1])
-        return (position > 0) & (position < self._end(ids))
+        return (position >= self._first) & (position < self._end(ids))
 
     def decode_tokens(self, ids: np.ndarray) -> list[str]:
         """The pieces of one row for display, begin and end tokens by their names, no padding."""
         end = int(self._end(ids)[0])
-        middle = [self._display.text(piece) for piece in self._names(ids, 1, end)]
-        return [self._sot_token, *middle, self._eot_token]
+        middle = [self._display.text(piece) for piece in self._names(ids, self._first, end)]
+        begin = [] if self._sot_token is None else [self._sot_token]
+        return [*begin, *middle, self._eot_token]
 
     def word_spans(self, ids: np.ndarray) -> list[Word]:
         """The words of one row with the positions of their pieces; special tokens left out.
@@ -186,7 +203,7 @@ class Tokenizer:
         ``Word(text, start, stop)``: tokens `start` to `stop` (exclusive) of the row spell `text`.
         """
         end = int(self._end(ids)[0])
-        return self._display.words(self._names(ids, 1, end), first=1)
+        return self._display.words(self._names(ids, self._first, end), first=self._first)
 
     def word_tokens(self, ids: np.ndarray) -> list[Word]:
         """`word_spans` as words to compare: case folded, marks without a letter or digit left
@@ -214,15 +231,21 @@ class Tokenizer:
             self._pieces = Pieces(self._backend.to_str())
         return self._pieces
 
+    def library_json(self) -> str:
+        """The text of a tokenizer.json of the ``tokenizers`` library."""
+        return self._backend.to_str(pretty=True)
+
     def to_json(self) -> str:
         """Everything `from_json` needs to make the same tokenizer: what a checkpoint keeps."""
+        others = {"pad_token_id": self.pad_token_id, "clean": self._clean}
         return json.dumps(
             {
                 "format": FORMAT,
                 "context_length": self.context_length,
-                "sot_token": self._sot_token,
+                "sot_token": self._sot_token or "",
                 "eot_token": self._eot_token,
                 "html_unescape": self._html_unescape,
+                **{key: value for key, value in others.items() if value not in (0, "none")},
                 "tokenizer": json.loads(self._backend.to_str()),
             },
             ensure_ascii=False,
@@ -261,8 +284,17 @@ def from_json(text: str) -> Tokenizer:
         text = json.dumps(record.get("tokenizer"))
     except RecursionError as error:
         raise DataError("tokenizer: expected JSON, found one nested too deeply") from error
+    pad, clean = record.get("pad_token_id", 0), record.get("clean", "none")
+    if type(pad) is not int or not isinstance(clean, str):
+        raise DataError("tokenizer: expected pad_token_id as a number and clean as a text")
     backend = stored(text, "tokenizer")
-    return Tokenizer(backend, length, sot, eot, record.get("html_unescape") is True)
+    try:
+        unescape = record.get("html_unescape") is True
+        return Tokenizer(backend, length, sot or None, eot, unescape, pad, clean)
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"tokenizer: {error}") from error
 
 
 def from_file(

@@ -11,6 +11,7 @@ from csparc import _random
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItem, BadItems
 from csparc.data.scenes.dataset import Scenes
+from csparc.data.shuffled import warn_if_shuffled
 from csparc.data.subset import Subset
 from csparc.errors import DataError
 from csparc.evaluate.encode import Features
@@ -68,6 +69,7 @@ def open_demo_data(spec: str | None, seed: int, max_pixels: int | None = None) -
 
     limit = {} if max_pixels is None else {"max_pixels": max_pixels}
     whole = csparc.data.open(spec, **limit)
+    warn_if_shuffled(whole, "shown and evaluated")
     if len(whole) < _LEAST_PICTURES:
         raise DataError(f"{spec}: expected at least {_LEAST_PICTURES} pictures, found {len(whole)}")
     order = _random.permutation(seed, _STREAM, len(whole))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc._scalars import scale_number, weight_number
-from csparc.losses._batch import GLOBAL_PART
+from csparc.losses._batch import GLOBAL_PART, GLOBALS
 from csparc.losses.base import Loss, Part
 from csparc.losses.clip import clip_loss
 from csparc.losses.clip_filip import ClipFilipLoss, clip_filip_loss
@@ -66,6 +66,7 @@ class WithWords(Loss):
     """
 
     inputs = WITH_WORDS
+    takes_extra_texts = True
     words_weight: float
     word_logit_scale: float
     word_scale_max: float
@@ -166,7 +167,7 @@ class ClipWordsLoss(WithWords):
     precision: str = PRECISION()
 
     def _rest(self, **call: Any) -> LossOutput:
-        taken = ("image_global", "text_global", "logit_scale", "groups", "same_group", "grad")
+        taken = (*GLOBALS, "logit_scale", "groups", "same_group", "grad")
         whole = clip_loss(**{name: call[name] for name in taken if name in call})
         grads = {name: self.global_weight * gradient for name, gradient in whole.grads.items()}
         return LossOutput(self.global_weight * whole.loss, parts=whole.parts, grads=grads)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from csparc.models.config import PRESETS, ModelConfig, list_models
+from csparc.models.config import ModelConfig
 from csparc.models.factory import create_model, create_model_and_transforms, get_tokenizer
+from csparc.models.presets import PRESETS, list_models
 from csparc.models.two_tower import ModelOutput, TwoTower
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from csparc._scalars import choice, flag, positive, whole_number
 if TYPE_CHECKING:
     from csparc.models.config import ModelConfig, TowerConfig
 
-ACTIVATIONS = ("gelu", "quick_gelu", "relu")
+ACTIVATIONS = ("gelu", "quick_gelu", "gelu_tanh", "relu")
 CHOICES = {
     "activation": ACTIVATIONS,
     "head_activation": (*ACTIVATIONS, "none"),
-    "global_pool": ("text", "listing", "mean", "attention"),
+    "global_pool": ("text", "listing", "mean", "attention", "class", "map"),
+    "text_pool": ("mean", "argmax", "eos", "last"),
     "image_stem": ("patch", "conv"),
     "image_positions": ("before", "after", "none"),
     "local_tokens": ("context", "words"),
@@ -45,12 +46,15 @@ def check_config(config: ModelConfig) -> None:
         )
     for name, choices in CHOICES.items():
         choice(getattr(config, name), name, choices)
-    _take(config, "causal", flag)
-    _take(config, "token_scale", positive)
+    for name in ("causal", "pre_norm", "patch_bias", "projection_bias", "logit_bias"):
+        _take(config, name, flag)
+    for name in ("token_scale", "norm_eps"):
+        _take(config, name, positive)
     _stem(config)
     _local_layer(config)
     _attention(config)
     _pooling(config)
+    _text_pooling(config)
     _positions(config)
 
 
@@ -95,11 +99,31 @@ def _pooling(config: ModelConfig) -> None:
         )
 
 
+def _text_pooling(config: ModelConfig) -> None:
+    if config.text_pool != "mean" and config.pools_local:
+        raise ValueError(
+            f"text_pool: expected 'mean' with global_pool={config.global_pool!r}, whose vectors "
+            f"are means, found {config.text_pool!r}"
+        )
+    if (config.text_pool == "eos") != (config.eos_id is not None):
+        raise ValueError(
+            "eos_id: expected the end token's id with text_pool='eos' and None otherwise, found "
+            f"{config.eos_id} with {config.text_pool!r}"
+        )
+    if config.eos_id is not None:
+        _take(config, "eos_id", whole_number, low=0, high=config.vocab_size - 1)
+    if config.global_pool == "map" and config.shared_width != config.image.width:
+        raise ValueError(
+            f"shared_width: expected image.width = {config.image.width} with global_pool='map', "
+            f"which has no projection, found {config.shared_width}"
+        )
+
+
 def _positions(config: ModelConfig) -> None:
     if config.image_positions != "after":
         return
     later = config.local_layer is not None and (
-        config.local_layer < config.image_layers or config.global_pool == "attention"
+        config.local_layer < config.image_layers or config.global_pool in ("attention", "map")
     )
     if config.pools_local or not later:
         raise ValueError(
@@ -111,6 +135,10 @@ def _positions(config: ModelConfig) -> None:
 def _check_tower(side: str, tower: TowerConfig) -> None:
     for name, low in (("width", 1), ("layers", 0), ("heads", 1)):
         _take(tower, name, whole_number, told=f"{side}.{name}", low=low)
+    if tower.hidden is not None:
+        _take(tower, "hidden", whole_number, told=f"{side}.hidden", low=1)
+    if tower.activation is not None:
+        choice(tower.activation, f"{side}.activation", ACTIVATIONS)
     if tower.width % tower.heads:
         raise ValueError(
             f"{side}.heads: expected a divisor of {side}.width = {tower.width}, found {tower.heads}"

@@ -1,4 +1,4 @@
-"""What a model is, as data, and the presets."""
+"""What a model is, as data."""
 
 from __future__ import annotations
 
@@ -20,14 +20,29 @@ OURS = (
 )
 """Fields of a model's configuration that are ours, not the paper's."""
 
+PUBLISHED = (
+    "text_pool",
+    "eos_id",
+    "pre_norm",
+    "patch_bias",
+    "projection_bias",
+    "logit_bias",
+    "norm_eps",
+)
+"""Fields that the published weights of CLIP and SigLIP need (docs/weights.md)."""
+
 
 @dataclass(frozen=True)
 class TowerConfig:
-    """One transformer: ``width`` C, ``layers`` (0 or more), ``heads`` H, a divisor of the width."""
+    """One transformer: ``width`` C, ``layers`` (0 or more), ``heads`` H, a divisor of the width;
+    ``hidden``, the width within its MLPs, and their ``activation``, where they are not those of the
+    whole model (None)."""
 
     width: int
     layers: int
     heads: int
+    hidden: int | None = None
+    activation: str | None = None
 
     __repr__ = fields_line
 
@@ -37,7 +52,8 @@ class ModelConfig:
     """A two-tower model.
 
     The fields up to ``causal`` say what the paper leaves open; those from ``image_stem`` on are
-    ours, not the paper's, and their defaults leave a model as the paper has it (docs/models.md).
+    ours, not the paper's (docs/models.md), and those from ``text_pool`` on are CLIP's and SigLIP's
+    (docs/weights.md); the defaults of both leave a model as the paper has it.
 
     Attributes
     ----------
@@ -53,18 +69,20 @@ class ModelConfig:
         Tokens V. The paper's tokenizer has 32 000.
     mlp_ratio : int
         Hidden width of a block's MLP over its width.
-    activation : {"gelu", "quick_gelu", "relu"}
-        In the MLPs. CLIP's published weights need "quick_gelu".
-    head_activation : {"gelu", "quick_gelu", "relu", "none"}
+    activation : {"gelu", "quick_gelu", "gelu_tanh", "relu"}
+        In the MLPs. OpenAI's CLIP was trained with "quick_gelu", SigLIP with "gelu_tanh".
+    head_activation : {"gelu", "quick_gelu", "gelu_tanh", "relu", "none"}
         Of h_v, the dense layer on the pooled image. The paper calls it non-linear and does not name
         the function; "none" makes it affine.
-    global_pool : {"text", "listing", "mean", "attention"}
+    global_pool : {"text", "listing", "mean", "attention", "class", "map"}
         "text" follows section 2: image g_v(h_v(mean of patches)), caption g_t(mean of valid
         tokens). "listing" follows the pseudocode: means of the adapted patches and of all adapted
         token positions, padding included; h_v then does not exist. "mean" has no h_v either, and
         means of adapted patches and of adapted valid tokens: for losses that never look at a global
         image vector (FILIP, PACL) and would leave h_v as it was drawn. "attention", ours: image
         g_v(h_v(a)), a the patches pooled by learned queries that attend to them; caption as "text".
+        "class", CLIP's: image g_v(c), c the class token; "map", SigLIP's: its pooling head on the
+        patches (`csparc.nn.MapHead`). Neither has h_v, "map" no g_v either: D is its image width.
     causal : bool
         Whether a token sees only those before it. The paper does not say; the default is False, so
         that every token embedding has read its whole caption.
@@ -94,6 +112,23 @@ class ModelConfig:
         their own. With "mean" and "listing" the transformer is then not made.
     token_scale : float
         Standard deviation of the token embeddings' initial values.
+    text_pool : {"mean", "argmax", "eos", "last"}
+        How the text tower's tokens become a caption's vector, where it is not a mean of what the
+        local loss reads: the mean of the valid ones; the first token with the largest id, or the
+        first with id ``eos_id`` (CLIP's end token, both); or the last position of the row
+        (SigLIP's), padding or not: every position is then computed and seen, whatever the mask.
+    eos_id : int or None
+        Id of the end token, with text_pool="eos" alone.
+    pre_norm : bool
+        A layer norm before the first image layer, ``visual.ln_pre``, as CLIP has it.
+    patch_bias : bool
+        Whether the linear map of a patch has a bias: SigLIP's has, CLIP's has none.
+    projection_bias : bool
+        Whether the adapters have biases: CLIP's projections have none.
+    logit_bias : bool
+        Whether the model has a learned bias of all logits, SigLIP's.
+    norm_eps : float
+        Added to the variance in layer norms; SigLIP has 1e-6.
     """
 
     image: TowerConfig
@@ -116,6 +151,13 @@ class ModelConfig:
     pool_queries: int | None = None
     local_tokens: str = "context"
     token_scale: float = 0.02
+    text_pool: str = "mean"
+    eos_id: int | None = None
+    pre_norm: bool = False
+    patch_bias: bool = False
+    projection_bias: bool = True
+    logit_bias: bool = False
+    norm_eps: float = 1e-5
 
     def __post_init__(self) -> None:
         check_config(self)
@@ -148,6 +190,20 @@ class ModelConfig:
         return tuple(-(-self.image.width >> left) for left in reversed(range(halvings)))
 
     @property
+    def positions(self) -> int:
+        """Rows of the image tower's positions: of the patches, and of the class token behind."""
+        return self.patches + (self.global_pool == "class")
+
+    @property
+    def has_head(self) -> bool:
+        """Whether there is an h_v."""
+        return self.global_pool in ("text", "attention")
+
+    def hidden(self, tower: TowerConfig) -> int:
+        """Width within the MLPs of a tower."""
+        return self.mlp_ratio * tower.width if tower.hidden is None else tower.hidden
+
+    @property
     def pools_local(self) -> bool:
         """Whether the global vectors are means of what the local loss reads."""
         return self.global_pool in ("listing", "mean")
@@ -178,11 +234,14 @@ class ModelConfig:
         return stem + layers * (self.attention_window - 1) * self.patch_size if layers else stem
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; fields of ours only where they differ from their defaults, so
-        that what is written of a model without them does not change."""
-        ours = {field.name: field.default for field in fields(self) if field.name in OURS}
+        """Plain values, for JSON; fields of ours, of CLIP and of SigLIP only where they differ from
+        their defaults, so that what is written of a model without them does not change."""
+        named = (*OURS, *PUBLISHED)
+        left_out = {field.name: field.default for field in fields(self) if field.name in named}
         values = asdict(self)
-        return {k: v for k, v in values.items() if k not in ours or v != ours[k]}
+        for side in ("image", "text"):
+            values[side] = {k: v for k, v in values[side].items() if v is not None}
+        return {k: v for k, v in values.items() if k not in left_out or v != left_out[k]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
@@ -197,50 +256,3 @@ class ModelConfig:
             return cls(**{**values, **towers})
         except (KeyError, TypeError) as error:
             raise ValueError(f"model config: {error}") from error
-
-
-def _preset(size, patch, image, text, length, shared, **local) -> ModelConfig:
-    return ModelConfig(
-        image=TowerConfig(*image),
-        text=TowerConfig(*text),
-        image_size=size,
-        patch_size=patch,
-        context_length=length,
-        shared_width=shared,
-        **local,
-    )
-
-
-_LOCAL = {
-    "global_pool": "attention",
-    "image_stem": "conv",
-    "image_positions": "none",
-    "local_layer": 0,
-    "local_tokens": "words",
-    "token_scale": 1.0,
-}
-
-PRESETS: dict[str, ModelConfig] = {
-    "nano-local": _preset(64, 8, (64, 0, 4), (64, 2, 4), 32, 64, **_LOCAL),
-    "nano": _preset(64, 8, (64, 3, 4), (64, 2, 4), 32, 64),
-    "tiny-local": _preset(128, 16, (192, 0, 3), (192, 4, 3), 55, 192, **_LOCAL),
-    "tiny": _preset(128, 16, (192, 6, 3), (192, 4, 3), 55, 192),
-    "small": _preset(224, 16, (384, 12, 6), (384, 6, 6), 55, 384),
-    "vit-b-32": _preset(224, 32, (768, 12, 12), (512, 12, 8), 55, 512),
-    "vit-b-16": _preset(224, 16, (768, 12, 12), (512, 12, 8), 55, 512),
-    "vit-l-14": _preset(224, 14, (1024, 24, 16), (768, 12, 12), 55, 768),
-}
-"""Ready-made configurations, smallest first. ``vit-*`` are the sizes of the paper; in ``*-local``,
-which are ours, patches and words stay local, so that words can find their objects."""
-
-
-def list_models() -> list[str]:
-    """Names ``create_model`` knows, smallest first."""
-    return list(PRESETS)
-
-
-def preset(name: str) -> ModelConfig:
-    """The configuration of that name; ValueError lists the names there are."""
-    if name not in PRESETS:
-        raise ValueError(f"model: expected one of {', '.join(PRESETS)}, found {name!r}")
-    return PRESETS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from csparc.models.config import PRESETS, ModelConfig, TowerConfig, preset
+from csparc.models.config import ModelConfig, TowerConfig
+from csparc.models.presets import PRESETS, preset
 from csparc.models.two_tower import TwoTower
 
 if TYPE_CHECKING:
@@ -19,14 +21,24 @@ PAPER_CONTEXT_LENGTH = 55
 
 
 def create_model(
-    name: str, *, seed: int | None = 0, dtype: np.dtype | type = np.float32, **overrides: Any
+    name: str,
+    *,
+    pretrained: str | os.PathLike | None = None,
+    seed: int | None = 0,
+    dtype: np.dtype | type = np.float32,
+    **overrides: Any,
 ) -> TwoTower:
-    """A model with fresh weights.
+    """A model with fresh weights, or with those of a file.
 
     Parameters
     ----------
     name : str
-        One of ``list_models()``.
+        One of ``list_models()`` or ``list_models(published=True)``. The latter are open_clip's
+        names of CLIP and SigLIP, such as "ViT-B-32"; "vit-b-32" is the paper's model of that size.
+    pretrained : path, optional
+        A checkpoint of csparc's, or weights that open_clip or transformers wrote (docs/weights.md);
+        ``seed`` then does nothing, and of the fields below ``activation``, ``image_size`` and
+        ``context_length`` can be changed.
     seed : int or None
         Initial weights are a function of it; None leaves them zero, for weights to be loaded.
     dtype : float32 or float64
@@ -34,7 +46,17 @@ def create_model(
         Fields of ``ModelConfig`` to change, such as ``vocab_size=2000`` or ``causal=True``. A
         tower is given as a ``TowerConfig`` or a mapping of the fields to change.
     """
+    if pretrained is not None:
+        return _pretrained(name, pretrained, dtype, overrides)[0]
     return TwoTower(configure(name, **overrides), seed=seed, dtype=dtype)
+
+
+def _pretrained(
+    name: str, path: str | os.PathLike, dtype: np.dtype | type, options: dict[str, Any]
+) -> tuple[TwoTower, Any]:
+    """The model and its preprocessing. Weights are read from above the models: imported when asked
+    for."""
+    return importlib.import_module("csparc.weights").create(name, path, dtype=dtype, **options)
 
 
 def configure(name: str, **overrides: Any) -> ModelConfig:
@@ -45,7 +67,7 @@ def configure(name: str, **overrides: Any) -> ModelConfig:
         if option not in known:
             raise TypeError(
                 f"{option}: expected a field of the model's configuration ({', '.join(known)}); "
-                "weights are loaded with csparc.load_checkpoint"
+                "weights are loaded with pretrained= or csparc.load_checkpoint"
             )
     for side in ("image", "text"):
         tower = overrides.get(side)
@@ -59,11 +81,15 @@ def create_model_and_transforms(
 ) -> tuple[TwoTower, Callable[..., np.ndarray], Callable[..., np.ndarray]]:
     """(model, preprocess for training, preprocess for evaluation); options as ``create_model``.
 
-    Both turn a picture into float32 [3,H,W] of the model's size, normalised as CLIP; the one
-    for training augments.
+    Both turn a picture into float32 [3,H,W] of the model's size, normalised as CLIP, or with
+    ``pretrained`` as its file says; the one for training augments.
     """
     from csparc.data import transforms
 
+    if (path := options.pop("pretrained", None)) is not None:
+        options.pop("seed", None)
+        model, made = _pretrained(name, path, options.pop("dtype", np.float32), options)
+        return model, transforms.Preprocess(**{**made.config(), "train": True}), made
     model = create_model(name, **options)
     size = model.config.image_size
     return (

@@ -1,4 +1,4 @@
-"""Position embeddings for another grid of patches."""
+"""Position embeddings for another grid of patches, or for captions of another length."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def resize_positions(
     table = positions.astype(np.float64).reshape(rows, columns, -1)
     resized = np.einsum("yr,xc,rcd->yxd", down, across, table, optimize=True)
     return resized.reshape(new_grid[0] * new_grid[1], -1).astype(positions.dtype)
+
+
+def resize_sequence(positions: np.ndarray, length: int) -> np.ndarray:
+    """Positions of captions [L,C] for other lengths [length,C]: cut off, so that every token keeps
+    its own, or for more tokens interpolated linearly, as open_clip does."""
+    if length <= len(positions):
+        return positions[:length].copy()
+    wide = positions.astype(np.float64)
+    return (_weights(len(positions), length) @ wide).astype(positions.dtype)
 
 
 def _weights(old: int, new: int) -> np.ndarray:

@@ -8,15 +8,16 @@ from csparc.nn import Conv, Linear, Module, Parameter, Tape, Tensor, functional
 
 
 class PatchEmbedding(Module):
-    """A convolution of kernel and stride p without bias, as a product of patch rows."""
+    """A convolution of kernel and stride p, as a product of patch rows; without bias by default."""
 
-    def __init__(self, width: int, patch: int, dtype: np.dtype):
+    def __init__(self, width: int, patch: int, dtype: np.dtype, bias: bool = False):
         self.weight = Parameter((width, 3, patch, patch), dtype, spread=0.02, decay=True)
+        self.bias = Parameter((width,), dtype) if bias else None
         self._patch = patch
 
     def __call__(self, tape: Tape, images: Tensor) -> Tensor:
         patches = functional.patchify(tape, images, self._patch)
-        return functional.linear(tape, patches, self.weight)
+        return functional.linear(tape, patches, self.weight, self.bias)
 
 
 class ResidualConv(Module):

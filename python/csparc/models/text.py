@@ -18,6 +18,26 @@ from csparc.nn import (
 )
 
 
+def end_positions(ids: np.ndarray, eos_id: int | None) -> np.ndarray:
+    """Where each row of ids [B,L] has its end token, int32 [B]: the first ``eos_id``, or the first
+    of the largest id for None.
+
+    Raises
+    ------
+    ValueError
+        A row without ``eos_id``.
+    """
+    if eos_id is None:
+        return ids.argmax(axis=1).astype(np.int32)
+    found = ids == eos_id
+    if not found.any(axis=1).all():
+        raise ValueError(
+            f"text: expected the end token {eos_id} in every caption, found none in row "
+            f"{int((~found.any(axis=1)).argmax())}"
+        )
+    return found.argmax(axis=1).astype(np.int32)
+
+
 class Embedding(Module):
     """One row a token."""
 
@@ -35,6 +55,9 @@ class TextTower(Module):
     f_t(x)). Only valid tokens are computed, packed one caption after the other. With
     global_pool="listing" the global vector is the mean of the adapted tokens at all positions, so
     that all are computed; those not valid are still seen by no other.
+
+    CLIP's and SigLIP's: with ``text_pool`` the global vector is g_t of one token, the end token or
+    the last of the row; with "last" every position is computed and seen, ``valid`` or not.
 
     Ours: with local_tokens="words" the tokens are local_adapter(local_norm(x)), x the embedding of
     each by itself; the global vector still comes from the transformer, or, with "mean" and
@@ -55,20 +78,26 @@ class TextTower(Module):
             config.text.heads,
             config.text_layers,
             dtype,
-            mlp_ratio=config.mlp_ratio,
-            activation=config.activation,
+            hidden=config.hidden(config.text),
+            activation=config.text.activation or config.activation,
             causal=config.causal,
+            eps=config.norm_eps,
         )
+        bias = config.projection_bias
         if words:
-            self.local_norm = LayerNorm(width, dtype)
-            self.local_adapter = Linear(width, shared, dtype, width**-0.5)
+            self.local_norm = LayerNorm(width, dtype, config.norm_eps)
+            self.local_adapter = Linear(width, shared, dtype, width**-0.5, bias)
         if self._has_context:
-            self.ln_final = LayerNorm(width, dtype)
-            self.adapter = Linear(width, shared, dtype, width**-0.5)
+            self.ln_final = LayerNorm(width, dtype, config.norm_eps)
+            self.adapter = Linear(width, shared, dtype, width**-0.5, bias)
         self._words = words
         self._listing = config.global_pool == "listing"
+        self._pool, self._eos = config.text_pool, config.eos_id
 
     def __call__(self, tape: Tape, ids: np.ndarray, valid: np.ndarray) -> tuple[Tensor, Tensor]:
+        rows = self._pooled_rows(ids, valid)
+        if self._pool == "last":
+            valid = np.ones_like(valid)
         packed = not (self._listing or valid.all() or not valid.any())
         places = np.flatnonzero(valid).astype(np.int32) if packed else None
         words = self.token_embedding(tape, ids if places is None else ids.reshape(-1)[places])
@@ -83,7 +112,24 @@ class TextTower(Module):
             x = functional.unpack(tape, x, places, ids.shape)
         if self._listing:
             return tokens, functional.pool(tape, tokens)
+        if rows is not None:
+            return tokens, adapt(tape, functional.select(tape, x, rows))
         return tokens, adapt(tape, functional.pool(tape, x, valid))
+
+    def _pooled_rows(self, ids: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
+        """The position of each caption's token that stands for it, int32 [B]; None: a mean does."""
+        if self._pool == "mean":
+            return None
+        if self._pool == "last":
+            return np.full(len(ids), ids.shape[1] - 1, np.int32)
+        rows = end_positions(ids, self._eos)
+        missing = ~valid[np.arange(len(ids)), rows]
+        if missing.any():
+            raise ValueError(
+                f"text_mask: expected the end token of every caption as valid, found that of row "
+                f"{int(missing.argmax())} masked"
+            )
+        return rows
 
     def _context(
         self,

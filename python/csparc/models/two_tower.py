@@ -14,7 +14,7 @@ from csparc.models import state
 from csparc.models.config import ModelConfig
 from csparc.models.inputs import check_ids, check_images, check_valid
 from csparc.models.resize import resize_positions
-from csparc.models.text import TextTower
+from csparc.models.text import TextTower, end_positions
 from csparc.models.vision import VisionTower
 from csparc.nn import Parameter, Tape, Tensor
 
@@ -44,10 +44,14 @@ class TwoTower:
     Attributes
     ----------
     parameters : dict of str to Parameter
-        By open_clip's names.
+        By open_clip's names, but for the projections, here ``visual.adapter`` and ``adapter``.
     logit_scale : Parameter
         Logarithm of the factor on cosines, shape [1], initially ln(1 / 0.07). Losses take the
         factor itself, ``exp(logit_scale)``.
+    logit_bias : Parameter or None
+        With ``config.logit_bias``, added to all logits, shape [1], initially -10. `get_logits`
+        reads it; losses do not: `csparc.SiglipLoss` owns its own, which starts where its option
+        ``logit_bias`` says.
     """
 
     def __init__(
@@ -60,11 +64,14 @@ class TwoTower:
         self.visual = VisionTower(config, self.dtype)
         self.text = TextTower(config, self.dtype)
         self.logit_scale = Parameter((1,), self.dtype, fill=math.log(1 / 0.07))
+        self.logit_bias = Parameter((1,), self.dtype, fill=-10.0) if config.logit_bias else None
         self.parameters: dict[str, Parameter] = {
             **dict(self.visual.named_parameters("visual.")),
             **dict(self.text.named_parameters()),
             "logit_scale": self.logit_scale,
         }
+        if self.logit_bias is not None:
+            self.parameters["logit_bias"] = self.logit_bias
         for name, parameter in self.parameters.items():
             parameter.name = name
             if seed is not None:
@@ -108,7 +115,8 @@ class TwoTower:
         text : int [B,L]
             Token ids, L up to the context length.
         text_mask : bool [B,L], optional
-            True = valid. Default: every id but 0, the padding.
+            True = valid. Default: every id but 0, the padding; of a model that pools at the end
+            token all up to it, and at the last position all.
         tape : Tape, optional
             Records the pass for ``tape.backward``; None keeps nothing.
         """
@@ -120,8 +128,14 @@ class TwoTower:
                 f"text: expected one caption an image, found {len(ids)} for {len(images)} images"
             )
         patches, image_global = self.visual(tape, Tensor(images))
-        tokens, text_global = self.text(tape, ids, check_valid(text_mask, ids))
+        tokens, text_global = self.text(tape, ids, self._valid(text_mask, ids))
         return ModelOutput(patches, tokens, image_global, text_global)
+
+    def text_vectors(self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape) -> Tensor:
+        """Vectors [N,D] of captions alone, on a tape: of captions without a picture, beside those
+        of a call."""
+        ids = check_ids(text, self.config)
+        return self.text(tape, ids, check_valid(text_mask, ids))[1]
 
     def encode_image(
         self, image: np.ndarray, normalize: bool = False, return_patches: bool = False
@@ -153,10 +167,10 @@ class TwoTower:
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Caption embeddings [B,D]; with ``return_tokens`` also token embeddings [B,L,D].
 
-        ``text_mask`` [B,L], True = valid; by default every id but 0, the padding.
+        ``text_mask`` [B,L], True = valid; by default as in a call of the model.
         """
         ids = check_ids(text, self.config)
-        tokens, pooled = self.text(Tape(record=False), ids, check_valid(text_mask, ids))
+        tokens, pooled = self.text(Tape(record=False), ids, self._valid(text_mask, ids))
         return _features(pooled, tokens if return_tokens else None, normalize)
 
     get_image_features = encode_image
@@ -165,11 +179,22 @@ class TwoTower:
     def get_logits(
         self, image: np.ndarray, text: np.ndarray, text_mask: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Scaled cosines: images by captions [B,N], and its transpose [N,B]."""
+        """Scaled cosines, plus the bias if there is one: images by captions [B,N], and its
+        transpose [N,B]."""
         rows = self.encode_image(image, normalize=True)
         columns = self.encode_text(text, normalize=True, text_mask=text_mask)
         logits = np.exp(self.logit_scale.data) * (rows @ columns.T)
+        if self.logit_bias is not None:
+            logits += self.logit_bias.data
         return logits, logits.T
+
+    def _valid(self, text_mask: np.ndarray | None, ids: np.ndarray) -> np.ndarray:
+        pool = self.config.text_pool
+        if text_mask is None and pool == "last":
+            return np.ones(ids.shape, np.bool_)
+        if text_mask is None and pool != "mean":
+            return np.arange(ids.shape[1]) <= end_positions(ids, self.config.eos_id)[:, None]
+        return check_valid(text_mask, ids)
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
@@ -208,7 +233,9 @@ class TwoTower:
         values = self.state_dict()
         name = "visual.positional_embedding"
         if name in values:
-            values[name] = resize_positions(values[name], self.config.grid, config.grid)
+            table = np.split(values[name], [self.config.patches])  # patches, class token
+            table[0] = resize_positions(table[0], self.config.grid, config.grid)
+            values[name] = np.concatenate(table)
         model.load_state_dict(values)
         return model
 
@@ -217,7 +244,7 @@ def _part_of(name: str) -> str:
     """The part of the model a parameter belongs to, for a table."""
     side, _, rest = name.partition("visual.")
     tower = "text" if side else "image"
-    if name == "logit_scale":
+    if name in ("logit_scale", "logit_bias"):
         return "temperature"
     first = (rest or name).split(".")[0]
     return f"{tower} {'blocks' if first in ('transformer', 'ln_final', 'ln_post') else first}"

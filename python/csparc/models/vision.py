@@ -12,6 +12,7 @@ from csparc.nn import (
     AttentionPool,
     LayerNorm,
     Linear,
+    MapHead,
     Module,
     Parameter,
     Sequences,
@@ -34,6 +35,10 @@ class VisionTower(Module):
     Ours: with ``local_layer`` the patches are local_adapter(local_norm(x)), x those after that
     layer, while the global path goes on from there; with global_pool="attention" learned queries
     pool the patches the global path ends with, in place of their mean.
+
+    CLIP's, "class": a learned row behind the patches (attention knows no order; published positions
+    have it in front) goes through all layers; global = g_v(ln_post(its row)). SigLIP's, "map":
+    patches = ln_post(f_v(x)) themselves, global = the pooling head on them. Neither has h_v.
     """
 
     def __init__(self, config: ModelConfig, dtype: np.dtype):
@@ -41,61 +46,97 @@ class VisionTower(Module):
         if config.image_stem == "conv":
             self.stem = ConvStem(config.stem_widths, dtype, config.activation)
         else:
-            self.conv1 = PatchEmbedding(width, config.patch_size, dtype)
+            self.conv1 = PatchEmbedding(width, config.patch_size, dtype, config.patch_bias)
+        if config.global_pool == "class":
+            self.class_embedding = Parameter((1, width), dtype, spread=width**-0.5)
         if config.image_positions != "none":
-            self.positional_embedding = Parameter((config.patches, width), dtype, spread=0.02)
+            self.positional_embedding = Parameter((config.positions, width), dtype, spread=0.02)
         if config.registers:
             self.registers = Parameter((config.registers, width), dtype, spread=0.02)
+        if config.pre_norm:
+            self.ln_pre = LayerNorm(width, dtype, config.norm_eps)
+        hidden, activation = config.hidden(config.image), config.image.activation
+        activation = activation or config.activation
         self.transformer = Transformer(
             width,
             config.image.heads,
             config.image_layers,
             dtype,
-            mlp_ratio=config.mlp_ratio,
-            activation=config.activation,
+            hidden=hidden,
+            activation=activation,
+            eps=config.norm_eps,
         )
         self._has_local = config.local_layer is not None
         self._has_global = not (self._has_local and config.pools_local)
-        self._has_head = not config.pools_local
+        bias = config.projection_bias
         if self._has_local:
-            self.local_norm = LayerNorm(width, dtype)
-            self.local_adapter = Linear(width, shared, dtype, width**-0.5)
+            self.local_norm = LayerNorm(width, dtype, config.norm_eps)
+            self.local_adapter = Linear(width, shared, dtype, width**-0.5, bias)
         if self._has_global:
-            self.ln_post = LayerNorm(width, dtype)
+            self.ln_post = LayerNorm(width, dtype, config.norm_eps)
+        if config.global_pool == "map":
+            self.attn_pool = MapHead(
+                width, config.image.heads, hidden, dtype, activation, config.norm_eps
+            )
         if config.global_pool == "attention":
             queries = config.pool_queries or POOL_QUERIES
             self.attn_pool = AttentionPool(width, config.image.heads, queries, dtype)
-        if self._has_head:
+        if config.has_head:
             self.head = Linear(width, width, dtype, width**-0.5)
-        if self._has_global:
-            self.adapter = Linear(width, shared, dtype, width**-0.5)
+        if self._has_global and config.global_pool != "map":
+            self.adapter = Linear(width, shared, dtype, width**-0.5, bias)
         self._config = config
 
     def __call__(self, tape: Tape, images: Tensor) -> tuple[Tensor, Tensor]:
         local, x = self._encoded(tape, images)
-        patches = self.local_adapter(tape, local) if self._has_local else self.adapter(tape, x)
-        if not self._has_head:
-            return patches, functional.pool(tape, patches)
-        return patches, self._through_head(tape, self._pooled(tape, x))
+        shared = x
+        if not self._has_local:
+            shared = x if self._config.global_pool == "map" else self.adapter(tape, x)
+        patches = (
+            self.local_adapter(tape, local) if self._has_local else self._patches(tape, shared)
+        )
+        return patches, self._global(tape, x, shared, patches)
 
     def dense(self, tape: Tape, images: Tensor) -> Tensor:
         """Every patch on the path of the pooled image, g_v(h_v(f_v(x))) [B,P,D]: what the paper
         compares with texts for segmentation (D.7). With attention pooling, every patch as if it
-        were the only one to attend to. Without h_v, the patches."""
-        if not self._has_head:
+        were the only one to attend to, "map" too. Without any of these, the patches."""
+        config = self._config
+        if config.pools_local:
             return self(tape, images)[0]
         _, x = self._encoded(tape, images)
-        if self._config.global_pool == "attention":
+        if config.global_pool == "class":
+            return self.adapter(tape, self._patches(tape, x))
+        if config.global_pool != "text":
             batch, patches, width = x.shape
             alone = functional.reshape(tape, x, (batch * patches, 1, width))
             x = functional.reshape(tape, self.attn_pool(tape, alone), (batch, patches, width))
-        return self._through_head(tape, x)
+        return x if config.global_pool == "map" else self._through_head(tape, x)
+
+    def _global(
+        self, tape: Tape, x: Tensor | None, shared: Tensor | None, patches: Tensor
+    ) -> Tensor:
+        """One vector of each image [B,D], given the normed rows ``x`` the global path ends with,
+        the same rows in the shared space where there is no local path, and the patches."""
+        kind = self._config.global_pool
+        if self._config.pools_local:
+            return functional.pool(tape, patches)
+        if kind == "class":
+            last = np.full(x.shape[0], x.shape[1] - 1, np.int32)
+            if not self._has_local:
+                return functional.select(tape, shared, last)
+            return self.adapter(tape, functional.select(tape, x, last))
+        if kind == "map":
+            return self.attn_pool(tape, x)
+        return self._through_head(tape, self._pooled(tape, x))
 
     def _encoded(self, tape: Tape, images: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Normed patches: those the local loss reads and those the global path ends with; None
-        where there are none of their own."""
+        """Normed rows: patches the local loss reads, and what the global path ends with, patches
+        and the class token; None where there are none of their own."""
         config, layers = self._config, self._config.image_layers
         x = self.stem(tape, images) if config.image_stem == "conv" else self.conv1(tape, images)
+        if config.global_pool == "class":
+            x = grids.append(tape, x, self.class_embedding)
         if config.image_positions == "before":
             x = functional.add_position(tape, x, self.positional_embedding)
         local, start = None, 0
@@ -105,11 +146,13 @@ class VisionTower(Module):
         if config.registers:
             x = grids.append(tape, x, self.registers)
             sequences = Sequences.equal(*x.shape[:2])
+        if config.pre_norm:
+            x = self.ln_pre(tape, x)
         sequences = replace(
             sequences,
             window=config.attention_window,
             grid_width=config.grid[1],
-            registers=config.registers,
+            registers=x.shape[1] - config.patches,
         )
         if config.local_layer:
             start = config.local_layer
@@ -118,7 +161,7 @@ class VisionTower(Module):
         x = self.transformer(tape, x, sequences, start, layers)
         if not self._has_global:
             return local, None
-        return local, self.ln_post(tape, self._patches(tape, x))
+        return local, self.ln_post(tape, self._leading(tape, x, config.positions))
 
     def _tapped(self, tape: Tape, x: Tensor) -> tuple[Tensor, Tensor]:
         """The normed patches a local loss reads, and what goes on from there."""
@@ -128,9 +171,12 @@ class VisionTower(Module):
         return local, x
 
     def _patches(self, tape: Tape, x: Tensor) -> Tensor:
-        """Without the registers behind them."""
-        patches = self._config.patches
-        return x if x.shape[1] == patches else grids.leading(tape, x, patches)
+        """Without the class token and the registers behind them."""
+        return self._leading(tape, x, self._config.patches)
+
+    @staticmethod
+    def _leading(tape: Tape, x: Tensor, rows: int) -> Tensor:
+        return x if x.shape[1] == rows else grids.leading(tape, x, rows)
 
     def _pooled(self, tape: Tape, x: Tensor) -> Tensor:
         if self._config.global_pool == "attention":

@@ -99,12 +99,13 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
 _ACTIVATIONS = {
     "gelu": (_core.gelu_forward, _core.gelu_backward),
     "quick_gelu": (_core.quick_gelu_forward, _core.quick_gelu_backward),
+    "gelu_tanh": (_core.gelu_tanh_forward, _core.gelu_tanh_backward),
     "relu": (_core.relu_forward, _core.relu_backward),
 }
 
 
 def activation(tape: Tape, x: Tensor, kind: str) -> Tensor:
-    """ "gelu", "quick_gelu" or "relu", entry by entry; "none" returns x."""
+    """ "gelu", "quick_gelu", "gelu_tanh" or "relu", entry by entry; "none" returns x."""
     if kind == "none":
         return x
     forward, backward = _ACTIVATIONS[kind]
@@ -240,6 +241,23 @@ def unpack(tape: Tape, x: Tensor, rows: np.ndarray, shape: tuple[int, ...]) -> T
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(packed_shape, dy.dtype)
         _core.embed_forward(dy.reshape(-1, width), rows, dx)
+        tape.add_grad(node, dx, fresh=True)
+
+    return tape.output(y, node is not None, note)
+
+
+def select(tape: Tape, x: Tensor, rows: np.ndarray) -> Tensor:
+    """Row ``rows[b]`` (int32 [B]) of every sample b: x [B,T,C] -> [B,C]."""
+    batch, length, width = x.shape
+    places = rows + np.arange(batch, dtype=np.int32) * np.int32(length)
+    y = tape.take((batch, width), x.data.dtype)
+    _core.embed_forward(x.data.reshape(-1, width), places, y)
+    node, shape = x.node, x.shape
+
+    def note(tape: Tape, dy: np.ndarray) -> None:
+        dx = tape.take(shape, dy.dtype)
+        dx[...] = 0
+        _core.embed_backward(places, dy, dx.reshape(-1, width))
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)

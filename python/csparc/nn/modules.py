@@ -66,11 +66,13 @@ class Module:
 
 
 class Linear(Module):
-    """y = x weight^T + bias, plus a residual if given."""
+    """y = x weight^T + bias, plus a residual if given; ``bias=False`` has none."""
 
-    def __init__(self, inputs: int, outputs: int, dtype: np.dtype, spread: float):
+    def __init__(
+        self, inputs: int, outputs: int, dtype: np.dtype, spread: float, bias: bool = True
+    ):
         self.weight = Parameter((outputs, inputs), dtype, spread=spread, decay=True)
-        self.bias = Parameter((outputs,), dtype)
+        self.bias = Parameter((outputs,), dtype) if bias else None
 
     def __call__(self, tape: Tape, x: Tensor, residual: Tensor | None = None) -> Tensor:
         return functional.linear(tape, x, self.weight, self.bias, residual)
@@ -92,12 +94,13 @@ class Conv(Module):
 
 
 class LayerNorm(Module):
-    def __init__(self, width: int, dtype: np.dtype):
+    def __init__(self, width: int, dtype: np.dtype, eps: float = LAYERNORM_EPS):
         self.weight = Parameter((width,), dtype, fill=1.0)
         self.bias = Parameter((width,), dtype)
+        self._eps = eps
 
     def __call__(self, tape: Tape, x: Tensor) -> Tensor:
-        return functional.layernorm(tape, x, self.weight, self.bias, LAYERNORM_EPS)
+        return functional.layernorm(tape, x, self.weight, self.bias, self._eps)
 
 
 class Attention(Module):
@@ -165,8 +168,25 @@ class Mlp(Module):
         return self.c_proj(tape, hidden, residual)
 
 
+class MapHead(Module):
+    """SigLIP's head on the rows of every sample, x [B,T,C] -> [B,C]: a + mlp(norm(a)), a what one
+    learned query finds (`AttentionPool`; "multihead attention pooling", arXiv 2106.04560)."""
+
+    def __init__(
+        self, width: int, heads: int, hidden: int, dtype: np.dtype, activation: str, eps: float
+    ):
+        self.pool = AttentionPool(width, heads, 1, dtype)
+        self.norm = LayerNorm(width, dtype, eps)
+        self.mlp = Mlp(width, hidden, 1, dtype, activation)
+
+    def __call__(self, tape: Tape, x: Tensor) -> Tensor:
+        found = self.pool(tape, x)
+        return self.mlp(tape, self.norm(tape, found), residual=found)
+
+
 class Block(Module):
-    """Pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x))."""
+    """Pre-norm transformer block: x + attention(norm(x)), then x + mlp(norm(x)). ``hidden`` is the
+    width of the MLP between its two maps."""
 
     def __init__(
         self,
@@ -175,14 +195,15 @@ class Block(Module):
         layers: int,
         dtype: np.dtype,
         *,
-        mlp_ratio: int = 4,
+        hidden: int,
         activation: str = "gelu",
         causal: bool = False,
+        eps: float = LAYERNORM_EPS,
     ):
-        self.ln_1 = LayerNorm(width, dtype)
+        self.ln_1 = LayerNorm(width, dtype, eps)
         self.attn = Attention(width, heads, layers, dtype, causal)
-        self.ln_2 = LayerNorm(width, dtype)
-        self.mlp = Mlp(width, mlp_ratio * width, layers, dtype, activation)
+        self.ln_2 = LayerNorm(width, dtype, eps)
+        self.mlp = Mlp(width, hidden, layers, dtype, activation)
 
     def __call__(self, tape: Tape, x: Tensor, sequences: Sequences) -> Tensor:
         x = self.attn(tape, self.ln_1(tape, x), sequences, residual=x)

@@ -12,12 +12,11 @@ import numpy as np
 from csparc import _html
 from csparc._repr import line, short
 from csparc._scalars import whole_number
-from csparc.data import Dataset, images, tokenizer
+from csparc.data import Dataset, tokenizer
 from csparc.data import open as open_data
-from csparc.data.scenes.dataset import Scenes
+from csparc.data.shuffled import ShuffledPairs
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
-from csparc.evaluate.explain import explain
 from csparc.evaluate.figures import RetrievalFigures
 from csparc.losses.foreign import as_loss
 from csparc.losses.registry import DEFAULT
@@ -98,8 +97,9 @@ class Fitted:
         caption: str,
         theme: str = "light",
         weights: str = "own",
+        content_first: bool = False,
     ) -> Figure:
-        """Draw which patches of a picture each word of a caption selects.
+        """Draw which patches of a picture each word of a caption selects (`csparc.explain`).
 
         Parameters
         ----------
@@ -110,6 +110,8 @@ class Fitted:
         theme : {"light", "dark"}
         weights : {"own", "sparc"}
             Those of the loss the model was trained with, or SPARC's.
+        content_first : bool
+            Draw words such as "a" and "of" (English ones are known) after the others.
 
         Returns
         -------
@@ -123,22 +125,14 @@ class Fitted:
         ValueError, TypeError
             Another argument is not as above.
         """
-        from csparc.viz import plot_explanation
+        from csparc.viz import explain
 
-        given = self._picture(picture)
-        view = self.preprocess.fixed(given)
-        found = explain(
-            self.model, self.tokenizer, self.preprocess.normalize(view[None])[0], caption,
-            self.loss, weights,
-        )  # fmt: skip
-        return plot_explanation(self.preprocess, given, found, caption, theme=theme)
-
-    def _picture(self, picture: Any) -> Any:
+        given = picture
         if isinstance(picture, (int, np.integer)):
-            return self.data.load(whole_number(picture, "picture", low=0, high=len(self.data) - 1))
-        if isinstance(picture, (str, os.PathLike)):
-            return images.read(os.fspath(picture), os.fspath(picture))
-        return picture
+            number = whole_number(picture, "picture", low=0, high=len(self.data) - 1)
+            given = self.data.load(number)
+        found = explain(self, given, caption, weights=weights)
+        return found.plot(theme=theme, content_first=content_first)
 
 
 def fit(
@@ -196,7 +190,7 @@ def fit(
     whole = data if isinstance(data, Dataset) else open_data(data)
     train, held_out = whole, None
     if val_share != 0 and len(whole) >= FEWEST_TO_HOLD_OUT:
-        train, held_out = split(whole, val_share, seed)
+        train, held_out = _split(whole, val_share, seed)
     config = configure(model)
     words = tokenizer.train(
         train.all_captions(), vocab_size=vocab_size, context_length=config.context_length
@@ -204,7 +198,7 @@ def fit(
     loss = as_loss(loss)
     network = create_model(model, vocab_size=words.vocab_size, seed=seed, **loss.suited_model())
     val_preprocess = default_preprocess(network)
-    varied = not isinstance(whole, Scenes) if augment is None else augment
+    varied = not whole.generated if augment is None else augment
     trainer = Trainer(
         network, loss, train, tokenizer=words, val_data=held_out, val_preprocess=val_preprocess,
         preprocess=Preprocess(config.image_size, train=True) if varied else val_preprocess,
@@ -212,6 +206,14 @@ def fit(
     )  # fmt: skip
     result = trainer.run()
     return Fitted(network, words, val_preprocess, whole, held_out, trainer.loss, result)
+
+
+def _split(whole: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """(training, held out); of shuffled pairs only those to train on are shuffled."""
+    if isinstance(whole, ShuffledPairs):
+        rest, part = split(whole.dataset, share, seed)
+        return ShuffledPairs(rest, whole.seed, whole.kind), part
+    return split(whole, share, seed)
 
 
 def default_length(pictures: int, settings: dict[str, Any]) -> dict[str, int]:

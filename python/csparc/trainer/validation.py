@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from csparc._repr import fields_line
+from csparc.data.shuffled import warn_if_shuffled
 from csparc.errors import CsparcError
 from csparc.evaluate import Retrieval, Subject, Task, make_task
 from csparc.evaluate.figures import RetrievalFigures
@@ -54,6 +55,7 @@ class Validation:
     __repr__ = fields_line
 
     def __post_init__(self) -> None:
+        warn_if_shuffled(self.dataset, "validated")
         named = self._named
         for text, task in named.items():
             asked = [f"{key}={v}" for key, v in task.reading().items() if v is not None]

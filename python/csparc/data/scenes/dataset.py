@@ -99,14 +99,32 @@ class Scenes(Dataset):
     def labelled_captions(self, index: int) -> list[grammar.Caption]:
         """The five captions with tokens, parts of speech, phrases and logical forms."""
         stream = SPLITS[self.split].stream
-        return grammar.captions(self.scene(index), self.seed, stream, int(index))
+        found = grammar.captions(self.scene(index), self.seed, stream, int(index))
+        self._texts.setdefault(int(index), [caption.text for caption in found])
+        return found
 
     def captions(self, index: int) -> list[str]:
         """The captions as text; kept once made (about half a kilobyte a scene)."""
         index = self._check(index)
         if index not in self._texts:
-            self._texts[index] = [caption.text for caption in self.labelled_captions(index)]
+            self.labelled_captions(index)
         return self._texts[index][: self.max_captions]
+
+    @property
+    def generated(self) -> bool:
+        """True: there are as many scenes as anybody asks for."""
+        return True
+
+    def said_words(self, index: int) -> frozenset[str]:
+        """What the captions name of objects: shapes, colours, sizes, textures."""
+        captions = self.labelled_captions(index)[: self.max_captions]
+        return frozenset(word for caption in captions for word in grammar.named(caption.form))
+
+    def shown_words(self, index: int) -> frozenset[str]:
+        """The shapes, colours, sizes and textures of the objects, named or not."""
+        found = self.scene(index).objects
+        words = {word for o in found for word in (o.shape, o.colour, o.size, o.texture)}
+        return frozenset(word for word in words if word is not None)
 
     def load(self, index: int) -> np.ndarray:
         """The picture, uint8 [H, W, 3] RGB."""

@@ -248,6 +248,13 @@ def _fits(item: SceneObject, phrase: tuple) -> bool:
     )
 
 
+def named(form: tuple) -> frozenset[str]:
+    """The shapes, colours, sizes and textures that a logical form names."""
+    kind, *rest = form
+    phrases = [(rest[1],)] if kind == "count" else [part for part in rest if type(part) is tuple]
+    return frozenset(word for phrase in phrases for word in phrase if word is not None)
+
+
 def holds(form: tuple, scene: Scene) -> bool:
     """Whether a logical form is true of a scene.
 

@@ -51,6 +51,7 @@ class SparcLoss(Loss):
     )
     code_is = "listing"
     within_pairs = True
+    takes_extra_texts = True
     local_loss_is_measured = True
 
     local_logit_scale: float | None = option(
