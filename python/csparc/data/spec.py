@@ -11,16 +11,6 @@
 
 Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 
-``img_key``       column of the path; in shards the field of the picture, such as ``seg.png``
-``caption_key``   column of the caption; in shards the JSON key, or the field, such as ``alt.txt``
-``separator``     of a table: a character, or tab, comma, semicolon, space
-``quoting``       of a table: auto, rfc4180 or none (`csparc.data.readers.table_rows.QUOTING`)
-``captions``      the captions file of a folder; none: ``NAME.txt`` beside each picture
-``text``          of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
-``max_captions``  the first so many of each picture
-``pairs``         shuffled or random, and :SEED: captions of other pictures (`ShuffledPairs`)
-================  ================================================================================
-=======
 =====================  ===========================================================================
 ``img_key``            column of the path; in shards the field of the picture, such as ``seg.png``
 ``caption_key``        column of the caption; in shards JSON key or field, such as ``alt.txt``
