@@ -1,4 +1,4 @@
-"""csparc convert, and training that goes on from weights of other programs."""
+"""Weights go round the layouts from the command line, and training goes on from them."""
 
 from __future__ import annotations
 
@@ -123,3 +123,30 @@ def test_training_goes_on_from_them_and_back(loss, tmp_path):
     again, theirs, _ = load_checkpoint(tmp_path / "back")
     assert same(again, trained)
     np.testing.assert_array_equal(theirs("a red circle"), words("a red circle"))
+
+
+@pytest.mark.parametrize("family", ["CLIP", "SigLIP"])
+def test_commands_take_them_where_a_tokenizer_is(family, tmp_path, capsys):
+    """Encoding, evaluation and alignment, without a loss they were trained with."""
+    words = tokenizer()
+    form = {**CLIP, "text_pool": "eos", "eos_id": words.eot_token_id}
+    if family == "SigLIP":
+        form = {
+            "global_pool": "map", "text_pool": "last", "patch_bias": True, "logit_bias": True,
+            "norm_eps": 1e-6, "activation": "gelu", "shared_width": 8,
+        }  # fmt: skip
+    sizes = {"vocab_size": words.vocab_size, "context_length": words.context_length}
+    to = "open_clip" if family == "CLIP" else "hf"
+    made = small_model(np.float32, **sizes, **form)
+    folder = write_weights(made, tmp_path / "theirs", to, tokenizer=words).parent
+    beside = ["--checkpoint", str(folder), "--data", "scenes:tier=S;size=6"]
+    out = tmp_path / "f.npz"
+    assert cli.main(["encode", *beside, "--out", str(out)]) == 0
+    assert np.isfinite(np.load(out)["text_features"]).all()
+    for task in ("retrieval", "grounding"):
+        assert cli.main(["eval", task, *beside, "--json", str(tmp_path / f"{task}.json")]) == 0
+    picture = tmp_path / "picture.png"
+    image_module = pytest.importorskip("PIL.Image")
+    image_module.fromarray(scenes().load(0)).save(picture)
+    drawn = ["align", "--checkpoint", str(folder), "--image", str(picture)]
+    assert cli.main([*drawn, "--caption", "a red circle", "--out", str(tmp_path / "a.png")]) == 0
