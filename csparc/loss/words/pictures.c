@@ -173,7 +173,8 @@ back_to_winners(const work *w, const panel_rows *rows, const picture *v, const t
                 const cs_real *a, const cs_real *b, const cs_real *g, cs_real *dv)
 {
     const CS_TYPED(cs_row_kernels) *kernels = CS_TYPED(cs_rows)();
-    size_t D = w->shape->D, from = v->q * w->contrast.lanes + rows->panel.segment->u0 + rows->panel.first;
+    size_t D = w->shape->D, u0 = rows->panel.segment->u0 + rows->panel.first;
+    size_t from = v->q * w->contrast.lanes + u0;
     cs_real *to = CS_TYPED(cs_words_sum)(w, rows->owner, 0) + rows->panel.first * D;
     for (size_t k = 0; k < rows->panel.count; k++) {
         size_t p = w->winner[from + k];

@@ -47,9 +47,9 @@ CS_TYPED(cs_take_row)(size_t D, const cs_real *x, const uint16_t *bits, size_t n
     memcpy(out, x + n * D, D * sizeof(cs_real));
 }
 
-/* CS_OK where patches and tokens are given once each, bfloat16 in float only, the sets cut the samples, the rows are those
- * of the sets, as numbered by loss/words/distinct_words.h, and no word is beyond W. seen [B] is
- * scratch. */
+/* CS_OK where patches and tokens are given once each, bfloat16 in float only, the sets cut the
+ * samples, the rows are those of the sets, as numbered by loss/words/distinct_words.h, and no word
+ * is beyond W. seen [B] is scratch. */
 cs_status CS_TYPED(cs_words_check)(const cs_words_shape *shape, const CS_TYPED(cs_words_input) *in,
                                    uint8_t *seen);
 
