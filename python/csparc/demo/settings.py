@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from csparc.losses.registry import DEFAULT
 from csparc.trainer import grounded
 
 
@@ -36,7 +37,7 @@ PAPER = Setting(
     about="The paper’s objective on the paper’s kind of towers: every patch and every word has "
     "read all of its picture and sentence.",
     model="nano",
-    loss="sparc",
+    loss=DEFAULT,
     lr=1e-3,
     steps=2500,
     quick_steps=300,
@@ -47,7 +48,7 @@ GROUNDED = Setting(
     about="CLIP and a contrast of every word with pictures that lack it, on towers whose patches "
     "and words have read only what is near them.",
     model=grounded.MODEL,
-    loss=grounded.LOSS,
+    loss=grounded.LOSS.name,
     lr=grounded.LEARNING_RATE,
     steps=2500,
     quick_steps=300,

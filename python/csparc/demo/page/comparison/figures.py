@@ -9,6 +9,7 @@ from csparc._text import duration
 from csparc.demo.page.comparison.result import Comparison, Contender
 from csparc.demo.page.comparison.wording import GROUPS, measured
 from csparc.demo.page.sections import section
+from csparc.losses.registry import DEFAULT
 from csparc.viz.wording import AREAS, chance_of, figure, per_cent, told
 
 
@@ -88,7 +89,7 @@ def control_section(result: Comparison) -> str:
         "look at the picture."
     )
     for one in sides:
-        if one.setting.loss == "sparc":
+        if one.setting.loss == DEFAULT:
             own, other = (one.grounding[side]["local_loss"] for side in ("matched", "swapped"))
             lead += f" Here {figure(own)} and {figure(other)}."
     table = _table(_names(result), rows)

@@ -17,6 +17,7 @@ from csparc.demo.page.document import document
 from csparc.demo.page.loss_text import limits
 from csparc.demo.page.searches import picture_hits
 from csparc.demo.page.sections import curve_charts, definition_groups, section
+from csparc.losses.registry import DEFAULT
 
 
 def render_comparison(result: Comparison) -> str:
@@ -82,7 +83,7 @@ def _curves_section(result: Comparison) -> str:
 
 def _limits_section(result: Comparison) -> str:
     """What a reader must not conclude from the page."""
-    paper = next(one for one in result.contenders if one.setting.loss == "sparc")
+    paper = next(one for one in result.contenders if one.setting.loss == DEFAULT)
     notes = [
         "Which part does it: the two differ in loss, in towers and in learning rate, and this page "
         "does not take them apart."
