@@ -18,6 +18,7 @@ COMMANDS = [
     "eval grounding",
     "align",
     "encode",
+    "convert",
     "study",
     "study run",
     "study list",
@@ -70,6 +71,8 @@ def test_help_imports_nothing_heavy():
     [
         ["nonsense"],
         ["encode"],
+        ["convert", "in", "out"],
+        ["convert", "in", "out", "--to", "torch"],
         ["demo", "--steps", "0"],
         ["demo", "--quick", "--minutes", "3"],
         ["train", "--train-data", "x", "--out", "y"],

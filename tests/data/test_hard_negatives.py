@@ -10,7 +10,7 @@ import pytest
 from pictures import encoded, save, write_tar
 
 from csparc import data
-from csparc.data import tokenizer
+from csparc.data import ShuffledPairs, tokenizer
 from csparc.data.export import WRITERS, export
 from csparc.data.loading.loader import Loader
 from csparc.data.readers.hard_negatives import in_cell
@@ -240,3 +240,12 @@ def test_what_was_exported_is_read_again(kind: str, tmp_path: Path) -> None:
     assert negatives(again) == negatives(dataset)
     assert [again.captions(n) for n in range(4)] == [dataset.captions(n) for n in range(4)]
     assert not again.problems.notes()
+
+
+def test_shuffled_pairs_take_them_with_the_captions(tmp_path: Path) -> None:
+    dataset = opened_table(tmp_path)
+    shuffled = ShuffledPairs(dataset, kind="random")
+    for index, partner in enumerate(shuffled.partner.tolist()):
+        assert partner != index
+        assert shuffled.hard_negatives(index) == dataset.hard_negatives(partner)
+    assert shuffled.has_hard_negatives

@@ -160,6 +160,14 @@ def test_the_specification_asks_for_it(tmp_path: Path) -> None:
     assert data.open(f"csv:{table}", pairs="shuffled:7").seed == 7
 
 
+def test_hard_negatives_go_with_their_captions(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("filepath,title,hard_negative\na.png,one,no\nb.png,two,never\n")
+    plain, opened = (data.open(f"csv:{table}{pairs}") for pairs in ("", ";pairs=shuffled"))
+    assert opened.has_hard_negatives
+    assert opened.hard_negatives(0) == plain.hard_negatives(1) == ["never"]
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 torch = pytest.importorskip("torch")
-open_clip = pytest.importorskip("open_clip")
+
+import weight_peers  # noqa: E402
+
+open_clip = weight_peers.peer("open_clip")
 training = pytest.importorskip("open_clip_train.train")
 
 from csparc.torch import ClipLoss  # noqa: E402
@@ -48,4 +51,11 @@ def test_in_place_of_its_loss():
     theirs = weights(open_clip.ClipLoss())
     ours = weights(ClipLoss(learn_logit_scale=False))
     for name, weight in theirs.items():
-        torch.testing.assert_close(ours[name], weight, rtol=1e-3, atol=1e-4, msg=name)
+        pair = [ours[name], weight]
+        if name.endswith("in_proj_bias"):
+            # A softmax does not see a bias of the keys: its gradient is 0 but for rounding, of
+            # which AdamW makes whole steps.
+            pair = [
+                torch.cat([queries, values]) for queries, _, values in (x.chunk(3) for x in pair)
+            ]
+        torch.testing.assert_close(*pair, rtol=1e-3, atol=1e-4, msg=name)

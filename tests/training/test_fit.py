@@ -36,6 +36,17 @@ def test_a_folder_is_trained_on_and_partly_held_out(fitted):
     assert fitted.result.validation["n_images"] == 2
 
 
+def test_words_find_objects_unless_a_model_or_a_loss_is_asked_for(fitted, photos):
+    grounded = {"loss": "clip+words", "pool_scale": 4, "word_scale_max": 20}
+    assert grounded.items() <= fitted.loss.config().items()
+    assert fitted.model.config.local_tokens == "words"
+    papers = csparc.fit(photos, model="nano", **QUICK)
+    assert papers.loss.config()["loss"] == "sparc"
+    own = csparc.fit(photos, loss="clip", **QUICK)
+    assert own.loss.config()["loss"] == "clip"
+    assert own.model.config == papers.model.config
+
+
 def test_the_model_suits_the_loss(photos):
     run = csparc.fit(photos, loss="filip", **QUICK)
     assert run.model.config.global_pool == "mean"

@@ -130,8 +130,8 @@ def training_section(result: Comparison) -> str:
     rows = [_row(what, [escape(say(one)) for one in sides]) for what, say in facts]
     lead = (
         f"On {result.threads} thread{'s' * (result.threads != 1)}; processor seconds are those of "
-        "all threads together, of training alone. SPARC has the paper’s options; the learning rates "
-        "of both and the grounded setting’s options were chosen on scenes like these."
+        "all threads together, of training alone. SPARC has the paper’s options; the learning "
+        "rates of both and the grounded setting’s options were chosen on scenes like these."
     )
     return section("trained", "What each is, and what it took", lead, _table(_names(result), rows))
 
