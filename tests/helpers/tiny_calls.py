@@ -35,15 +35,16 @@ SIZES: dict[str, dict[str, int]] = {
     "distinct_words": {"S": 2, "N": EACH * EACH},
     "words": {"S": 2, "U": 1},
 }
+FLOATS = {"patch_bits": None, "token_bits": None}
 SETS = {"order": np.arange(EACH), "start": np.array([0, EACH])}
 VALUES: dict[str, dict[str, Any]] = {
     "scene_draw": {"rules": RULES, "pairs": PAIRS},
     "attention": {"offsets": np.array([0, EACH], np.int32)},
     "patchify": {"size": 2},
     "resize": {"width": 2, "height": 2},
-    "distinct_words": SETS,
-    "words": {**SETS, "row_start": np.array([0, 1]), "samples": EACH, "set_rows": 1},
-    "sparc": {"patch_bits": None, "token_bits": None},
+    "distinct_words": {**SETS, "token_bits": None},
+    "words": {**SETS, **FLOATS, "row_start": np.array([0, 1]), "samples": EACH, "set_rows": 1},
+    "sparc": FLOATS,
 }
 
 ARRAY = re.compile(r"([A-Z0-9]+)(?:/(\w+))?\??")
