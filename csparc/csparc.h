@@ -55,15 +55,16 @@
  *   base/          status, size, arena, blocks, thread_probe, threads, rng, cpu
  *   la/            rows, norm, unit_vector, gemm, tiles, multiply, bf16_product
  *   op/            one layer a file
- *   loss/kernels/  widths, alignment, logits, pairs: loops for every instruction set
+ *   loss/kernels/  widths, alignment, logits, pairs, words: loops for every instruction set
  *   loss/entropy/  logsumexp, same_group, contrast_side, tiling; diagonal, one_row,
  *                  rows_and_columns
- *   loss/clip/     infonce, siglip
+ *   loss/clip/     score_tiles, extra_texts, infonce, siglip
  *   loss/sparc/    rows_in, products, sample, token_contrast, local_loss, objective
  *   loss/gram/     packed_images, short_sums, word_attention; pacl, gloria
  *   loss/filip/    valid_rows, max_similarity, max_backward, filip, keys
  *   loss/mgca/     cross_attention, tokens, prototypes
- *   loss/words/    distinct_words, contrast, pool_cosines, sets, word_contrast
+ *   loss/words/    distinct_words, contrast, pool_cosines, sets, products,
+ *                  pictures, word_contrast
  *   optim/, data/  beside the losses, on base/ and la/
  *   py/            the edge to Python
  */

@@ -313,8 +313,8 @@ BUGS = [
     Bug(
         "a token is given the gradient of all that equal it",
         "csparc/loss/words/word_contrast.c",
-        "w->shared ? c->scale * c->token_weight[t] : 1,",
-        "w->shared ? c->scale * c->row_weight[c->row[t] - (int64_t)c->first_row] : 1,",
+        "w->shared ? outer * c->token_weight[t] : 1,",
+        "w->shared ? outer * c->row_weight[c->row[t] - (int64_t)c->first_row] : 1,",
         "losses/test_word_contrast.py::test_one_token_moved_of_several_equal_ones",
     ),
 ]

@@ -99,7 +99,7 @@ quick_gelu_backward(size_t n, const cs_real *x, const cs_real *dy, cs_real *dx)
 /* sqrt(8 / pi) and the cubic part of it: 2 u = TWICE x + TWICE CUBE x^3. */
 #define TWICE ((cs_real)1.5957691216057308)
 #define CUBE ((cs_real)0.044715)
-/* Beyond, s is 0 or 1 exactly, and its derivative 0: there x^2 must not overflow and meet that 0. */
+/* Beyond, s is 0 or 1 exactly, and its derivative 0: x^2 must not overflow and meet that 0. */
 #define FLAT ((cs_real)40)
 
 static void

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     )
     from csparc.trainer import TrainConfig, Trainer, load_checkpoint
     from csparc.trainer.fit import fit
+    from csparc.viz.explanation import explain
 
 # Public names, and the module each is imported from when first used: ``import csparc`` stays quick.
 _LATER = {
@@ -99,6 +100,7 @@ _LATER = {
     "create_model": "csparc.models",
     "create_model_and_transforms": "csparc.models",
     "estimate_memory": "csparc.cost.memory",
+    "explain": "csparc.viz.explanation",
     "filip_loss": "csparc.losses",
     "fit": "csparc.trainer.fit",
     "get_tokenizer": "csparc.models",
@@ -148,6 +150,7 @@ __all__ = [
     "create_model",
     "create_model_and_transforms",
     "estimate_memory",
+    "explain",
     "filip_loss",
     "fit",
     "get_num_threads",

@@ -247,6 +247,7 @@ def sum_of_squares(x: Real, sum: Float64, /) -> None: ...
 def contrastive(
     image: Real,
     text: Real,
+    extra: Real | None,
     group: Int64 | None,
     positive: int,
     logit_scale: float,
@@ -254,6 +255,7 @@ def contrastive(
     out: Float64,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def sparse_similarity_forward(
@@ -307,6 +309,7 @@ def sparc(
     tokens: Real | None,
     image_global: Real | None,
     text_global: Real | None,
+    extra_global: Real | None,
     patch_valid: UInt8 | None,
     text_valid: UInt8 | None,
     group: Int64 | None,
@@ -333,11 +336,13 @@ def sparc(
     dtokens: Real | None,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def siglip(
     image: Real,
     text: Real,
+    extra: Real | None,
     group: Int64 | None,
     positive: int,
     logit_scale: float,
@@ -347,6 +352,7 @@ def siglip(
     out: Float64,
     dimage: Real | None,
     dtext: Real | None,
+    dextra: Real | None,
     /,
 ) -> None: ...
 def pacl(
@@ -418,18 +424,19 @@ def gloria(
     /,
 ) -> None: ...
 def distinct_words(
-    tokens: Real,
+    tokens: Real | None,
     word: Int64,
     order: Int64,
     start: Int64,
+    token_bits: UInt16 | None,
     row: Int64,
     first: Int64,
     row_start: Int64,
     /,
 ) -> None: ...
 def words(
-    patches: Real,
-    tokens: Real,
+    patches: Real | None,
+    tokens: Real | None,
     patch_valid: UInt8 | None,
     word: Int64,
     lacks: UInt8,
@@ -445,6 +452,11 @@ def words(
     pool: int,
     pool_scale: float,
     logit_scale: float,
+    weight: float,
+    add: int,
+    patch_bits: UInt16 | None,
+    token_bits: UInt16 | None,
+    rounded: int,
     out: Float64,
     dpatches: Real | None,
     dtokens: Real | None,

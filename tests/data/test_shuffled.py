@@ -102,6 +102,23 @@ def test_scenes_show_nothing_that_their_false_captions_name() -> None:
     assert true == 0
 
 
+def test_captions_that_go_anywhere_share_words_as_often_as_any_do() -> None:
+    scenes = Scenes(tier="M", size=600)
+    found = data.open("scenes:size=600;pairs=random:3")
+    assert found.spec.endswith("split=train;pairs=random:3")
+    assert sorted(found.partner) == list(range(600))
+    assert (found.partner != np.arange(600)).all()
+    shown = [scenes.shown_words(index) - set(found.common) for index in range(600)]
+    shared = [len(found.said_words(index) & shown[index]) for index in range(600)]
+    assert found.sharing == np.count_nonzero(shared)
+    steps = range(1, 40)
+    usual = [len(scenes.said_words(i) & shown[i - k]) for k in steps for i in range(600)]
+    assert np.mean(shared) == pytest.approx(np.mean(usual), rel=0.15)
+    assert found.fingerprint() != ShuffledPairs(scenes, 3).fingerprint()
+    with pytest.raises(ValueError, match="kind"):
+        ShuffledPairs(scenes, 3, "mixed")
+
+
 def test_a_part_of_scenes_knows_its_objects_too() -> None:
     scenes = Scenes(tier="M", size=420)
     part = Subset(scenes, range(20, 420))
@@ -143,10 +160,18 @@ def test_the_specification_asks_for_it(tmp_path: Path) -> None:
     assert data.open(f"csv:{table}", pairs="shuffled:7").seed == 7
 
 
+def test_hard_negatives_go_with_their_captions(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("filepath,title,hard_negative\na.png,one,no\nb.png,two,never\n")
+    plain, opened = (data.open(f"csv:{table}{pairs}") for pairs in ("", ";pairs=shuffled"))
+    assert opened.has_hard_negatives
+    assert opened.hard_negatives(0) == plain.hard_negatives(1) == ["never"]
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("scenes:pairs=mixed", "pairs: expected shuffled or shuffled:SEED"),
+        ("scenes:pairs=mixed", "pairs: expected shuffled or random, and :SEED"),
         ("scenes:pairs=shuffled:x", "found 'shuffled:x'"),
         ("scenes:pairs=shuffled:99999999999999999999", "a number of 64 bits"),
         ("scenes:pairs=shuffled;pairs=shuffled", "pairs is given twice"),

@@ -17,6 +17,7 @@ from torch import nn
 
 import csparc
 import csparc.torch as ct
+from csparc.interop.calls import EXTRA
 from csparc.losses import LOSSES
 from csparc.losses.base import INPUTS
 
@@ -56,7 +57,7 @@ def main(rank: str, processes: str, folder: str) -> None:
             name: torch.from_numpy(np.split(array, all_of)[own])
             for name, array in np.load(batch).items()
         }
-        arrays = {name: given.pop(name) for name in INPUTS if name in given}
+        arrays = {name: given.pop(name) for name in (*INPUTS, EXTRA) if name in given}
         model = Towers(loss, tensor_calls.options(loss), tensor_calls.D, gather_with_grad=True)
         parallel = nn.parallel.DistributedDataParallel(model)
         value = parallel(arrays, **given)

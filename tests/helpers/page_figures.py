@@ -29,5 +29,14 @@ GROUNDING = {
     "n": 500,
 }
 PLACEMENT = {
-    "NOUN": {"auc": 51.0, "n": 80, "n_pointing": 90, "pointing": 20.0, "pointing_chance": 15.0}
+    "NOUN": {
+        "auc": 51.0,
+        "auc_named": 50.5,
+        "auc_all": 42.0,
+        "auc_chance": 50.0,
+        "n": 80,
+        "n_pointing": 90,
+        "pointing": 20.0,
+        "pointing_chance": 15.0,
+    }
 }

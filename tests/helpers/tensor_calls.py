@@ -23,6 +23,11 @@ def batch(rng, loss: str, dtype=np.float64) -> dict[str, np.ndarray]:
     return {name: drawn[name] for name in LOSSES[loss].inputs if name in drawn}
 
 
+def extra_texts(rng, dtype=np.float64) -> dict[str, np.ndarray]:
+    """Vectors of captions without a picture, as many as pairs."""
+    return {"extra_text_global": rng.normal(size=(B, D)).astype(dtype)}
+
+
 def masks(rng, loss: str) -> dict[str, np.ndarray]:
     """Masks with holes for what a loss reads, and where it reads words, which they are."""
     text, patch = loss_batches.masks(rng, "holes", B, P, L)

@@ -14,6 +14,7 @@ import tensor_calls
 
 import csparc
 from csparc.losses import LOSSES
+from csparc.losses.registry import extra_text_losses
 
 jax = pytest.importorskip("jax")
 
@@ -84,6 +85,28 @@ def test_numbers_of_csparc(loss, rng):
         ]  # fmt: skip
         for gradient, one in pairs:
             np.testing.assert_allclose(gradient, one, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("loss", extra_text_losses())
+@pytest.mark.usefixtures("way")
+def test_captions_without_a_picture(loss, rng):
+    arrays, masks = tensor_calls.batch(rng, loss, np.float32), tensor_calls.masks(rng, loss)
+    arrays |= tensor_calls.extra_texts(rng, np.float32)
+    built = tensor_calls.made(loss)
+    expected = built(**arrays, **masks, grad=True)
+    call = call_of(loss, {**masks, **tensor_calls.owned(built)})
+    value, found = jax.jit(jax.value_and_grad(lambda given: call(**given)))(arrays)
+    assert float(value) == pytest.approx(expected.loss, rel=1e-5)
+    for name, gradient in found.items():
+        scale_of = np.abs(expected.grads[name]).max()
+        np.testing.assert_allclose(gradient, expected.grads[name], rtol=0, atol=1e-5 * scale_of)
+
+
+def test_what_does_not_fit_is_refused_when_the_call_is_traced(rng):
+    arrays = {**tensor_calls.batch(rng, "clip"), **tensor_calls.extra_texts(rng)}
+    narrow = {**arrays, "extra_text_global": arrays["extra_text_global"][:, :3]}
+    with pytest.raises(ValueError, match="D = 3 as in extra_text_global"):
+        jax.jit(cj.clip_loss)(**narrow)
 
 
 @pytest.mark.usefixtures("_wide")

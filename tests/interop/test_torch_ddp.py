@@ -24,6 +24,8 @@ CASES = {
     "filip": "",
     "mgca": "",
     "clip+words": "ids of words too",
+    "clip with extra texts": "those of all processes are negatives of all pictures",
+    "sparc with extra texts": "they meet the global vectors alone",
 }
 
 
@@ -34,6 +36,8 @@ def drawn(case):
     arrays, masks = tensor_calls.batch(rng, loss), tensor_calls.masks(rng, loss)
     if case.endswith("without globals"):
         del arrays["image_global"], arrays["text_global"]
+    if case.endswith("extra texts"):
+        arrays |= tensor_calls.extra_texts(rng)
     # The first group has a pair of the first process and one of the second.
     return arrays, {**masks, "groups": np.array([0, 1, 0, 2])}
 

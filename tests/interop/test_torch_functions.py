@@ -12,6 +12,7 @@ import tensor_calls
 
 import csparc
 from csparc.losses import LOSSES
+from csparc.losses.registry import extra_text_losses
 
 torch = pytest.importorskip("torch")
 
@@ -61,6 +62,28 @@ def test_numbers_of_csparc(loss, dtype, rng):
         for entry, tensor in entries.items():
             gradient = expected.grads[name][entry] if entry else expected.grads[name]
             np.testing.assert_allclose(tensor.grad.numpy(), gradient, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("loss", extra_text_losses())
+def test_captions_without_a_picture(loss, rng):
+    arrays, masks = tensor_calls.batch(rng, loss, np.float32), tensor_calls.masks(rng, loss)
+    arrays |= tensor_calls.extra_texts(rng, np.float32)
+    expected = tensor_calls.made(loss)(**arrays, **masks, grad=True)
+    given = tensors(arrays)
+    options = tensor_calls.options(loss) if loss != "mgca" else {}
+    found = getattr(ct, function_name(loss))(**given, **masks, **learned(loss), **options)
+    found.backward()
+    assert found.item() == pytest.approx(expected.loss, rel=1e-6)
+    for name, tensor in given.items():
+        np.testing.assert_array_equal(tensor.grad.numpy(), expected.grads[name], name)
+
+
+def test_a_loss_without_whole_captions_refuses_them(rng):
+    given = tensors({**tensor_calls.batch(rng, "filip"), **tensor_calls.extra_texts(rng)})
+    with pytest.raises(ValueError, match="extra_text_global: expected None, FILIP"):
+        ct.filip_loss(**given)
+    with pytest.raises(ValueError, match="extra_text_global: expected None, FILIP"):
+        ct.FilipLoss()(**given)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

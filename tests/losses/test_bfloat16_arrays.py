@@ -104,8 +104,8 @@ def test_a_float64_array_among_them_makes_all_float64(rng):
 def test_core_refuses_both_forms_of_an_array(rng):
     x = np.ones((1, 2, 4), np.float32)
     bits = np.ones((1, 2, 4), np.uint16)
-    options = (None,) * 5 + (0, 0, 0, 1, -1.0, 1.0, 0, 0, 0, 0)
-    tail = (np.empty(6), None, None, None, None, None)
+    options = (None,) * 6 + (0, 0, 0, 1, -1.0, 1.0, 0, 0, 0, 0)
+    tail = (np.empty(6), *(None,) * 6)
     for patches, patch_bits, tokens, rounded_products in [
         (x, bits, x, 0),
         (None, None, x, 0),

@@ -181,8 +181,8 @@ def test_clip_object(batch):
 
 
 PARTS = {
-    "global_weight", "local_weight", "words_weight", "local_logit_scale", "word_logit_scale", "word_scale_max",
-    "keep", "drop", "drop_group",
+    "global_weight", "local_weight", "words_weight", "local_logit_scale", "word_logit_scale",
+    "word_scale_max", "keep", "drop", "drop_group",
 }  # fmt: skip
 """Options of the losses that have the word contrast beside other parts: not of its function."""
 OF_OBJECTS = {

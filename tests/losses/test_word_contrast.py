@@ -5,6 +5,7 @@ Masks, chosen words, what pictures lack, groups, sets of negatives, threads, typ
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import ml_dtypes
@@ -19,12 +20,20 @@ from loss_asserts import (
     bits,
 )
 from loss_batches import MASKS, draw, masks
-from tolerances import FLOAT32, FLOAT64, assert_close
+from tolerances import (
+    BFLOAT16,
+    BFLOAT16_LOSS,
+    BFLOAT16_SCALAR,
+    FLOAT32,
+    FLOAT64,
+    assert_close,
+    relative_error,
+)
 
 import csparc
 from csparc import _core, reference
 from csparc.losses._words import distinct_rows, negative_sets
-from csparc.losses.word_contrast import POOLS
+from csparc.losses.word_contrast import POOLS, ROWS, contrast_words
 
 GROUPS = np.array([0, 1, 0, 2, 1, -1])
 SIZES = dict(B=6, P=9, L=7, D=5)
@@ -89,12 +98,58 @@ def test_chosen_words_and_words_of_other_captions(dtype, rng):
 
 
 def test_many_pairs_outgrow_a_segment_and_what_is_kept(rng):
-    """About 550 rows are three segments; of their slopes with 5,000 patches of 16 pictures, 64 MiB
-    are a sixth."""
+    """About 550 rows are three segments; of their products with 5,000 patches of 16 pictures,
+    16 MiB are a twentieth."""
     sizes = dict(B=16, P=5000, L=35, D=3)
     batch = spoken(rng, np.float64, plain=False, words=60, **sizes)
     full = np.ones((16, 35), bool), np.ones((16, 5000), bool)
     check(batch, *full)
+
+
+@pytest.mark.parametrize("kind", ["full", "holes"])
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("plain", [True, False])
+def test_several_segments(plain, pool, kind, rng):
+    sizes = dict(B=9, P=6, L=60, D=4)
+    text_mask, patch_mask = masks(rng, kind, B=9, P=6, L=60)
+    batch = spoken(rng, np.float64, plain=plain, words=400, **sizes)
+    options = dict(pool=pool, groups=np.arange(9) // 2, same_group="positive")
+    check(batch, text_mask, patch_mask, **options)
+
+
+def contrast(batch, **options):
+    """`contrast_words` with all it does not have to be told."""
+    nothing = dict(text_mask=None, lacks=None, negatives=None)
+    given = dict(logit_scale=6.0, pool="lse", pool_scale=5.0, patch_mask=None, grad=True)
+    return contrast_words(**batch, **nothing, **{**given, **options})
+
+
+@pytest.mark.parametrize("dtypes", [(np.float64, np.float64), (np.float32, np.float64)])
+@pytest.mark.parametrize("kind", ["full", "holes", "empty"])
+@pytest.mark.parametrize("words", [8, 400])
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_weighted_part_is_added_to_the_gradients_of_others(pool, words, kind, dtypes, rng):
+    """In place where all of them are of the type that is computed in."""
+    batch = spoken(rng, np.float64, plain=words < 50, words=words, L=50)
+    for name, dtype in zip(("patches", "tokens"), dtypes):
+        batch[name] = batch[name].astype(dtype)
+    options = dict(pool=pool, patch_mask=masks(rng, kind, B=6, P=9, L=7)[1])
+    alone = contrast(batch, **options)
+    others = {n: rng.normal(size=x.shape).astype(x.dtype) for n, x in batch.items() if n in ROWS}
+    before = {name: array.copy() for name, array in others.items()}
+    out = contrast(batch, weight=0.25, beside=others, **options)
+    assert out.loss == alone.loss
+    for name, array in others.items():
+        tolerance = FLOAT64 if array.dtype == np.float64 else FLOAT32
+        assert_close(out.grads[name], before[name] + 0.25 * alone.grads[name], tolerance, name)
+        assert (out.grads[name] is array) == (dtypes[0] == dtypes[1])
+
+
+def test_scales_that_need_the_largest_cosine(rng):
+    """Exponents of smaller ones are taken as they are."""
+    batch = spoken(rng, np.float32, plain=False)
+    for pool in ("lse", "softmax"):
+        check(batch, *masks(rng, "holes", B=6, P=9, L=7), pool=pool, pool_scale=60.0)
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -191,7 +246,7 @@ def test_the_core_refuses_rows_that_do_not_fit(wrong, rng):
         sizes = 3, 12
         _core.words(
             patches, tokens, None, word, lacks, row, first, row_start, order, start, *sizes, None,
-            0, 0, 5.0, 1.0, np.zeros(2), None, None,
+            0, 0, 5.0, 1.0, 1.0, 0, None, None, 0, np.zeros(2), None, None,
         )  # fmt: skip
 
     call(**held)
@@ -249,6 +304,64 @@ def test_types_layouts_and_buffers(rng):
         assert out.grads[name] is buffer
     same = csparc.word_contrast_loss(**turned, word_ids=ids.astype(np.int16), out_grads=given)
     assert bits(same) == bits(expected)
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("which", [("patches",), ("tokens",), ("patches", "tokens")])
+def test_bfloat16_arrays_are_read_as_their_numbers(which, pool, kind, rng):
+    """The same bits as of the widened arrays, whichever of them comes in bfloat16."""
+    text_mask, patch_mask = masks(rng, kind, B=6, P=9, L=7)
+    batch = spoken(rng, np.float32)
+    for name in which:
+        batch[name] = batch[name].astype(ml_dtypes.bfloat16)
+    wide = {n: x.astype(np.float32) if n in which else x for n, x in batch.items()}
+    options = dict(text_mask=text_mask, patch_mask=patch_mask, pool=pool, grad=True)
+    out, expected = (csparc.word_contrast_loss(**x, **options) for x in (batch, wide))
+    assert bits(out) == bits(expected)
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_products_of_rounded_operands(narrow, plain, pool, kind, rng):
+    """Near the reference, and not the float32 products. Odd sizes, and more than one segment."""
+    sizes = dict(B=6, P=31, L=45, D=33)
+    text_mask, patch_mask = masks(rng, kind, B=6, P=31, L=45)
+    batch = spoken(rng, np.float32, plain, words=300, **sizes)
+    if narrow:
+        batch |= {name: batch[name].astype(ml_dtypes.bfloat16) for name in ROWS}
+    options = dict(text_mask=text_mask, patch_mask=patch_mask, pool=pool, logit_scale=6.0)
+    wide = {n: np.asarray(x, float) if n in ROWS else x for n, x in batch.items()}
+    expected = reference.word_contrast_loss(**wide, **options)
+    out = csparc.word_contrast_loss(**batch, **options, precision="bf16", grad=True)
+    assert_close(out.loss, expected.loss, BFLOAT16_LOSS)
+    assert out.loss != csparc.word_contrast_loss(**batch, **options).loss
+    assert_close(out.grads["logit_scale"], expected.grads["logit_scale"], BFLOAT16_SCALAR)
+    for name in ROWS if pool != "max" else ():
+        error = relative_error(out.grads[name], expected.grads[name])
+        assert error < BFLOAT16, name
+
+
+def test_rounded_operands_keep_bits_and_groups(rng):
+    batch = spoken(rng, np.float32, words=40, B=50, P=30, L=9, D=24)
+    options = dict(groups=np.arange(50) // 2, same_group="positive", precision="bf16", grad=True)
+    assert_same_bits_for_any_threads(lambda: csparc.word_contrast_loss(**batch, **options))
+    with pytest.raises(ValueError, match="precision: expected 'fp32' for inputs of 64 bits"):
+        csparc.word_contrast_loss(**spoken(rng), precision="bf16")
+
+
+def test_bfloat16_arrays_are_not_widened_whole(rng):
+    """Beyond the inputs and the gradients, less than the patches in float32 would take."""
+    batch = spoken(rng, np.float32, B=8, P=500, L=2, D=512)
+    narrow = {n: batch[n].astype(ml_dtypes.bfloat16) for n in ROWS}
+    wide = sum(4 * batch[name].size for name in ROWS)
+    tracemalloc.start()
+    csparc.word_contrast_loss(**narrow, word_ids=batch["word_ids"])
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < wide / 4
 
 
 def test_not_finite_input_is_not_hidden(rng):

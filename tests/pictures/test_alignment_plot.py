@@ -30,14 +30,15 @@ def test_heaviest_patch_keeps_its_colour_and_the_rest_is_dark():
     weights = np.zeros(16)
     weights[5] = 0.7
     lit = light_patches(WHITE, weights, (4, 4), size=96)
-    assert (lit[30:42, 30:42] == 255).all()
+    assert (lit[27:32, 27:45] == 255).all()
+    assert tuple(lit[36, 36]) == AMBER, "a dot marks it"
     assert lit[60:, 60:].max() < 90
 
 
 def test_brightness_follows_the_weight_relative_to_the_heaviest():
     lit = light_patches(WHITE, [0.4, 0.2, 0.1, 0.0], (2, 2), size=64)
-    centres = [lit[16, 16], lit[16, 48], lit[48, 16], lit[48, 48]]
-    means = [int(c.mean()) for c in centres]
+    inside = [lit[24, 24], lit[24, 56], lit[56, 24], lit[56, 56]]
+    means = [int(c.mean()) for c in inside]
     assert means == sorted(means, reverse=True)
     assert len(set(means)) == 4
 
@@ -50,6 +51,21 @@ def test_the_heaviest_quarter_of_the_weight_is_outlined_and_only_it():
     assert amber[0, :31].all()
     assert not amber[17:].any()
     assert not amber[4:12, 14:18].any(), "no line between two selected patches"
+
+
+@pytest.mark.parametrize(
+    ("weights", "chosen_by", "at"),
+    [
+        ([0.1, 0.4, 0.3, 0.2], None, (16, 48)),
+        ([0.4, 0.1, 0.4, 0.1], None, (16, 16)),
+        ([0, 0, 0, 1], [0.1, 0.2, 0.3, 0.4], (48, 48)),
+        ([0.25] * 4, None, None),
+    ],
+)
+def test_one_dot_marks_the_heaviest_patch(weights, chosen_by, at):
+    lit = light_patches(WHITE, weights, (2, 2), size=64, chosen_by=chosen_by)
+    dots = [p for p in itertools.product((16, 48), (16, 48)) if tuple(lit[p]) == AMBER]
+    assert dots == ([] if at is None else [at])
 
 
 def test_heaviest():
@@ -155,8 +171,8 @@ def test_a_best_match_is_outlined_and_its_rivals_are_shaded():
     amber = (lit == AMBER).all(axis=2)
     assert amber[32, :32].all()
     assert not amber[:32].any()
-    centres = [int(lit[16, 16].mean()), int(lit[16, 48].mean()), int(lit[48, 16].mean())]
-    assert centres[0] < centres[1] < centres[2] == 255
+    inside = [int(lit[24, 24].mean()), int(lit[24, 56].mean()), int(lit[56, 24].mean())]
+    assert inside[0] < inside[1] < inside[2] == 255
 
 
 def test_equal_rivals_are_all_lit():

@@ -43,18 +43,18 @@ def few_scenes(monkeypatch):
     monkeypatch.setattr(demo_data, "HELD_OUT", 24)
 
 
-def test_demo_on_scenes_writes_the_page_and_prints_its_path_last(
+def test_demo_of_one_loss_writes_the_page_and_prints_its_path_last(
     few_scenes, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    arguments = command_line("--steps", "2")
+    arguments = command_line("--steps", "2", "--loss", "sparc")
     assert command.run(arguments) == 0
-    path = tmp_path / "csparc-demo" / "index.html"
+    path = tmp_path / "csparc-demo-sparc" / "index.html"
     assert capsys.readouterr().out == f"{path}\n"
     page = path.read_text(encoding="utf-8")
     assert page.count('class="alignment"') == 12
     assert "right by meaning" in page
-    assert "csparc demo --steps 2 --seed 0" in page
+    assert "csparc demo --loss sparc --steps 2 --seed 0" in page
     assert command.run(arguments) == 0, "a second run replaces the first"
 
 
@@ -74,7 +74,9 @@ def test_demo_on_own_pictures_in_a_folder_with_spaces(tmp_path):
     assert done.stdout.splitlines()[-1] == str(out / "index.html")
     page = (out / "index.html").read_text(encoding="utf-8")
     assert "pictures of your own" in page
-    assert "--data &#x27;folder:my photos&#x27;" in page
+    assert "--data &#x27;folder:my photos&#x27; --steps 2 2" in page
+    assert "no figure says whether a word found its object" in page
+    assert (out / "alignment.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_without_a_writable_folder_it_says_where_it_writes(tmp_path, monkeypatch, capsys):

@@ -98,6 +98,7 @@ def objects(tmp_path_factory) -> list[Any]:
         checkpoint, checkpoint.metadata, load_trained(folder),
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
+        csparc.explain(run, scenes.load(0), captions[0]),
         *_modules(local_towers), map_head, weights,
         Tensors(weights.path, weights.layout, weights.shapes), local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess),
@@ -202,6 +203,7 @@ def test_tables_for_a_notebook(objects):
         "RetrievalFigures": ("R@1", "chance", "pictures"),
         "Figures": ("placement: NOUN: auc", "place correlation"),
         "Explanation": ("<svg", "aria-label=", "SPARC"),
+        "PictureExplanation": ("<img", "alt=", "SPARC"),
     }.items():
         html = by_type[name]._repr_html_()
         assert [word for word in told if word not in html] == [], name

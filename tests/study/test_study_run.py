@@ -155,6 +155,8 @@ def test_another_evaluation_trains_nothing_again(whole, tmp_path):
     again = [record for record in lines(out) if "recall" in record["figures"]]
     assert len(lines(out)) == 4
     assert all(len(record["trained_by"]) == 1 for record in again)
+    before = [record["training_wall_s"] for record in lines(whole)]
+    assert [record["training_wall_s"] for record in again] == before
     assert [one["figures"]["recall"] for one in again] == [
         one["figures"]["retrieval"] for one in lines(whole)
     ]

@@ -36,6 +36,17 @@ def test_a_folder_is_trained_on_and_partly_held_out(fitted):
     assert fitted.result.validation["n_images"] == 2
 
 
+def test_words_find_objects_unless_a_model_or_a_loss_is_asked_for(fitted, photos):
+    grounded = {"loss": "clip+words", "pool_scale": 4, "word_scale_max": 20}
+    assert grounded.items() <= fitted.loss.config().items()
+    assert fitted.model.config.local_tokens == "words"
+    papers = csparc.fit(photos, model="nano", **QUICK)
+    assert papers.loss.config()["loss"] == "sparc"
+    own = csparc.fit(photos, loss="clip", **QUICK)
+    assert own.loss.config()["loss"] == "clip"
+    assert own.model.config == papers.model.config
+
+
 def test_the_model_suits_the_loss(photos):
     run = csparc.fit(photos, loss="filip", **QUICK)
     assert run.model.config.global_pool == "mean"
@@ -95,7 +106,12 @@ def test_what_cannot_be_searched(fitted, arguments, error, message):
         (0, None, TypeError, r"^caption: expected a text, found None"),
         (24, "a", ValueError, r"^picture: expected a whole number from 0 to 23, found 24"),
         (-1, "a", ValueError, r"^picture: expected a whole number from 0 to 23, found -1"),
-        (1.5, "a", TypeError, r"^picture: expected uint8 .* or a Pillow picture, found 1\.5"),
+        (
+            1.5,
+            "a",
+            TypeError,
+            r"^picture: expected a path, uint8 .* or a Pillow picture, found 1\.5",
+        ),
         (np.zeros((0, 4, 3), np.uint8), "a", ValueError, r"found uint8 \[0, 4, 3\]"),
         (np.zeros((4, 4), np.uint8), "a", ValueError, r"found uint8 \[4, 4\]"),
         ("nothing.png", "a", DataError, r"^nothing\.png: no such file \(looked for "),

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "la/rows.h"
+#include "loss/clip/extra_texts.h"
 #include "loss/clip/score_tiles.h"
 #include "loss/entropy/contrast_side.h"
 #include "op/l2norm.h"
@@ -18,6 +19,7 @@ typedef struct {
 typedef struct {
     CS_TYPED(cs_score_tiles) products;
     modality image, text;
+    CS_TYPED(cs_extra_texts) extra;
     const cs_groups *groups;
     cs_real *matching; /* [B] U_ii */
     /* Blocks of rows, and how many leave their columns' states at a time, which changes no bit. */
@@ -25,14 +27,15 @@ typedef struct {
     CS_TYPED(cs_log_sums) column_others; /* [panel, B] */
     CS_TYPED(cs_matches) column_matches; /* [panel, B] */
     CS_TYPED(cs_matches) tile_matches;   /* [panel, rows + columns] of one tile */
+    size_t owners, tile;                 /* with those of extra captions; numbers of a tile */
     double *dscale;                      /* [owners] */
     cs_real *tiles; /* per thread: two tiles, and the states of the rows of one */
 } workspace;
 
 static size_t
-thread_elements(const cs_tiling *t)
+thread_elements(const workspace *w)
 {
-    return cs_size_plus(CS_SIZE(2, t->rows, t->columns), cs_size_times(2, t->rows));
+    return cs_size_plus(cs_size_times(2, w->tile), cs_size_times(2, w->products.tiling.rows));
 }
 
 static void
@@ -44,7 +47,7 @@ layout_modality(size_t B, size_t D, int positive, cs_arena *arena, modality *m)
 }
 
 static workspace
-layout(size_t B, size_t D, int positive, size_t threads, cs_arena *arena)
+layout(size_t B, size_t N, size_t D, int positive, size_t threads, cs_arena *arena)
 {
     workspace w;
     cs_tiling t = CS_TYPED(cs_score_tiling)(B, 0, 0);
@@ -55,21 +58,25 @@ layout(size_t B, size_t D, int positive, size_t threads, cs_arena *arena)
     CS_TYPED(cs_score_tiles_layout)(B, D, &t, arena, &w.products);
     w.products.image = w.image.unit;
     w.products.text = w.text.unit;
+    CS_TYPED(cs_extra_texts_layout)(N, D, w.image.unit, &t, 0, arena, &w.extra);
+    const cs_tiling *extra = &w.extra.products.tiling;
+    w.owners = t.owners + extra->owners;
+    w.tile = cs_size_times(t.rows, t.columns > extra->columns ? t.columns : extra->columns);
     w.matching = CS_TAKE(arena, cs_real, B);
     CS_TYPED(cs_log_sums_layout)(cs_size_times(w.panel, B), arena, &w.column_others);
     CS_TYPED(cs_matches_layout)(positive ? cs_size_times(w.panel, B) : 0, arena, &w.column_matches);
     CS_TYPED(cs_matches_layout)
     (positive ? w.panel * (t.rows + t.columns) : 0, arena, &w.tile_matches);
-    w.dscale = CS_TAKE(arena, double, t.owners);
-    w.tiles = CS_TAKE(arena, cs_real, threads, thread_elements(&t));
+    w.dscale = CS_TAKE(arena, double, w.owners);
+    w.tiles = CS_TAKE(arena, cs_real, threads, thread_elements(&w));
     return w;
 }
 
 size_t
-CS_TYPED(cs_contrastive_scratch)(size_t B, size_t D, int positive, size_t threads)
+CS_TYPED(cs_contrastive_scratch)(size_t B, size_t N, size_t D, int positive, size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, D, positive, threads, &counter);
+    (void)layout(B, N, D, positive, threads, &counter);
     return counter.used;
 }
 
@@ -117,7 +124,7 @@ absorb_block(size_t B, size_t block, size_t place, workspace *w, cs_real *tiles)
 {
     const cs_tiling *t = &w->products.tiling;
     size_t r0 = block * t->rows, R = cs_least(t->rows, B - r0);
-    cs_real *states = tiles + 2 * t->rows * t->columns;
+    cs_real *states = tiles + 2 * w->tile;
     CS_TYPED(cs_log_sums)
     of_rows = {states, states + t->rows},
     rows = CS_TYPED(cs_log_sums_from)(&w->image.side.rows.others, r0),
@@ -134,6 +141,7 @@ absorb_block(size_t B, size_t block, size_t place, workspace *w, cs_real *tiles)
         CS_TYPED(cs_log_sums_of_tile)(R, C, tiles, &of_rows, &of_columns);
         CS_TYPED(cs_log_sums_merge)(R, &rows, &of_rows);
     }
+    CS_TYPED(cs_extra_texts_absorb)(&w->extra, r0, R, tiles, &of_rows, &rows);
 }
 
 /* Column k takes in the panel's states, in the order of its blocks. */
@@ -155,7 +163,7 @@ absorb_all(size_t B, workspace *w, size_t threads)
         size_t blocks = cs_least(w->panel, w->blocks - first);
         CS_EACH_DYNAMIC(place, thread, blocks, threads,
                         absorb_block(B, first + place, place, w,
-                                     w->tiles + thread * thread_elements(&w->products.tiling)));
+                                     w->tiles + thread * thread_elements(w)));
         CS_EACH(k, B, cs_threads_for_exps(B, blocks * B), merge_column(B, blocks, w, k));
         for (size_t place = 0; cs_groups_match(w->groups) && place < blocks; place++) {
             CS_TYPED(cs_matches)
@@ -181,6 +189,17 @@ gradient_of_matches(size_t i, size_t c0, size_t C, cs_real weight, const workspa
     return (double)CS_TYPED(cs_rows)()->dot(C, g, u);
 }
 
+/* What an owner of extra captions adds; `origin` as in gradient_of_matches. */
+static void
+extra_gradient(size_t owner, size_t r0, size_t R, cs_real weight, workspace *w, cs_real *dextra,
+               cs_real *tiles)
+{
+    cs_real origin = cs_groups_match(w->groups) ? w->image.side.matches.sums.top[0] : 0;
+    w->dscale[w->products.tiling.owners + owner] += CS_TYPED(cs_extra_texts_backward)(
+        &w->extra, owner, r0, R, weight, origin, w->image.side.rows.lse + r0, tiles,
+        tiles + w->tile, dextra);
+}
+
 /* One owner's captions against a block of images: dtext, and the owner's parts of dimage and of
  * sum dU o U. `weight` holds the factor logit_scale that dimage and dtext need. */
 static void
@@ -190,7 +209,7 @@ owner_gradient(size_t B, size_t owner, size_t r0, size_t R, cs_real weight, work
     const CS_TYPED(cs_logit_kernels) *kernels = CS_TYPED(cs_logit_kernels_in_use)();
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     const cs_tiling *t = &w->products.tiling;
-    cs_real *u = tiles, *g = u + t->rows * t->columns;
+    cs_real *u = tiles, *g = u + w->tile;
     const CS_TYPED(cs_cross_entropies) *image = &w->image.side.rows, *text = &w->text.side.rows;
     int several = cs_groups_match(w->groups);
     size_t begin = cs_first_caption(t, owner), end = cs_end_caption(t, owner, B);
@@ -219,36 +238,63 @@ owner_gradient(size_t B, size_t owner, size_t r0, size_t R, cs_real weight, work
 }
 
 static void
-gradients(size_t B, cs_real weight, workspace *w, cs_real *dimage, cs_real *dtext, size_t threads)
+block_gradient(size_t B, size_t owner, size_t r0, size_t R, cs_real weight, workspace *w,
+               cs_real *dtext, cs_real *dextra, cs_real *tiles)
+{
+    size_t of_batch = w->products.tiling.owners;
+    if (owner < of_batch)
+        owner_gradient(B, owner, r0, R, weight, w, dtext, tiles);
+    else
+        extra_gradient(owner - of_batch, r0, R, weight, w, dextra, tiles);
+}
+
+static void
+gradients(size_t B, cs_real weight, workspace *w, cs_real *dimage, cs_real *dtext,
+          cs_real *dextra, size_t threads)
 {
     const cs_tiling *t = &w->products.tiling;
-    memset(w->dscale, 0, t->owners * sizeof(double));
+    memset(w->dscale, 0, w->owners * sizeof(double));
     for (size_t r0 = 0; r0 < B; r0 += t->rows) {
         size_t R = cs_least(t->rows, B - r0);
-        CS_EACH_DYNAMIC(owner, thread, t->owners, threads,
-                        owner_gradient(B, owner, r0, R, weight, w, dtext,
-                                       w->tiles + thread * thread_elements(t)));
-        CS_TYPED(cs_score_tiles_sum)(&w->products, r0, R, dimage);
+        CS_EACH_DYNAMIC(owner, thread, w->owners, threads,
+                        block_gradient(B, owner, r0, R, weight, w, dtext, dextra,
+                                       w->tiles + thread * thread_elements(w)));
+        CS_TYPED(cs_score_tiles_sum)(&w->products, r0, R, 0, dimage);
+        CS_TYPED(cs_score_tiles_sum)(&w->extra.products, r0, R, 1, dimage);
     }
 }
 
+/* No gradient at all: of a weight 0, or of extra captions that meet no image. */
+static cs_status
+write_zeros(size_t B, size_t N, size_t D, cs_real *dimage, cs_real *dtext, cs_real *dextra)
+{
+    if (dimage == NULL || dtext == NULL)
+        return CS_OK;
+    memset(dimage, 0, B * D * sizeof(cs_real));
+    memset(dtext, 0, B * D * sizeof(cs_real));
+    if (dextra != NULL)
+        memset(dextra, 0, N * D * sizeof(cs_real));
+    return CS_OK;
+}
+
 cs_status
-CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                         const cs_groups *groups, cs_real logit_scale, cs_real weight,
-                         double *out, cs_real *dimage, cs_real *dtext, size_t threads,
-                         void *scratch)
+CS_TYPED(cs_contrastive)(size_t B, size_t N, size_t D, const cs_real *image, const cs_real *text,
+                         const cs_real *extra, const cs_groups *groups, cs_real logit_scale,
+                         cs_real weight, double *out, cs_real *dimage, cs_real *dtext,
+                         cs_real *dextra, size_t threads, void *scratch)
 {
     cs_arena arena = {scratch, 0};
-    workspace w = layout(B, D, cs_groups_match(groups), threads, &arena);
+    workspace w = layout(B, N, D, cs_groups_match(groups), threads, &arena);
     w.groups = groups;
     out[0] = out[1] = 0;
     if (B == 0)
-        return CS_OK;
+        return write_zeros(B, N, D, dimage, dtext, dextra);
     /* Four products, and the exps of two softmaxes twice, which cost about two more. */
-    threads = cs_threads_for(threads, B, 6 * B * B * D);
+    threads = cs_threads_for(threads, B, 6 * B * (B + N) * D);
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image.unit, w.image.norm));
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text.unit, w.text.norm));
     CS_TYPED(cs_score_tiles_open)(&w.products, logit_scale);
+    CS_TRY(CS_TYPED(cs_extra_texts_open)(extra, logit_scale, &w.extra));
     absorb_all(B, &w, threads);
     double rows =
         CS_TYPED(cs_contrast_side_close)(B, groups, w.matching, NULL, NULL, &w.image.side);
@@ -257,14 +303,12 @@ CS_TYPED(cs_contrastive)(size_t B, size_t D, const cs_real *image, const cs_real
     out[0] = (rows + columns) / (2 * (double)B);
     if (dimage == NULL || dtext == NULL)
         return CS_OK;
-    if (weight == 0) {
-        memset(dimage, 0, B * D * sizeof(cs_real));
-        memset(dtext, 0, B * D * sizeof(cs_real));
-        return CS_OK;
-    }
-    gradients(B, weight * logit_scale / (cs_real)(2 * B), &w, dimage, dtext, threads);
-    for (size_t owner = 0; owner < w.products.tiling.owners; owner++)
+    if (weight == 0)
+        return write_zeros(B, N, D, dimage, dtext, dextra);
+    gradients(B, weight * logit_scale / (cs_real)(2 * B), &w, dimage, dtext, dextra, threads);
+    for (size_t owner = 0; owner < w.owners; owner++)
         out[1] += w.dscale[owner] / ((double)logit_scale * (double)logit_scale);
     CS_TRY(CS_TYPED(cs_l2norm_backward)(B, D, w.image.unit, w.image.norm, dimage, dimage));
+    CS_TRY(CS_TYPED(cs_extra_texts_close)(&w.extra, dextra));
     return CS_TYPED(cs_l2norm_backward)(B, D, w.text.unit, w.text.norm, dtext, dtext);
 }

@@ -59,27 +59,29 @@ CS_TYPED(cs_score_tile_gradients)(const CS_TYPED(cs_score_tiles) *p, size_t owne
     size_t D = p->D;
     CS_TYPED(cs_term) to_text = {R, g, 1, C, p->image + r0 * D, D};
     CS_TYPED(cs_term) to_image = {C, g, C, 1, p->text + c0 * D, D};
-    cs_real *text = dtext + c0 * D, *image = p->partial + owner * p->tiling.rows * D;
+    cs_real *text = dtext == NULL ? NULL : dtext + c0 * D;
+    cs_real *image = p->partial + owner * p->tiling.rows * D;
     int begins = c0 == cs_first_caption(&p->tiling, owner);
     CS_TYPED(cs_result) text_sum = {text, D, NULL, r0 == 0 ? NULL : text, D, 0};
     CS_TYPED(cs_result) image_sum = {image, D, NULL, begins ? NULL : image, D, 0};
-    CS_TYPED(cs_product)(C, D, 1, &to_text, &text_sum);
+    if (dtext != NULL)
+        CS_TYPED(cs_product)(C, D, 1, &to_text, &text_sum);
     CS_TYPED(cs_product)(R, D, 1, &to_image, &image_sum);
 }
 
 static void
-sum_row(const CS_TYPED(cs_score_tiles) *p, size_t r, cs_real *dimage)
+sum_row(const CS_TYPED(cs_score_tiles) *p, size_t r, int adds, cs_real *dimage)
 {
     const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
     for (size_t owner = 0; owner < p->tiling.owners; owner++)
         rows->scale_add(p->D, 1, p->partial + (owner * p->tiling.rows + r) * p->D,
-                        owner == 0 ? 0 : 1, dimage);
+                        owner == 0 && !adds ? 0 : 1, dimage);
 }
 
 void
-CS_TYPED(cs_score_tiles_sum)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R,
+CS_TYPED(cs_score_tiles_sum)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R, int adds,
                              cs_real *dimage)
 {
     CS_EACH(r, R, cs_threads_for_entries(R, p->tiling.owners * R * p->D),
-            sum_row(p, r, dimage + (r0 + r) * p->D));
+            sum_row(p, r, adds, dimage + (r0 + r) * p->D));
 }

@@ -54,13 +54,14 @@ void CS_TYPED(cs_score_tile)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_
 
 /* g [R,C] of one of the owner's tiles. Blocks of images and an owner's tiles are taken in order:
  * the first block (r0 = 0) overwrites dtext, the owner's first tile its part of dimage; later ones
- * add to them. */
+ * add to them. dtext may be NULL. */
 void CS_TYPED(cs_score_tile_gradients)(const CS_TYPED(cs_score_tiles) *p, size_t owner, size_t r0,
                                        size_t R, size_t c0, size_t C, const cs_real *g,
                                        cs_real *dtext);
 
-/* After all owners: dimage of the block, the owners' parts added in order. */
-void CS_TYPED(cs_score_tiles_sum)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R,
+/* After all owners: dimage of the block, the owners' parts added in order; `adds` to what is there.
+ */
+void CS_TYPED(cs_score_tiles_sum)(const CS_TYPED(cs_score_tiles) *p, size_t r0, size_t R, int adds,
                                   cs_real *dimage);
 
 #endif

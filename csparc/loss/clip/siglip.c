@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/real.h"
 #include "la/rows.h"
+#include "loss/clip/extra_texts.h"
 #include "loss/clip/score_tiles.h"
 #include "loss/entropy/tiling.h"
 #include "loss/kernels/pairs.h"
@@ -14,22 +15,24 @@ enum { SUMS = 3 };
 
 typedef struct {
     CS_TYPED(cs_score_tiles) products;
+    CS_TYPED(cs_extra_texts) extra;
     cs_real *image, *image_norm, *text, *text_norm; /* unit vectors [B,D] and lengths [B] */
-    double *sums;                                   /* [owners, SUMS] */
+    size_t owners, tile; /* with those of extra captions; numbers of a tile */
+    double *sums;        /* [owners, SUMS] */
     const cs_groups *groups;
     cs_real *tiles; /* per thread: cosines [rows, columns], g alike, cosines of matching pairs */
 } workspace;
 
 static size_t
-thread_elements(const cs_tiling *t, int positive)
+thread_elements(const workspace *w, int positive)
 {
-    size_t tile = cs_size_times(t->rows, t->columns);
-    return cs_size_plus(cs_size_times(2, tile),
-                        positive ? tile : cs_least(t->rows, t->columns));
+    const cs_tiling *t = &w->products.tiling;
+    return cs_size_plus(cs_size_times(2, w->tile),
+                        positive ? w->tile : cs_least(t->rows, t->columns));
 }
 
 static workspace
-layout(size_t B, size_t D, int positive, long long asked_rows, long long asked_columns,
+layout(size_t B, size_t N, size_t D, int positive, long long asked_rows, long long asked_columns,
        size_t threads, cs_arena *arena)
 {
     workspace w;
@@ -41,17 +44,21 @@ layout(size_t B, size_t D, int positive, long long asked_rows, long long asked_c
     CS_TYPED(cs_score_tiles_layout)(B, D, &t, arena, &w.products);
     w.products.image = w.image;
     w.products.text = w.text;
-    w.sums = CS_TAKE(arena, double, t.owners, SUMS);
-    w.tiles = CS_TAKE(arena, cs_real, threads, thread_elements(&t, positive));
+    CS_TYPED(cs_extra_texts_layout)(N, D, w.image, &t, asked_columns, arena, &w.extra);
+    const cs_tiling *extra = &w.extra.products.tiling;
+    w.owners = t.owners + extra->owners;
+    w.tile = cs_size_times(t.rows, t.columns > extra->columns ? t.columns : extra->columns);
+    w.sums = CS_TAKE(arena, double, w.owners, SUMS);
+    w.tiles = CS_TAKE(arena, cs_real, threads, thread_elements(&w, positive));
     return w;
 }
 
 size_t
-CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, int positive, long long asked_rows,
+CS_TYPED(cs_siglip_scratch)(size_t B, size_t N, size_t D, int positive, long long asked_rows,
                             long long asked_columns, size_t threads)
 {
     cs_arena counter = {NULL, 0};
-    (void)layout(B, D, positive, asked_rows, asked_columns, threads, &counter);
+    (void)layout(B, N, D, positive, asked_rows, asked_columns, threads, &counter);
     return counter.used;
 }
 
@@ -115,7 +122,7 @@ work_of_owner(size_t B, size_t owner, size_t r0, size_t R, const workspace *w, c
               cs_real bias, cs_real *dtext, cs_real *tiles)
 {
     const cs_tiling *t = &w->products.tiling;
-    cs_real *cosine = tiles, *g = cosine + t->rows * t->columns, *own = g + t->rows * t->columns;
+    cs_real *cosine = tiles, *g = cosine + w->tile, *own = g + w->tile;
     size_t begin = cs_first_caption(t, owner), end = cs_end_caption(t, owner, B);
     for (size_t c0 = begin; c0 < end; c0 += t->columns) {
         size_t C = cs_least(t->columns, end - c0);
@@ -128,36 +135,78 @@ work_of_owner(size_t B, size_t owner, size_t r0, size_t R, const workspace *w, c
     }
 }
 
+/* The same for an owner of extra captions, which match no image. */
+static void
+work_of_extra(size_t B, size_t owner, size_t r0, size_t R, const workspace *w, cs_real scale,
+              cs_real bias, int backward, cs_real *dextra, cs_real *tiles)
+{
+    const CS_TYPED(cs_score_tiles) *products = &w->extra.products;
+    const cs_tiling *t = &products->tiling;
+    cs_real *cosine = tiles, *g = cosine + w->tile;
+    double *sums = w->sums + (w->products.tiling.owners + owner) * SUMS;
+    size_t end = cs_end_caption(t, owner, w->extra.N);
+    for (size_t c0 = cs_first_caption(t, owner); c0 < end; c0 += t->columns) {
+        size_t C = cs_least(t->columns, end - c0);
+        CS_TYPED(cs_score_tile)(products, r0, R, c0, C, cosine);
+        CS_TYPED(cs_pair_kernels_in_use)()->sigmoid_tile(R, C, scale, bias, cosine, g, sums);
+        if (!backward)
+            continue;
+        CS_TYPED(cs_rows)()->scale_add(R * C, scale / (cs_real)B, g, 0, g);
+        CS_TYPED(cs_score_tile_gradients)(products, owner, r0, R, c0, C, g, dextra);
+    }
+}
+
+/* All owners against all blocks of images: the sums, and the gradients of unit vectors. */
+static void
+work_of_all(size_t B, const workspace *w, int positive, cs_real scale, cs_real bias,
+            cs_real *dimage, cs_real *dtext, cs_real *dextra, size_t threads)
+{
+    const cs_tiling *t = &w->products.tiling;
+    size_t per_thread = thread_elements(w, positive);
+    for (size_t r0 = 0; r0 < B; r0 += t->rows) {
+        size_t R = cs_least(t->rows, B - r0), terms = R * (B + w->extra.N) * w->products.D;
+        CS_EACH_DYNAMIC(owner, thread, w->owners, cs_threads_for(threads, w->owners, terms),
+                        owner < t->owners
+                            ? work_of_owner(B, owner, r0, R, w, scale, bias, dtext,
+                                            w->tiles + thread * per_thread)
+                            : work_of_extra(B, owner - t->owners, r0, R, w, scale, bias,
+                                            dimage != NULL, dextra,
+                                            w->tiles + thread * per_thread));
+        if (dimage == NULL)
+            continue;
+        CS_TYPED(cs_score_tiles_sum)(&w->products, r0, R, 0, dimage);
+        CS_TYPED(cs_score_tiles_sum)(&w->extra.products, r0, R, 1, dimage);
+    }
+}
+
 cs_status
-CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                    const cs_groups *groups, cs_real logit_scale, cs_real logit_bias,
-                    long long asked_rows, long long asked_columns, double *out, cs_real *dimage,
-                    cs_real *dtext, size_t threads, void *scratch)
+CS_TYPED(cs_siglip)(size_t B, size_t N, size_t D, const cs_real *image, const cs_real *text,
+                    const cs_real *extra, const cs_groups *groups, cs_real logit_scale,
+                    cs_real logit_bias, long long asked_rows, long long asked_columns, double *out,
+                    cs_real *dimage, cs_real *dtext, cs_real *dextra, size_t threads,
+                    void *scratch)
 {
     cs_arena arena = {scratch, 0};
-    int positive = cs_groups_match(groups);
-    workspace w = layout(B, D, positive, asked_rows, asked_columns, threads, &arena);
-    const cs_tiling *t = &w.products.tiling;
+    int positive = cs_groups_match(groups), backward = dimage != NULL && dtext != NULL;
+    workspace w = layout(B, N, D, positive, asked_rows, asked_columns, threads, &arena);
     out[0] = out[1] = out[2] = 0;
+    if (B == 0 && backward && dextra != NULL)
+        memset(dextra, 0, N * D * sizeof(cs_real));
     if (B == 0)
         return CS_OK;
     w.groups = groups;
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, image, w.image, w.image_norm));
     CS_TRY(CS_TYPED(cs_l2norm_forward)(B, D, text, w.text, w.text_norm));
     CS_TYPED(cs_score_tiles_open)(&w.products, 1);
-    memset(w.sums, 0, t->owners * SUMS * sizeof(double));
-    for (size_t r0 = 0; r0 < B; r0 += t->rows) {
-        size_t R = cs_least(t->rows, B - r0);
-        CS_EACH_DYNAMIC(owner, thread, t->owners, cs_threads_for(threads, t->owners, R * B * D),
-                        work_of_owner(B, owner, r0, R, &w, logit_scale, logit_bias, dtext,
-                                      w.tiles + thread * thread_elements(t, positive)));
-        if (dimage != NULL)
-            CS_TYPED(cs_score_tiles_sum)(&w.products, r0, R, dimage);
-    }
-    for (size_t i = 0; i < t->owners * SUMS; i++)
+    CS_TRY(CS_TYPED(cs_extra_texts_open)(extra, 1, &w.extra));
+    memset(w.sums, 0, w.owners * SUMS * sizeof(double));
+    work_of_all(B, &w, positive, logit_scale, logit_bias, backward ? dimage : NULL,
+                backward ? dtext : NULL, dextra, threads);
+    for (size_t i = 0; i < w.owners * SUMS; i++)
         out[i % SUMS] += w.sums[i] / (double)B;
-    if (dimage == NULL || dtext == NULL)
+    if (!backward)
         return CS_OK;
     CS_TRY(CS_TYPED(cs_l2norm_backward)(B, D, w.image, w.image_norm, dimage, dimage));
+    CS_TRY(CS_TYPED(cs_extra_texts_close)(&w.extra, dextra));
     return CS_TYPED(cs_l2norm_backward)(B, D, w.text, w.text_norm, dtext, dtext);
 }

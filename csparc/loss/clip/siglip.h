@@ -8,13 +8,16 @@
  * (loss/entropy/tiling.h; asked_rows, asked_columns: 0 for the usual tile). Equal bits on any
  * number of threads.
  *
- *   image, text (B,D) in    logit_scale > 0
+ * N extra captions, which no image matches, are B x N more pairs with z = -1; the loss stays
+ * divided by B (loss/clip/extra_texts.h).
+ *
+ *   image, text (B,D) in    logit_scale > 0    extra (N,D) in, NULL where N = 0
  *   groups: duplicates, with z = 1 or without a term (loss/entropy/same_group.h)
  *   out[0] loss, out[1] dloss/dlogit_scale, out[2] dloss/dlogit_bias
- *   dimage, dtext (B,D) written, or both NULL
+ *   dimage, dtext (B,D) written, or both NULL; dextra (N,D) written beside them, or NULL
  *
- * Cost 2 BBD FLOP, 6 BBD with gradients. Scratch 3 BD + 16 x 256 D numbers and two tiles a thread,
- * three where duplicates match (`positive`).
+ * Cost 2 B(B+N)D FLOP, 6 B(B+N)D with gradients. Scratch 3 BD + 16 x 256 D numbers and two tiles a
+ * thread, three where duplicates match (`positive`); 2 ND + N + 16 x 256 D more for large N.
  * Numbers: a confident decision keeps its digits (softplus and sigmoid of the signed logit). A zero
  * vector has cosine 0 with everything and gradient 0.
  */
@@ -25,12 +28,13 @@
 #include "csparc.h"
 #include "loss/entropy/same_group.h"
 
-size_t CS_TYPED(cs_siglip_scratch)(size_t B, size_t D, int positive, long long asked_rows,
-                                   long long asked_columns, size_t threads);
+size_t CS_TYPED(cs_siglip_scratch)(size_t B, size_t N, size_t D, int positive,
+                                   long long asked_rows, long long asked_columns, size_t threads);
 
-cs_status CS_TYPED(cs_siglip)(size_t B, size_t D, const cs_real *image, const cs_real *text,
-                              const cs_groups *groups, cs_real logit_scale, cs_real logit_bias,
-                              long long asked_rows, long long asked_columns, double *out,
-                              cs_real *dimage, cs_real *dtext, size_t threads, void *scratch);
+cs_status CS_TYPED(cs_siglip)(size_t B, size_t N, size_t D, const cs_real *image,
+                              const cs_real *text, const cs_real *extra, const cs_groups *groups,
+                              cs_real logit_scale, cs_real logit_bias, long long asked_rows,
+                              long long asked_columns, double *out, cs_real *dimage,
+                              cs_real *dtext, cs_real *dextra, size_t threads, void *scratch);
 
 #endif

@@ -7,8 +7,7 @@
 #define FOR_COLUMNS(k, count) for (size_t k = 0; k < (count); k += CS_LANES)
 
 static void
-tile_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row_sum,
-            cs_real *column_top, cs_real *column_sum)
+row_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row_sum)
 {
     for (size_t r = 0; r < R; r++) {
         const cs_real *row = u + r * C;
@@ -19,6 +18,13 @@ tile_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row
         FOR_COLUMNS(k, C) sum += cs_exp_lanes(cs_load_some(row + k, C - k, CS_MASKED) - top);
         row_sum[r] = cs_sum_of_lanes(sum);
     }
+}
+
+static void
+tile_states(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row_sum,
+            cs_real *column_top, cs_real *column_sum)
+{
+    row_states(R, C, u, row_top, row_sum);
     FOR_COLUMNS(k, C) {
         cs_lanes top = cs_splat(CS_MASKED), sum = cs_splat(0);
         for (size_t r = 0; r < R; r++)
@@ -35,6 +41,17 @@ CS_INLINE cs_lanes
 share_of(cs_lanes x, cs_lanes lse)
 {
     return cs_exp_lanes(cs_lower(cs_splat(0), x - lse));
+}
+
+static void
+row_gradient(size_t R, size_t C, cs_real weight, const cs_real *u, const cs_real *row_lse,
+             cs_real *g)
+{
+    for (size_t r = 0; r < R; r++)
+        FOR_COLUMNS(k, C) {
+            cs_lanes x = cs_load_some(u + r * C + k, C - k, CS_MASKED);
+            cs_store_some(g + r * C + k, C - k, weight * share_of(x, cs_splat(row_lse[r])));
+        }
 }
 
 static void
@@ -96,6 +113,8 @@ column_dot(size_t R, size_t C, const cs_real *x, const cs_real *y, cs_real *sum)
 
 extern const CS_TYPED(cs_logit_kernels) CS_KERNEL(cs_logit_kernels_of);
 const CS_TYPED(cs_logit_kernels) CS_KERNEL(cs_logit_kernels_of) = {
+    .row_states = row_states,
+    .row_gradient = row_gradient,
     .tile_states = tile_states,
     .tile_gradient = tile_gradient,
     .matching_gradient = matching_gradient,

@@ -27,6 +27,11 @@ typedef struct {
 } CS_TYPED(cs_matching);
 
 typedef struct {
+    /* Largest entry and sum of exp(entry - largest) of every row of U. */
+    void (*row_states)(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row_sum);
+    /* g = weight exp(u - row_lse). */
+    void (*row_gradient)(size_t R, size_t C, cs_real weight, const cs_real *u,
+                         const cs_real *row_lse, cs_real *g);
     /* Largest entry and sum of exp(entry - largest) of every row and every column of U. */
     void (*tile_states)(size_t R, size_t C, const cs_real *u, cs_real *row_top, cs_real *row_sum,
                         cs_real *column_top, cs_real *column_sum);

@@ -37,7 +37,8 @@ layout(size_t B, size_t P, size_t L, size_t D, cs_objective_needs needs, size_t 
        cs_arena *arena)
 {
     workspace w = {0};
-    size_t global = CS_TYPED(cs_contrastive_scratch)(B, D, needs.positive, threads);
+    size_t global = CS_TYPED(cs_contrastive_scratch)(B, needs.extra_texts, D, needs.positive,
+                                                     threads);
     size_t local = CS_TYPED(cs_sparc_scratch)(P, L, D, needs.local, threads);
     layout_modality(B, D, needs.image_given, needs.dimage_given, arena, &w.image);
     layout_modality(B, D, needs.text_given, needs.dtext_given, arena, &w.text);
@@ -208,6 +209,7 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
         .text_given = in->text_global != NULL,
         .dimage_given = out->dimage != NULL,
         .dtext_given = out->dtext != NULL,
+        .extra_texts = in->extra_texts,
     };
     workspace w = layout(B, P, L, D, needs, threads, &arena);
     double global[2];
@@ -218,11 +220,12 @@ CS_TYPED(cs_objective)(size_t B, size_t P, size_t L, size_t D,
     CS_TRY(open_modality(B, D, L, in->tokens, in->token_bits,
                          options->pool_all_text ? NULL : in->text_valid, in->text_global,
                          out->dtext, &w.text));
-    CS_TRY(CS_TYPED(cs_contrastive)(B, D, w.image.vector, w.text.vector, &in->groups,
-                                    (cs_real)options->logit_scale,
+    CS_TRY(CS_TYPED(cs_contrastive)(B, in->extra_texts, D, w.image.vector, w.text.vector,
+                                    in->extra_global, &in->groups, (cs_real)options->logit_scale,
                                     (cs_real)options->global_weight, global,
                                     backward ? w.image.dvector : NULL,
-                                    backward ? w.text.dvector : NULL, threads, w.part));
+                                    backward ? w.text.dvector : NULL, out->dextra, threads,
+                                    w.part));
     out->sums[CS_GLOBAL_LOSS] = global[0];
     out->sums[CS_DSCALE] = global[1];
     return local_part(B, P, L, D, in, options, backward, out, threads, &w);

@@ -8,6 +8,7 @@
  *
  *   patches (B,P,D) tokens (B,L,D), or in the place of either, in float, its bfloat16 bits
  *   image_global, text_global (B,D) or NULL: the means
+ *   extra_global (N,D) or NULL: captions without a picture, in the global loss alone
  *   patch_valid (B,P) text_valid (B,L) or NULL: 1 = valid
  *   groups: duplicates in the global loss (loss/entropy/same_group.h)
  *   sums [CS_OBJECTIVE_SUMS] written: the two losses, unweighted; the fraction of the weights of
@@ -15,7 +16,7 @@
  *     of the objective by the two logit scales and softmax_scale
  *   weights (B,L,P), dpatches (B,P,D), dtokens (B,L,D): written, or NULL to save the work; dpatches
  *     and dtokens both or neither
- *   dimage, dtext (B,D) written where given; not looked at without dpatches
+ *   dimage, dtext (B,D), dextra (N,D) written where given; not looked at without dpatches
  *
  * Cost: the two parts and BPD + BLD FLOP for the means. Scratch: BD numbers for every mean and
  * for every gradient of a global vector without an array of the caller's, 5 B numbers, and that of
@@ -47,7 +48,8 @@ typedef struct {
 } cs_objective_options;
 
 typedef struct {
-    const cs_real *patches, *tokens, *image_global, *text_global;
+    const cs_real *patches, *tokens, *image_global, *text_global, *extra_global;
+    size_t extra_texts; /* N */
     const uint16_t *patch_bits, *token_bits;
     const uint8_t *patch_valid, *text_valid;
     cs_groups groups;
@@ -55,7 +57,7 @@ typedef struct {
 
 typedef struct {
     double *sums;
-    cs_real *weights, *dpatches, *dtokens, *dimage, *dtext;
+    cs_real *weights, *dpatches, *dtokens, *dimage, *dtext, *dextra;
 } CS_TYPED(cs_objective_output);
 
 /* What scratch depends on beside the sizes. */
@@ -63,6 +65,7 @@ typedef struct {
     cs_sparc_needs local;
     int positive; /* duplicates match in the global loss */
     int image_given, text_given, dimage_given, dtext_given;
+    size_t extra_texts; /* N */
 } cs_objective_needs;
 
 size_t CS_TYPED(cs_objective_scratch)(size_t B, size_t P, size_t L, size_t D,

@@ -6,9 +6,7 @@
 #include "base/real.h"
 #include "loss/entropy/logsumexp.h"
 #include "loss/kernels/widths.h"
-
-/* Rows whose log-sums are formed side by side. */
-enum { STRIP = 64 };
+#include "loss/kernels/words.h"
 
 void
 CS_TYPED(cs_word_contrast_layout)(size_t B, size_t L, size_t most_samples, size_t most_rows,
@@ -18,9 +16,11 @@ CS_TYPED(cs_word_contrast_layout)(size_t B, size_t L, size_t most_samples, size_
     c->has_image = CS_TAKE(arena, char, B);
     c->weight = CS_TAKE(arena, cs_real, B);
     c->scores = CS_TAKE(arena, cs_real, most_samples, c->lanes);
-    c->row_lse = CS_TAKE(arena, cs_real, most_rows);
-    c->row_weight = CS_TAKE(arena, cs_real, most_rows);
-    c->tokens = CS_TAKE(arena, cs_real, most_rows);
+    c->lacked = CS_TAKE(arena, uint8_t, most_samples, c->lanes);
+    c->column = CS_TAKE(arena, int64_t, most_rows);
+    c->row_lse = CS_TAKE(arena, cs_real, c->lanes);
+    c->row_weight = CS_TAKE(arena, cs_real, c->lanes);
+    c->tokens = CS_TAKE(arena, cs_real, c->lanes);
     c->picture_lse = CS_TAKE(arena, cs_real, most_samples);
     c->picture_weight = CS_TAKE(arena, cs_real, most_samples);
     c->token_weight = CS_TAKE(arena, cs_real, B, L);
@@ -63,55 +63,27 @@ CS_TYPED(cs_word_contrast_open)(const CS_TYPED(cs_word_contrast) *c)
         c->weight[i] = tokens > 0 ? c->weight[i] / (cs_real)tokens : 0;
 }
 
-/* Where the set's row u finds its word in a row of `lacks`. */
-static size_t
-word_of(const CS_TYPED(cs_word_contrast) *c, size_t u)
-{
-    return (size_t)c->word[c->word_of_row[c->first_row + u]];
-}
-
-static int
-is_lacked(const CS_TYPED(cs_word_contrast) *c, size_t q, size_t u)
+/* Which rows picture q lacks, and the log-sum of these. */
+static void
+close_picture(CS_TYPED(cs_word_contrast) *c, size_t q)
 {
     size_t j = CS_TYPED(cs_sample_at)(c, q);
-    return c->has_image[j] && c->lacks[j * c->W + word_of(c, u)];
+    const uint8_t *lacks = c->lacks + j * c->W;
+    uint8_t *lacked = c->lacked + q * c->lanes;
+    memset(lacked, 0, c->lanes);
+    if (c->has_image[j])
+        for (size_t u = 0; u < c->rows; u++)
+            lacked[u] = lacks[c->column[u]];
+    c->picture_lse[q] = CS_TYPED(cs_word_kernels_in_use)()->log_sum(
+        c->rows, c->scale, c->scores + q * c->lanes, lacked, c->tokens);
 }
 
 static void
 close_rows(CS_TYPED(cs_word_contrast) *c, size_t u0)
 {
-    size_t count = cs_block_length(u0, STRIP, c->rows);
-    cs_real top[STRIP];
-    double sum[STRIP] = {0};
-    for (size_t k = 0; k < count; k++)
-        top[k] = CS_MASKED;
-    for (size_t q = 0; q < c->n; q++)
-        for (size_t k = 0; k < count; k++) {
-            cs_real s = c->scale * c->scores[q * c->lanes + u0 + k];
-            if (!(s <= top[k]) && is_lacked(c, q, u0 + k))
-                top[k] = s;
-        }
-    for (size_t q = 0; q < c->n; q++)
-        for (size_t k = 0; k < count; k++)
-            if (is_lacked(c, q, u0 + k))
-                sum[k] += (double)exp(c->scale * c->scores[q * c->lanes + u0 + k] - top[k]);
-    for (size_t k = 0; k < count; k++)
-        c->row_lse[u0 + k] = top[k] + (cs_real)log(sum[k]);
-}
-
-static void
-close_picture(CS_TYPED(cs_word_contrast) *c, size_t q)
-{
-    const cs_real *z = c->scores + q * c->lanes;
-    cs_real top = CS_MASKED;
-    double sum = 0;
-    for (size_t u = 0; u < c->rows; u++)
-        if (!(c->scale * z[u] <= top) && is_lacked(c, q, u))
-            top = c->scale * z[u];
-    for (size_t u = 0; u < c->rows; u++)
-        if (is_lacked(c, q, u))
-            sum += (double)(c->tokens[u] * exp(c->scale * z[u] - top));
-    c->picture_lse[q] = top + (cs_real)log(sum);
+    CS_TYPED(cs_word_kernels_in_use)()->log_sums_of_rows(
+        c->n, cs_block_length(u0, CS_MOST_WORDS, c->rows), c->lanes, c->scale, c->scores + u0,
+        c->lacked + u0, c->row_lse + u0);
 }
 
 CS_TYPED(cs_match)
@@ -165,10 +137,12 @@ CS_TYPED(cs_match_own)(const CS_TYPED(cs_word_contrast) *c, const CS_TYPED(cs_ma
     return to_row + to_picture;
 }
 
-/* m_u, and zeros where sums begin. */
+/* m_u and the columns of `lacks`, and zeros where sums begin. */
 static void
 open_set(CS_TYPED(cs_word_contrast) *c)
 {
+    for (size_t u = 0; u < c->rows; u++)
+        c->column[u] = c->word[c->word_of_row[c->first_row + u]];
     memset(c->tokens, 0, c->rows * sizeof(cs_real));
     memset(c->row_weight, 0, c->rows * sizeof(cs_real));
     memset(c->picture_weight, 0, c->n * sizeof(cs_real));
@@ -185,12 +159,12 @@ open_set(CS_TYPED(cs_word_contrast) *c)
 double
 CS_TYPED(cs_word_contrast_close)(CS_TYPED(cs_word_contrast) *c)
 {
-    size_t strips = cs_ceil_divide(c->rows, STRIP);
+    size_t strips = cs_ceil_divide(c->rows, CS_MOST_WORDS), entries = c->n * c->rows;
     double loss = 0;
     open_set(c);
-    CS_EACH(strip, strips, cs_threads_for_exps(strips, c->n * c->rows),
-            close_rows(c, strip * STRIP));
-    CS_EACH(q, c->n, cs_threads_for_exps(c->n, c->n * c->rows), close_picture(c, q));
+    CS_EACH(q, c->n, cs_threads_for_entries(c->n, entries), close_picture(c, q));
+    CS_EACH(strip, strips, cs_threads_for_entries(strips, entries),
+            close_rows(c, strip * CS_MOST_WORDS));
     for (size_t q = 0; q < c->n; q++) {
         CS_TYPED(cs_match) match = CS_TYPED(cs_matches_of_picture)(c, q);
         while (CS_TYPED(cs_next_match)(c, &match)) {
@@ -204,33 +178,18 @@ CS_TYPED(cs_word_contrast_close)(CS_TYPED(cs_word_contrast) *c)
     return loss;
 }
 
-void
-CS_TYPED(cs_word_contrast_shares)(const CS_TYPED(cs_word_contrast) *c, size_t q, size_t u0,
-                                  size_t count, cs_real *to_row, cs_real *to_picture)
-{
-    const cs_real *z = c->scores + q * c->lanes + u0;
-    for (size_t k = 0; k < count; k++) {
-        int lacked = is_lacked(c, q, u0 + k);
-        cs_real s = c->scale * z[k];
-        to_row[k] = lacked ? exp(s - c->row_lse[u0 + k]) : 0;
-        to_picture[k] = lacked ? c->picture_weight[q] * exp(s - c->picture_lse[q]) : 0;
-    }
-}
-
 double
 CS_TYPED(cs_word_contrast_gradient)(const CS_TYPED(cs_word_contrast) *c, size_t q, size_t u0,
-                                    size_t count, cs_real *g)
+                                    size_t count, cs_real *to_row, cs_real *to_picture, cs_real *g)
 {
     const cs_real *z = c->scores + q * c->lanes + u0;
     double along = 0;
     CS_TYPED(cs_match) match = CS_TYPED(cs_matches_of_picture)(c, q);
-    for (size_t k = 0; k < count; k++) {
-        cs_real s = c->scale * z[k];
-        g[k] = 0;
-        if (is_lacked(c, q, u0 + k))
-            g[k] = c->row_weight[u0 + k] * exp(s - c->row_lse[u0 + k]) +
-                   c->tokens[u0 + k] * c->picture_weight[q] * exp(s - c->picture_lse[q]);
-    }
+    CS_TYPED(cs_word_kernels_in_use)()->shares(
+        count, c->scale, z, c->lacked + q * c->lanes + u0, c->row_lse + u0, c->picture_lse[q],
+        c->picture_weight[q], to_row, to_picture);
+    for (size_t k = 0; k < count; k++)
+        g[k] = c->row_weight[u0 + k] * to_row[k] + c->tokens[u0 + k] * to_picture[k];
     while (CS_TYPED(cs_next_match)(c, &match))
         if (match.row >= u0 && match.row < u0 + count)
             g[match.row - u0] -= CS_TYPED(cs_match_own)(c, &match);

@@ -39,9 +39,11 @@ typedef struct {
     cs_real *weight;         /* [B] of a token of a caption with a picture it matches */
     size_t begin, n;         /* place of the set in `order`, its samples */
     size_t first_row, rows;  /* its rows */
-    size_t lanes;            /* from one picture's scores to the next's */
+    size_t lanes;            /* from one picture's scores to the next's: whole vectors */
     cs_real *scores;         /* [n,lanes] z */
-    cs_real *row_lse, *row_weight, *tokens; /* [rows] o_u, a_u, m_u */
+    uint8_t *lacked;         /* [n,lanes] whether the picture lacks the word; 0 past the rows */
+    int64_t *column;         /* [rows] where a row finds its word in a row of `lacks` */
+    cs_real *row_lse, *row_weight, *tokens; /* [lanes] o_u, a_u, m_u */
     cs_real *picture_lse, *picture_weight;  /* [n] c_q, b_q */
     cs_real *token_weight;   /* [B L] a token's part of a_u */
 } CS_TYPED(cs_word_contrast);
@@ -63,14 +65,13 @@ CS_TYPED(cs_sample_at)(const CS_TYPED(cs_word_contrast) *c, size_t q)
 /* Log-sums and the weights of gradients from the scores; the set's loss. */
 double CS_TYPED(cs_word_contrast_close)(CS_TYPED(cs_word_contrast) *c);
 
-/* Rows u0 .. u0+count of the set and picture q: what picture q is to A_u = a_u sum_q .. and to
- * B_u, lacks_q exp(s_uq - o_u) and lacks_q b_q exp(s_uq - c_q). */
-void CS_TYPED(cs_word_contrast_shares)(const CS_TYPED(cs_word_contrast) *c, size_t q, size_t u0,
-                                       size_t count, cs_real *to_row, cs_real *to_picture);
-
-/* The same rows: g [count] the gradient by s. Returns sum g z. */
+/* Rows u0 .. u0+count of the set, at most CS_PANEL of them and u0 of whole vectors, and picture q:
+ * what q is to A_u and to B_u of loss/words/word_contrast.h, lacks_q exp(s_uq - o_u) and
+ * lacks_q b_q exp(s_uq - c_q), in arrays of CS_PANEL; and g [count], the gradient by s. Returns
+ * sum g z. */
 double CS_TYPED(cs_word_contrast_gradient)(const CS_TYPED(cs_word_contrast) *c, size_t q,
-                                           size_t u0, size_t count, cs_real *g);
+                                           size_t u0, size_t count, cs_real *to_row,
+                                           cs_real *to_picture, cs_real *g);
 
 /* Walks over the tokens that match picture q. */
 typedef struct {

@@ -60,34 +60,35 @@ mix(uint64_t x)
     return x ^ x >> 31;
 }
 
+/* Four chains side by side, because each step of one waits for the step before. */
 static uint64_t
-hash_of(size_t D, int64_t word, const cs_real *x)
+hash_of(size_t bytes, int64_t word, const char *x)
 {
-    uint64_t hash = mix((uint64_t)word);
-    for (size_t d = 0; d < D; d++) {
-#ifdef CS_FLOAT64
-        uint64_t bits;
-#else
-        uint32_t bits;
-#endif
-        memcpy(&bits, x + d, sizeof bits);
-        hash = (hash ^ bits) * 0x9e3779b97f4a7c15u;
-        hash ^= hash >> 32;
+    enum { CHAINS = 4, BYTES = sizeof(uint64_t) };
+    uint64_t chain[CHAINS] = {mix((uint64_t)word), 1, 2, 3};
+    for (size_t at = 0, i = 0; at < bytes; at += BYTES, i = (i + 1) % CHAINS) {
+        uint64_t bits = 0;
+        memcpy(&bits, x + at, bytes - at < BYTES ? bytes - at : BYTES);
+        chain[i] = (chain[i] ^ bits) * 0x9e3779b97f4a7c15u;
+        chain[i] ^= chain[i] >> 32;
     }
-    return mix(hash);
+    return mix(mix(mix(chain[0]) ^ chain[1]) ^ mix(chain[2] ^ mix(chain[3])));
 }
 
 cs_status
-CS_TYPED(cs_distinct_words)(size_t B, size_t L, size_t D, const cs_sets *sets,
-                            const cs_real *tokens, const int64_t *word, int64_t *row,
+CS_TYPED(cs_distinct_words)(size_t B, size_t L, size_t row_bytes, const cs_sets *sets,
+                            const void *tokens, const int64_t *word, int64_t *row,
                             int64_t *first, int64_t *row_start, void *scratch)
 {
     cs_arena arena = {scratch, 0};
     workspace w = layout(B, L, &arena);
+    const char *x = tokens;
     int64_t rows = 0;
+    if (x == NULL)
+        return CS_EVALUE;
     CS_TRY(CS_TYPED(cs_check_sets)(B, sets, w.seen));
-    CS_EACH(t, B * L, cs_threads_for_entries(B * L, B * L * D),
-            w.hash[t] = word[t] < 0 ? 0 : hash_of(D, word[t], tokens + t * D));
+    CS_EACH(t, B * L, cs_threads_for_entries(B * L, B * L * row_bytes / sizeof(cs_real)),
+            w.hash[t] = word[t] < 0 ? 0 : hash_of(row_bytes, word[t], x + t * row_bytes));
     for (size_t place = 0; place < w.places; place++)
         w.table[place] = EMPTY;
     for (size_t s = 0; s < sets->count; s++) {
@@ -101,7 +102,7 @@ CS_TYPED(cs_distinct_words)(size_t B, size_t L, size_t D, const cs_sets *sets,
             for (; w.table[place] != EMPTY; place = (place + 1) & (w.places - 1)) {
                 size_t other = (size_t)first[w.table[place]];
                 if (w.table[place] >= row_start[s] && word[other] == word[t] &&
-                    memcmp(tokens + other * D, tokens + t * D, D * sizeof(cs_real)) == 0)
+                    memcmp(x + other * row_bytes, x + t * row_bytes, row_bytes) == 0)
                     break;
             }
             if (w.table[place] == EMPTY) {

@@ -1,49 +1,32 @@
 #include "loss/words/pool_cosines.h"
 
-#include <string.h>
-
 #include "base/real.h"
-#include "loss/filip/valid_rows.h"
 #include "loss/kernels/pairs.h"
+#include "loss/kernels/words.h"
 
-static void
-pool_maximum(size_t P, size_t lanes, const cs_real *x, cs_real *slope, cs_real *z)
+void
+CS_TYPED(cs_pool_cosines)(size_t P, size_t lanes, const cs_word_pool *pool, const cs_real *inverse,
+                          cs_real *x, cs_real *z, cs_real *level, uint16_t *winner)
 {
-    uint16_t winner[CS_PANEL];
-    CS_TYPED(cs_pair_kernels_in_use)()->best_rows(P, lanes, x, z, winner);
-    memset(slope, 0, P * lanes * sizeof(cs_real));
-    for (size_t k = 0; k < lanes; k++)
-        slope[winner[k] * lanes + k] = 1;
-}
-
-/* From weights a in `slope` to the slopes of the weighted mean z. */
-static void
-slope_of_mean(size_t P, size_t lanes, cs_real scale, const cs_real *x, const cs_real *z,
-              cs_real *slope)
-{
-    for (size_t p = 0; p < P; p++)
-        for (size_t k = 0; k < lanes; k++)
-            slope[p * lanes + k] *= 1 + scale * (x[p * lanes + k] - z[k]);
+    const CS_TYPED(cs_word_kernels) *kernels = CS_TYPED(cs_word_kernels_in_use)();
+    cs_real scale = (cs_real)pool->scale;
+    if (pool->kind == CS_POOL_MAX) {
+        kernels->scale_rows(P, lanes, inverse, x);
+        CS_TYPED(cs_pair_kernels_in_use)()->best_rows(P, lanes, x, z, winner);
+    } else if (pool->kind == CS_POOL_LSE) {
+        kernels->pool(P, lanes, scale, inverse, x, z, NULL);
+    } else {
+        kernels->pool(P, lanes, scale, inverse, x, level, z);
+    }
 }
 
 void
-CS_TYPED(cs_pool_cosines)(size_t P, size_t lanes, const cs_word_pool *pool, const cs_real *x,
-                          cs_real *slope, cs_real *z)
+CS_TYPED(cs_pool_cosines_backward)(size_t P, size_t lanes, const cs_word_pool *pool,
+                                   const cs_real *inverse, const cs_real *z, const cs_real *level,
+                                   const cs_real *g, cs_real *x, cs_real *weight, cs_real *along)
 {
-    const CS_TYPED(cs_pair_kernels) *kernels = CS_TYPED(cs_pair_kernels_in_use)();
-    cs_real factor[CS_PANEL], total[CS_PANEL];
-    if (pool->kind == CS_POOL_MAX) {
-        pool_maximum(P, lanes, x, slope, z);
-        return;
-    }
-    for (size_t k = 0; k < lanes; k++)
-        factor[k] = (cs_real)pool->scale;
-    kernels->lane_softmax(P, lanes, factor, x, slope, z, total);
-    if (pool->kind == CS_POOL_LSE) {
-        for (size_t k = 0; k < lanes; k++)
-            z[k] -= log(total[k] * (cs_real)P) / (cs_real)pool->scale;
-        return;
-    }
-    kernels->lane_dots(P, lanes, slope, x, z);
-    slope_of_mean(P, lanes, (cs_real)pool->scale, x, z, slope);
+    int lse = pool->kind == CS_POOL_LSE;
+    CS_TYPED(cs_word_kernels_in_use)()->pool_backward(P, lanes, (cs_real)pool->scale, inverse,
+                                                      lse ? z : level, lse ? NULL : z, g, x, weight,
+                                                      along);
 }

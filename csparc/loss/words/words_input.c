@@ -24,6 +24,11 @@ CS_TYPED(cs_words_check)(const cs_words_shape *shape, const CS_TYPED(cs_words_in
                          uint8_t *seen)
 {
     size_t count = in->sets.count, tokens = shape->B * shape->L;
+    int halves = in->patch_bits != NULL || in->token_bits != NULL || shape->rounded;
+    if ((in->patches == NULL) != (in->patch_bits != NULL) ||
+        (in->tokens == NULL) != (in->token_bits != NULL) ||
+        (halves && sizeof(cs_real) != sizeof(float)))
+        return CS_EVALUE;
     CS_TRY(CS_TYPED(cs_check_sets)(shape->B, &in->sets, seen));
     if (in->row_start[0] != 0 || in->row_start[count] != (int64_t)shape->rows)
         return CS_EVALUE;

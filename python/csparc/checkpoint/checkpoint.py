@@ -26,6 +26,7 @@ from csparc.checkpoint.claims import loss_shapes, model_shapes
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.checkpoint.metadata import FORMAT, Metadata, dumps, parse_metadata
 from csparc.checkpoint.safetensors_file import Header, checksum, refuse
+from csparc.checkpoint.trained import Trained
 from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError, DataError
 from csparc.losses.registry import loss_from_config
@@ -75,19 +76,6 @@ class Checkpoint:
         return tensors, {**self.metadata.to_texts(), "crc32": dumps(checksums)}
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What a checkpoint holds for use: model, tokenizer (or None), loss (or None, where it is a
-    caller's own), metadata."""
-
-    model: TwoTower
-    tokenizer: Tokenizer | None
-    loss: Loss | None
-    metadata: Metadata
-
-    __repr__ = fields_line
-
-
 def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     """Read and check a whole checkpoint file.
 
@@ -130,7 +118,7 @@ def find_checkpoint(path: str | os.PathLike) -> Path:
     refuse(path, "a checkpoint file, or a folder with checkpoints/last.safetensors", "neither")
 
 
-def load_checkpoint(path: str | os.PathLike) -> tuple[TwoTower, Tokenizer | None, Metadata]:
+def load_checkpoint(path: str | os.PathLike) -> Trained:
     """Load a trained model for use.
 
     Parameters
@@ -141,12 +129,11 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[TwoTower, Tokenizer | None
 
     Returns
     -------
-    model
-        With the weights, in the dtype they were saved in.
-    tokenizer
-        The one it was trained with; None if the checkpoint holds none.
-    Metadata
-        Configurations, counters, and what it was trained on.
+    Trained
+        A tuple of ``model`` (with the weights, in the dtype they were saved in), ``tokenizer`` (the
+        one it was trained with; None if the checkpoint holds none) and ``metadata``
+        (configurations, counters, and what it was trained on); ``loss`` beside them is the loss it
+        was trained with.
 
     Raises
     ------
@@ -155,8 +142,7 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[TwoTower, Tokenizer | None
     ImportError
         safetensors or tokenizers is missing: ``pip install 'csparc[train]'``.
     """
-    found = load_trained(path)
-    return found.model, found.tokenizer, found.metadata
+    return load_trained(path)
 
 
 def load_trained(path: str | os.PathLike) -> Trained:

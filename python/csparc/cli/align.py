@@ -29,6 +29,11 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     common.add_max_pixels(parser)
     common.add_weights(parser)
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
+    parser.add_argument(
+        "--content-first",
+        action="store_true",
+        help="draw words such as a and of (English ones are known) after the others",
+    )
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -38,27 +43,17 @@ def run(arguments: argparse.Namespace) -> int:
     if out.suffix.lower() not in FORMATS:
         raise ValueError(f"out: expected a file ending in {', '.join(FORMATS)}, found {out.name!r}")
     sentence(arguments.caption, "caption")  # before anything is loaded
-    from csparc.cli.session import load_session
-    from csparc.data import images
-    from csparc.evaluate.explain import explain
-    from csparc.viz import plot_explanation, save
+    from csparc.viz import explain, save
 
     common.use_threads(arguments.threads)
-    session = load_session(arguments.checkpoint)
-    picture = images.read(arguments.image, arguments.image, common.max_pixels(arguments))
-    view = session.preprocess.fixed(picture)
     found = explain(
-        session.model,
-        session.tokenizer,
-        session.preprocess.normalize(view[None])[0],
+        arguments.checkpoint,
+        arguments.image,
         arguments.caption,
-        session.loss,
-        arguments.weights,
-        session.loss_specials,
+        weights=arguments.weights,
+        max_pixels=common.max_pixels(arguments),
     )
-    figure = plot_explanation(
-        session.preprocess, picture, found, arguments.caption, theme=arguments.theme
-    )
+    figure = found.plot(theme=arguments.theme, content_first=arguments.content_first)
     with common.writing(out):
         save(figure, out)
     print(out)

@@ -45,6 +45,14 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         metavar="SIZES",
         help=f"batch sizes, separated by commas (default {BATCHES}; measured {SMALL})",
     )
+    parser.add_argument(
+        "--extra-texts",
+        type=common.positive_int,
+        default=0,
+        metavar="N",
+        help="captions without a picture to a pair, by formula: 1 where every picture has a hard "
+        "negative (default 0); of the losses that take them",
+    )
     parser.add_argument("--measured", action="store_true", help="run the losses and count")
     parser.add_argument(
         "--plot",
@@ -61,7 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.models.presets import preset
 
     config = preset(arguments.model)
-    losses = _losses(arguments.loss)
+    losses = _losses(arguments.loss, arguments.extra_texts)
+    if arguments.measured and arguments.extra_texts:
+        raise ValueError("extra_texts: expected 0 with --measured: they are counted by formula")
     batches = _batches(arguments.batch or (SMALL if arguments.measured else BATCHES))
     if arguments.plot is not None:
         common.check_writable(arguments.plot)
@@ -76,9 +86,9 @@ def run(arguments: argparse.Namespace) -> int:
         costs = _measured(config, losses, batches)
     else:
         print(f"{arguments.model}: {sizes}; float32, threads: {threads}")
-        costs = _by_formula(config, losses, batches)
+        costs = _by_formula(config, losses, batches, arguments.extra_texts)
     _show(costs.tables)
-    if not arguments.measured:
+    if not arguments.measured and not arguments.extra_texts:
         from csparc.cost.tables import paper_tables
 
         print("\nIn the paper's way on one of 256 devices, both towers of the image tower's size:")
@@ -90,15 +100,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _by_formula(config, losses: list[str], batches: list[int]) -> Costs:
+def _by_formula(config, losses: list[str], batches: list[int], extra: int) -> Costs:
     """Of training steps of this package."""
     from csparc.cost import tables as cost_table
 
     def of_steps(cost: Any, unit: float) -> Values:
-        return _drawn({loss: {b: cost(loss, config, b) for b in batches} for loss in losses}, unit)
+        return _drawn(
+            {loss: {b: cost(loss, config, b, extra) for b in batches} for loss in losses}, unit
+        )
 
     return Costs(
-        cost_table.own_tables(config, losses, batches),
+        cost_table.own_tables(config, losses, batches, extra),
         of_steps(cost_table.step_flop, 1e12),
         of_steps(cost_table.step_bytes, 1e9),
         ("TFLOP of a step", "GB of a step"),
@@ -158,11 +170,17 @@ def _show(tables: list[str]) -> None:
         print(f"\n{table}")
 
 
-def _losses(text: str) -> list[str]:
-    from csparc.losses.registry import LOSSES, loss_class
+def _losses(text: str, extra: int) -> list[str]:
+    from csparc.losses.registry import LOSSES, extra_text_losses, loss_class
 
-    names = list(LOSSES) if text == "all" else [part.strip() for part in text.split(",")]
+    every = extra_text_losses() if extra else list(LOSSES)
+    names = every if text == "all" else [part.strip() for part in text.split(",")]
     for name in names:
+        if extra and not loss_class(name).takes_extra_texts:
+            raise ValueError(
+                f"extra_texts: expected 0 with {name}, which takes none, found {extra}; "
+                f"{', '.join(every)} take them"
+            )
         loss_class(name)
     return list(dict.fromkeys(names))
 

@@ -7,10 +7,11 @@ import textwrap
 from csparc.losses.registry import DEFAULT, LOSSES
 
 
-def add_loss(group) -> None:
+def add_loss(group, default: str | None = DEFAULT) -> None:
     """``--loss`` and ``--loss-opt``, for `csparc.losses.registry.make_loss`."""
+    usual = f" (default {default})" if default else ""
     group.add_argument(
-        "--loss", default=DEFAULT, metavar="NAME", help=f"{', '.join(LOSSES)} (default {DEFAULT})"
+        "--loss", default=default, metavar="NAME", help=f"{', '.join(LOSSES)}{usual}"
     )
     group.add_argument(
         "--loss-opt",

@@ -119,7 +119,7 @@ def run(study: Study, unit: Unit, out: Path, threads: int) -> None:
     trained_by = note_trainer(folder / TRAINED_BY, made, trains)
     record = {**named(study.name, unit), **made, "threads": threads, "trained_by": trained_by}
     failed, facts, figures = None, {}, {}
-    with Clock(folder / CLOCK, "training") as clock:
+    with Clock(folder / CLOCK, "training" if trains else "evaluation") as clock:
         try:
             arguments = arguments_of(unit, folder / RUN, threads)
             train.run(arguments)

@@ -32,6 +32,12 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     )
     common.add_reading(parser)
     parser.add_argument(
+        "--csv-hard-negative-key",
+        metavar="NAME",
+        help="of --train-data, the column of captions that nearly fit and do not, each a negative "
+        "of all pictures (default hard_negative or neg_caption, if there; none: not read)",
+    )
+    parser.add_argument(
         "--out", required=True, metavar="DIR", help="folder of the run: log.jsonl, checkpoints/"
     )
     parser.add_argument(
@@ -204,7 +210,10 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.trainer import Trainer
 
     config, loss, overrides = settle(arguments)
-    train = common.open_silently(arguments.train_data, arguments, arguments.val_data)
+    train = common.open_silently(
+        arguments.train_data, arguments, arguments.val_data,
+        hard_negative_key=arguments.csv_hard_negative_key,
+    )  # fmt: skip
     val = None
     if arguments.val_data is not None:
         val = common.open_silently(arguments.val_data, arguments, arguments.train_data)

@@ -39,23 +39,26 @@ def measure_loss(
     *,
     options: Sequence[str] = (),
     same_group: str | None = None,
+    extra_texts: int = 0,
     dtype: Any = np.float32,
     seed: int = 0,
 ) -> Measured:
     """Run a loss once on random vectors, all patches and tokens valid, and count.
 
     ``options`` are settings ``key=value`` of the loss. With ``same_group`` each two consecutive
-    pairs are a group. Costs one step of the loss, and as much memory as its inputs and gradients.
+    pairs are a group. ``extra_texts`` is N of ``extra_text_global``. Costs one step of the loss,
+    and as much memory as its inputs and gradients.
     """
     shapes = {
-        "patches": (B, P, D), "tokens": (B, L, D), "image_global": (B, D), "text_global": (B, D)
+        "patches": (B, P, D), "tokens": (B, L, D), "image_global": (B, D), "text_global": (B, D),
+        "extra_text_global": (extra_texts, D),
     }  # fmt: skip
     made = make_loss(loss, options)
     inputs = {
         name: _random.normal(seed, stream, math.prod(shapes[name]))
         .astype(dtype)
         .reshape(shapes[name])
-        for stream, name in enumerate(made.features)
+        for stream, name in enumerate((*made.features, *["extra_text_global"] * (extra_texts > 0)))
     }
     if made.reads_words:
         inputs["word_ids"] = np.arange(B * L).reshape(B, L) % MOST_WORDS

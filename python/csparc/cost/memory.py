@@ -26,6 +26,7 @@ def estimate_memory(
     *,
     dtype: Any = np.float32,
     same_group: str | None = None,
+    extra_texts: int = 0,
     **options: Any,
 ) -> int:
     """Peak bytes of one call with gradients, beyond its inputs and its gradients.
@@ -40,6 +41,8 @@ def estimate_memory(
         float32 or float64.
     same_group : {"exclude", "positive"}, optional
         As passed to the loss, with ``groups`` that mark some pairs. None: no groups.
+    extra_texts : int
+        Captions without a picture, N of ``extra_text_global``.
     options
         Of the loss, as its class takes them: ``precision`` of SPARC; ``keep``, ``drop`` and
         ``drop_group`` of FILIP; ``prototypes``, ``width``, ``heads`` and ``attention`` of MGCA.
@@ -57,11 +60,16 @@ def estimate_memory(
     ------
     ValueError
         An unknown loss, or one that does not say what it holds (`csparc.losses.Loss.stages`); a
-        size below 1; an option the loss does not have.
+        size below 1; an option the loss does not have; extra texts where it takes none.
     """
     made = loss_class(loss)
+    if whole_number(extra_texts, "extra_texts", low=0) > 0 and not made.takes_extra_texts:
+        raise ValueError(
+            f"extra_texts: expected 0 for {loss}, which takes none, found {extra_texts}"
+        )
     sizes = {"B": B, "P": P, "L": L, "D": D}
     sizes = {name: whole_number(value, name, low=1) for name, value in sizes.items()}
+    sizes["N"] = int(extra_texts)
     kind = np.dtype(dtype)
     if kind not in (np.float32, np.float64):
         raise ValueError(f"dtype: expected float32 or float64, found {kind}")

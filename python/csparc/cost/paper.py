@@ -57,9 +57,10 @@ def _adapters(config: ModelConfig) -> dict[str, int]:
     }
 
 
-def sizes_of(config: ModelConfig, batch: int) -> Sizes:
+def sizes_of(config: ModelConfig, batch: int, extra_texts: int = 0) -> Sizes:
     """Sizes of the losses for a model."""
-    return Sizes(batch, config.patches, config.context_length, config.shared_width)
+    width = config.shared_width
+    return Sizes(batch, config.patches, config.context_length, width, extra_texts)
 
 
 def device_flop(loss: str, config: ModelConfig, batch: int, devices: int = DEVICES) -> float | None:

@@ -9,6 +9,7 @@ from csparc.cost import paper as paper_cost
 from csparc.cost.measured import Measured, exponent
 from csparc.cost.memory import estimate_memory
 from csparc.cost.model import model_info
+from csparc.cost.towers import text_flop, text_kept
 from csparc.losses import ClipLoss
 from csparc.losses.registry import loss_class
 from csparc.models.config import ModelConfig
@@ -41,39 +42,43 @@ def _aligned(title: str, rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([f"{title}\n", lines[0], rule + "|", *lines[1:]])
 
 
-def loss_flop(loss: str, config: ModelConfig, batch: int) -> int | None:
-    """FLOP of one call with gradients by the loss's formula; None where it has none."""
-    return loss_class(loss)().flop(paper_cost.sizes_of(config, batch))
+def loss_flop(loss: str, config: ModelConfig, batch: int, extra: int = 0) -> int | None:
+    """FLOP of one call with gradients by the loss's formula; None where it has none. ``extra``,
+    here and below: captions without a picture to a pair."""
+    return loss_class(loss)().flop(paper_cost.sizes_of(config, batch, extra * batch))
 
 
-def step_flop(loss: str, config: ModelConfig, batch: int) -> int | None:
+def step_flop(loss: str, config: ModelConfig, batch: int, extra: int = 0) -> int | None:
     """A training step of this package: encoders forward and backward, and the loss."""
-    own = loss_flop(loss, config, batch)
-    return None if own is None else 3 * batch * model_info(config).flop + own
+    own = loss_flop(loss, config, batch, extra)
+    pair = model_info(config).flop + extra * text_flop(config)
+    return None if own is None else 3 * batch * pair + own
 
 
-def more_flop(loss: str, config: ModelConfig, batch: int) -> int | None:
+def more_flop(loss: str, config: ModelConfig, batch: int, extra: int = 0) -> int | None:
     """FLOP of a step beyond one with `BASELINE`."""
-    own = step_flop(loss, config, batch)
-    return None if own is None else own - step_flop(BASELINE, config, batch)
+    own = step_flop(loss, config, batch, extra)
+    return None if own is None else own - step_flop(BASELINE, config, batch, extra)
 
 
-def loss_bytes(loss: str, config: ModelConfig, batch: int) -> int | None:
+def loss_bytes(loss: str, config: ModelConfig, batch: int, extra: int = 0) -> int | None:
     """What the loss needs beyond its inputs and gradients, in float32; None where nobody said."""
     if not loss_class(loss).overrides("stages"):
         return None
-    return estimate_memory(loss, batch, config.patches, config.context_length, config.shared_width)
+    sizes = config.patches, config.context_length, config.shared_width
+    return estimate_memory(loss, batch, *sizes, extra_texts=extra * batch)
 
 
-def step_bytes(loss: str, config: ModelConfig, batch: int) -> int | None:
+def step_bytes(loss: str, config: ModelConfig, batch: int, extra: int = 0) -> int | None:
     """The same in memory, float32: weights, gradients, two moments, activations, gradients of the
     loss's inputs, and what the loss itself needs."""
-    own = loss_bytes(loss, config, batch)
+    own = loss_bytes(loss, config, batch, extra)
     if own is None:
         return None
-    rows = config.patches + config.context_length + 2
+    rows = config.patches + config.context_length + 2 + extra
     gradients = 4 * batch * rows * config.shared_width
-    return model_info(config).training_bytes(batch) + gradients + own
+    texts = 4 * batch * extra * text_kept(config)
+    return model_info(config).training_bytes(batch) + texts + gradients + own
 
 
 def _in(unit: float, form: str, value: float | None) -> str:
@@ -81,12 +86,14 @@ def _in(unit: float, form: str, value: float | None) -> str:
     return "-" if value is None else format(value / unit, form)
 
 
-def own_tables(config: ModelConfig, losses: Sequence[str], batches: Sequence[int]) -> list[str]:
+def own_tables(
+    config: ModelConfig, losses: Sequence[str], batches: Sequence[int], extra: int = 0
+) -> list[str]:
     """Steps of this package on one machine."""
 
     def table(title: str, cost: Callable, unit: float, form: str) -> str:
         def cell(loss: str, batch: int) -> str:
-            return _in(unit, form, cost(loss, config, batch))
+            return _in(unit, form, cost(loss, config, batch, extra))
 
         return grid(title, losses, batches, cell)
 

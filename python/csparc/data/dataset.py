@@ -15,6 +15,7 @@ from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._repr import cut, fields_line, line
 from csparc._text import show
 from csparc.data import images
+from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
 from csparc.errors import DataError
@@ -39,6 +40,7 @@ class Options:
     captions: str | None = None
     quoting: str | None = None
     text: str | None = None
+    hard_negative_key: str | None = None
     pairs: str | None = None
 
     def refuse(self, names: Iterable[str], why: str) -> None:
@@ -81,6 +83,15 @@ class Dataset:
         """The captions of picture `index`, at least one."""
         raise NotImplementedError
 
+    @property
+    def has_hard_negatives(self) -> bool:
+        """Whether any picture has hard negatives."""
+        return False
+
+    def hard_negatives(self, index: int) -> list[str]:
+        """Captions that do not describe picture `index`, and nearly do; most pictures have none."""
+        return []
+
     def name(self, index: int) -> str:
         """The name of picture `index` in messages."""
         raise NotImplementedError
@@ -119,12 +130,14 @@ class Dataset:
         return self.said_words(index)
 
     def all_captions(self) -> Iterator[str]:
-        """Every caption of every picture, in order: what a tokenizer is trained on."""
+        """Every caption of every picture, in order, hard negatives behind each picture's own: what
+        a tokenizer is trained on."""
         for index in range(len(self)):
             yield from self.captions(index)
+            yield from self.hard_negatives(index)
 
     def fingerprint(self) -> str:
-        """Names and captions of all pictures in order, as 32 hexadecimal digits.
+        """Names, captions and hard negatives of all pictures in order, as 32 hexadecimal digits.
 
         Of names the last part alone, so that data may move; no picture is opened.
         """
@@ -132,6 +145,8 @@ class Dataset:
         for index in range(len(self)):
             texts = [os.path.basename(self.name(index)), *self.captions(index)]
             digest.update(json.dumps(texts).encode())
+            if negatives := self.hard_negatives(index):
+                digest.update(json.dumps({"hard_negatives": negatives}).encode())
         return digest.hexdigest()
 
 
@@ -145,6 +160,7 @@ class Gather:
         self.options = options
         self.problems = BadItems(options.max_bad)
         self._captions: dict[str, list[str]] = {}
+        self._negatives: dict[str, dict[str, None]] = {}
         self._items = 0
         self._bad = 0
         self._no_value: list[str] = []
@@ -165,6 +181,20 @@ class Gather:
                 self._no_value.append(f"{where}: {text!r}")
             if self.options.max_captions is None or len(kept) < self.options.max_captions:
                 kept.append(text)
+
+    def add_hard_negatives(self, key: str, texts: Iterable[object], where: str) -> None:
+        """Add hard negatives to the picture `key`, each once; bad ones are noted, and are no reason
+        to leave the picture out."""
+        for given in texts:
+            self._items += 1
+            try:
+                text = clean_caption(given, f"{where} hard negative")
+            except BadItem as bad:
+                self._note(bad)
+                continue
+            if text.lower() in _NO_VALUE:
+                self._no_value.append(f"{where}: {text!r}")
+            self._negatives.setdefault(key, {})[text] = None
 
     @property
     def keys(self) -> Iterable[str]:
@@ -196,7 +226,31 @@ class Gather:
                 f"empty cell, the first at {self._no_value[0]}: are these captions?",
                 warn=True,
             )
+        named = self.options.hard_negative_key
+        if named not in (None, hard_negatives.NONE) and not self._negatives:
+            raise DataError(
+                f"{source}: hard_negative_key={named}: expected hard negatives, found none"
+            )
+        self._leave_out_own_captions(source)
         return {key: captions for key, captions in self._captions.items() if captions}
+
+    def _leave_out_own_captions(self, source: str) -> None:
+        """Of hard negatives those that are captions of their own picture."""
+        count = 0
+        for key, texts in self._negatives.items():
+            own = set(self._captions.get(key, ())).intersection(texts)
+            count += len(own)
+            for text in own:
+                del texts[text]
+        if count:
+            self.problems.note(
+                f"{source}: {count} hard negatives are captions of their own picture, and left out"
+            )
+
+    @property
+    def hard_negatives(self) -> dict[str, list[str]]:
+        """Those of the pictures that have some, once `finish` was called."""
+        return {key: list(texts) for key, texts in self._negatives.items() if texts}
 
 
 def caption_lines(content: bytes, where: str, form: str | None = None) -> list[str]:
@@ -260,6 +314,8 @@ class PictureFiles(Dataset):
         What was left out while reading.
     max_pixels : int
         Pictures with more are refused before they are decoded.
+    hard_negatives : dict, optional
+        Absolute path -> hard negatives, of those that have some.
     """
 
     def __init__(
@@ -269,6 +325,7 @@ class PictureFiles(Dataset):
         found: dict[str, list[str]],
         problems: BadItems,
         max_pixels: int = images.MAX_PIXELS,
+        hard_negatives: dict[str, list[str]] | None = None,
     ) -> None:
         self.spec = spec
         self.problems = problems
@@ -276,12 +333,20 @@ class PictureFiles(Dataset):
         self._guard = guard
         self._paths = list(found)
         self._captions = list(found.values())
+        self._negatives = {} if hard_negatives is None else hard_negatives
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def captions(self, index: int) -> list[str]:
         return self._captions[index]
+
+    @property
+    def has_hard_negatives(self) -> bool:
+        return any(path in self._negatives for path in self._paths)
+
+    def hard_negatives(self, index: int) -> list[str]:
+        return self._negatives.get(self._paths[index], [])
 
     def path(self, index: int) -> str:
         """The file of picture `index`."""

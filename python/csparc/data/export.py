@@ -14,6 +14,7 @@ import numpy as np
 
 from csparc._extras import require
 from csparc.data.dataset import Dataset
+from csparc.data.readers import hard_negatives
 from csparc.errors import DataError
 
 PICTURES = "images"
@@ -21,7 +22,7 @@ SHARD_SIZE = 1000
 
 
 def export(dataset: Dataset, kind: str, directory: str | os.PathLike) -> str:
-    """Write every picture of a data set, as PNG, with its captions.
+    """Write every picture of a data set, as PNG, with its captions and hard negatives.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def export(dataset: Dataset, kind: str, directory: str | os.PathLike) -> str:
         ``folder`` (``NAME.txt`` beside each picture, one caption a line), ``csv`` or ``tsv``
         (columns filepath and title, a row a caption), ``coco`` (``captions.json``), ``karpathy``
         (``dataset.json``; its split is the data set's, ``train`` where it has none) or
-        ``webdataset`` (shards of 1000 pictures).
+        ``webdataset`` (shards of 1000 pictures). ``coco`` and ``karpathy`` have no place for hard
+        negatives.
     directory : path
         A new or empty folder.
 
@@ -43,12 +45,19 @@ def export(dataset: Dataset, kind: str, directory: str | os.PathLike) -> str:
     Raises
     ------
     DataError
-        Unknown kind; the folder holds something; a picture cannot be read (``BadItem``).
+        Unknown kind, or one that would lose hard negatives; the folder holds something; a picture
+        cannot be read (``BadItem``).
     ImportError
         Pillow is not installed.
     """
     if kind not in WRITERS:
         raise DataError(f"export: expected one of {', '.join(WRITERS)}, found {kind!r}")
+    if kind in ("coco", "karpathy") and dataset.has_hard_negatives:
+        raise DataError(
+            f"export: expected a data set without hard negatives for {kind}, which has no place "
+            f"for them, found some in {dataset.spec}; another kind keeps them, and "
+            "hard_negative_key=none leaves them unread"
+        )
     root = Path(directory)
     root.mkdir(parents=True, exist_ok=True)
     if any(root.iterdir()):
@@ -81,9 +90,15 @@ def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
+def _lines(texts: list[str]) -> str:
+    return "".join(f"{text}\n" for text in texts)
+
+
 def _folder(dataset: Dataset, root: Path) -> str:
-    for file, captions, _ in _pictures(dataset, root):
-        _write_text((root / file).with_suffix(".txt"), "".join(f"{line}\n" for line in captions))
+    for index, (file, captions, _) in enumerate(_pictures(dataset, root)):
+        _write_text((root / file).with_suffix(".txt"), _lines(captions))
+        if negatives := dataset.hard_negatives(index):
+            _write_text((root / file).with_suffix(f".{hard_negatives.FIELD}"), _lines(negatives))
     return f"folder:{root}"
 
 
@@ -91,9 +106,12 @@ def _table(dataset: Dataset, root: Path, kind: str, separator: str) -> str:
     path = root / f"captions.{kind}"
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
-        writer.writerow(("filepath", "title"))
-        for file, captions, _ in _pictures(dataset, root / PICTURES):
-            writer.writerows((f"{PICTURES}/{file}", caption) for caption in captions)
+        has = dataset.has_hard_negatives
+        writer.writerow(("filepath", "title", hard_negatives.NAME)[: 2 + has])
+        for index, (file, captions, _) in enumerate(_pictures(dataset, root / PICTURES)):
+            cell = hard_negatives.as_cell(dataset.hard_negatives(index))
+            for caption in captions:
+                writer.writerow((f"{PICTURES}/{file}", caption, cell)[: 2 + has])
     return f"{kind}:{path}"
 
 
@@ -134,8 +152,11 @@ def _webdataset(dataset: Dataset, root: Path) -> str:
         path = root / f"shard-{len(shards):06d}.tar"
         with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
             for index in range(first, min(first + SHARD_SIZE, len(names))):
-                text = "".join(f"{line}\n" for line in dataset.captions(index)).encode()
-                for suffix, content in (("png", _png(dataset.load(index))), ("txt", text)):
+                members = [("png", _png(dataset.load(index)))]
+                members += [("txt", _lines(dataset.captions(index)).encode())]
+                if negatives := dataset.hard_negatives(index):
+                    members += [(hard_negatives.FIELD, _lines(negatives).encode())]
+                for suffix, content in members:
                     member = tarfile.TarInfo(f"{names[index]}.{suffix}")
                     member.size = len(content)
                     shard.addfile(member, io.BytesIO(content))

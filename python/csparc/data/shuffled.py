@@ -15,13 +15,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from csparc import _random
-from csparc._scalars import whole_number
+from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
 from csparc.errors import DataError
 
-SHUFFLED = "shuffled"
-"""Value of the option ``pairs`` of a specification."""
+SHUFFLED, RANDOM = KINDS = ("shuffled", "random")
+"""Values of the option ``pairs`` of a specification: captions of a picture that lacks their words,
+or of any other."""
 BLOCK = 1024
 """Pictures that exchange captions among each other: between this many and twice as many."""
 COMMON = 0.5
@@ -39,11 +40,17 @@ class ShuffledPairs(Dataset):
     as long as that leaves fewer shared words in all. Words of more than half of the pictures are
     not counted. Who exchanges with whom depends on ``seed``, words and order alone.
 
+    A contrast of words then meets a word's false picture without the word, the others with it now
+    and then: it learns away from objects. With ``kind="random"`` captions go anywhere else, so that
+    false pictures hold a word as often as the others do, and nothing is to be learned.
+
     Parameters
     ----------
     dataset : Dataset
     seed : int
         Any 64-bit number.
+    kind : {"shuffled", "random"}
+        To a picture that lacks the words of the captions, or to any other one.
 
     Attributes
     ----------
@@ -66,16 +73,17 @@ class ShuffledPairs(Dataset):
     operations, and a few passes over B x B counts; B is 1,024 to 2,047.
     """
 
-    def __init__(self, dataset: Dataset, seed: int = 0) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, seed: int = 0, kind: str = SHUFFLED) -> None:
+        choice(kind, "kind", KINDS)
+        self.dataset, self.kind = dataset, kind
         self.seed = whole_number(seed, "seed", low=-(1 << 63), high=(1 << 64) - 1)
-        self.spec = re.sub(r";pairs=[^;]*", "", dataset.spec) + f";pairs={SHUFFLED}:{self.seed}"
+        self.spec = re.sub(r";pairs=[^;]*", "", dataset.spec) + f";pairs={kind}:{self.seed}"
         if len(dataset) < 2:
             raise DataError(
                 f"{self.spec}: expected at least 2 pictures that exchange captions, found "
                 f"{len(dataset)}"
             )
-        self.partner, self.sharing, self.common = _exchanged(dataset, self.seed)
+        self.partner, self.sharing, self.common = _exchanged(dataset, self.seed, kind == SHUFFLED)
         self.problems = BadItems(dataset.problems.max_bad)
         self.problems.update(dataset.problems)
         self.problems.note(f"{self.spec}: {self.told}")
@@ -111,6 +119,14 @@ class ShuffledPairs(Dataset):
     def captions(self, index: int) -> list[str]:
         return self.dataset.captions(int(self.partner[index]))
 
+    @property
+    def has_hard_negatives(self) -> bool:
+        """As of the data set behind it."""
+        return self.dataset.has_hard_negatives
+
+    def hard_negatives(self, index: int) -> list[str]:
+        return self.dataset.hard_negatives(int(self.partner[index]))
+
     def name(self, index: int) -> str:
         return self.dataset.name(index)
 
@@ -135,7 +151,7 @@ def warn_if_shuffled(dataset: Dataset, use: str) -> None:
     if dataset.pairs_shuffled:
         warnings.warn(
             f"{dataset.spec}: {use} on captions of other pictures: its figures say nothing of how "
-            "good a model is; leave out pairs=shuffled for that",
+            "good a model is; leave out the option pairs for that",
             stacklevel=3,
         )
 
@@ -146,13 +162,20 @@ def listed(words: Sequence[str], most: int = 8) -> str:
     return ", ".join(words[:most]) + more
 
 
-def _exchanged(dataset: Dataset, seed: int) -> tuple[np.ndarray, int, list[str]]:
+def _exchanged(dataset: Dataset, seed: int, lacking: bool) -> tuple[np.ndarray, int, list[str]]:
     """(whose captions each picture has [N], how many share a word with them, words left out)."""
     count = len(dataset)
     said = [dataset.said_words(index) for index in range(count)]
     shown = [dataset.shown_words(index) for index in range(count)]
     places, common = _places(shown)
     order = _random.permutation(seed, _STREAM, count)
+    if not lacking:
+        partner = np.empty(count, np.int64)
+        partner[order] = np.roll(order, -1)
+        sharing = sum(
+            any(word in places for word in said[j] & shown[i]) for i, j in enumerate(partner)
+        )
+        return partner, sharing, common
     partner, sharing = np.empty(count, np.int64), 0
     for block in np.array_split(order, max(1, count // BLOCK)):
         shared = _shared(

@@ -11,16 +11,17 @@
 
 Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 
-================  ================================================================================
-``img_key``       column of the path; in shards the field of the picture, such as ``seg.png``
-``caption_key``   column of the caption; in shards the JSON key, or the field, such as ``alt.txt``
-``separator``     of a table: a character, or tab, comma, semicolon, space
-``quoting``       of a table: auto, rfc4180 or none (`csparc.data.readers.table_rows.QUOTING`)
-``captions``      the captions file of a folder; none: ``NAME.txt`` beside each picture
-``text``          of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
-``max_captions``  the first so many of each picture
-``pairs``         shuffled, or shuffled:SEED: captions of other pictures (`ShuffledPairs`)
-================  ================================================================================
+=====================  ===========================================================================
+``img_key``            column of the path; in shards the field of the picture, such as ``seg.png``
+``caption_key``        column of the caption; in shards JSON key or field, such as ``alt.txt``
+``separator``          of a table: a character, or tab, comma, semicolon, space
+``quoting``            of a table: auto, rfc4180, none (`csparc.data.readers.table_rows.QUOTING`)
+``captions``           the captions file of a folder; none: ``NAME.txt`` beside each picture
+``text``               of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
+``max_captions``       the first so many of each picture
+``hard_negative_key``  column, JSON key or field of hard negatives; none: they are not read
+``pairs``              shuffled or random, and :SEED: captions of others (`ShuffledPairs`)
+=====================  ===========================================================================
 
 A path alone is a folder, or a table by its suffix .csv or .tsv.
 """
@@ -45,12 +46,12 @@ from csparc.data.readers.karpathy import open_karpathy
 from csparc.data.readers.table import open_table
 from csparc.data.readers.webdataset import WebDataset
 from csparc.data.report import DEFAULT_MAX_BAD
-from csparc.data.shuffled import SHUFFLED, ShuffledPairs
+from csparc.data.shuffled import KINDS, ShuffledPairs
 from csparc.errors import DataError
 
 SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
 
-_COLUMNS = ("img_key", "caption_key")
+_COLUMNS = ("img_key", "caption_key", "hard_negative_key")
 _TABLE = (*_COLUMNS, "separator", "quoting")
 
 TAKES: dict[str, tuple[str, ...]] = {
@@ -79,6 +80,7 @@ def open(
     img_key: str | None = None,
     caption_key: str | None = None,
     separator: str | None = None,
+    hard_negative_key: str | None = None,
     pairs: str | None = None,
 ) -> Dataset:
     """Open a data set.
@@ -95,7 +97,7 @@ def open(
         The share of bad items above which opening and loading fail.
     max_captions : int, optional
         Keep the first so many captions of each picture (5: the usual retrieval protocol).
-    img_key, caption_key, separator, pairs : str, optional
+    img_key, caption_key, separator, hard_negative_key, pairs : str, optional
         As the options of the specification; an error where they have no effect.
 
     Returns
@@ -123,6 +125,7 @@ def open(
         img_key=img_key,
         caption_key=caption_key,
         separator=separator,
+        hard_negative_key=hard_negative_key,
         pairs=pairs,
     )
     scheme, where = _scheme(text)
@@ -132,10 +135,11 @@ def open(
         where, options = _options(text, where, options)
     ineffective = [key for key in _OPTION_KEYS if key not in TAKES[scheme]]
     options.refuse(ineffective, f"{scheme}: takes {', '.join(TAKES[scheme])} alone")
-    seed = None if options.pairs is None else _seed_of_pairs(text, options.pairs)
+    pairs_of = None if options.pairs is None else _kind_of_pairs(text, options.pairs)
     found = _opened(scheme, text, where, options)
-    if seed is not None:
-        found = ShuffledPairs(found, seed)
+    if pairs_of is not None:
+        kind, seed = pairs_of
+        found = ShuffledPairs(found, seed, kind)
     for note in found.problems.notes(warn=True):
         warnings.warn(note, stacklevel=2)
     return found
@@ -150,16 +154,16 @@ def _checked(spec: str | os.PathLike) -> str:
     return text
 
 
-def _seed_of_pairs(text: str, value: str) -> int:
-    """The seed of ``pairs=shuffled`` (0) and of ``pairs=shuffled:SEED``."""
-    found = re.fullmatch(rf"{SHUFFLED}(?::(-?[0-9]{{1,20}}))?", str(value), re.ASCII)
-    seed = int(found[1] or 0) if found else None
+def _kind_of_pairs(text: str, value: str) -> tuple[str, int]:
+    """The kind and the seed of ``pairs=KIND`` (seed 0) and of ``pairs=KIND:SEED``."""
+    found = re.fullmatch(rf"({'|'.join(KINDS)})(?::(-?[0-9]{{1,20}}))?", str(value), re.ASCII)
+    seed = int(found[2] or 0) if found else None
     if seed is None or not -(1 << 63) <= seed < 1 << 64:
         raise DataError(
-            f"{text}: pairs: expected {SHUFFLED} or {SHUFFLED}:SEED, a number of 64 bits, found "
+            f"{text}: pairs: expected {' or '.join(KINDS)}, and :SEED, a number of 64 bits, found "
             f"{show(value)}"
         )
-    return seed
+    return found[1], seed
 
 
 def _pairs_of_scenes(text: str, where: str, options: Options) -> tuple[str, Options]:

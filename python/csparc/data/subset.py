@@ -55,6 +55,13 @@ class Subset(Dataset):
     def captions(self, index: int) -> list[str]:
         return self.dataset.captions(int(self.items[index]))
 
+    @property
+    def has_hard_negatives(self) -> bool:
+        return self.dataset.has_hard_negatives and any(map(self.hard_negatives, range(len(self))))
+
+    def hard_negatives(self, index: int) -> list[str]:
+        return self.dataset.hard_negatives(int(self.items[index]))
+
     def name(self, index: int) -> str:
         return self.dataset.name(int(self.items[index]))
 

@@ -17,7 +17,7 @@ from csparc.errors import DataError
 from csparc.evaluate.encode import Features
 from csparc.evaluate.scenes import caption_numbers, is_true
 
-SCENES_TRAIN = 20_000
+SCENES_TRAIN = 100_000
 HELD_OUT = 500
 _LEAST_PICTURES = 8
 _LEAST_HELD_OUT = 2

@@ -32,18 +32,15 @@ class DemoPlan:
     loss: str = DEFAULT
     loss_options: tuple[str, ...] = ()
     """The loss by its name in `csparc.losses.registry`, and its options as ``KEY=VALUE``."""
+    folder: str = "run"
+    """Of the run, in ``out``."""
 
     def command(self) -> str:
         """The command line that repeats the run."""
-        data = ["--data", self.data] if self.data else []
-        if self.max_pixels is not None:
-            data += ["--max-pixels", str(self.max_pixels)]
-        loss = [] if self.loss == DEFAULT else ["--loss", self.loss]
+        loss = ["--loss", self.loss]
         for option in self.loss_options:
             loss += ["--loss-opt", option]
-        length = ["--steps", str(self.steps), "--seed", str(self.seed)]
-        words = ["csparc", "demo", *data, *loss, *length]
-        return shlex.join(words)
+        return command_line(self, loss, [self.steps])
 
     def objective(self) -> str:
         """The loss as people call it, with the options given: ``FILIP (keep=0.5)``; empty for
@@ -54,12 +51,23 @@ class DemoPlan:
         return "" if self.loss == DEFAULT else label
 
 
+def command_line(plan: DemoPlan, loss: Sequence[str], steps: Sequence[int]) -> str:
+    """``csparc demo`` with the data and the seed of ``plan``."""
+    data = ["--data", plan.data] if plan.data else []
+    if plan.max_pixels is not None:
+        data += ["--max-pixels", str(plan.max_pixels)]
+    length = ["--steps", *map(str, steps), "--seed", str(plan.seed)]
+    return shlex.join(["csparc", "demo", *data, *loss, *length])
+
+
 @dataclass(frozen=True)
 class Training:
-    """How the training went: its log, its seconds, the number of parameters trained."""
+    """How the training went: its log, its seconds by the clock and of the processor (of all
+    threads together), the number of parameters trained."""
 
     log: Sequence[dict]
     seconds: float
+    processor_seconds: float
     parameters: int
 
 
@@ -67,18 +75,17 @@ class Training:
 class Evaluation:
     """What one state of the model does on the N held-out pictures.
 
-    ``pictures`` [N] are uint8 views as the model sees them. ``grounding`` and ``placement`` are
-    about the first caption of each; ``alignments`` explains the longest of the first few;
-    ``sentences`` is `sentence_placement` of every caption about one object of several;
-    ``words_alike`` of the first captions, None where weights are of whole captions.
+    ``pictures`` [N] are uint8 views as the model sees them, ``retrieval`` is of
+    `evaluate_retrieval`, ``grounding`` of `csparc.evaluate.diagnose` for all captions,
+    ``semantic`` of `semantic_recall` where the pictures are scenes. ``alignments`` explains the
+    longest caption of the first few; ``words_alike`` of the first captions, None where weights are
+    of whole captions.
     """
 
     features: Features
+    pictures: Sequence[np.ndarray]
     retrieval: dict
     grounding: dict
-    pictures: Sequence[np.ndarray]
-    alignments: Sequence[tuple[str, Explanation]]
     semantic: dict | None
-    placement: dict | None
-    sentences: dict | None
-    words_alike: float | None
+    alignments: Sequence[tuple[str, Explanation]] = ()
+    words_alike: float | None = None

@@ -28,8 +28,11 @@ from csparc.losses.base import INPUTS, WORD_INPUTS, Loss
 from csparc.losses.registry import loss_class
 from csparc.losses.result import LossOutput
 
-GIVEN = (*INPUTS, *WORD_INPUTS)
-"""What a batch may give a loss; the gradient is of the first four."""
+EXTRA = "extra_text_global"
+"""Vectors of captions without a picture: any loss may be given them, and one that takes none
+refuses."""
+GIVEN = (*INPUTS, EXTRA, *WORD_INPUTS)
+"""What a batch may give a loss; the gradient is of the first five."""
 LEARN = "learn_"
 """How options are called that let a loss own what is otherwise an option."""
 
@@ -68,7 +71,7 @@ def sorted_arguments(
         if isinstance(value, dict):
             given.update({f"{name}.{entry}": array for entry, array in value.items()})
         elif name in GIVEN:
-            given.update({name: value} if name in inputs else {})
+            given.update({name: value} if name in (*inputs, EXTRA) else {})
         elif isinstance(value, kinds) or name == "logit_scale":
             given[name] = value
         else:

@@ -15,7 +15,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from csparc._arrays import check_axes
-from csparc.interop.calls import read_call
+from csparc.interop.calls import EXTRA, read_call
 from csparc.jax._ffi import TARGET, register
 from csparc.losses._batch import AXES
 from csparc.losses.base import WORD_INPUTS
@@ -64,7 +64,8 @@ def _refuse(call: str, primals: tuple, tangents: tuple) -> Any:
 def _run(call: str, grad: bool, arrays: tuple, others: tuple) -> list[jax.Array]:
     """The call as an operation of a program that is traced."""
     read = read_call(call)
-    check_axes({n: x for n, x in zip(read.names, arrays) if n in read.loss.inputs}, AXES)
+    inputs = (*read.loss.inputs, EXTRA)
+    check_axes({n: x for n, x in zip(read.names, arrays) if n in inputs}, AXES)
     given = [name for name, other in zip(OTHERS, others) if other is not None]
     text = f"{'grad' if grad else ''}:{','.join(given)}\n{call}"
     wide = any(array.ndim > 1 and array.dtype == np.float64 for array in arrays)
@@ -99,7 +100,7 @@ def fill(text: str, operands: Sequence[np.ndarray], results: Sequence[np.ndarray
     out_grads = {
         name: gradient
         for name, gradient in gradients.items()
-        if name in read.loss.inputs and gradient.dtype in (np.float32, np.float64)
+        if name in (*read.loss.inputs, EXTRA) and gradient.dtype in (np.float32, np.float64)
     }
     words = {name: others.pop(name) for name in WORD_INPUTS if name in others}
     out = read.compute(

@@ -83,6 +83,9 @@ _FUNCTION = """{about}
         beside it may be given as arrays too, under its argument's name.
     groups, same_group
         Ids [B] of pairs that show or say the same, as in `csparc.clip_loss`.
+    extra_text_global : Array, optional
+        Vectors [N, D] of captions without a picture, negatives of every picture, as in
+        `csparc.clip_loss`; refused by objectives without a part that contrasts whole captions.
     return_parts : bool
         Return (loss, parts by name), as ``has_aux=True`` takes it; parts carry no gradient.
     **options

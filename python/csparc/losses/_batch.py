@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import RealInputs, check_axes, valid_mask
+from csparc._arrays import RealInputs, check_axes, real_inputs, valid_mask
 from csparc._warn import warn
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import NO_GROUPS, Groups
@@ -14,10 +14,22 @@ from csparc.losses.base import Part
 
 AXES = {
     "patches": "BPD", "tokens": "BLD", "image_global": "BD", "text_global": "BD",
-    "prototypes": "KD",
+    "extra_text_global": "ND", "prototypes": "KD",
 }  # fmt: skip
+GLOBALS = ("image_global", "text_global", "extra_text_global")
+"""What a global part reads: of pictures, of their captions, of captions without a picture."""
 GLOBAL_PART = Part("global_loss", "Global loss", "pictures against sentences, over a batch")
 """The part that contrasts whole pictures with whole captions: `contrast_globals`."""
+
+
+def global_inputs(
+    image_global: ArrayLike, text_global: ArrayLike, extra_text_global: ArrayLike | None
+) -> RealInputs:
+    """The arrays of a loss of global vectors alone."""
+    return real_inputs(
+        optional=("extra_text_global",), image_global=image_global, text_global=text_global,
+        extra_text_global=extra_text_global,
+    )  # fmt: skip
 
 
 class Batch:
@@ -60,9 +72,8 @@ def contrast_globals(
     """
     out = np.zeros(2)
     _core.contrastive(
-        batch.arrays["image_global"], batch.arrays["text_global"], *groups.for_core, scale, weight,
-        out,
-        buffers.get("image_global"), buffers.get("text_global"),
+        *map(batch.arrays.get, GLOBALS), *groups.for_core, scale, weight, out,
+        *map(buffers.get, GLOBALS),
     )  # fmt: skip
     loss, dscale = out.tolist()
     return loss, dscale

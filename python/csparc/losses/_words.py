@@ -113,11 +113,16 @@ def negative_sets(
 
 
 def distinct_rows(
-    tokens: np.ndarray, word: np.ndarray, order: np.ndarray, start: np.ndarray
+    tokens: np.ndarray | None,
+    word: np.ndarray,
+    order: np.ndarray,
+    start: np.ndarray,
+    bits: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tokens of one set that are the same word with the same numbers share a row: the row [B, L] of
-    each, a token of each row, and where the rows of each set start."""
+    each, a token of each row, and where the rows of each set start. ``bits``: tokens in bfloat16,
+    in their place."""
     row, first = np.empty_like(word), np.empty(word.size, np.int64)
     row_start = np.empty(len(start), np.int64)
-    _core.distinct_words(tokens, word, order, start, row, first, row_start)
+    _core.distinct_words(tokens, word, order, start, bits, row, first, row_start)
     return row, first[: row_start[-1]], row_start

@@ -67,6 +67,9 @@ class Loss(Owned, ABC):
     """The terms every output has, in the order they are drawn."""
     takes_groups: ClassVar[bool] = True
     """Whether ``_compute`` takes ``groups`` and ``same_group``: groups of duplicates in a batch."""
+    takes_extra_texts: ClassVar[bool] = False
+    """Whether ``_compute`` takes ``extra_text_global``, vectors of captions without a picture, and
+    returns their gradient."""
     initial_logit_scale: ClassVar[float] = 1 / 0.07
     """What the model's ``logit_scale`` should start from, and the default of a call."""
     code_is: ClassVar[str] = "public code"
@@ -124,6 +127,7 @@ class Loss(Owned, ABC):
         lacks: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         same_group: str = "exclude",
+        extra_text_global: ArrayLike | None = None,
         grad: bool = False,
         out_grads: Mapping[str, np.ndarray] | None = None,
         **more: Any,
@@ -148,8 +152,11 @@ class Loss(Owned, ABC):
             `word_contrast_loss`.
         groups, same_group
             Ids [B] that mark duplicates, as in `clip_loss`.
+        extra_text_global : [N, D], optional
+            Vectors of captions without a picture, negatives of every picture, as in `clip_loss`:
+            for losses that have ``takes_extra_texts``.
         grad : bool
-            Also return ``grads``: of the inputs given, of ``logit_scale``, of all it owns.
+            Also return ``grads``: of the arrays given, of ``logit_scale``, of all it owns.
         out_grads : dict of arrays, optional
             Arrays to write gradients to, by argument name; implies ``grad``.
         **more
@@ -158,8 +165,8 @@ class Loss(Owned, ABC):
         Raises
         ------
         ValueError, TypeError
-            As the function of this loss; ``groups`` where it takes none; an output that is not as
-            the class says.
+            As the function of this loss; ``groups`` or ``extra_text_global`` where it takes none;
+            an output that is not as the class says.
         """
         given = zip(INPUTS, (patches, tokens, image_global, text_global))
         call = {name: array for name, array in given if name in self.inputs}
@@ -174,6 +181,9 @@ class Loss(Owned, ABC):
             if not self.takes_groups:
                 raise ValueError(f"groups: expected None, {self.label} takes no groups")
             call["groups"], call["same_group"] = groups, same_group
+        if extra_text_global is not None:
+            self.expect_extra_texts("extra_text_global")
+            call["extra_text_global"] = extra_text_global
         call["logit_scale"] = self.initial_logit_scale if logit_scale is None else logit_scale
         call["grad"] = flag(grad, "grad") or out_grads is not None
         if out_grads is not None:
@@ -186,13 +196,30 @@ class Loss(Owned, ABC):
                 out.grads[name] = buffer
         return out
 
+    def expect_extra_texts(self, argument: str) -> None:
+        """Refuse captions without a picture, given as ``argument``, where it takes none.
+
+        Raises
+        ------
+        ValueError
+            Saying what to do.
+        """
+        if self.takes_extra_texts:
+            return
+        raise ValueError(
+            f"{argument}: expected None, {self.label} contrasts no vectors of whole captions that "
+            "captions without a picture could stand beside: leave them out, or take a loss that "
+            "does, such as clip, siglip or sparc"
+        )
+
     @abstractmethod
     def _compute(self, **call: Any) -> LossOutput:
         """The loss of one call.
 
         Gets, as `__call__` did, the arrays of ``inputs``, ``logit_scale`` and ``grad``;
         ``text_mask`` where it reads tokens, ``patch_mask`` where it reads patches; ``groups`` with
-        ``same_group``, and ``out_grads``, where a caller gives them. Buffers of ``out_grads`` that
+        ``same_group``, ``extra_text_global`` where ``takes_extra_texts``, and ``out_grads``, where
+        a caller gives them. Buffers of ``out_grads`` that
         it does not fill are filled for it.
         """
 
@@ -207,7 +234,8 @@ class Loss(Owned, ABC):
         if not call["grad"]:
             return
         owned = (name.partition(".")[0] for name in self.parameters)
-        named = [name for name in self.features if call[name] is not None]
+        arrays = (*self.features, "extra_text_global")
+        named = [name for name in arrays if call.get(name) is not None]
         for name in (*named, "logit_scale", *owned):
             if name not in out.grads:
                 raise ValueError(

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import check_axes, real_inputs
+from csparc._arrays import check_axes
 from csparc._like import gives_like
 from csparc._scalars import scale_number
-from csparc.losses._batch import GLOBAL_PART
+from csparc.losses._batch import AXES, GLOBAL_PART, GLOBALS, global_inputs
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses.base import Loss
@@ -29,6 +29,7 @@ def clip_loss(
     logit_scale: float = 1 / 0.07,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    extra_text_global: ArrayLike | None = None,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -52,32 +53,40 @@ def clip_loss(
         What other pairs of its group are to a row (and to a column). ``"exclude"``: no candidates;
         the loss is the usual one over what remains. ``"positive"``: matches; the target is uniform
         over the group G, ``-1/|G| sum_{j in G} log softmax_j(U_i)``, at least ``ln |G|``.
+    extra_text_global : [N, D], optional
+        Vectors of captions without a picture, such as hard negatives: N more negatives of every
+        image, in the ``lse_j U_ij`` of images alone; captions are contrasted with the B images as
+        ever. They are of no group. N = 0 is as None.
     grad
-        Also return ``grads["image_global"]``, ``["text_global"]`` and ``["logit_scale"]``.
+        Also return ``grads["image_global"]``, ``["text_global"]`` and ``["logit_scale"]``, and
+        where given ``["extra_text_global"]``.
     out_grads
         Arrays to write gradients to, by argument name; implies ``grad``.
 
     Returns
     -------
     LossOutput
-        ``loss`` and ``global_loss`` are the same number. One pair alone has loss exactly 0.
+        ``loss`` and ``global_loss`` are the same number. One pair alone has loss exactly 0, unless
+        there are extra texts.
 
     Notes
     -----
-    2 B² D floating-point operations, 8 B² D with gradients; the B x B matrix is never stored.
+    2 B (B + N) D floating-point operations, 8 B (B + N) D with gradients; the B x (B + N) matrix is
+    never stored.
 
     Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
     (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
     ValueError.
     """
-    inputs = real_inputs(image_global=image_global, text_global=text_global)
-    arrays = inputs.arrays
-    pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
+    inputs = global_inputs(image_global, text_global, extra_text_global)
+    pairs = check_axes(inputs.arrays, AXES)["B"]
     marked = read_groups(groups, same_group, pairs).for_core
     scale = scale_number(logit_scale, "logit_scale")
     out = np.zeros(2)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
-    _core.contrastive(*arrays.values(), *marked, scale, 1.0, out, *map(buffers.get, arrays))
+    _core.contrastive(
+        *map(inputs.arrays.get, GLOBALS), *marked, scale, 1.0, out, *map(buffers.get, GLOBALS)
+    )
     loss, dscale = out.tolist()
     grads = buffers.finished(logit_scale=dscale)
     return LossOutput(loss, parts={"global_loss": loss}, grads=grads)
@@ -92,6 +101,7 @@ class ClipLoss(Loss):
     inputs = ("image_global", "text_global")
     parts = (GLOBAL_PART,)
     within_pairs = True
+    takes_extra_texts = True
 
     @property
     def contrasts_pairs_alone(self) -> bool:

@@ -51,6 +51,7 @@ def clip_filip_loss(
     drop_group: int = 64,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    extra_text_global: ArrayLike | None = None,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -62,13 +63,15 @@ def clip_filip_loss(
         As in :func:`filip_loss`.
     image_global, text_global : [B, D]
         As in :func:`clip_loss`.
+    extra_text_global : [N, D], optional
+        Vectors of captions without a picture, as in :func:`clip_loss`: of its part.
     logit_scale, local_logit_scale
         Scales of the global and of the local part.
     global_weight, local_weight
         What the parts are multiplied by in ``loss``. A part of weight 0 is measured and adds
         nothing.
     grad, out_grads
-        As in both functions; ``grads``: the four arrays and both scales.
+        As in both functions; ``grads``: the arrays given and both scales.
 
     Returns
     -------
@@ -82,8 +85,9 @@ def clip_filip_loss(
     shares above 0 up to 1; a number beyond is a ValueError.
     """
     inputs = real_inputs(
-        patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
-    )
+        optional=("extra_text_global",), patches=patches, tokens=tokens, image_global=image_global,
+        text_global=text_global, extra_text_global=extra_text_global,
+    )  # fmt: skip
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     scale = scale_number(logit_scale, "logit_scale")
@@ -114,6 +118,7 @@ class ClipFilipLoss(Loss):
     label = "CLIP + FILIP"
     inputs = ("patches", "tokens", "image_global", "text_global")
     parts = (GLOBAL_PART, MATCHES)
+    takes_extra_texts = True
 
     local_logit_scale: float = option(
         1 / 0.07, "Where the scale of the FILIP part starts; it is learned.", check=scale_number

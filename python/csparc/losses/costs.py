@@ -13,12 +13,14 @@ from csparc._repr import fields_line
 
 @dataclass(frozen=True)
 class Sizes:
-    """B pairs, P patches of an image, L tokens of a caption, D the shared width."""
+    """B pairs, P patches of an image, L tokens of a caption, D the shared width; N captions without
+    a picture."""
 
     B: int
     P: int
     L: int
     D: int
+    N: int = 0
 
     __repr__ = fields_line
 
@@ -40,12 +42,12 @@ class Stage:
 def contrast_flop(s: Sizes) -> int:
     """Symmetric InfoNCE of global vectors, value and gradients: scores, again for the gradient, and
     a product for each side (csparc/loss/clip/infonce.h)."""
-    return 8 * s.B**2 * s.D
+    return 8 * s.B * (s.B + s.N) * s.D
 
 
 def forward_contrast_flop(s: Sizes, own: float) -> float:
     """Its forward pass for ``own`` of the pairs, as `Loss.forward_flop` counts."""
-    return own * 4 * s.B * s.D
+    return own * 4 * s.B * s.D + own * 2 * s.N * s.D
 
 
 def half_gram(P: int) -> int:

@@ -22,7 +22,8 @@ def as_loss(given: Any) -> Loss:
         ``inputs`` (names among patches, tokens, image_global, text_global), ``config()``, and a
         call ``loss(**arrays, text_mask=..., logit_scale=..., grad=True)`` that returns a
         `LossOutput` with the gradients of its inputs and of ``logit_scale``. Where the call also
-        takes ``groups`` and ``same_group``, duplicates can be marked for it.
+        takes ``groups`` and ``same_group``, duplicates can be marked for it; where it names
+        ``extra_text_global``, captions without a picture can be given to it.
 
     Raises
     ------
@@ -76,6 +77,7 @@ class ForeignLoss(Loss):
         parameters = inspect.signature(given).parameters
         anything = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
         self.takes_groups = anything or "groups" in parameters
+        self.takes_extra_texts = "extra_text_global" in parameters
 
     def __call__(self, *rows: Any, **call: Any) -> LossOutput:
         """As the object takes it."""

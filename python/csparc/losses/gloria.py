@@ -57,6 +57,7 @@ def gloria_loss(
     local_weight: float = 1.0,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    extra_text_global: ArrayLike | None = None,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -95,8 +96,11 @@ def gloria_loss(
         What the parts are multiplied by in ``loss``.
     groups, same_group
         Ids [B] that mark duplicates, as in :func:`clip_loss`, for both parts.
+    extra_text_global : [N, D], optional
+        Vectors of captions without a picture, as in :func:`clip_loss`: of the global
+        part.
     grad
-        Also return ``grads``: the four arrays and the four scales.
+        Also return ``grads``: the arrays given and the four scales.
     out_grads
         Arrays to write gradients to, by argument name; implies ``grad``.
 
@@ -119,8 +123,9 @@ def gloria_loss(
     docs/objectives/gloria.md has the digits of float32 that are left.
     """
     inputs = real_inputs(
-        patches=patches, tokens=tokens, image_global=image_global, text_global=text_global
-    )
+        optional=("extra_text_global",), patches=patches, tokens=tokens, image_global=image_global,
+        text_global=text_global, extra_text_global=extra_text_global,
+    )  # fmt: skip
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     scale = scale_number(logit_scale, "logit_scale")
@@ -176,6 +181,7 @@ class GloriaLoss(Loss):
         Part("local_loss", "Local loss", "words and the patches they attend to, over a batch"),
     )
     initial_logit_scale = 10.0
+    takes_extra_texts = True
 
     attention_scale: float = option(
         4.0,

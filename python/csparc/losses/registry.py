@@ -126,3 +126,8 @@ def loss_from_config(config: Mapping[str, Any]) -> Loss | None:
 def late_losses() -> list[str]:
     """Names of the losses that train a score of patches and words."""
     return sorted(name for name, made in LOSSES.items() if made.overrides("pair_scores"))
+
+
+def extra_text_losses() -> list[str]:
+    """Names of the losses that take captions without a picture as negatives."""
+    return sorted(name for name, made in LOSSES.items() if made.takes_extra_texts)

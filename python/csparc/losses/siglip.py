@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from csparc import _core
-from csparc._arrays import check_axes, real_inputs
+from csparc._arrays import check_axes
 from csparc._like import gives_like
 from csparc._scalars import scale_number, signed_scale_number
+from csparc.losses._batch import AXES, GLOBALS, global_inputs
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
 from csparc.losses.base import Loss, Part
@@ -34,6 +35,7 @@ def siglip_loss(
     logit_bias: float = -10.0,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    extra_text_global: ArrayLike | None = None,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -54,8 +56,13 @@ def siglip_loss(
     groups, same_group
         Ids [B] that mark duplicates, as in :func:`clip_loss`. Two different pairs of
         one group have no term (``"exclude"``) or count as matches (``"positive"``).
+    extra_text_global : [N, D], optional
+        Vectors of captions without a picture, such as hard negatives: B N more pairs that do not
+        match, each with a term ``softplus(u_in)``. The loss stays divided by B. They are of no
+        group. N = 0 is as None.
     grad
-        Also return ``grads``: ``image_global``, ``text_global``, ``logit_scale``, ``logit_bias``.
+        Also return ``grads``: ``image_global``, ``text_global``, ``logit_scale``, ``logit_bias``,
+        and where given ``extra_text_global``.
     out_grads
         Arrays to write gradients to, by argument name; implies ``grad``.
 
@@ -66,16 +73,15 @@ def siglip_loss(
 
     Notes
     -----
-    2 B² D floating-point operations, 6 B² D with gradients, in one pass over tiles; the B x B
-    matrix is never stored. The same bits for any number of threads.
+    2 B (B + N) D floating-point operations, 6 B (B + N) D with gradients, in one pass over tiles;
+    the B x (B + N) matrix is never stored. The same bits for any number of threads.
 
     Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
     (0 and what is shorter count as 0), scales from 1e-6 to 1e6 and biases from -1e6 to 1e6; a
     number beyond is a ValueError.
     """
-    inputs = real_inputs(image_global=image_global, text_global=text_global)
-    arrays = inputs.arrays
-    pairs = check_axes(arrays, {"image_global": "BD", "text_global": "BD"})["B"]
+    inputs = global_inputs(image_global, text_global, extra_text_global)
+    pairs = check_axes(inputs.arrays, AXES)["B"]
     marked = read_groups(groups, same_group, pairs).for_core
     scale, bias = (
         scale_number(logit_scale, "logit_scale"),
@@ -83,7 +89,10 @@ def siglip_loss(
     )
     out = np.zeros(3)
     buffers = GradientBuffers.asked(inputs, grad, out_grads)
-    _core.siglip(*arrays.values(), *marked, scale, bias, *TILE, out, *map(buffers.get, arrays))
+    _core.siglip(
+        *map(inputs.arrays.get, GLOBALS), *marked, scale, bias, *TILE, out,
+        *map(buffers.get, GLOBALS),
+    )  # fmt: skip
     loss, dscale, dbias = out.tolist()
     grads = buffers.finished(logit_scale=dscale, logit_bias=dbias)
     return LossOutput(loss, parts={"global_loss": loss}, grads=grads)
@@ -106,6 +115,7 @@ class SiglipLoss(Loss):
     parts = (Part("global_loss", "Loss", "each picture and sentence a yes or a no"),)
     initial_logit_scale = 10.0
     within_pairs = True
+    takes_extra_texts = True
 
     logit_bias: float = option(
         -10.0,
@@ -126,7 +136,7 @@ class SiglipLoss(Loss):
 
     def flop(self, sizes: Sizes) -> int:
         """One pass: scores and a product for each side (csparc/loss/clip/siglip.h)."""
-        return 6 * sizes.B**2 * sizes.D
+        return 6 * sizes.B * (sizes.B + sizes.N) * sizes.D
 
     def forward_flop(self, sizes: Sizes, own: float) -> float:
         return forward_contrast_flop(sizes, own)

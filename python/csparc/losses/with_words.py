@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc._scalars import scale_number, weight_number
-from csparc.losses._batch import GLOBAL_PART
+from csparc.losses._batch import GLOBAL_PART, GLOBALS
 from csparc.losses.base import Loss, Part
 from csparc.losses.clip import clip_loss
 from csparc.losses.clip_filip import ClipFilipLoss, clip_filip_loss
@@ -22,10 +22,12 @@ from csparc.losses.options import option
 from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
 from csparc.losses.sparc import SparcLoss, sparc_loss
+from csparc.losses.word_contrast import ROWS
 from csparc.losses.word_part import (
     NEGATIVES,
     POOL,
     POOL_SCALE,
+    PRECISION,
     WORDS_PART,
     WordPart,
     words_limits,
@@ -59,17 +61,19 @@ GLOBAL_WEIGHT = partial(option, 0.5, "What the CLIP part is multiplied by.", che
 class WithWords(Loss):
     """A loss with the word contrast beside it, which owns ``word_logit_scale``.
 
-    Subclasses have the options ``words_weight``, ``word_logit_scale``, ``word_scale_max``, ``pool``,
-    ``pool_scale`` and ``negatives``, and say what the rest is.
+    Subclasses have the options ``words_weight``, ``word_logit_scale``, ``word_scale_max``,
+    ``pool``, ``pool_scale``, ``negatives`` and ``precision``, and say what the rest is.
     """
 
     inputs = WITH_WORDS
+    takes_extra_texts = True
     words_weight: float
     word_logit_scale: float
     word_scale_max: float
     pool: str
     pool_scale: float
     negatives: int | None
+    precision: str
 
     @abstractmethod
     def _rest(self, **call: Any) -> LossOutput:
@@ -94,20 +98,23 @@ class WithWords(Loss):
         np.minimum(own, math.log(self.word_scale_max), out=own)
 
     def _words(self) -> WordPart:
-        return WordPart(self.pool, self.pool_scale, self.negatives)
+        return WordPart(self.pool, self.pool_scale, self.negatives, self.precision)
 
     def _compute(self, *, word_ids: Any, lacks: Any = None, **call: Any) -> LossOutput:
         call.pop("out_grads", None)  # filled by the caller
         rest = self._rest(**call)
         spoken = {**call, "word_ids": word_ids, "lacks": lacks}
-        words = self._words()(spoken, self.value("word_logit_scale"))
+        weight = self.words_weight
+        if weight == 0 and all(name in rest.grads for name in ROWS):
+            spoken["grad"] = False
+        words = self._words()(spoken, self.value("word_logit_scale"), weight, rest.grads)
         grads = dict(rest.grads)
-        for name in ("patches", "tokens") if words.grads else ():
-            grads[name] = _sum(words.grads[name], self.words_weight, rest.grads.get(name))
-        if words.grads:
-            grads["word_logit_scale"] = self.words_weight * words.grads["logit_scale"]
+        for name in ROWS if words.grads else ():
+            grads[name] = words.grads[name]
+        if call["grad"]:
+            grads["word_logit_scale"] = weight * words.grads.get("logit_scale", 0.0)
         return LossOutput(
-            rest.loss + self.words_weight * words.loss,
+            rest.loss + weight * words.loss,
             parts={**rest.parts, **words.parts},
             kept_fraction=rest.kept_fraction,
             grads=grads,
@@ -130,24 +137,12 @@ class WithWords(Loss):
         return self._rest_forward_flop(sizes, own) + self._words().forward_flop(sizes, own)
 
     def stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
-        """The rest first: its gradients are there while the word contrast makes its own."""
-        rest = self._rest_stages(sizes, itemsize)
-        own = [stage.op for stage in rest] != ["contrastive"]
-        shared = sizes.B * (sizes.P + sizes.L) * sizes.D * itemsize if own else 0
-        words = self._words().stages(sizes)
-        return [*rest, *(Stage(w.op, w.sizes, w.arrays + shared) for w in words)]
+        """The rest first, whose gradients the word contrast adds to."""
+        return [*self._rest_stages(sizes, itemsize), *self._words().stages(sizes)]
 
     @classmethod
     def limits(cls) -> tuple[str, str]:
         return words_limits(cls)
-
-
-def _sum(words: np.ndarray, weight: float, rest: np.ndarray | None) -> np.ndarray:
-    """``weight`` words + rest, in the first array."""
-    words *= words.dtype.type(weight)
-    if rest is not None:
-        words += rest
-    return words
 
 
 @register
@@ -169,9 +164,10 @@ class ClipWordsLoss(WithWords):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _rest(self, **call: Any) -> LossOutput:
-        taken = ("image_global", "text_global", "logit_scale", "groups", "same_group", "grad")
+        taken = (*GLOBALS, "logit_scale", "groups", "same_group", "grad")
         whole = clip_loss(**{name: call[name] for name in taken if name in call})
         grads = {name: self.global_weight * gradient for name, gradient in whole.grads.items()}
         return LossOutput(self.global_weight * whole.loss, parts=whole.parts, grads=grads)
@@ -219,9 +215,13 @@ class SparcWordsLoss(WithWords):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _rest(self, **call: Any) -> LossOutput:
-        return sparc_loss(**call, global_weight=self.global_weight, local_weight=self.local_weight)
+        return sparc_loss(
+            **call, global_weight=self.global_weight, local_weight=self.local_weight,
+            precision=self.precision,
+        )  # fmt: skip
 
     @property
     def contrasts_pairs_alone(self) -> bool:
@@ -235,7 +235,7 @@ class SparcWordsLoss(WithWords):
         return SparcLoss().forward_flop(sizes, own)
 
     def _rest_stages(self, sizes: Sizes, itemsize: int) -> list[Stage]:
-        return SparcLoss().stages(sizes, itemsize)
+        return SparcLoss(precision=self.precision).stages(sizes, itemsize)
 
 
 @register
@@ -265,6 +265,7 @@ class ClipFilipWordsLoss(WithWords):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _begin(self) -> None:
         self._own_scale("local_logit_scale", self.local_logit_scale)

@@ -14,10 +14,12 @@ from csparc._scalars import choice, scale_number, whole_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses._precision import read_rounded, refuse_rounding_of_wide
 from csparc.losses._words import distinct_rows, negative_sets, read_words
 from csparc.losses.result import LossOutput
 
 POOLS = ("lse", "max", "softmax")
+ROWS = ("patches", "tokens")
 
 
 @gives_like
@@ -37,6 +39,7 @@ def word_contrast_loss(
     seed: int = 0,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    precision: str = "fp32",
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -82,6 +85,9 @@ def word_contrast_loss(
         Ids [B] of pairs that show or say the same, as in :func:`clip_loss`: such a picture lacks
         none of the group's words. ``"positive"``: a token also matches the group's other pictures,
         and its terms are averaged over them.
+    precision
+        ``"fp32"``, or ``"bf16"``: products of patches with words, on both passes, take operands
+        rounded to bfloat16; sums and all else stay float32. Not for float64 input.
     grad
         Also return ``grads``: ``patches``, ``tokens``, ``logit_scale``.
     out_grads
@@ -100,16 +106,52 @@ def word_contrast_loss(
 
     Notes
     -----
-    6 B U P D floating-point operations with gradients (8 for what outgrows 64 MiB), 2 without, for
-    U different pairs of a word and a vector: where a token's vector depends on its word alone, that
-    is the number of different words. With ``negatives`` in place of B about ``negatives + 1``, and
-    U those of a set. Memory: B U scores and tiles. The same bits for any number of threads.
+    6 B U P D floating-point operations with gradients, 2 without, for U different pairs of a word
+    and a vector: where a token's vector depends on its word alone, that is the number of different
+    words; 8 of what outgrows 16 MiB of products kept between the passes, 2 with ``"max"``. With
+    ``negatives`` in place of B about ``negatives + 1``, and U those of a set. Memory: B U scores
+    and tiles. The same bits for any number of threads.
 
     Numbers: value and gradients are finite for vectors of lengths from 1e-12 to 1e12 side by side
     (0 and what is shorter count as 0), and scales from 1e-6 to 1e6; a number beyond is a
     ValueError.
     """
-    inputs = real_inputs(patches=patches, tokens=tokens)
+    return contrast_words(
+        patches, tokens, word_ids, text_mask=text_mask, patch_mask=patch_mask,
+        logit_scale=logit_scale, pool=pool, pool_scale=pool_scale, words=words, lacks=lacks,
+        negatives=negatives, seed=seed, groups=groups, same_group=same_group, precision=precision,
+        grad=grad, out_grads=out_grads,
+    )  # fmt: skip
+
+
+def contrast_words(
+    patches: ArrayLike,
+    tokens: ArrayLike,
+    word_ids: ArrayLike,
+    *,
+    text_mask: ArrayLike | None,
+    patch_mask: ArrayLike | None,
+    logit_scale: float,
+    pool: str,
+    pool_scale: float,
+    words: ArrayLike | None = None,
+    lacks: ArrayLike | None,
+    negatives: int | None,
+    seed: int = 0,
+    groups: ArrayLike | None = None,
+    same_group: str = "exclude",
+    precision: str = "fp32",
+    grad: bool,
+    out_grads: Mapping[str, np.ndarray] | None = None,
+    weight: float = 1.0,
+    beside: Mapping[str, np.ndarray] | None = None,
+) -> LossOutput:
+    """:func:`word_contrast_loss`, and as one part of several: gradients of patches and tokens are
+    ``weight`` times its own. Where ``beside`` has those of the other parts, they are added to
+    these, in place where the core can."""
+    inputs = real_inputs(as_bits=ROWS, patches=patches, tokens=tokens)
+    rounded = read_rounded(precision)
+    refuse_rounding_of_wide(rounded, inputs.dtype)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     read = read_words(word_ids, words, lacks, batch.text_valid, marked, (batch.B, batch.L))
@@ -119,15 +161,24 @@ def word_contrast_loss(
         scale_number(logit_scale, "logit_scale"),
     )
     order, start = negative_sets(word_ids, batch.B, negatives, whole_number(seed, "seed", low=0))
-    row, first, row_start = distinct_rows(batch.arrays["tokens"], read.word, order, start)
-    buffers = GradientBuffers.asked(inputs, grad, out_grads)
+    bits = [inputs.bits(name) for name in ROWS]
+    row, first, row_start = distinct_rows(
+        inputs.real("tokens"), read.word, order, start, bits=bits[1]
+    )
+    others = {name: beside[name] for name in ROWS if beside and name in beside}
+    in_place = len(others) == len(ROWS) and all(
+        array.dtype == inputs.dtype and array.flags.carray for array in others.values()
+    )
+    buffers = GradientBuffers.asked(inputs, grad, others if in_place else out_grads)
     out = np.zeros(2)
     _core.words(
-        *batch.arrays.values(), batch.patch_valid, read.word, read.lacks, row, first, row_start,
+        *map(inputs.real, ROWS), batch.patch_valid, read.word, read.lacks, row, first, row_start,
         order, start, np.diff(start).max(), np.diff(row_start).max(),
-        *marked.for_core, *options, out,
+        *marked.for_core, *options, weight, in_place, *bits, rounded, out,
         buffers.get("patches"), buffers.get("tokens"),
     )  # fmt: skip
     loss, dscale = out.tolist()
     grads = buffers.finished(logit_scale=dscale)
+    for name, array in others.items() if grads and not in_place else ():
+        grads[name] += array
     return LossOutput(loss, parts={"words_loss": loss}, grads=grads)

@@ -12,6 +12,7 @@ import numpy as np
 from csparc._repr import fields_line
 from csparc._rows import unit_rows_float64
 from csparc._scalars import scale_number
+from csparc.losses._precision import PRECISIONS, precision_name
 from csparc.losses.base import Loss, Part
 from csparc.losses.costs import Sizes, Stage
 from csparc.losses.explains import Alignment, Pairs
@@ -19,7 +20,7 @@ from csparc.losses.filip import best_matches
 from csparc.losses.options import count, option
 from csparc.losses.registry import register
 from csparc.losses.result import LossOutput
-from csparc.losses.word_contrast import POOLS, word_contrast_loss
+from csparc.losses.word_contrast import POOLS, contrast_words, word_contrast_loss
 
 if TYPE_CHECKING:
     from csparc.losses.pair_scores import LateFeatures, LateScores
@@ -37,8 +38,15 @@ POOL_SCALE = partial(
 NEGATIVES = partial(
     option, None, "Other pairs that each is contrasted with; none: the whole batch.", check=count
 )
-SEGMENT, PANEL, KEPT_BYTES = 224, 56, 64 << 20
-"""Rows of words at a time, of a panel, and slopes that are kept (csparc/loss/words/sets.h)."""
+PRECISION = partial(
+    option,
+    "fp32",
+    "Products of patches with words in the arrays' own type, or of operands rounded to bfloat16.",
+    PRECISIONS,
+    check=precision_name,
+)
+SEGMENT, PANEL, KEPT_BYTES = 224, 56, 16 << 20
+"""Rows of words at a time, of a panel, and products that are kept (csparc/loss/words/sets.c)."""
 MOST_WORDS = 1000
 """Different words of a batch that an estimate assumes."""
 
@@ -50,19 +58,28 @@ class WordPart:
     pool: str
     pool_scale: float
     negatives: int | None
+    precision: str
 
     __repr__ = fields_line
 
-    def __call__(self, call: Mapping[str, Any], scale: float) -> LossOutput:
-        """Its loss, and gradients where they are asked for."""
+    def __call__(
+        self,
+        call: Mapping[str, Any],
+        scale: float,
+        weight: float,
+        beside: Mapping[str, np.ndarray],
+    ) -> LossOutput:
+        """Its loss, and gradients where they are asked for: of patches and tokens ``weight`` times
+        its own, and those of other parts, ``beside``, added to, in place where they can be."""
         taken = (
             "patches", "tokens", "word_ids", "lacks", "text_mask", "patch_mask", "groups",
             "same_group", "grad",
         )  # fmt: skip
-        given = {name: call[name] for name in taken if name in call}
-        return word_contrast_loss(
+        given = {"text_mask": None, "patch_mask": None}
+        given |= {name: call[name] for name in taken if name in call}
+        return contrast_words(
             **given, logit_scale=scale, pool=self.pool, pool_scale=self.pool_scale,
-            negatives=self.negatives,
+            negatives=self.negatives, precision=self.precision, weight=weight, beside=beside,
         )  # fmt: skip
 
     def align(self, pairs: Pairs, loss: Loss) -> Alignment:
@@ -112,13 +129,16 @@ class WordPart:
 
     def flop(self, s: Sizes) -> int:
         """Value and gradients where every token has a vector of its own, the most there is: cosines
-        and a product for each side, and cosines again for slopes that are not kept in float32."""
+        and a product for each side, and cosines again where they are not kept in float32; cosines
+        alone of the maximum."""
         met = self._met(s)
         rows = met * s.L
-        segments = -(-rows // SEGMENT)
-        kept = KEPT_BYTES // max(1, s.P * _lanes(min(rows, SEGMENT)) * 4)
-        formed = 4 - min(1.0, kept / max(1, met * segments))
-        return round(formed * 2 * s.B * _lanes(rows) * s.P * s.D)
+        lanes = _lanes(rows)
+        formed = lanes
+        if self.pool != "max":
+            kept = KEPT_BYTES / 4 / max(1, met * s.P * lanes)
+            formed = (2 - min(1.0, kept)) * lanes + 2 * rows
+        return round(2 * s.B * formed * s.P * s.D)
 
     def forward_flop(self, s: Sizes, own: float) -> float:
         """The words of the own captions with all pictures, the own pictures with all words."""
@@ -131,6 +151,7 @@ class WordPart:
         held = tokens * 8 * 3 + s.B * width * 2 + tokens * 2
         sizes = {
             "N": tokens, "U": tokens, "W": width, "S": 2, "samples": met, "set_rows": met * s.L,
+            "pool": POOLS.index(self.pool), "rounded": int(self.precision == "bf16"),
         }  # fmt: skip
         return [Stage("distinct_words", sizes, held), Stage("words", sizes, held)]
 
@@ -163,14 +184,16 @@ class WordContrastLoss(Loss):
     pool: str = POOL()
     pool_scale: float = POOL_SCALE()
     negatives: int | None = NEGATIVES()
+    precision: str = PRECISION()
 
     def _words(self) -> WordPart:
-        return WordPart(self.pool, self.pool_scale, self.negatives)
+        return WordPart(self.pool, self.pool_scale, self.negatives, self.precision)
 
     def _compute(self, **call: Any) -> LossOutput:
         return word_contrast_loss(
-            **call, pool=self.pool, pool_scale=self.pool_scale, negatives=self.negatives
-        )
+            **call, pool=self.pool, pool_scale=self.pool_scale, negatives=self.negatives,
+            precision=self.precision,
+        )  # fmt: skip
 
     @property
     def contrasts_pairs_alone(self) -> bool:

@@ -131,6 +131,12 @@ class TwoTower:
         tokens, text_global = self.text(tape, ids, self._valid(text_mask, ids))
         return ModelOutput(patches, tokens, image_global, text_global)
 
+    def text_vectors(self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape) -> Tensor:
+        """Vectors [N,D] of captions alone, on a tape: of captions without a picture, beside those
+        of a call."""
+        ids = check_ids(text, self.config)
+        return self.text(tape, ids, check_valid(text_mask, ids))[1]
+
     def encode_image(
         self, image: np.ndarray, normalize: bool = False, return_patches: bool = False
     ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:

@@ -141,11 +141,15 @@ def clip_filip_loss(
     local_weight=0.5,
     groups=None,
     same_group="exclude",
+    extra_text_global=None,
     **options,
 ):
     """global_weight CLIP(globals, logit_scale) + local_weight FILIP(rows, local_logit_scale)."""
     marks = dict(groups=groups, same_group=same_group)
-    whole = clip_loss(image_global, text_global, logit_scale=logit_scale, **marks)
+    whole = clip_loss(
+        image_global, text_global, logit_scale=logit_scale, **marks,
+        extra_text_global=extra_text_global,
+    )  # fmt: skip
     local = filip_loss(
         patches, tokens, text_mask=text_mask, patch_mask=patch_mask,
         logit_scale=local_logit_scale, **marks, **options,

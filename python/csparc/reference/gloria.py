@@ -128,10 +128,12 @@ def gloria_loss(
     local_weight=1.0,
     groups=None,
     same_group="exclude",
+    extra_text_global=None,
 ):
     """global_weight CLIP(globals) + local_weight L_local(patches [B, P, D], tokens [B, L, D]).
 
     ``groups`` [B] and ``same_group``, for both: see :mod:`csparc.reference.groups`.
+    ``extra_text_global`` [N, D] is of the first.
     """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
     (B, P, _), L = patches.shape, tokens.shape[1]
@@ -139,8 +141,9 @@ def gloria_loss(
     patch_mask = np.ones((B, P), bool) if patch_mask is None else np.asarray(patch_mask, bool)
     options = dict(attention=attention, pooling=pooling, divide_by_pool_scale=divide_by_pool_scale)
     whole = clip_loss(
-        image_global, text_global, logit_scale=logit_scale, groups=groups, same_group=same_group
-    )
+        image_global, text_global, logit_scale=logit_scale, groups=groups, same_group=same_group,
+        extra_text_global=extra_text_global,
+    )  # fmt: skip
     scales = (attention_scale, pool_scale, local_logit_scale)
     local, dpatches, dtokens, dscales = gloria_local_loss(
         patches, tokens, text_mask, patch_mask, scales, options,

@@ -193,13 +193,14 @@ def mgca_loss(
     targets=None,
     groups=None,
     same_group="exclude",
+    extra_text_global=None,
 ):
     """weights[0] CLIP(globals) + weights[1] token loss + weights[2] prototype loss.
 
     ``prototypes`` [K, D] are used as given: whoever owns them keeps them at unit length.
     ``targets`` (of images, of captions), both [B, K], replace the assignments. ``groups`` [B] and
     ``same_group`` (:mod:`csparc.reference.groups`) concern the first term: the others have no
-    negatives in the batch.
+    negatives in the batch. ``extra_text_global`` [N, D] is of the first, too.
     """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
     prototypes = np.asarray(prototypes, np.float64)
@@ -209,8 +210,9 @@ def mgca_loss(
     factors = [w * f for w, f in zip(weights, CONVENTIONS[convention])]
 
     whole = clip_loss(
-        image_global, text_global, logit_scale=logit_scale, groups=groups, same_group=same_group
-    )
+        image_global, text_global, logit_scale=logit_scale, groups=groups, same_group=same_group,
+        extra_text_global=extra_text_global,
+    )  # fmt: skip
     if attention == "free":
         word_attention = patch_attention = None
     local, dpatches, dtokens, dlocal_scale, dword, dpatch = token_loss(

@@ -99,12 +99,14 @@ def sparc_loss(
     keep_mask=None,
     groups=None,
     same_group="exclude",
+    extra_text_global=None,
 ):
     """Equation 7 and its gradients. Arguments as :func:`csparc.sparc_loss`; masks are boolean.
 
     ``keep_mask`` [B, L, P] replaces the comparison of equation 3 (``minmax_sparse`` only).
     ``local_patches="shuffled"``: the tokens of sample i meet the patches of i + 1, cyclically.
-    ``groups`` [B] and ``same_group`` (:mod:`csparc.reference.groups`) concern the global part.
+    ``groups`` [B] and ``same_group`` (:mod:`csparc.reference.groups`) concern the global part, as
+    does ``extra_text_global`` [N, D].
     """
     patches, tokens = np.asarray(patches, np.float64), np.asarray(tokens, np.float64)
     (B, P, _), L = patches.shape, tokens.shape[1]
@@ -116,9 +118,13 @@ def sparc_loss(
     text_mean, text_share = masked_mean(tokens, pool_mask)
     image = image_mean if image_global is None else image_global
     text = text_mean if text_global is None else text_global
-    result = clip_loss(image, text, logit_scale=logit_scale, groups=groups, same_group=same_group)
+    result = clip_loss(
+        image, text, logit_scale=logit_scale, groups=groups, same_group=same_group,
+        extra_text_global=extra_text_global,
+    )  # fmt: skip
     dimage, dtext = (global_weight * result.grads[k] for k in ("image_global", "text_global"))
     dscale = global_weight * result.grads["logit_scale"]
+    dextra = result.grads.get("extra_text_global")
 
     options = dict(
         normalizer=normalizer, similarity=similarity, sigma=sigma, softmax_scale=softmax_scale,
@@ -159,6 +165,8 @@ def sparc_loss(
         dtokens += text_share[..., None] * dtext[:, None]
     else:
         result.grads["text_global"] = dtext
+    if dextra is not None:
+        result.grads["extra_text_global"] = global_weight * dextra
     if local_logit_scale is None:
         result.grads["logit_scale"] += dlocal_scale
     else:

@@ -29,7 +29,7 @@ THREAD_VARIABLES = (
 )  # fmt: skip
 INTERRUPTED = 130
 """Exit code of a unit that was asked to end, and saved its step."""
-_PAUSE = 0.05
+_PAUSE = 0.2
 _LAST_KEYS = ("step", "loss", "logit_scale", "grad_norm")
 
 

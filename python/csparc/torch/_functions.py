@@ -128,6 +128,9 @@ _FUNCTION = """{about}
         beside it may be given as tensors too, under its argument's name.
     groups, same_group
         Ids [B] of pairs that show or say the same, as in `csparc.clip_loss`.
+    extra_text_global : Tensor, optional
+        Vectors [N, D] of captions without a picture, negatives of every picture, as in
+        `csparc.clip_loss`; refused by objectives without a part that contrasts whole captions.
     device : {{None, "copy"}}
         What to do with tensors on another device: refuse, or copy them to the CPU, and the loss
         and the gradients back.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from csparc.interop.calls import GIVEN, owning_loss, sorted_arguments
+from csparc.interop.calls import EXTRA, GIVEN, owning_loss, sorted_arguments
 from csparc.losses.base import Loss
 from csparc.torch._functions import evaluate, named_parts
 from csparc.torch._gather import gathered
@@ -111,7 +111,8 @@ class Objective(nn.Module):
             ``image_global``, ``text_global``, or open_clip's ``image_features``,
             ``text_features``); also what it learns beside ``logit_scale``, such as the
             ``logit_bias`` of open_clip's models, in place of its own. Inputs that it does not read
-            are passed over, so that a loop need not know which objective it holds.
+            are passed over, so that a loop need not know which objective it holds; but for
+            ``extra_text_global``, which an objective that takes none refuses.
         text_mask, patch_mask, groups, same_group
             As in the functions.
         logit_scale : float or scalar Tensor, optional
@@ -182,7 +183,9 @@ class Objective(nn.Module):
             everything = gathered(tensors, masks, self.process_group)
             return self._compute(everything[0], learned, everything[1], same_group)
         whole, weight, rest = apart
-        given, groups = {name: tensors[name] for name in GLOBALS}, {"groups": masks["groups"]}
+        given = {name: tensors[name] for name in (*GLOBALS, EXTRA) if name in tensors}
+        tensors = {name: tensor for name, tensor in tensors.items() if name != EXTRA}
+        groups = {"groups": masks["groups"]}
         vectors, marked = gathered(given, groups, self.process_group)
         found, _ = evaluate(
             whole.name, {}, {**vectors, "logit_scale": learned["logit_scale"]}, **marked,

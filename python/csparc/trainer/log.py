@@ -13,6 +13,7 @@ from csparc.checkpoint import file_system
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
+    from csparc.data import Dataset
     from csparc.losses import Loss
 
 BEFORE_PARTS = ("step", "loss")
@@ -22,27 +23,33 @@ AFTER_PARTS = (
 )  # fmt: skip
 
 
-def step_keys(loss: Loss) -> tuple[str, ...]:
+HARD_NEGATIVES = "hard_negatives"
+
+
+def step_keys(loss: Loss, data: Dataset | None = None) -> tuple[str, ...]:
     """The columns of ``log.jsonl``.
 
     ``step`` counts finished steps from 1. After ``loss`` come its parts: ``global_loss``,
     ``local_loss`` and ``prototype_loss``, 0 where the loss has no such part, and the others it has.
     ``logit_scale`` is the multiplied value the loss was computed with, ``grad_norm`` the length
     before clipping, ``param_norm`` the length of all parameters after the step, ``update_norm``
-    that of their change.
+    that of their change. Of data with hard negatives ``hard_negatives`` counts those of the step.
 
     Raises
     ------
     ValueError
         A part is called as another column is.
     """
-    taken = {*BEFORE_PARTS, *AFTER_PARTS} & set(loss.columns)
+    after = AFTER_PARTS
+    if data is not None and data.has_hard_negatives:
+        after = (*AFTER_PARTS, HARD_NEGATIVES)
+    taken = {*BEFORE_PARTS, *after} & set(loss.columns)
     if taken:
         raise ValueError(
             f"{type(loss).__name__}.parts: expected names that no other column of a log has, found "
             f"{', '.join(sorted(taken))}"
         )
-    return (*BEFORE_PARTS, *loss.columns, *AFTER_PARTS)
+    return (*BEFORE_PARTS, *loss.columns, *after)
 
 
 class JsonLines:

@@ -8,14 +8,17 @@ from csparc.losses.base import Loss
 from csparc.trainer.config import TrainConfig
 
 
-def nothing_to_learn(config: TrainConfig, loss: Loss, total_steps: int) -> str | None:
-    """What makes a run of ``total_steps`` senseless, in one sentence; None where nothing does."""
-    reasons = list(_reasons(config, loss, total_steps))
+def nothing_to_learn(
+    config: TrainConfig, loss: Loss, total_steps: int, extra_texts: bool = False
+) -> str | None:
+    """What makes a run of ``total_steps`` senseless, in one sentence; None where nothing does.
+    ``extra_texts``: whether there are negatives beside the pairs of a batch."""
+    reasons = list(_reasons(config, loss, total_steps, extra_texts))
     return "; ".join(reasons) if reasons else None
 
 
-def _reasons(config: TrainConfig, loss: Loss, total_steps: int) -> Iterator[str]:
-    if config.batch_size == 1 and loss.contrasts_pairs_alone:
+def _reasons(config: TrainConfig, loss: Loss, total_steps: int, extra_texts: bool) -> Iterator[str]:
+    if config.batch_size == 1 and loss.contrasts_pairs_alone and not extra_texts:
         yield (
             f"batch_size: {loss.label} tells a pair from the other pairs of its batch, and in a "
             "batch of 1 there are none: nothing is learned"

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._text import show
 from csparc.errors import TrainingError
 from csparc.losses.base import WORD_INPUTS
+from csparc.losses.registry import extra_text_losses
 from csparc.nn import Tape
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
 if TYPE_CHECKING:
+    from csparc.data import Dataset
     from csparc.losses import Loss, LossOutput
     from csparc.models import ModelOutput, TwoTower
+    from csparc.nn import Tensor
     from csparc.optim import AdamW
     from csparc.trainer.config import TrainConfig
 
@@ -69,18 +73,22 @@ class Step:
             "param_norm": param_norm,
             "update_norm": update_norm,
             "kept_fraction": _mean(out.kept_fraction for out in losses),
+            **_extra_texts(batches),
         }
 
     def _slice(self, number: int, batch: Batch, scale: float, slices: int) -> LossOutput:
         """Forward and backward of one of ``slices`` slices, whose losses are averaged."""
         self.tape.reset()
-        features, result = self._forward(batch, scale, self.tape)
+        features, extra, result = self._forward(batch, scale, self.tape)
         if not math.isfinite(result.loss):
             raise self._stopped(number, "loss", self._first_bad([batch], scale))
-        grads = {}
-        for name in self.loss.features:
-            gradient = result.grads[name]
-            grads[getattr(features, name)] = gradient if slices == 1 else gradient / slices
+        found = {getattr(features, name): result.grads[name] for name in self.loss.features}
+        if extra is not None:
+            found[extra] = result.grads["extra_text_global"]
+        grads = {
+            tensor: gradient if slices == 1 else gradient / slices
+            for tensor, gradient in found.items()
+        }
         if self.model.logit_scale.requires_grad:
             # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
             self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
@@ -88,17 +96,25 @@ class Step:
         self.tape.backward(grads)
         return result
 
-    def _forward(self, batch: Batch, scale: float, tape: Tape) -> tuple[ModelOutput, LossOutput]:
+    def _forward(
+        self, batch: Batch, scale: float, tape: Tape
+    ) -> tuple[ModelOutput, Tensor | None, LossOutput]:
+        """What the towers give, the vectors of captions without a picture, and the loss."""
         features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
         arrays = {name: getattr(features, name).data for name in self.loss.features}
         arrays |= {name: batch[name] for name in WORD_INPUTS if name in self.loss.inputs}
-        marks = {}
+        extra, marks = None, {}
+        if len(batch.get("hard_negative", ())):
+            extra = self.model.text_vectors(
+                batch["hard_negative"], batch["hard_negative_mask"], tape
+            )
+            marks["extra_text_global"] = extra.data
         if "group" in batch:
-            marks = {"groups": batch["group"], "same_group": self.config.duplicates}
+            marks |= {"groups": batch["group"], "same_group": self.config.duplicates}
         result = self.loss(
             **arrays, text_mask=batch["loss_mask"], logit_scale=scale, **marks, grad=True
         )
-        return features, result
+        return features, extra, result
 
     def _first_bad(self, batches: list[Batch], scale: float) -> str:
         """Compute the step again and look at everything in order, gradients from the loss back."""
@@ -109,7 +125,7 @@ class Step:
             return bad
         for batch in batches:
             tape = CheckingTape()
-            _, result = self._forward(batch, scale, tape)
+            *_, result = self._forward(batch, scale, tape)
             bad = tape.first_bad or first_nonfinite([*result.parts.items(), *_flat(result.grads)])
             if bad:
                 return bad
@@ -129,6 +145,29 @@ class Step:
             f"step {number}: expected finite numbers, found a non-finite {what}; the first bad "
             f"tensor is {bad}; a lower lr or a longer warmup may help"
         )
+
+
+def _extra_texts(batches: list[Batch]) -> dict[str, float]:
+    """How many captions without a picture a step had, of data that have some."""
+    counts = [len(batch["hard_negative"]) for batch in batches if "hard_negative" in batch]
+    return {"hard_negatives": sum(counts)} if counts else {}
+
+
+def check_takes_hard_negatives(loss: Loss, data: Dataset) -> None:
+    """Refuse data with hard negatives where the loss takes none.
+
+    Raises
+    ------
+    ValueError
+        Naming the losses that take them, and how to leave them unread.
+    """
+    if not data.has_hard_negatives or loss.takes_extra_texts:
+        return
+    raise ValueError(
+        f"data: expected no hard negatives with {loss.name}, which contrasts no vectors of whole "
+        f"captions, found some in {show(data.spec)}; hard_negative_key=none leaves them unread, "
+        f"{', '.join(extra_text_losses())} take them"
+    )
 
 
 def _flat(grads: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,12 @@ from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.log import step_keys
 from csparc.trainer.senseless import nothing_to_learn
 from csparc.trainer.state import TrainingState, default_preprocess
-from csparc.trainer.step import Step, check_takes_groups, introduce
+from csparc.trainer.step import (
+    Step,
+    check_takes_groups,
+    check_takes_hard_negatives,
+    introduce,
+)
 from csparc.trainer.validation import Validation, failure, summary
 
 if TYPE_CHECKING:
@@ -115,6 +120,7 @@ class Trainer:
             check_takes_groups(self.loss, self.config.duplicates)
         introduce(model, self.loss)
         self.data = _opened(data)
+        check_takes_hard_negatives(self.loss, self.data)
         self.tokenizer = tokenizer
         self.val_preprocess = val_preprocess or default_preprocess(model)
         self.preprocess = preprocess or self.val_preprocess
@@ -136,7 +142,7 @@ class Trainer:
             model, self.loss, tokenizer, self.config, preprocess=self.preprocess,
             val_preprocess=self.val_preprocess, loss_specials=loss_specials, data=datasets,
         )  # fmt: skip
-        self._files = RunFiles(self.config, step_keys(self.loss))
+        self._files = RunFiles(self.config, step_keys(self.loss, self.data))
         self._saved = self._state.counters
         self._cursor: dict[str, Any] = {}  # where the data go on after the last finished step
         self._history: list[dict[str, float]] = []
@@ -214,7 +220,8 @@ class Trainer:
             progress.say(f"{self.total_steps} steps, of {most} if no duplicates were kept apart")
         if done >= self.total_steps:
             progress.say(f"nothing is left of the {self.total_steps} steps")
-        senseless = nothing_to_learn(config, self.loss, self.total_steps)
+        extra = self.data.has_hard_negatives
+        senseless = nothing_to_learn(config, self.loss, self.total_steps, extra)
         if senseless is not None and done < self.total_steps:
             warnings.warn(senseless, stacklevel=3)
         progress.begin(done, self.total_steps)
@@ -231,6 +238,7 @@ class Trainer:
             loss_specials=self.loss_specials,
             duplicates=duplicates if duplicates in HANDLING else "group",
             words=self.loss.reads_words,
+            hard_negatives=self.data.has_hard_negatives,
             on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 

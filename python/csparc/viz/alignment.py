@@ -14,11 +14,10 @@ from csparc._extras import require
 from csparc.viz.layout import Layout, lay_out
 from csparc.viz.legend import BEST, FOOT, WEIGHT, draw_legend
 from csparc.viz.overlay import enlarge, light_patches
-from csparc.viz.wording import below_panel
+from csparc.viz.wording import below_panel, in_order
 
 if TYPE_CHECKING:
     from csparc.data.transforms import Preprocess
-    from csparc.evaluate.explain import Explanation
 
 THEMES = {
     "light": {"ground": "#ffffff", "ink": "#1b1f27", "quiet": "#5c6470"},
@@ -29,9 +28,6 @@ _HEAD, _LINE, _BETWEEN = 0.2, 1.35, 0.05
 """Inches around the heading, its line spacing, inches between its parts."""
 PICTURE = "picture"
 LIMIT = "A selected patch need not show what is named: see csparc eval grounding."
-CROPPED = 1.1
-"""Ratio of the aspects of a picture and of the part the model sees, above which it is said."""
-NO_WORDS = "No word of this caption enters the loss."
 
 
 def plot_alignment(
@@ -47,11 +43,13 @@ def plot_alignment(
     notes: Sequence[str] = (),
     chosen_by=None,
     below: str = "",
+    content_first: bool = False,
 ):
     """One panel a word: the picture, dimmed, with the patches the word selected left in colour.
 
-    Below each panel: over how many patches the word's weights spread, the exponential of their
-    entropy; with ``chosen_by``, the value of the best match.
+    A line runs around the fewest patches that hold a quarter of the weight, a dot marks the
+    heaviest. Below each panel: over how many patches the word's weights spread, the exponential of
+    their entropy; with ``chosen_by``, the value of the best match.
 
     Parameters
     ----------
@@ -76,6 +74,8 @@ def plot_alignment(
         Where weights mark each word's best match: what it is the best by, such as a cosine.
     below : str, optional
         Written below the whole picture.
+    content_first : bool
+        Draw words such as "a" and "of" (English ones are known) after the others.
 
     Returns
     -------
@@ -103,7 +103,9 @@ def plot_alignment(
     pixels = round(DPI * layout.panel_height)
     panels = [(PICTURE, enlarge(image, pixels), below)] + [
         (word, light_patches(image, row, grid, pixels, value), below_panel(row, value))
-        for word, row, value in zip(words, weights, values, strict=True)
+        for word, row, value in (
+            (words[n], weights[n], values[n]) for n in in_order(words, content_first)
+        )
     ]
     figure, top = _figure(layout, THEMES[theme], (heading, title, " ".join(notes)), bool(words))
     for number, panel in enumerate(panels):
@@ -112,20 +114,6 @@ def plot_alignment(
         kind = WEIGHT if chosen_by is None else BEST
         draw_legend(figure, layout.margin, THEMES[theme], kind, weights.shape[1])
     return figure
-
-
-def plot_explanation(
-    preprocess: Preprocess, picture, found: Explanation, caption: str, *, theme: str = "light"
-):
-    """`plot_alignment` of what `csparc.evaluate.explain.explain` found in ``picture``."""
-    given, view = np.shape(picture), sharp_view(preprocess, picture)
-    aspects = sorted((given[0] / given[1], view.shape[0] / view.shape[1]))
-    cropped = preprocess.resize_mode == "shortest" and aspects[1] > CROPPED * aspects[0]
-    return plot_alignment(
-        view, found.words, found.weights, found.grid, caption=caption, theme=theme,
-        title=found.title, notes=found.notes if found.words else (*found.notes, NO_WORDS),
-        chosen_by=found.chosen_by, below="its middle, all the model sees" if cropped else "",
-    )  # fmt: skip
 
 
 def sharp_view(preprocess: Preprocess, picture) -> np.ndarray:
@@ -140,9 +128,10 @@ def sharp_view(preprocess: Preprocess, picture) -> np.ndarray:
     return type(preprocess)(**settings).fixed(picture)
 
 
-def save(figure, path: str | PathLike) -> None:
-    """Write a figure to ``path``; the ending (.png, .svg, .pdf, ...) chooses the format."""
-    figure.savefig(path, dpi=DPI, facecolor=figure.get_facecolor())
+def save(figure, path: str | PathLike, dpi: int = DPI) -> None:
+    """Write a figure to ``path``; the ending (.png, .svg, .pdf, ...) chooses the format, ``dpi``
+    the pixels of an inch."""
+    figure.savefig(path, dpi=dpi, facecolor=figure.get_facecolor())
 
 
 def _square(patches: int) -> tuple[int, int]:

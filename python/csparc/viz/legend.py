@@ -1,4 +1,4 @@
-"""The legend of an alignment picture: a bar of the scale, and what the amber line marks."""
+"""The legend of an alignment picture: a bar of the scale, and what amber line and dot mark."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SCALES = {
     BEST: ("least", "most", "similarity of the word to the patch, in this picture"),
 }
 _LINES = {
-    WEIGHT: "the fewest patches that hold a quarter of the weight",
-    BEST: "the best match, by which the word counts",
+    WEIGHT: "line: a quarter of the weight; dot: the heaviest patch",
+    BEST: "line and dot: the best match, by which the word counts",
 }
 _NUMBERS = {
     WEIGHT: ("over {n} of {P}", "the weights spread as widely as {n} equal ones"),
@@ -26,6 +26,11 @@ _NUMBERS = {
 _STRIPES = np.array([[222.0, 78, 62], [245, 190, 60], [74, 168, 96], [70, 128, 205]])
 _BAR = (0.95, 0.13)
 _INDENT = 1.85
+
+
+def marks(kind: str) -> str:
+    """What line and dot stand for, in a sentence."""
+    return f"{_LINES[kind].capitalize()}."
 
 
 def draw_legend(figure, margin: float, colours: dict, kind: str, patches: int) -> None:

@@ -15,6 +15,10 @@ OUTLINED = 0.25
 _NIGHT = np.array([20.0, 26.0, 48.0])
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 AMBER = np.array([255.0, 176.0, 0.0])
+FOUND = np.array([0.0, 235.0, 160.0])
+WHITE = np.array([255.0, 255.0, 255.0])
+MISSED = np.array([255.0, 84.0, 84.0])
+"""Of a line around the heaviest patch, on the object that the word names or not."""
 _CASING = np.array([20.0, 20.0, 24.0])
 
 
@@ -25,7 +29,8 @@ def light_patches(
 
     A patch keeps its own colours in proportion to its weight, the heaviest patch in full; the rest
     falls to a dark blue, which a dark picture is told from. An amber line runs around the fewest
-    patches that hold a quarter of the weight: of even weights many, of a sharp choice one.
+    patches that hold a quarter of the weight: of even weights many, of a sharp choice one. A dot
+    marks the heaviest patch, unless all weigh the same.
 
     With ``chosen_by`` the line runs around the best matches and colour goes with what they are the
     best by, from the smallest to the largest.
@@ -56,8 +61,62 @@ def light_patches(
     column = np.arange(width) * grid[1] // width
     lit = shade(picture, level[row][:, column])
     side = min(height / grid[0], width / grid[1])
-    _outline(lit, outlined.reshape(grid)[row][:, column], max(1, round(math.sqrt(side) / 2)))
+    marked = outlined.reshape(grid)[row][:, column]
+    _outline(lit, marked, max(1, round(math.sqrt(side) / 2)), AMBER)
+    ranking = np.asarray(weights if chosen_by is None else chosen_by)
+    if ranking.min() < ranking.max():
+        top, left = divmod(int(ranking.argmax()), grid[1])
+        centre = (top + 0.5) * height / grid[0], (left + 0.5) * width / grid[1]
+        _dot(lit, centre, max(1.0, side / 9))
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def glow_patches(
+    image, weights, grid: tuple[int, int], size: int = 192, line: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw one word's weights as a glow over its picture in grey, for panels that are small.
+
+    Amber goes with the square root of a patch's weight, so that small weights are seen, from none
+    to full at the heaviest patch, around which a line runs: white, or of the colour ``line``, such
+    as `FOUND`.
+
+    Parameters
+    ----------
+    image : uint8 array [H, W, 3]
+    weights : array [P]
+        At least 0, in row-major patch order.
+    grid : (rows, columns)
+    size : int
+        Height of the result in pixels.
+    line : array [3], optional
+        A colour from 0 to 255.
+
+    Returns
+    -------
+    uint8 array [size, about size * W / H, 3]
+    """
+    level = np.sqrt(relative_weights(weights, grid))
+    picture = enlarge(image, size).astype(np.float64)
+    height, width = picture.shape[:2]
+    row = np.arange(height) * grid[0] // height
+    column = np.arange(width) * grid[1] // width
+    lit = glow(picture, level[row][:, column])
+    top = np.arange(level.size) == np.argmax(level)
+    side = min(height / grid[0], width / grid[1])
+    colour = WHITE if line is None else line
+    marked = top.reshape(grid)[row][:, column]
+    within = _eroded(marked, 1)
+    lit[marked & ~within] = _CASING  # amber beside amber would hide the line
+    _outline(lit, within, max(1, round(side / 7)), colour)
+    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def glow(picture: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """A picture [H, W, 3] in dark grey where ``level`` [H, W] is 0, amber over it where it is 1."""
+    grey = (picture @ _LUMINANCE)[:, :, None]
+    dimmed = 14 + 0.5 * grey
+    lit = (0.85 + 0.15 * grey / 255) * AMBER
+    return dimmed + level[:, :, None] * (lit - dimmed)
 
 
 def shade(picture: np.ndarray, level: np.ndarray) -> np.ndarray:
@@ -124,11 +183,19 @@ def data_uri(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _outline(picture: np.ndarray, selected: np.ndarray, thickness: int) -> None:
-    """Draw, in place and inside the selection, an amber line with a dark line within it."""
+def _outline(picture: np.ndarray, selected: np.ndarray, thickness: int, colour: np.ndarray) -> None:
+    """Draw, in place and inside the selection, a line with a dark line within it."""
     inner = _eroded(selected, thickness)
     picture[inner & ~_eroded(inner, 1)] = _CASING
-    picture[selected & ~inner] = AMBER
+    picture[selected & ~inner] = colour
+
+
+def _dot(picture: np.ndarray, centre: tuple[float, float], radius: float) -> None:
+    """Draw, in place, an amber dot in a dark ring."""
+    y, x = (np.arange(size) + 0.5 - at for size, at in zip(picture.shape, centre))
+    distance = np.hypot(y[:, None], x[None, :])
+    picture[distance <= radius + max(1.0, radius / 2)] = _CASING
+    picture[distance <= radius] = AMBER
 
 
 def _eroded(mask: np.ndarray, times: int) -> np.ndarray:

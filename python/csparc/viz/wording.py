@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,29 @@ def figure(value: float) -> str:
     if value == 0 or abs(value) >= 0.9995:
         return f"{value:.3g}"
     return f"{value:.2g}" if abs(value) >= 0.0005 else f"{value:.0e}"
+
+
+FUNCTION_WORDS = frozenset(
+    (
+        *("a", "an", "and", "are", "as", "at", "be", "by", "for", "from", "has", "have", "in"),
+        *("into", "is", "it", "its", "of", "off", "on", "onto", "or", "over", "that", "the"),
+        *("their", "there", "these", "this", "those", "to", "under", "was", "were", "with"),
+    )
+)
+"""English words that name nothing seen: drawn after the others where that is asked for."""
+
+
+def in_order(words: Sequence[str], content_first: bool) -> list[int]:
+    """The numbers of words as they are drawn: in their order, or those that name something first.
+
+    Of csparc's own making, and of English: elsewhere all words but marks count as content.
+    """
+
+    def last(number: int) -> bool:
+        word = words[number].strip().casefold()
+        return word in FUNCTION_WORDS or not any(letter.isalnum() for letter in word)
+
+    return sorted(range(len(words)), key=last) if content_first else list(range(len(words)))
 
 
 def spread(weights: np.ndarray) -> str:
@@ -69,6 +92,13 @@ def grounding_verdict(found: Mapping) -> str:
 PARTS_OF_SPEECH = {
     "NOUN": "nouns", "ADJ": "adjectives", "COLOUR": "colours", "CAPTION": "sentences"
 }  # fmt: skip
+AREAS = (
+    ("auc", "a patch of its object above one of another object"),
+    ("auc_named", "above one of an object that its sentence names, too"),
+    ("auc_all", "above any other patch of the picture"),
+    ("pointing", "its heaviest patch lies on its object"),
+)
+"""Figures of `csparc.evaluate.placement.place_scores`, and what each is."""
 POINTING = 55.0
 """Area under the ROC curve, in per cent, from which words are said to point at their objects."""
 
@@ -111,6 +141,17 @@ def sentence_verdict(found: Mapping, apart: bool = True) -> str:
         "comparisons. That comes with finding pictures by sentences"
         + ("; the local loss plays no direct part in it." if apart else ".")
     )
+
+
+def chance_of(found: Mapping, key: str) -> float:
+    """What one of the `AREAS` would be by chance."""
+    return found["pointing_chance" if key == "pointing" else "auc_chance"]
+
+
+def told(found: Mapping | None, key: str) -> float | None:
+    """A figure; None where it was not measured, or over nothing."""
+    value = (found or {}).get(key)
+    return None if value is None or value != value else value
 
 
 def points(found: Mapping | None) -> bool:

@@ -40,6 +40,8 @@ class Work:
     pictures: PictureCache
     words: BatchWords | None
     """Where batches tell which word a token is, and which words a picture lacks."""
+    hard_negatives: bool
+    """Whether batches hold a hard negative of each picture that has some."""
 
     __repr__ = fields_line
 
@@ -100,9 +102,32 @@ class Work:
             batch["loss_mask"] = self.tokenizer.loss_mask(ids, specials=self.loss_specials)
         if self.words is not None:
             batch |= self.words(ids, [self.dataset.captions(item.index) for item in items])
+        if self.hard_negatives:
+            batch |= self._hard_negatives(epoch, [item.index for item in items], ids)
         if self.duplicates == "group":
             batch["group"] = group_ids([item.content for item in items])
         return batch
+
+    def _hard_negatives(
+        self, epoch: int, indices: list[int], captions: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """One of each picture that has some, in the order of the batch. Where duplicates are looked
+        for, one that is a caption of the batch is left out."""
+        drawn = filter(None, (self._hard_negative(epoch, index) for index in indices))
+        texts = list(drawn)
+        ids = self.tokenizer(texts) if texts else captions[:0]
+        if self.duplicates != "allow":
+            said = {row.tobytes() for row in captions}
+            ids = ids[[row.tobytes() not in said for row in ids]]
+        return {"hard_negative": ids, "hard_negative_mask": self.tokenizer.valid_mask(ids)}
+
+    def _hard_negative(self, epoch: int, index: int) -> str | None:
+        texts = self.dataset.hard_negatives(index)
+        if not texts:
+            return None
+        if self.caption == "first":
+            return texts[0]
+        return texts[sampler.hard_negative_choice(self.seed, epoch, index, len(texts))]
 
     def _caption(self, epoch: int, index: int) -> str:
         captions = self.dataset.captions(index)

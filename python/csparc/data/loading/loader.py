@@ -31,10 +31,12 @@ class Loader:
     Each batch is a dict: ``image`` float32 [B, 3, H, W], ``index`` int64 [B] (the pictures'
     numbers), and with a tokenizer ``text`` int32 [B, L], ``text_mask`` bool [B, L] (not padding)
     and ``loss_mask`` bool [B, L] (tokens that enter the local loss); with ``words`` also
-    ``word_ids`` int64 [B, L] and ``lacks`` bool [B, W], as `csparc.losses` take them.
+    ``word_ids`` int64 [B, L] and ``lacks`` bool [B, W], as `csparc.losses` take them, and with
+    ``hard_negatives`` also ``hard_negative`` int32 [N, L] and ``hard_negative_mask`` bool [N, L]:
+    one of each picture that has some, in the order of the batch; N may be 0.
 
-    The order of an epoch, the captions and the augmentations are functions of (seed, epoch,
-    picture), so neither threads nor timing change a bit. A picture that cannot be decoded is
+    The order of an epoch, the captions, hard negatives and augmentations are functions of (seed,
+    epoch, picture), so neither threads nor timing change a bit. A picture that cannot be decoded is
     skipped and the next in order takes its place. A batch never spans two epochs.
 
     Parameters
@@ -68,6 +70,10 @@ class Loader:
     words : bool
         Also tell which word every token is, and which words of the batch none of a picture's
         captions has. Words are case folded; a word of several tokens is one word.
+    hard_negatives : bool
+        Also give captions that nearly describe the pictures, and do not. ``caption`` says which,
+        as of the captions; unless duplicates are allowed, one whose tokens are those of a caption
+        of the batch is left out.
     cache_bytes : int
         Memory for decoded pictures.
     on_bad : callable, optional
@@ -105,6 +111,7 @@ class Loader:
         loss_specials: bool = False,
         duplicates: str = "allow",
         words: bool = False,
+        hard_negatives: bool = False,
         cache_bytes: int = cache.DEFAULT_BYTES,
         on_bad: Callable[[BadItem], None] | None = None,
     ) -> None:
@@ -113,6 +120,8 @@ class Loader:
         choice(duplicates, "duplicates", HANDLING)
         if words and tokenizer is None:
             raise ValueError("words: expected False without a tokenizer, found True")
+        if hard_negatives and tokenizer is None:
+            raise ValueError("hard_negatives: expected False without a tokenizer, found True")
         if len(dataset) < (batch_size if drop_last else 1):
             raise DataError(
                 f"{dataset.spec}: expected at least batch_size={batch_size} pictures, "
@@ -133,6 +142,7 @@ class Loader:
             duplicates=duplicates,
             pictures=PictureCache(dataset, transform, cache_bytes),
             words=BatchWords(tokenizer) if words and tokenizer is not None else None,
+            hard_negatives=bool(hard_negatives),
         )
         self._plan = Plan(self._work)
         self._on_bad = on_bad

@@ -13,6 +13,7 @@ from csparc import _random
 # One stream for each purpose; the words are their own documentation.
 _ORDER = int.from_bytes(b"order", "big")
 _CAPTION = int.from_bytes(b"caption", "big")
+_HARD_NEGATIVE = int.from_bytes(b"negative", "big")
 _PICTURE = int.from_bytes(b"picture", "big")
 
 
@@ -24,6 +25,11 @@ def order(seed: int, epoch: int, n: int) -> np.ndarray:
 def caption_choice(seed: int, epoch: int, index: int, captions: int) -> int:
     """Which of its captions a picture gets in an epoch."""
     return _random.choice(seed, (_CAPTION, epoch, index), captions)
+
+
+def hard_negative_choice(seed: int, epoch: int, index: int, texts: int) -> int:
+    """Which of its hard negatives a picture gets in an epoch."""
+    return _random.choice(seed, (_HARD_NEGATIVE, epoch, index), texts)
 
 
 class PictureDraws:

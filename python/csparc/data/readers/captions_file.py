@@ -2,7 +2,8 @@
 
 ===================  =============================================================================
 ``.jsonl``           an object a line: a path (file_name, filepath, filename or image) and a
-                     caption (text, title, caption: text or a list; captions: a list)
+                     caption (text, title, caption: text or a list; captions: a list); hard
+                     negatives (hard_negative, neg_caption: text or a list), where there are some
 ``.csv``, ``.tsv``   a header with columns of the same names; read as `table.pairs` does
 ``.txt``, ``.token`` lines ``NAME<TAB>CAPTION``, ``NAME,CAPTION`` (split after the picture's
                      suffix, so captions may hold commas) or ``NAME| NUMBER| CAPTION``; a ``#0``
@@ -22,7 +23,7 @@ from csparc._json import parse_json
 from csparc._text import show
 from csparc.data.dataset import Gather, Options
 from csparc.data.images import SUFFIXES
-from csparc.data.readers import table
+from csparc.data.readers import hard_negatives, table
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import lines, refuse_repeated
 from csparc.data.report import BadItem, BadItems
@@ -58,10 +59,10 @@ def read_captions(path: str, guard: Guard, gather: Gather, options: Options) -> 
     elif suffix in (".csv", ".tsv") and not _is_piped(path):
         entries = _table(path, "\t" if suffix == ".tsv" else ",", options, gather.problems)
     else:
-        columns = ("img_key", "caption_key", "separator", "quoting")
+        columns = ("img_key", "caption_key", "separator", "quoting", "hard_negative_key")
         options.refuse(columns, f"{path} has no named columns")
         entries = _text_lines(path, gather.problems)
-    for where, name, captions in entries:
+    for where, name, captions, negatives in entries:
         try:
             if isinstance(name, BadItem):
                 raise name
@@ -70,13 +71,15 @@ def read_captions(path: str, guard: Guard, gather: Gather, options: Options) -> 
             gather.reject(bad)
             continue
         gather.add(picture, captions, where)
+        gather.add_hard_negatives(picture, negatives, where)
 
 
-_Entries = Iterator[tuple[str, object, list[object]]]
+_Entries = Iterator[tuple[str, object, list[object], list[object]]]
+"""(where, name, captions, hard negatives); `name` is the BadItem of an entry that does not fit."""
 
 
 def _text_lines(path: str, problems: BadItems) -> _Entries:
-    """(where, name, captions) of each line; `name` is the BadItem of a line that does not fit."""
+    """Of each line."""
     for number, line in enumerate(lines(path, "a captions file"), 1):
         text = line.rstrip("\r\n")
         where = f"{path} line {number}"
@@ -85,7 +88,7 @@ def _text_lines(path: str, problems: BadItems) -> _Entries:
             rest = match["rest"]
             if match["mark"] == "|":
                 rest = _NUMBER.sub("", rest, count=1)
-            yield where, match["name"], [_unquoted(_text.trimmed(rest))]
+            yield where, match["name"], [_unquoted(_text.trimmed(rest))], []
         elif number == 1 and not _text.is_blank(text):
             if not any(key in text.lower() for key in (*_PATH_KEYS, *_CAPTION_KEYS)):
                 problems.note(
@@ -93,7 +96,7 @@ def _text_lines(path: str, problems: BadItems) -> _Entries:
                 )
         elif not _text.is_blank(text):
             reason = f"expected a picture's name, a tab and a caption, found {show(text, 60)}"
-            yield where, BadItem(where, reason), []
+            yield where, BadItem(where, reason), [], []
 
 
 def _unquoted(text: str) -> str:
@@ -109,8 +112,8 @@ def _is_piped(path: str) -> bool:
 
 def _table(path: str, separator: str, options: Options, problems: BadItems) -> _Entries:
     keys = table.Keys.of(options, _PATH_KEYS, _CAPTION_KEYS)
-    for where, name, caption in table.pairs(path, separator, keys, options, problems):
-        yield where, name, [caption]
+    for where, name, caption, negatives in table.pairs(path, separator, keys, options, problems):
+        yield where, name, [caption], negatives
 
 
 def _json_lines(path: str, options: Options, problems: BadItems) -> _Entries:
@@ -123,23 +126,28 @@ def _json_lines(path: str, options: Options, problems: BadItems) -> _Entries:
             repeated: Counter[str] = Counter()
             record = parse_json(line, where, "a JSON object", error=BadItem, repeated=repeated)
         except BadItem as bad:
-            yield where, bad, []
+            yield where, bad, [], []
             continue
         if not isinstance(record, dict):
-            yield where, BadItem(where, f"expected a JSON object, found {show(record, 40)}"), []
+            reason = f"expected a JSON object, found {show(record, 40)}"
+            yield where, BadItem(where, reason), [], []
             continue
         try:
             path_key = _pick(where, list(record), options.img_key, _PATH_KEYS)
             key = _pick(where, list(record), options.caption_key, _CAPTION_KEYS)
-            refuse_repeated(where, repeated, path_key, key)
+            known = hard_negatives.keys_of(options.hard_negative_key)
+            negatives = [name for name in known if name in record][:1]
+            refuse_repeated(where, repeated, path_key, key, *negatives)
         except DataError as error:
-            yield where, BadItem(where, str(error).partition(": ")[2]), []
+            yield where, BadItem(where, str(error).partition(": ")[2]), [], []
             continue
         if chosen is None and options.caption_key is None:
             chosen = key
             table.note_others(path, record, _CAPTION_KEYS, key, problems)
         caption = record[key]
-        yield where, record[path_key], caption if isinstance(caption, list) else [caption]
+        captions = caption if isinstance(caption, list) else [caption]
+        nearly = [text for name in negatives for text in hard_negatives.in_record(record[name])]
+        yield where, record[path_key], captions, nearly
 
 
 def _pick(where: str, names: list[str], given: str | None, known: tuple[str, ...]) -> str:

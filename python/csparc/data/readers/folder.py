@@ -6,7 +6,7 @@ import os
 
 from csparc._whereabouts import absent, expanded, same_in_another_form
 from csparc.data.dataset import Gather, Options, PictureFiles, caption_lines
-from csparc.data.readers import captions_file
+from csparc.data.readers import captions_file, hard_negatives
 from csparc.data.readers.listing import Listing, list_folder
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import BadItem
@@ -27,8 +27,9 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
     The captions come from the file that the options name (``captions=FILE``, relative to the
     folder); else from the one captions file in the folder (`captions_file.NAMES`), unless a picture
     of the same stem lies beside it; else, and with ``captions=none``, from ``NAME.txt`` beside each
-    ``NAME.jpg``. A captions file that was not named and holds nothing of these pictures is left
-    out where such texts exist. What is not used is counted in the notes.
+    ``NAME.jpg``, with hard negatives in ``NAME.hard_negative.txt``. A captions file that was not
+    named and holds nothing of these pictures is left out where such texts exist. What is not used
+    is counted in the notes.
 
     Raises
     ------
@@ -65,7 +66,9 @@ def open_folder(spec: str, folder: str, options: Options) -> PictureFiles:
     listing.note_unused(folder, used, gather.problems)
     for bad in listing.locked:
         gather.problems.note(f"{os.path.join(folder, bad.name)}: {bad.reason}", warn=True)
-    return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
+    return PictureFiles(
+        spec, guard, found, gather.problems, options.max_pixels, gather.hard_negatives
+    )
 
 
 def _guessed(guard: Guard, listing: Listing, options: Options) -> tuple[str, Gather] | None:
@@ -114,12 +117,15 @@ def _read_beside(guard: Guard, listing: Listing, gather: Gather) -> list[str]:
     """The texts beside the pictures; returns what was looked at, the pictures too."""
     options = gather.options
     columns = ("img_key", "caption_key", "separator", "quoting")
+    if options.hard_negative_key != hard_negatives.NONE:
+        columns = (*columns, "hard_negative_key")
     options.refuse(columns, "captions are read from texts beside the pictures, no captions file")
     for bad in listing.locked:
         gather.reject(bad)
     if not listing.pictures:
         raise DataError(_no_pictures(guard.root, listing))
     used: dict[str, str] = {}
+    stems = {os.path.splitext(picture)[0] for picture in listing.pictures}
     for picture in listing.pictures:
         text = listing.text_of(picture)
         if text is None:
@@ -139,7 +145,34 @@ def _read_beside(guard: Guard, listing: Listing, gather: Gather) -> list[str]:
             gather.reject(bad)
             continue
         gather.add(os.path.join(guard.root, picture), list(captions), where)
+        if options.hard_negative_key is None:
+            _read_hard_negatives(guard, listing, picture, stems, gather, used)
     return [*used, *listing.pictures]
+
+
+def _read_hard_negatives(
+    guard: Guard,
+    listing: Listing,
+    picture: str,
+    stems: set[str],
+    gather: Gather,
+    used: dict[str, str],
+) -> None:
+    """Those in ``NAME.hard_negative.txt`` beside a picture, unless that is the text of another one
+    of the ``stems``."""
+    stem, ending = os.path.splitext(picture)
+    named = f"{stem}.{hard_negatives.NAME}"
+    text = listing.text_of(named + ending)
+    if text is None or named in stems:
+        return
+    used[text] = picture
+    where = printable(text)
+    try:
+        texts = _read_text(guard, os.path.join(guard.root, text), where, gather.options.text)
+    except BadItem as bad:
+        gather.reject(bad)
+        return
+    gather.add_hard_negatives(os.path.join(guard.root, picture), texts, where)
 
 
 def _no_pictures(root: str, listing: Listing) -> str:

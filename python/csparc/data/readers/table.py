@@ -12,6 +12,7 @@ from csparc import _text
 from csparc._repr import fields_line
 from csparc._text import show
 from csparc.data.dataset import Gather, Options, PictureFiles
+from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.table_rows import QUOTING, Row, Rows
 from csparc.data.readers.text_files import lines
@@ -61,7 +62,9 @@ def open_table(spec: str, path: str, separator: str, options: Options) -> Pictur
     separator : str
         Used unless the options name one, or the header has the columns with another one.
     options : Options
-        `img_key` and `caption_key` name the columns: filepath and title by default.
+        `img_key` and `caption_key` name the columns: filepath and title by default;
+        `hard_negative_key` that of hard negatives, by default one of `hard_negatives.KEYS`, if
+        there is one.
 
     Raises
     ------
@@ -73,7 +76,7 @@ def open_table(spec: str, path: str, separator: str, options: Options) -> Pictur
     )
     gather = Gather(options)
     keys = Keys.of(options, IMG_KEYS, CAPTION_KEYS)
-    for where, name, caption in pairs(path, separator, keys, options, gather.problems):
+    for where, name, caption, negatives in pairs(path, separator, keys, options, gather.problems):
         try:
             if isinstance(name, BadItem):
                 raise name
@@ -82,14 +85,17 @@ def open_table(spec: str, path: str, separator: str, options: Options) -> Pictur
             gather.reject(bad)
             continue
         gather.add(picture, [caption], where)
+        gather.add_hard_negatives(picture, negatives, where)
     found = gather.finish(path)
-    return PictureFiles(spec, guard, found, gather.problems, options.max_pixels)
+    return PictureFiles(
+        spec, guard, found, gather.problems, options.max_pixels, gather.hard_negatives
+    )
 
 
 def pairs(
     path: str, separator: str, keys: Keys, options: Options, problems: BadItems
-) -> Iterator[tuple[str, str | BadItem, str]]:
-    """(where, path of the picture, caption) of each row that holds something.
+) -> Iterator[tuple[str, str | BadItem, str, list[object]]]:
+    """(where, path of the picture, caption, hard negatives) of each row that holds something.
 
     Instead of a path it gives the BadItem of a row that does not fit. What else is to be known goes
     to `problems` as notes.
@@ -111,6 +117,7 @@ def pairs(
     names = [_text.trimmed(name) for name in header.cells]
     image_at = _column(path, names, keys.img, "img_key")
     caption_at = _column(path, names, keys.caption, "caption_key")
+    negatives_at = _hard_negatives_column(path, names, options)
     note_others(path, names, keys.caption, names[caption_at], problems)
     table.image_at = image_at
     lone: list[Row] = []
@@ -120,12 +127,13 @@ def pairs(
         where = f"{path} row {row.number - skipped}"
         lone += [row] * row.lone_quote
         if row.wrong is not None:
-            yield where, BadItem(where, row.wrong.reason), ""
+            yield where, BadItem(where, row.wrong.reason), "", []
         elif len(row.cells) != len(names):
             reason = f"expected {len(names)} columns as in the header, found {len(row.cells)}"
-            yield where, BadItem(where, reason), ""
+            yield where, BadItem(where, reason), "", []
         else:
-            yield where, row.cells[image_at], row.cells[caption_at]
+            cell = "" if negatives_at is None else row.cells[negatives_at]
+            yield where, row.cells[image_at], row.cells[caption_at], hard_negatives.in_cell(cell)
     if lone:
         first = f"row {lone[0].number - skipped}, line {lone[0].line}"
         more = f", and {len(lone) - 1} more" if len(lone) > 1 else ""
@@ -176,6 +184,14 @@ def _column(path: str, names: list[str], wanted: Sequence[str], option: str) -> 
         hint = "is the separator another one? ;separator=tab, comma or semicolon"
     shown = repr(wanted[0]) if len(wanted) == 1 else " or ".join(wanted)
     raise DataError(f"{path}: expected a column {shown}, found {there}; {hint}")
+
+
+def _hard_negatives_column(path: str, names: list[str], options: Options) -> int | None:
+    """Where hard negatives stand; None where they do not and nobody named their column."""
+    wanted = hard_negatives.keys_of(options.hard_negative_key)
+    if not wanted or (options.hard_negative_key is None and not set(wanted) & set(names)):
+        return None
+    return _column(path, names, wanted, "hard_negative_key")
 
 
 def note_others(

@@ -19,7 +19,7 @@ from csparc._text import show
 from csparc.data import images
 from csparc.data.dataset import Dataset, Gather, Options, caption_lines
 from csparc.data.images import SUFFIXES, is_picture
-from csparc.data.readers import tar
+from csparc.data.readers import hard_negatives, tar
 from csparc.data.readers.paths import printable
 from csparc.data.readers.shards import expand
 from csparc.data.readers.text_files import refuse_repeated
@@ -45,6 +45,8 @@ class WebDataset(Dataset):
         `img_key` is the field of the picture; by default the one that is a picture's ending alone,
         else the only one that ends like a picture. `caption_key` is a field with captions as text,
         or a key of the ``.json`` field; by default ``txt``, else "caption" in JSON.
+        `hard_negative_key` likewise, by default ``hard_negative.txt``, else in the JSON that the
+        caption is read from one of `hard_negatives.KEYS`.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class WebDataset(Dataset):
         self.problems = gather.problems
         self._names = list(found)
         self._captions = list(found.values())
+        self._negatives = gather.hard_negatives
         self._places = [places[name] for name in found]
 
     def __len__(self) -> int:
@@ -75,6 +78,13 @@ class WebDataset(Dataset):
 
     def captions(self, index: int) -> list[str]:
         return self._captions[index]
+
+    @property
+    def has_hard_negatives(self) -> bool:
+        return any(name in self._negatives for name in self._names)
+
+    def hard_negatives(self, index: int) -> list[str]:
+        return self._negatives.get(self._names[index], [])
 
     def name(self, index: int) -> str:
         return self._names[index]
@@ -152,16 +162,22 @@ def _add_sample(
         picture = _picture(name, sample, gather.options)
         if sample.fields[picture].size > _LARGEST_PICTURE:
             raise BadItem(name, f"expected a picture, found {sample.fields[picture].size} bytes")
-        source, captions = _captions(name, shard, sample, gather.options)
+        source, captions, record = _captions(name, shard, sample, gather.options)
     except BadItem as bad:
         gather.reject(bad)
         return
     if name in places:
         gather.reject(BadItem(f"{name} (again)", "the shard is listed twice"))
         return
-    left.fields.update(sample.fields.keys() - {picture, source})
     places[name] = (shard, sample.fields[picture])
     gather.add(name, captions, name)
+    used, negatives = "", []
+    try:
+        used, negatives = _hard_negatives(name, shard, sample, record, gather.options)
+    except BadItem as bad:
+        gather.reject(bad)
+    gather.add_hard_negatives(name, negatives, name)
+    left.fields.update(sample.fields.keys() - {picture, source, used})
 
 
 def _picture(name: str, sample: _Sample, options: Options) -> str:
@@ -182,8 +198,10 @@ def _picture(name: str, sample: _Sample, options: Options) -> str:
     raise BadItem(name, f"has no picture{': found ' + _listed(others) if others else ''}")
 
 
-def _captions(name: str, shard: str, sample: _Sample, options: Options) -> tuple[str, list[object]]:
-    """The field of the captions, and the captions."""
+def _captions(
+    name: str, shard: str, sample: _Sample, options: Options
+) -> tuple[str, list[object], dict]:
+    """The field of the captions, the captions, and the record of JSON they are from, if any."""
     key = options.caption_key
     source = "txt" if "txt" in sample.fields else "json"
     if key is not None:
@@ -192,12 +210,9 @@ def _captions(name: str, shard: str, sample: _Sample, options: Options) -> tuple
     if source not in sample.fields:
         wanted = ".txt or .json" if key is None else f"{show(key, 24)} or .json"
         raise BadItem(name, f"has no captions: expected a {wanted} member")
-    member = sample.fields[source]
-    if member.size > _LARGEST_TEXT:
-        raise BadItem(name, f"expected captions, found {member.size} bytes")
-    content = tar.read_member(shard, member)
+    content = _text_member(name, shard, sample.fields[source])
     if source != "json":
-        return source, list(caption_lines(content, name, options.text))
+        return source, list(caption_lines(content, name, options.text)), {}
     repeated: Counter[str] = Counter()
     record = parse_json(content, name, error=BadItem, repeated=repeated)
     key = _CAPTION_KEY if key is None else key
@@ -209,7 +224,38 @@ def _captions(name: str, shard: str, sample: _Sample, options: Options) -> tuple
         )
     refuse_repeated(name, repeated, key)
     captions = record[key]
-    return source, captions if isinstance(captions, list) else [captions]
+    refuse_repeated(name, repeated, *hard_negatives.keys_of(options.hard_negative_key))
+    return source, captions if isinstance(captions, list) else [captions], record
+
+
+def _text_member(name: str, shard: str, member: tar.Member) -> bytes:
+    if member.size > _LARGEST_TEXT:
+        raise BadItem(name, f"expected captions, found {member.size} bytes")
+    return tar.read_member(shard, member)
+
+
+def _hard_negatives(
+    name: str, shard: str, sample: _Sample, record: dict, options: Options
+) -> tuple[str, list[object]]:
+    """The field of the hard negatives, "" for none of its own, and the hard negatives.
+
+    ``record``: of the captions. The JSON of a sample whose captions lie elsewhere is read where a
+    key was named.
+    """
+    where, named = f"{name} hard negative", options.hard_negative_key
+    keys = hard_negatives.keys_of(named)
+    own = hard_negatives.FIELD if named is None else named.lower().removeprefix(".")
+    if keys and own in sample.fields and own != "json":
+        content = _text_member(where, shard, sample.fields[own])
+        return own, list(caption_lines(content, where, options.text))
+    used = ""
+    if keys and named is not None and not record and "json" in sample.fields:
+        content = _text_member(where, shard, sample.fields["json"])
+        repeated: Counter[str] = Counter()
+        found = parse_json(content, where, error=BadItem, repeated=repeated)
+        refuse_repeated(where, repeated, *keys)
+        used, record = "json", found if isinstance(found, dict) else {}
+    return used, next((hard_negatives.in_record(record[k]) for k in keys if k in record), [])
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -15,8 +15,8 @@ _PANELS = {
     ),
     "weights": (
         "One panel a word: the patches it weighs most. Colour goes with the weight, the amber line "
-        "runs around the fewest patches that hold a quarter of it, and the line below counts how "
-        "many equal weights would spread as widely. "
+        "runs around the fewest patches that hold a quarter of it, the dot marks the heaviest, and "
+        "the line below counts how many equal weights would spread as widely. "
     ),
 }
 _ONE_RUN = (

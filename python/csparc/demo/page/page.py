@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
-from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-from csparc._version import __version__
+from csparc.demo.page.comparison.page import render_comparison
+from csparc.demo.page.comparison.result import Comparison
+from csparc.demo.page.document import document, write_whole
+from csparc.demo.page.grounding import grounding_section
 from csparc.demo.page.loss_text import limits, panels
 from csparc.demo.page.result import Alignment, DemoResult
 from csparc.demo.page.searches import searches_section
 from csparc.demo.page.sections import (
     configuration_section,
     curves_section,
-    grounding_section,
     headline,
     retrieval_section,
     section,
@@ -36,7 +36,6 @@ _PANEL = 144
 
 def render(result: DemoResult) -> str:
     """The whole page as HTML text: no script, no network, pictures inside, light and dark."""
-    style = files("csparc.demo.page").joinpath("page.css").read_text(encoding="utf-8")
     body = "".join(
         (
             headline(result),
@@ -51,23 +50,13 @@ def render(result: DemoResult) -> str:
             "</main>",
         )
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(result.title)} · csparc</title><style>{style}</style></head>"
-        f"<body>{body}<footer>csparc {__version__}. This file is complete: it loads nothing and "
-        "can be sent as it is.</footer></body></html>\n"
-    )
+    return document(result.title, body)
 
 
-def write_page(result: DemoResult, path: str | PathLike) -> Path:
+def write_page(result: DemoResult | Comparison, path: str | PathLike) -> Path:
     """Write the page to ``path``, whole or not at all, and return its absolute path."""
-    path = Path(path).absolute()
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(render(result), encoding="utf-8")
-    os.replace(partial, path)
-    return path
+    text = render_comparison(result) if isinstance(result, Comparison) else render(result)
+    return write_whole(text, path)
 
 
 def alignment_section(result: DemoResult) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -17,7 +18,7 @@ def searches_section(result: DemoResult) -> str:
     """Nearest neighbours in both directions, as pictures and sentences."""
     by_text = "".join(
         f'<article class="search"><h3>“{escape(search.caption)}”</h3><ol class="pictures">'
-        f"{''.join(map(_picture_hit, search.hits))}</ol></article>"
+        f"{picture_hits(search.hits)}</ol></article>"
         for search in result.text_searches
     )
     by_image = "".join(
@@ -51,6 +52,11 @@ def _mark(hit: Hit) -> str:
     if hit.own:
         return '<span class="own">✓ own</span>'
     return '<span class="true">also true</span>' if hit.true else ""
+
+
+def picture_hits(hits: Sequence[Hit]) -> str:
+    """The items of a list of pictures found."""
+    return "".join(map(_picture_hit, hits))
 
 
 def _picture_hit(hit: Hit) -> str:

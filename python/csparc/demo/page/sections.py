@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from csparc import _html
 from csparc._text import duration
-from csparc.demo.page.loss_text import curves_of, has_both
+from csparc.demo.page.loss_text import curves_of
 from csparc.demo.page.result import DemoResult
 from csparc.demo.page.svg import line_chart
 from csparc.losses.registry import loss_class
@@ -15,12 +14,7 @@ from csparc.viz.curves import curve, smooth
 from csparc.viz.wording import (
     PARTS_OF_SPEECH,
     figure,
-    grounding_verdict,
     per_cent,
-    placement_verdict,
-    places_verdict,
-    sentence_verdict,
-    words_alike_verdict,
 )
 
 
@@ -86,10 +80,12 @@ def _alignment_tile(result: DemoResult) -> list[tuple[str, str, str]]:
         return []
 
     def areas(found: Mapping) -> list[str]:
-        return [per_cent(found[kind]["auc"]) for kind in result.placement if kind in found]
+        return [per_cent(found[kind]["auc"]) for kind in shown if kind in found]
 
-    now = [found["auc"] for found in result.placement.values()]
-    names = " and ".join(PARTS_OF_SPEECH.get(kind, kind) for kind in result.placement)
+    # Colours are adjectives, too: the others, sizes and textures, are in the table alone.
+    shown = [kind for kind in result.placement if kind != "ADJ" or "COLOUR" not in result.placement]
+    now = [result.placement[kind]["auc"] for kind in shown]
+    names = " and ".join(PARTS_OF_SPEECH.get(kind, kind) for kind in shown)
     before = " and ".join(areas(result.untrained_placement or {}))
     return [
         (
@@ -162,130 +158,42 @@ def retrieval_section(result: DemoResult) -> str:
 
 def curves_section(result: DemoResult) -> str:
     """The losses and the scale, step by step."""
-    charts = []
-    for key, title, note in curves_of(result.loss):
-        steps, values = curve(result.log, key)
-        if len(values):
-            drawn = line_chart(title, steps, values, smooth(values))
-            charts.append(f"<figure><figcaption><b>{title}</b> {note}</figcaption>{drawn}</figure>")
     lead = (
         f"{result.steps:,} steps. Faint: each step. Bold: a running average. "
         "The horizontal axis counts steps."
     )
-    body = f'<div class="charts">{"".join(charts)}</div>'
+    body = f'<div class="charts">{curve_charts(result.loss, result.log)}</div>'
     return section("curves", "How it got there", lead, body)
 
 
-def grounding_section(result: DemoResult) -> str:
-    """What the words select on a pair's own patches and on another picture's, and what follows."""
-    found, sparc = result.grounding, loss_class(result.loss).local_loss_is_measured
-    weights = found["weights"]
-    one = "sentence" if weights["of"] == "captions" else "word"
-    table = _control_table(found, one, sparc)
-    verdict = f'<p class="verdict">{escape(grounding_verdict(found))}</p>' if sparc else ""
-    if found["place_correlation"] == found["place_correlation"]:
-        text = places_verdict(found["place_correlation"], one)
-        verdict += f'<p class="verdict">{escape(text)}</p>'
-    if not sparc and result.words_alike is not None and result.words_alike == result.words_alike:
-        verdict += f'<p class="verdict">{escape(words_alike_verdict(result.words_alike))}</p>'
-    if result.placement is not None:
-        verdict += _placement(result)
-    swapped = f"with the patches of another picture, {found['n']:,} held-out pairs."
-    if sparc:
-        title = "Does the local loss look at the picture?"
-        lead = (
-            "SPARC’s local loss asks each word to recognise the mix of patches it selected among "
-            "the mixes of the sentence’s other words. A word takes part in choosing its own "
-            "patches, so the loss can fall without any look at the picture. The control: the same "
-            f"sentences {swapped}"
-        )
-    else:
-        title = f"Does what a {one} selects depend on the picture?"
-        about = escape(" ".join([f"{weights['title']}.", *weights["notes"]]))
-        lead = f"{about} The control: the same sentences {swapped}"
-    return section("control", title, lead, table + verdict)
-
-
-def _control_table(found: Mapping, one: str, sparc: bool) -> str:
-    """The figures beside the control's: SPARC's loss and its zeros are those of SPARC alone."""
-    kinds = [
-        ("effective_patches", f"patches a {one} spreads over", figure, f"of {found['patches']}")
-    ]
-    if sparc:
-        accuracy = f"chance {per_cent(found['chance_token_accuracy'])}"
-        kinds = [
-            ("local_loss", "local loss", figure, f"chance {figure(found['chance_local_loss'])}"),
-            ("token_accuracy", "words told apart", per_cent, accuracy),
-            *kinds,
-            ("zeroed", "weights set to zero", per_cent, ""),
-        ]
-    rows = [
-        (name, show(found["matched"][key]), show(found["swapped"][key]), reference)
-        for key, name, show, reference in kinds
-        if key != "zeroed" or found["matched"][key] > 0
-    ]
-    return _html.table(rows, ["own picture", "another’s", "reference"])
-
-
-def _placement(result: DemoResult) -> str:
-    """Where the words' selected patches lie, against the known places of the objects."""
-    rows = []
-    groups = [
-        (
-            f"{PARTS_OF_SPEECH.get(kind, kind)} ({found['n_pointing']:,} words)",
-            found,
-            (result.untrained_placement or {}).get(kind),
-        )
-        for kind, found in result.placement.items()
-    ]
-    if result.sentence_placement is not None:
-        found = result.sentence_placement
-        groups.append(
-            (
-                f"whole sentences about one object ({found['n_pointing']:,})",
-                found,
-                result.untrained_sentence_placement,
-            )
-        )
-    for name, found, before in groups:
-        rows.append(f'<tr class="group"><th colspan="4" scope="rowgroup">{name}</th></tr>')
-        for key, what, chance in (
-            ("auc", "its patch outweighs another object’s", 50.0),
-            ("pointing", "heaviest patch is its own", found["pointing_chance"]),
-        ):
-            untrained = per_cent(before[key]) if before else ""
-            rows.append(
-                f'<tr><th scope="row">{what}</th><td>{per_cent(found[key])}</td>'
-                f"<td>{untrained}</td><td>{per_cent(chance)}</td></tr>"
-            )
-    asked = "Do words select the object they name?"
-    if "CAPTION" in result.placement:
-        asked = "Do sentences select the object they speak of?"
-    sentence = ""
-    if result.sentence_placement is not None:
-        text = sentence_verdict(result.sentence_placement, has_both(result.loss))
-        sentence = f'<p class="verdict">{escape(text)}</p>'
-    return (
-        f'<h3 class="later">{asked}</h3><p class="lead">The generator '
-        "knows where every object is, so it can be measured.</p>"
-        '<table><thead><tr><td></td><th scope="col">trained</th><th scope="col">untrained</th>'
-        f'<th scope="col">chance</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        f'<p class="verdict">{escape(placement_verdict(result.placement))}</p>' + sentence
-    )
+def curve_charts(loss: str, log: Sequence[Mapping]) -> str:
+    """A chart of each curve of a loss that the log has."""
+    charts = []
+    for key, title, note in curves_of(loss):
+        steps, values = curve(log, key)
+        if len(values):
+            drawn = line_chart(title, steps, values, smooth(values))
+            charts.append(f"<figure><figcaption><b>{title}</b> {note}</figcaption>{drawn}</figure>")
+    return "".join(charts)
 
 
 def configuration_section(result: DemoResult) -> str:
     """The run's settings, and the command that repeats it."""
-    groups = "".join(
-        f"<div><h3>{escape(name)}</h3><dl>{_definitions(values.items())}</dl></div>"
-        for name, values in result.configuration.items()
-    )
     return section(
         "configuration",
         "The run",
         f"Repeat it with <code>{escape(result.command)}</code>.",
-        f'<div class="configuration">{groups}</div>',
+        definition_groups(result.configuration),
     )
+
+
+def definition_groups(configuration: Mapping[str, Mapping[str, object]]) -> str:
+    """Names and values under their headings."""
+    groups = "".join(
+        f"<div><h3>{escape(name)}</h3><dl>{_definitions(values.items())}</dl></div>"
+        for name, values in configuration.items()
+    )
+    return f'<div class="configuration">{groups}</div>'
 
 
 def _definitions(items: Iterable[tuple[str, object]]) -> str:

@@ -47,6 +47,7 @@ def mgca_loss(
     convention: str = "paper",
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    extra_text_global: ArrayLike | None = None,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
@@ -91,8 +92,11 @@ def mgca_loss(
         Ids [B] that mark duplicates, as in :func:`clip_loss`: of the first term. The
         others have no negatives in the batch: tokens are contrasted within their pair, and
         prototypes are assigned over the whole batch, duplicates included.
+    extra_text_global : [N, D], optional
+        Vectors of captions without a picture, as in :func:`clip_loss`: of the first
+        term.
     grad
-        Also return ``grads``: the five arrays, three scales, and with projections
+        Also return ``grads``: the arrays given, three scales, and with projections
         ``grads["word_attention"]["query"]`` and so on.
     out_grads
         Arrays to write the gradients of array arguments to, by name; implies ``grad``.
@@ -125,11 +129,12 @@ def mgca_loss(
     for name, given in asked.items():
         entries |= labelled(name, given)
     inputs = real_inputs(
-        patches=patches, tokens=tokens, image_global=image_global, text_global=text_global,
-        prototypes=prototypes, **entries,
+        optional=("extra_text_global",), patches=patches, tokens=tokens, image_global=image_global,
+        text_global=text_global, prototypes=prototypes, extra_text_global=extra_text_global,
+        **entries,
     )  # fmt: skip
     projections = {name: Projections(name, given, heads, inputs) for name, given in asked.items()}
-    arrays = {name: inputs.arrays[name] for name in (*LOCAL, *ASSIGNED)}
+    arrays = {name: array for name, array in inputs.arrays.items() if name not in entries}
     inputs = replace(inputs, arrays=arrays)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)

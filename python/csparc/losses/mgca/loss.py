@@ -62,6 +62,7 @@ class MgcaLoss(Loss):
         Part("prototype_loss", "Prototype loss", "pictures and sentences by shared prototypes"),
     )
     within_pairs = True
+    takes_extra_texts = True
 
     embed_dim: int | None = option(
         None, "Width D of the embeddings; none: that of the first batch.", check=count

@@ -17,17 +17,17 @@ from csparc._scalars import choice, flag, scale_number, weight_number
 from csparc.losses._batch import Batch
 from csparc.losses._grads import GradientBuffers
 from csparc.losses._groups import read_groups
+from csparc.losses._precision import read_rounded, refuse_rounding_of_wide
 from csparc.losses.result import LossOutput
 from csparc.losses.sparc_pieces import AlignOptions
 
 INPUTS = ("patches", "tokens", "image_global", "text_global")
+ARRAYS = (*INPUTS, "extra_text_global")
 REDUCTIONS = ("sample", "token")
 TEXT_POOLS = ("masked", "unmasked")
 LOCAL_PATCHES = ("own", "shuffled")
-PRECISIONS = ("fp32", "bf16")
-SPELLINGS = (*PRECISIONS, "float32", "bfloat16")
 PLAIN = frozenset((float, int, bool, str, NoneType))
-NO_GRADIENTS = (None,) * 4
+NO_GRADIENTS = (None,) * len(ARRAYS)
 
 
 @gives_like
@@ -55,6 +55,7 @@ def sparc_loss(
     precision: str = "fp32",
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    extra_text_global: ArrayLike | None = None,
     return_weights: bool = False,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
@@ -103,6 +104,9 @@ def sparc_loss(
     groups, same_group
         Ids [B] that mark duplicates, as in :func:`clip_loss`: of the global part; the
         local part contrasts no pair with another.
+    extra_text_global : [N, D], optional
+        Vectors of captions without a picture, as in :func:`clip_loss`: of the global
+        part.
     precision
         ``"fp32"`` (or ``"float32"``): products in the type of the arrays. ``"bf16"``
         (``"bfloat16"``): products of the local loss on operands rounded to bfloat16, with sums,
@@ -115,8 +119,9 @@ def sparc_loss(
         Also return ``weights`` [B, L, P].
     grad
         Also return ``grads``: ``patches``, ``tokens``, ``logit_scale``, and where given
-        ``image_global``, ``text_global``, ``local_logit_scale``; ``softmax_scale`` with that
-        normalizer. Arrays come in their argument's type, float32 for 16-bit ones.
+        ``image_global``, ``text_global``, ``extra_text_global``, ``local_logit_scale``;
+        ``softmax_scale`` with that normalizer. Arrays come in their argument's type, float32 for
+        16-bit ones.
     out_grads
         Arrays to write gradients to, by argument name; implies ``grad``.
 
@@ -151,7 +156,7 @@ def sparc_loss(
     read = _read_once if PLAIN.issuperset(map(type, given)) else read_options
     return sparc_with(
         read(*given), patches, tokens, image_global, text_global, text_mask, patch_mask,
-        logit_scale, groups, same_group, return_weights, grad, out_grads,
+        logit_scale, groups, same_group, extra_text_global, return_weights, grad, out_grads,
     )  # fmt: skip
 
 
@@ -166,20 +171,18 @@ def sparc_with(
     logit_scale: float,
     groups: ArrayLike | None = None,
     same_group: str = "exclude",
+    extra_text_global: ArrayLike | None = None,
     return_weights: bool = False,
     grad: bool = False,
     out_grads: Mapping[str, np.ndarray] | None = None,
 ) -> LossOutput:
     """`sparc_loss` with its options read already."""
     inputs = real_inputs(
-        optional=("image_global", "text_global"), as_bits=("patches", "tokens"),
-        patches=patches, tokens=tokens, image_global=image_global, text_global=text_global,
+        optional=("image_global", "text_global", "extra_text_global"),
+        as_bits=("patches", "tokens"), patches=patches, tokens=tokens, image_global=image_global,
+        text_global=text_global, extra_text_global=extra_text_global,
     )  # fmt: skip
-    if options.rounded and inputs.dtype == np.float64:
-        raise ValueError(
-            "precision: expected 'fp32' for inputs of 64 bits, found 'bf16': pass float32 or "
-            "bfloat16 arrays to it"
-        )
+    refuse_rounding_of_wide(options.rounded, inputs.dtype)
     batch = Batch(inputs, text_mask, patch_mask)
     marked = read_groups(groups, same_group, batch.B)
     scale = scale_number(logit_scale, "logit_scale")
@@ -192,10 +195,10 @@ def sparc_with(
         weights = np.empty((batch.B, batch.L, batch.P), batch.dtype)
     sums = np.empty(6)
     _core.sparc(
-        *map(inputs.real, INPUTS), batch.patch_valid, batch.text_valid, *marked.for_core,
+        *map(inputs.real, ARRAYS), batch.patch_valid, batch.text_valid, *marked.for_core,
         *options.for_core, scale, local_scale, options.global_weight, options.local_weight,
         inputs.bits("patches"), inputs.bits("tokens"), sums, weights,
-        *(NO_GRADIENTS if buffers is None else map(buffers.get, INPUTS)),
+        *(NO_GRADIENTS if buffers is None else map(buffers.get, ARRAYS)),
     )  # fmt: skip
     global_loss, local_loss, kept_fraction, *dscales = sums.tolist()
     return LossOutput(
@@ -234,7 +237,7 @@ def read_options(
     precision: Any,
 ) -> Options:
     """Check the options of `sparc_loss`, in the order of its arguments."""
-    rounded = choice(precision, "precision", SPELLINGS) % len(PRECISIONS)
+    rounded = read_rounded(precision)
     align = AlignOptions(normalizer, similarity, sigma, softmax_scale, degenerate).for_core()
     for_core = (
         *align,
@@ -252,7 +255,7 @@ def read_options(
         weight_number(global_weight, "global_weight"),
         weight_number(local_weight, "local_weight"),
         normalizer == "softmax",
-        bool(rounded),
+        rounded,
         for_core,
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from csparc._scalars import choice, number, scale_number, signed_scale_number, weight_number
+from csparc._scalars import number, scale_number, signed_scale_number, weight_number
 from csparc.losses._batch import GLOBAL_PART
+from csparc.losses._precision import PRECISIONS, precision_name
 from csparc.losses.base import Loss, Part
 from csparc.losses.costs import Sizes, Stage, contrast_flop, forward_contrast_flop
 from csparc.losses.explains import Alignment, Pairs, if_trained, sparc_alignment
@@ -16,9 +17,7 @@ from csparc.losses.result import LossOutput
 from csparc.losses.sparc.function import (
     INPUTS,
     LOCAL_PATCHES,
-    PRECISIONS,
     REDUCTIONS,
-    SPELLINGS,
     TEXT_POOLS,
     read_options,
     sparc_with,
@@ -32,10 +31,6 @@ OF_OTHERS = "Trained, as a control, on the patches of other pictures."
 
 def _threshold(value: object, name: str) -> float:
     return number(value, name, low=0, high=1)
-
-
-def _precision(value: object, name: str) -> str:
-    return PRECISIONS[choice(value, name, SPELLINGS) % len(PRECISIONS)]
 
 
 @register
@@ -56,6 +51,7 @@ class SparcLoss(Loss):
     )
     code_is = "listing"
     within_pairs = True
+    takes_extra_texts = True
     local_loss_is_measured = True
 
     local_logit_scale: float | None = option(
@@ -154,7 +150,7 @@ class SparcLoss(Loss):
         "fp32",
         "Products of the local loss in the arrays' own type, or of operands rounded to bfloat16.",
         PRECISIONS,
-        check=_precision,
+        check=precision_name,
         paper="not mentioned",
         code="not mentioned",
         question="precision of products",
