@@ -55,7 +55,6 @@ def test_in_place_of_its_loss():
         if name.endswith("in_proj_bias"):
             # A softmax does not see a bias of the keys: its gradient is 0 but for rounding, of
             # which AdamW makes whole steps.
-            pair = [
-                torch.cat([queries, values]) for queries, _, values in (x.chunk(3) for x in pair)
-            ]
+            thirds = [bias.chunk(3) for bias in pair]
+            pair = [torch.cat([queries, values]) for queries, _, values in thirds]
         torch.testing.assert_close(*pair, rtol=1e-3, atol=1e-4, msg=name)

@@ -35,6 +35,9 @@ from csparc.losses.registry import loss_class
 from csparc.study import Results, read_study, report
 from csparc.study.clock import Clock
 from csparc.study.driver import Driver
+from csparc.weights import write_weights
+from csparc.weights.source import Source
+from csparc.weights.statement import Tensors
 
 ROOMS = (
     "csparc.cli", "csparc.demo", "csparc._core", "csparc.__main__", "csparc.jax", "csparc.torch",
@@ -80,6 +83,13 @@ def objects(tmp_path_factory) -> list[Any]:
     run = csparc.fit(scenes, steps=2, batch_size=8, progress="none")
     loader = Loader(scenes, words, preprocess, 8)
     tape, local_towers = nn.Tape(), csparc.create_model("nano-local", seed=None, vocab_size=9)
+    clip = csparc.TwoTower(
+        dataclasses.replace(
+            model.config, global_pool="class", pre_norm=True, projection_bias=False,
+            causal=True, text_pool="argmax",
+        )
+    )  # fmt: skip
+    weights = Source(write_weights(clip, folder / "hf", "hf"))
     map_head = nn.MapHead(8, 2, 16, np.dtype("f4"), "gelu", 1e-6)
     made = [
         run, run.result, run.search("a circle")[0], run._search, run.result.counters, trainer,
@@ -89,7 +99,8 @@ def objects(tmp_path_factory) -> list[Any]:
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
         csparc.explain(run, scenes.load(0), captions[0]),
-        *_modules(local_towers), map_head, local.alignment(loss), late,
+        *_modules(local_towers), map_head, weights,
+        Tensors(weights.path, weights.layout, weights.shapes), local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),

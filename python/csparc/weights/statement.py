@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from csparc._repr import fields_line
+from csparc._repr import fields_line, line
 from csparc._text import show
 from csparc.checkpoint.safetensors_file import refuse
 from csparc.models import ModelConfig
@@ -51,6 +51,9 @@ class Tensors:
     def __init__(self, path: str, layout: Layout, shapes: Mapping[str, Shape]) -> None:
         self.path, self.layout, self._shapes = path, layout, shapes
         self._theirs = {entry.ours[0]: entry for entry in layout.entries}
+
+    def __repr__(self) -> str:
+        return line(self, self.layout.name, tensors=len(self._shapes))
 
     def has(self, name: str) -> bool:
         """Whether the file has the tensor of a parameter."""
