@@ -291,7 +291,10 @@ def test_the_runs_largest_scale_holds_for_every_scale_that_is_learned(name, sett
 
 # Nothing else is keyed by a name -----------------------------------------------------------------
 
-KEYED = {"cost/paper.py": "the paper's own figures, by the names it gives the losses"}
+KEYED = {
+    "cost/paper.py": "the paper's own figures, by the names it gives the losses",
+    "weights/hugging_face.py": "kinds of models of Hugging Face, two of them called like losses",
+}
 """Files of the package, outside losses/ and reference/, that may hold names of losses, and why."""
 
 
