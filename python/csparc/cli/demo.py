@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH_SIZE = 64
 FOLDER = "csparc-demo"
 ABOUT = (
-    "Train two small models on generated scenes (or on your pictures) for equal processor time, "
+    "Train two small models on as many pairs of generated scenes (or of your pictures), "
     "SPARC as the paper states it and the grounded setting, which is ours and not the paper's, "
     "and write one HTML page that shows side by side what their words select and what they find. "
     "About five minutes on two cores. With --loss, that loss alone. The last line printed is the "
