@@ -203,7 +203,7 @@ def test_tables_for_a_notebook(objects):
         "RetrievalFigures": ("R@1", "chance", "pictures"),
         "Figures": ("placement: NOUN: auc", "place correlation"),
         "Explanation": ("<svg", "aria-label=", "SPARC"),
-        "PictureExplanation": ("<img", "alt=", "SPARC"),
+        "PictureExplanation": ("<img", "alt=", "Word contrast"),
     }.items():
         html = by_type[name]._repr_html_()
         assert [word for word in told if word not in html] == [], name
