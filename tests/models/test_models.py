@@ -11,7 +11,7 @@ from small_model import FEATURES, small_batch, small_model
 from tolerances import FLOAT32, FLOAT64, IDENTITY, assert_close
 
 import csparc
-from csparc.errors import DataError
+from csparc.errors import CheckpointError, DataError
 from csparc.models import PRESETS, create_model
 from csparc.nn import Tape
 
@@ -238,7 +238,12 @@ def test_transforms_fit_the_model() -> None:
 
 
 def test_an_option_that_is_none_is_named():
-    with pytest.raises(TypeError, match=r"^pretrained: expected a field of .*load_checkpoint"):
+    with pytest.raises(TypeError, match=r"^weights: expected a field of .*load_checkpoint"):
+        csparc.create_model_and_transforms("nano", weights="laion2b")
+
+
+def test_weights_that_would_have_to_be_downloaded_are_refused():
+    with pytest.raises(CheckpointError, match=r"^pretrained: .* 'laion2b'; nothing is downloaded"):
         csparc.create_model_and_transforms("nano", pretrained="laion2b")
 
 

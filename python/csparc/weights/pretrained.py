@@ -9,6 +9,7 @@ import numpy as np
 
 from csparc.checkpoint.checkpoint import find_checkpoint, load_trained
 from csparc.data.transforms import Preprocess
+from csparc.errors import CheckpointError
 from csparc.models import TwoTower
 from csparc.weights.reading import check_sizes, read_weights, refitted
 from csparc.weights.source import is_foreign
@@ -26,8 +27,13 @@ def create(
     TypeError
         An option that weights decide.
     CheckpointError
-        The file cannot be read, or holds another model.
+        Nothing is there, the file cannot be read, or it holds another model.
     """
+    if not os.path.exists(path):
+        raise CheckpointError(
+            f"pretrained: expected the path of a file or a folder of weights, found no such file: "
+            f"{os.fspath(path)!r}; nothing is downloaded"
+        )
     for option in options:
         if option not in OPTIONS:
             raise TypeError(
