@@ -8,9 +8,9 @@ from csparc.data.scenes.grammar import holds
 from csparc.evaluate.scene_words import (
     named_words,
     piece_spans,
-    placement,
     sentence_placement,
     single_object_captions,
+    word_places,
 )
 from csparc.evaluate.scenes import caption_numbers, is_true, semantic_recall
 
@@ -100,9 +100,10 @@ def test_weights_on_the_named_object_score_full_marks(scenes):
             place = [start for start, _ in caption.offsets].index(word.start)
             rows[place] = word.inside
         weights.append(rows)
-    found = placement(scenes, items, numbers, words, weights, GRID)
+    placed = word_places(scenes, items, numbers, words, GRID)
+    found = placed.scores(weights)
     assert found["NOUN"]["auc"] == found["NOUN"]["pointing"] == 100.0
-    blind = placement(scenes, items, numbers, words, [np.ones_like(w) for w in weights], GRID)
+    blind = placed.scores([np.ones_like(w) for w in weights])
     assert blind["NOUN"]["auc"] == 50.0
 
 
@@ -113,7 +114,7 @@ def test_pieces_of_a_word_are_averaged(scenes):
     text = caption.text[word.start : word.stop]
     pieces = [text[:2], text[2:]]
     weights = np.stack([word.inside * 2.0, np.zeros(64)])
-    found = placement(scenes, [item], [0], [pieces], [weights], GRID)
+    found = word_places(scenes, [item], [0], [pieces], GRID).scores([weights])
     assert found[word.pos]["pointing"] == 100.0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from csparc import _html
 from csparc._repr import line, short
@@ -56,3 +58,16 @@ def _rows(found: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield from _rows(value, f"{told}: ")
         else:
             yield told, _text(value)
+
+
+def mean_known(values: np.ndarray) -> float:
+    """The mean over what is not nan; nan over nothing."""
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def value_at(record: Any, keys: Iterable[str]) -> Any:
+    """What stands in a record under one key within the other; None where nothing does."""
+    for key in keys:
+        record = record.get(key) if isinstance(record, Mapping) else None
+    return record

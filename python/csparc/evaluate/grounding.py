@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from csparc.evaluate.figures import Figures
+from csparc.evaluate.figures import Figures, mean_known
 from csparc.losses import SparcLoss
 from csparc.losses.explains import Alignment
 from csparc.losses.foreign import as_loss
@@ -117,7 +117,7 @@ def evaluate_grounding(
     by_word = found.weights.ndim == 3
     result = {"weights": found.about()}
     result |= {side: _figures(some, mask, by_word) for side, some in blocks.items()}
-    result["place_correlation"] = _mean(np.concatenate(agreement))
+    result["place_correlation"] = mean_known(np.concatenate(agreement))
     losses = {side: np.concatenate([b.losses for b in some]) for side, some in blocks.items()}
     result |= _contrast_figures(losses["swapped"] - losses["matched"], mask, by_word)
     result["patches"] = patches.shape[1]
@@ -147,8 +147,8 @@ def words_alike(rankings: Sequence[np.ndarray]) -> float:
     means = []
     for rows in rankings:
         first, second = np.triu_indices(len(rows), 1)
-        means.append(_mean(_correlation(rows[first], rows[second])))
-    return _mean(np.array(means))
+        means.append(mean_known(_correlation(rows[first], rows[second])))
+    return mean_known(np.array(means))
 
 
 def _rows_of_patches(patches, tokens, mask, patch_rows) -> np.ndarray:
@@ -238,9 +238,9 @@ def _figures(blocks: list[_Block], mask: np.ndarray, by_word: bool) -> dict:
     loss = float(joined("losses")[mask.any(axis=1)].mean())
     return {
         "local_loss": loss if by_word else None,
-        "token_accuracy": 100.0 * _mean(joined("right")) if by_word else None,
-        "zeroed": 100.0 * _mean(joined("zeroed")),
-        "effective_patches": _mean(joined("spread")),
+        "token_accuracy": 100.0 * mean_known(joined("right")) if by_word else None,
+        "zeroed": 100.0 * mean_known(joined("zeroed")),
+        "effective_patches": mean_known(joined("spread")),
     }
 
 
@@ -251,12 +251,6 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     lengths = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
     flat = lengths <= 1e-15
     return np.where(flat, np.nan, (one * other).sum(axis=1) / np.where(flat, 1.0, lengths))
-
-
-def _mean(values: np.ndarray) -> float:
-    """The mean over what is not nan; nan over nothing."""
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")
 
 
 def _local_logits(weights, patches, tokens, scale) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,15 +33,12 @@ _BLOCK = 64
 @dataclass(frozen=True)
 class Sentences:
     """Captions of scenes that speak of one object of several: scene, caption and object of each
-    [M], and over the patches [M, P] the whole sentence's cosines; of a loss that weighs by whole
-    captions also what orders them, on the own and on another picture's patches."""
+    [M], and over the patches [M, P] the whole sentence's cosines."""
 
     items: list[int]
     numbers: list[int]
     objects: list[int]
     maps: np.ndarray
-    weights: np.ndarray | None = None
-    swapped: np.ndarray | None = None
 
     __repr__ = fields_line
 
@@ -96,15 +93,24 @@ def known_places(
     says whether words have weights, or captions as a whole.
     """
     grid, size = by.model.config.grid, by.model.config.image_size
+
+    def placed(maps: np.ndarray) -> dict:
+        return sentence_placement(scenes, sentences.items, sentences.objects, maps, grid)
+
+    if not by_word:
+        own, swapped = (placed(maps) for maps in caption_maps(scenes, sentences, items, found, by))
+        result = {"placement": {"CAPTION": own}, "placement_swapped": {"CAPTION": swapped}}
+        return result | {"sentence_placement": placed(sentences.maps)}
     pairs = np.repeat(items, counts).tolist()
     numbers = [number for count in counts for number in range(count)]
-    if not by_word:
-        spoken = sentence_weights(scenes, sentences, items, found, by)
-        return places(scenes, pairs, [], spoken, grid)
-    others = found.rows[partners(found.rows)]
-    result = places(
-        scenes, pairs, by.explained(found), sentences, grid, numbers, by.explained(found, others)
-    )
+    explained = by.explained(found)
+    elsewhere = by.explained(found, found.rows[partners(found.rows)])
+    words = word_places(scenes, pairs, numbers, [one.words for one in explained], grid)
+    result = {
+        "placement": words.scores([one.ranking for one in explained]),
+        "placement_swapped": words.scores([one.ranking for one in elsewhere]),
+        "sentence_placement": placed(sentences.maps),
+    }
     highest = ceiling(scenes, size, grid)
     return result if highest is None else result | {"ceiling": highest}
 
@@ -135,57 +141,24 @@ def joined_sentences(parts: Sequence[Sentences]) -> Sentences:
     return Sentences(*lists, np.concatenate([part.maps for part in parts]))
 
 
-def sentence_weights(
+def caption_maps(
     scenes: Scenes,
     sentences: Sentences,
     items: Sequence[int],
     found: LocalFeatures,
     by: Weigher,
-) -> Sentences:
-    """The same with what a loss that weighs by whole captions orders patches by.
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a loss that weighs by whole captions orders patches by [M, P]: on each sentence's own
+    picture, and on another one.
 
     ``found`` has the patches of the scenes ``items``; another picture's are those of the next.
     """
     if not sentences.items:
-        return replace(sentences, weights=sentences.maps, swapped=sentences.maps)
+        return sentences.maps, sentences.maps
     row_of = {item: row for row, item in enumerate(items)}
     rows = np.array([row_of[item] for item in sentences.items])
     captions = [scenes.captions(i)[k] for i, k in zip(sentences.items, sentences.numbers)]
     texts = caption_features(by.model, by.tokenizer, captions, specials=by.specials)
     spoken = LocalFeatures(found.patches, *texts, rows)
     others = partners(np.arange(len(items)))[rows]
-    return replace(sentences, weights=by.ranking(spoken, rows), swapped=by.ranking(spoken, others))
-
-
-def places(
-    scenes: Scenes,
-    items: Sequence[int],
-    explained: Sequence[Explanation],
-    spoken: Sentences,
-    grid: tuple[int, int],
-    numbers: Sequence[int] | None = None,
-    swapped: Sequence[Explanation] | None = None,
-) -> dict[str, Any]:
-    """Where words and sentences lie, against the known places of the objects.
-
-    ``explained[b]`` of caption ``numbers[b]`` (default the first) of scene ``items[b]``, and
-    ``swapped[b]`` of the same on another picture's patches; where ``spoken`` has weights of whole
-    captions, those are placed instead.
-    """
-
-    def placed(maps: np.ndarray) -> dict:
-        return sentence_placement(scenes, spoken.items, spoken.objects, maps, grid)
-
-    result: dict[str, Any] = {}
-    if spoken.weights is not None:
-        result["placement"] = {"CAPTION": placed(spoken.weights)}
-        if spoken.swapped is not None:
-            result["placement_swapped"] = {"CAPTION": placed(spoken.swapped)}
-    else:
-        numbers = [0] * len(items) if numbers is None else numbers
-        words = word_places(scenes, items, numbers, [one.words for one in explained], grid)
-        result["placement"] = words.scores([one.ranking for one in explained])
-        if swapped is not None:
-            result["placement_swapped"] = words.scores([one.ranking for one in swapped])
-    result["sentence_placement"] = placed(spoken.maps)
-    return result
+    return by.ranking(spoken, rows), by.ranking(spoken, others)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from csparc._repr import fields_line
+from csparc.evaluate.figures import mean_known
 
 _CELLS = 1 << 20
 """Words times patches that are ranked at a time."""
@@ -57,12 +58,12 @@ def place_scores(weights: np.ndarray, places: Places) -> dict[str, float]:
     against = (places.others, places.named, ~inside)
     result: dict[str, float] = {}
     for name, areas in zip(names, _areas(weights, inside, against)):
-        result[name] = 100.0 * _mean(areas)
+        result[name] = 100.0 * mean_known(areas)
         result[name.replace("auc", "n")] = int((~np.isnan(areas)).sum())
     result["auc_chance"] = 50.0
     result |= _pointing(weights, inside)
     own = places.objects[inside.any(axis=1)]
-    result["pointing_object_chance"] = 100.0 * _mean(1 / own.astype(np.float64))
+    result["pointing_object_chance"] = 100.0 * mean_known(1 / own.astype(np.float64))
     return result
 
 
@@ -96,7 +97,7 @@ def alignment_scores(weights, inside, outside=None) -> dict:
             f"{weights.shape}, {inside.shape}, {outside.shape}"
         )
     areas = _areas(weights, inside, (outside,))[0]
-    found = {"auc": 100.0 * _mean(areas), "n": int((~np.isnan(areas)).sum())}
+    found = {"auc": 100.0 * mean_known(areas), "n": int((~np.isnan(areas)).sum())}
     return found | _pointing(weights, inside)
 
 
@@ -106,8 +107,8 @@ def _pointing(weights: np.ndarray, inside: np.ndarray) -> dict[str, float]:
     heaviest = weights.argmax(axis=1) if weights.size else np.zeros(len(weights), np.int64)
     points = inside[np.arange(len(weights)), heaviest] if weights.size else named
     return {
-        "pointing": 100.0 * _mean(points[named].astype(np.float64)),
-        "pointing_chance": 100.0 * _mean(inside[named].mean(axis=1)),
+        "pointing": 100.0 * mean_known(points[named].astype(np.float64)),
+        "pointing_chance": 100.0 * mean_known(inside[named].mean(axis=1)),
         "n_pointing": int(named.sum()),
     }
 
@@ -148,9 +149,3 @@ def _runs(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts = np.maximum.accumulate(np.where(new, places, 0), axis=1)
     ends = np.minimum.accumulate(np.where(last, places + 1, width)[:, ::-1], axis=1)[:, ::-1]
     return starts, ends
-
-
-def _mean(values: np.ndarray) -> float:
-    """The mean over what is not nan; nan over nothing."""
-    values = values[~np.isnan(values)]
-    return float(values.mean()) if len(values) else float("nan")

@@ -183,22 +183,6 @@ def word_places(
     return WordPlaces(pairs, rows, groups, places)
 
 
-def placement(
-    scenes: Scenes,
-    items: Sequence[int],
-    numbers: Sequence[int],
-    words: Sequence[Sequence[str]],
-    weights: Sequence[np.ndarray],
-    grid: tuple[int, int],
-) -> dict[str, dict]:
-    """`place_scores` of the words that name an object, for each of the `GROUPS`.
-
-    ``words[b]`` are the pieces of caption ``numbers[b]`` of scene ``items[b]`` in order, and
-    ``weights[b]`` [T, P] their weights. Pieces of one word are averaged.
-    """
-    return word_places(scenes, items, numbers, words, grid).scores(weights)
-
-
 def piece_spans(text: str, pieces: Sequence[str]) -> list[tuple[int, int]]:
     """First and last + 1 character of each piece in ``text``, found one after another.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from csparc._registration import enter
 from csparc._repr import fields_line, line
 from csparc._settings import parse_settings
+from csparc.evaluate.figures import value_at
 from csparc.losses.options import Option, checked, declared_options, option
 
 if TYPE_CHECKING:
@@ -135,9 +136,7 @@ class Task(ABC):
         """The main figures by name, without those that are over nothing or are not there."""
         found: dict[str, float] = {}
         for path in self.main:
-            value: Any = figures
-            for key in path.split("."):
-                value = value.get(key) if isinstance(value, Mapping) else None
+            value = value_at(figures, path.split("."))
             if value is not None and math.isfinite(value):
                 found[path] = float(value)
         return found

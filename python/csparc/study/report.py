@@ -12,6 +12,7 @@ from typing import Any
 from csparc._repr import fields_line, line
 from csparc._whereabouts import absent
 from csparc.errors import DataError
+from csparc.evaluate.figures import value_at
 from csparc.study.description import Figure, Study, read_study
 from csparc.study.results import DESCRIPTION, LINES, latest, read_results
 from csparc.study.statistics import Paired, deviation, holm, mean, paired
@@ -159,14 +160,6 @@ def open_place(place: str | os.PathLike) -> tuple[Study, list[dict[str, Any]]]:
     if not lines.exists():
         raise DataError(f"{lines}: expected the lines of the study, found {absent(str(lines))}")
     return study, read_results(lines)
-
-
-def value_at(record: Mapping[str, Any], keys: Iterable[str]) -> Any:
-    """What stands in a record under one key within the other; None where nothing does."""
-    value: Any = record
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 def figure_at(record: Mapping[str, Any], key: str | float | None) -> float | None:
