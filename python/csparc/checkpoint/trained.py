@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from csparc._repr import line
+from csparc.errors import CheckpointError
 
 if TYPE_CHECKING:
     from csparc.checkpoint.metadata import Metadata
     from csparc.data.tokenizer import Tokenizer
+    from csparc.data.transforms import Preprocess
     from csparc.losses import Loss
     from csparc.models import TwoTower
 
@@ -50,3 +52,30 @@ class Trained(tuple):
     def metadata(self) -> Metadata:
         """Configurations, counters, and what it was trained on."""
         return self[2]
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The transform for evaluation: uint8 picture to float32 [3, S, S]."""
+        from csparc.data.transforms import Preprocess
+
+        return Preprocess(**self.metadata.preprocess)
+
+    @property
+    def loss_specials(self) -> bool:
+        """Whether begin and end marks entered the local loss."""
+        return bool(self.metadata.train_config.get("loss_specials", False))
+
+    def with_tokenizer(self, source: str) -> Trained:
+        """Itself, where it has a tokenizer; ``source`` is what messages call it.
+
+        Raises
+        ------
+        CheckpointError
+            It has none.
+        """
+        if self.tokenizer is None:
+            raise CheckpointError(
+                f"{source}: expected a tokenizer inside, found none: Trainer saves the one it is "
+                "given"
+            )
+        return self

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,8 @@ from csparc._arrays import describe
 from csparc._repr import fields_line
 from csparc._scalars import choice, sentence
 from csparc.checkpoint.checkpoint import load_trained
+from csparc.checkpoint.trained import Trained
 from csparc.data import images
-from csparc.data.transforms import Preprocess
-from csparc.errors import CheckpointError
 from csparc.evaluate.explain import Explanation
 from csparc.evaluate.explain import explain as explain_preprocessed
 from csparc.losses.explains import RULES
@@ -143,7 +141,8 @@ def explain(
     """
     sentence(caption, "caption")
     choice(weights, "weights", RULES)
-    found, preprocess = _loaded(checkpoint_or_run)
+    found = _loaded(checkpoint_or_run)
+    preprocess, specials = found.preprocess, getattr(found, "loss_specials", False)
     given = picture
     if isinstance(picture, (str, os.PathLike)):
         given = images.read(os.fspath(picture), os.fspath(picture), max_pixels)
@@ -155,7 +154,7 @@ def explain(
     seen = preprocess.fixed(given)
     one = explain_preprocessed(
         found.model, found.tokenizer, preprocess.normalize(seen[None])[0], caption, found.loss,
-        weights, _loss_specials(found),
+        weights, specials,
     )  # fmt: skip
     view = sharp_view(preprocess, given)
     shapes = (np.shape(given), view.shape)
@@ -169,31 +168,17 @@ def explain(
     )
 
 
-def _loaded(given: Any) -> tuple[Any, Preprocess]:
-    """What holds a model, its tokenizer and its loss, and the transform for evaluation."""
+def _loaded(given: Any) -> Any:
+    """What holds a model, its tokenizer, its loss and its transform for evaluation."""
     found, source = given, "checkpoint_or_run"
     if isinstance(given, (str, os.PathLike)):
         found, source = load_trained(given), os.fspath(given)
-    preprocess: Callable | None = getattr(found, "preprocess", None)
-    whole = all(hasattr(found, part) for part in ("model", "tokenizer", "loss"))
-    if not whole or (preprocess is None and not hasattr(found, "metadata")):
+    if not all(hasattr(found, part) for part in ("model", "tokenizer", "loss", "preprocess")):
         raise TypeError(
             "checkpoint_or_run: expected a path, what csparc.load_checkpoint returned (whole, not "
             f"taken apart) or a run of csparc.fit, found {describe(given)}"
         )
-    if found.tokenizer is None:
-        raise CheckpointError(
-            f"{source}: expected a tokenizer inside, found none: Trainer saves the one it is given"
-        )
-    if preprocess is None:
-        preprocess = Preprocess(**found.metadata.preprocess)
-    return found, preprocess
-
-
-def _loss_specials(found: Any) -> bool:
-    """Whether begin and end marks entered the local loss; a run of `csparc.fit` has none."""
-    metadata = getattr(found, "metadata", None)
-    return bool(metadata is not None and metadata.train_config.get("loss_specials", False))
+    return found.with_tokenizer(source) if isinstance(found, Trained) else found
 
 
 def _panel(name: str, picture: np.ndarray, alt: str, below: str) -> str:
