@@ -111,11 +111,15 @@ def find_checkpoint(path: str | os.PathLike) -> Path:
     path = Path(path)
     if not path.is_dir():
         return path
-    for folder in (path / "checkpoints", path):
-        found = CheckpointFolder(folder).candidates()
-        if found:
-            return found[0]
+    if found := checkpoints_in(path):
+        return found[0]
     refuse(path, "a checkpoint file, or a folder with checkpoints/last.safetensors", "neither")
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Those of a run's folder, or in the folder itself, the last one first."""
+    places = (CheckpointFolder(place).candidates() for place in (folder / "checkpoints", folder))
+    return next(filter(None, places), [])
 
 
 def load_checkpoint(path: str | os.PathLike) -> Trained:

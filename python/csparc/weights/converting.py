@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from csparc._scalars import choice
-from csparc.checkpoint.checkpoint import load_trained
-from csparc.data.transforms import Preprocess
 from csparc.models import TwoTower
 from csparc.weights import tokens
-from csparc.weights.pretrained import find_if_ours
-from csparc.weights.reading import read_weights, refitted
+from csparc.weights.reading import read_own, read_weights
 from csparc.weights.source import is_foreign
 from csparc.weights.writing import DTYPES, write_checkpoint, write_weights
 
@@ -58,23 +56,18 @@ def convert(
     choice(dtype, "dtype", tuple(DTYPES))
     if to == "csparc" and dtype != "fp32":
         raise ValueError(f"dtype: expected 'fp32' for a checkpoint of csparc's, found {dtype!r}")
-    source = find_if_ours(source)
     sizes = {"image_size": image_size, "context_length": context_length}
     if is_foreign(source):
         found = read_weights(source, activation=activation, tokenizer=tokenizer, **sizes)
-        model, preprocess, words = found.model, found.preprocess, found.tokenizer
     else:
         if activation is not None:
             raise ValueError(
                 "activation: expected none for a checkpoint of csparc's, which says it"
             )
-        trained = load_trained(source)
-        model = refitted(trained.model, image_size, context_length)
-        preprocess = Preprocess(**{**trained.metadata.preprocess, "size": model.config.image_size})
-        words = trained.tokenizer
+        found = read_own(source, **sizes)
         if tokenizer is not None:
-            words = tokens.read(tokenizer, model.config)
-    beside = {"preprocess": preprocess, "tokenizer": words}
+            found = replace(found, tokenizer=tokens.read(tokenizer, found.model.config))
+    beside = {"preprocess": found.preprocess, "tokenizer": found.tokenizer}
     if to == "csparc":
-        return model, write_checkpoint(model, out, **beside)
-    return model, write_weights(model, out, to, dtype=dtype, **beside)
+        return found.model, write_checkpoint(found.model, out, **beside)
+    return found.model, write_weights(found.model, out, to, dtype=dtype, **beside)

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from csparc.checkpoint.checkpoint import find_checkpoint, load_trained
 from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError
 from csparc.models import TwoTower
-from csparc.weights.reading import check_sizes, read_weights, refitted
+from csparc.weights.reading import read_own, read_weights
 from csparc.weights.source import is_foreign
 
 OPTIONS = ("activation", "image_size", "context_length")
@@ -40,27 +39,19 @@ def create(
                 f"{option}: expected one of {', '.join(OPTIONS)} beside pretrained=, which decides "
                 "the others"
             )
-    path = find_if_ours(path)
     if is_foreign(path):
         found = read_weights(path, name=name, dtype=dtype, **options)
         return found.model, found.preprocess
-    trained = load_trained(path)
-    check_sizes(os.fspath(path), name, trained.model.config)
-    if options.get("activation") not in (None, trained.model.config.activation):
+    activation = options.pop("activation", None)
+    found = read_own(path, name=name, **options)
+    model = found.model
+    if activation not in (None, model.config.activation):
         raise TypeError(
             "activation: expected none with a checkpoint of csparc's, which has its own"
         )
-    sizes = (options.get("image_size"), options.get("context_length"))
-    model = refitted(trained.model, *sizes)
     if model.dtype != np.dtype(dtype):
         other = TwoTower(model.config, seed=None, dtype=dtype)
         values = model.state_dict()
         other.load_state_dict({key: value.astype(other.dtype) for key, value in values.items()})
         model = other
-    settings = {**trained.metadata.preprocess, "size": model.config.image_size}
-    return model, Preprocess(**settings)
-
-
-def find_if_ours(path: str | os.PathLike) -> str | os.PathLike:
-    """The checkpoint of a run's folder; other paths as they are."""
-    return path if is_foreign(path) else find_checkpoint(path)
+    return model, found.preprocess

@@ -13,10 +13,12 @@ import numpy as np
 from csparc._repr import fields_line
 from csparc._scalars import choice, whole_number
 from csparc._text import show
-from csparc.checkpoint.checkpoint import Trained
+from csparc.checkpoint import checkpoint
+from csparc.checkpoint.checkpoint import find_checkpoint
 from csparc.checkpoint.claims import SPARE_ARRAYS, SPARE_BYTES
 from csparc.checkpoint.metadata import Metadata
 from csparc.checkpoint.safetensors_file import refuse
+from csparc.checkpoint.trained import Trained
 from csparc.data.transforms import Preprocess
 from csparc.errors import CheckpointError
 from csparc.models import ModelConfig, TwoTower
@@ -99,6 +101,23 @@ def read_weights(
     preprocess = Preprocess(**{**preprocess.config(), "size": model.config.image_size})
     words = tokens.beside(source.path, model.config, tokenizer)
     return Pretrained(model, preprocess, words, source.layout.name)
+
+
+def read_own(
+    path: str | os.PathLike,
+    *,
+    name: str | None = None,
+    image_size: int | None = None,
+    context_length: int | None = None,
+) -> Pretrained:
+    """A checkpoint of csparc's as `read_weights` gives those of others."""
+    file = find_checkpoint(path)
+    trained = checkpoint.load_trained(file)
+    if name is not None:
+        check_sizes(os.fspath(file), name, trained.model.config)
+    model = refitted(trained.model, image_size, context_length)
+    preprocess = Preprocess(**{**trained.metadata.preprocess, "size": model.config.image_size})
+    return Pretrained(model, preprocess, trained.tokenizer, "csparc")
 
 
 def load_trained(path: str | os.PathLike) -> Trained:

@@ -14,7 +14,7 @@ from csparc._json import read_json
 from csparc._repr import line
 from csparc._text import reason_of, show
 from csparc.checkpoint import safetensors_file
-from csparc.checkpoint.folder import CheckpointFolder
+from csparc.checkpoint.checkpoint import checkpoints_in
 from csparc.checkpoint.metadata import FORMAT
 from csparc.checkpoint.safetensors_file import refuse
 from csparc.errors import CheckpointError, DataError
@@ -145,8 +145,8 @@ def is_foreign(path: str | os.PathLike) -> bool:
     for csparc's own checkpoints and for what is neither."""
     path = Path(path)
     if path.is_dir():
-        own = any(CheckpointFolder(f).candidates() for f in (path / "checkpoints", path))
-        return not own and any((path / name).is_file() for name in IN_A_FOLDER)
+        theirs = any((path / name).is_file() for name in IN_A_FOLDER)
+        return theirs and not checkpoints_in(path)
     if path.suffix in TORCH_SUFFIXES:
         return path.is_file()
     try:
