@@ -6,6 +6,7 @@
 #include "base/blocks.h"
 #include "base/real.h"
 #include "la/rows.h"
+#include "la/unit_vector.h"
 #include "loss/words/contrast.h"
 #include "loss/words/pictures.h"
 #include "loss/words/products.h"
@@ -49,7 +50,7 @@ finish_row(const work *w, const cs_segment *segment, size_t u)
         cs_real *sum = CS_TYPED(cs_words_sum)(w, 0, which) + u * D;
         for (size_t owner = 1; owner < w->owners; owner++)
             kernels->scale_add(D, 1, CS_TYPED(cs_words_sum)(w, owner, which) + u * D, 1, sum);
-        kernels->subtract(D, inverse, sum, kernels->dot(D, unit, sum), unit, sum);
+        cs_unit_backward_along(kernels, D, inverse, kernels->dot(D, unit, sum), unit, sum, sum);
     }
 }
 
