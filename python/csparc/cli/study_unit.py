@@ -73,15 +73,18 @@ def check(study: Study, units: Collection[Unit]) -> None:
     from csparc.evaluate import Subject
 
     tasks = tasks_of(study)
-    opened: dict[str, Any] = {}
+    opened: dict[Any, Any] = {}
     for unit in {unit.setting: unit for unit in units}.values():
         arguments = arguments_of(unit, "checked", 1)
         try:
             config, loss, overrides = train.settle(arguments)
-            for spec in (arguments.train_data, arguments.val_data, study.data):
+            for spec in (arguments.val_data, study.data):
                 if spec is not None and spec not in opened:
                     opened[spec] = common.open_silently(spec, arguments, arguments.train_data)
-            config.total_steps(len(opened[arguments.train_data]))
+            trains_on = (arguments.train_data, arguments.csv_hard_negative_key)
+            if trains_on not in opened:
+                opened[trains_on] = train.training_data(arguments)
+            config.total_steps(len(opened[trains_on]))
             sizes = {"vocab_size": arguments.vocab_size, **overrides}
             model = csparc.create_model(arguments.model, seed=None, **sizes)
             for task in tasks.values():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from csparc.cli import common, loss_arguments
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
+
+if TYPE_CHECKING:
+    from csparc.data import Dataset
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 
@@ -210,10 +213,7 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.trainer import Trainer
 
     config, loss, overrides = settle(arguments)
-    train = common.open_silently(
-        arguments.train_data, arguments, arguments.val_data,
-        hard_negative_key=arguments.csv_hard_negative_key,
-    )  # fmt: skip
+    train = training_data(arguments)
     val = None
     if arguments.val_data is not None:
         val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
@@ -247,6 +247,14 @@ def run(arguments: argparse.Namespace) -> int:
             "data, then --resume latest validates it"
         )
     return 0
+
+
+def training_data(arguments: argparse.Namespace) -> Dataset:
+    """What is trained on, opened."""
+    return common.open_silently(
+        arguments.train_data, arguments, arguments.val_data,
+        hard_negative_key=arguments.csv_hard_negative_key,
+    )  # fmt: skip
 
 
 def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, Any]]:
