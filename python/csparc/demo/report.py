@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import csparc
 from csparc._text import duration
 from csparc.demo.data import DemoData
 from csparc.demo.examples import image_searches, text_searches
+from csparc.demo.page.loss_text import limit_of_data
 from csparc.demo.page.result import Alignment, DemoResult
 from csparc.demo.plan import DemoPlan, Evaluation, Training
 
@@ -62,7 +62,7 @@ def build_result(
         ],
         configuration=configuration,
         command=plan.command(),
-        notes=_notes(data, trained),
+        notes=(limit_of_data(data.scenes is not None, len(trained.pictures)),),
     )
 
 
@@ -113,17 +113,4 @@ def _conditions(plan: DemoPlan, data: DemoData, training: Training, held_out: in
         f"{where}, with a model of {training.parameters / 1e6:.2f} million parameters, "
         f"{plan.steps * plan.batch_size:,} training pairs and one seed. Every figure is measured "
         f"on {held_out:,} held-out pictures."
-    )
-
-
-def _notes(data: DemoData, trained: Evaluation) -> Sequence[str]:
-    if data.scenes:
-        return (
-            "Pictures of the world. These are drawn: eight shapes in eight colours, one to three "
-            "in a picture. What works here need not work on photographs.",
-        )
-    held_out = len(trained.pictures)
-    return (
-        f"More than {held_out} held-out pictures can tell: one picture found or missed moves a "
-        f"figure by {100 / held_out:.2g} points.",
     )

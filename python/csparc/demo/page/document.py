@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
 from csparc._version import __version__
+from csparc.checkpoint.folder import write_atomically
 
 
 def document(title: str, body: str, *styles: str) -> str:
@@ -30,7 +30,5 @@ def document(title: str, body: str, *styles: str) -> str:
 def write_whole(text: str, path: str | PathLike) -> Path:
     """Write a file whole or not at all, and return its absolute path."""
     path = Path(path).absolute()
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(path, lambda file: file.write(text.encode()))
     return path

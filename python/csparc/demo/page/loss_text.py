@@ -48,6 +48,19 @@ def panels(loss: str, weights: Mapping, match: bool) -> str:
     return " ".join([f"{weights['title']}.", *weights["notes"], drawn])
 
 
+def limit_of_data(generated: bool, held_out: int) -> str:
+    """What pictures like these cannot show."""
+    if generated:
+        return (
+            "Pictures of the world. These are drawn: eight shapes in eight colours, one to three "
+            "in a picture. What works here need not work on photographs."
+        )
+    return (
+        f"More than {held_out} held-out pictures can tell: one picture found or missed moves a "
+        f"figure by {100 / held_out:.2g} points."
+    )
+
+
 def limits(loss: str) -> tuple[str, ...]:
     """What no short run with this loss can show."""
     scale, helps = loss_class(loss).limits()

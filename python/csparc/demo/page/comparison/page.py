@@ -14,7 +14,7 @@ from csparc.demo.page.comparison.pictures import alignment_section
 from csparc.demo.page.comparison.result import ComparedSearch, Comparison
 from csparc.demo.page.comparison.wording import conditions, heading, title
 from csparc.demo.page.document import document
-from csparc.demo.page.loss_text import limits
+from csparc.demo.page.loss_text import limit_of_data, limits
 from csparc.demo.page.searches import picture_hits
 from csparc.demo.page.sections import curve_charts, definition_groups, section
 from csparc.losses.registry import DEFAULT
@@ -86,19 +86,11 @@ def _limits_section(result: Comparison) -> str:
     paper = next(one for one in result.contenders if one.setting.loss == DEFAULT)
     notes = [
         "Which part does it: the two differ in loss, in towers and in learning rate, and this page "
-        "does not take them apart."
+        "does not take them apart.",
+        limit_of_data(result.generated, result.held_out),
+        *limits(paper.setting.loss),
     ]
-    if result.generated:
-        notes.append(
-            "Pictures of the world. These are drawn: eight shapes in eight colours, one to three "
-            "in a picture. What works here need not work on photographs."
-        )
-    else:
-        notes.append(
-            f"More than {result.held_out} held-out pictures can tell: one picture found or missed "
-            f"moves a figure by {100 / result.held_out:.2g} points."
-        )
-    items = "".join(f"<li>{escape(note)}</li>" for note in (*notes, *limits(paper.setting.loss)))
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
     lead = "This page shows one short run of each. It does not show:"
     return section("limits", "What is not shown", lead, f'<ul class="limits">{items}</ul>')
 
