@@ -15,6 +15,8 @@ torch = pytest.importorskip("torch")
 
 VOCAB, LENGTH, EOS = 50, 9, 49
 TIMM = "vit_base_patch16_siglip_224"
+CLOSE = 1e-5
+"""Of embeddings, relative to their largest number, and of logits."""
 
 
 def peer(name: str) -> ModuleType:
@@ -134,3 +136,19 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
 
 def as_torch(images: np.ndarray, ids: np.ndarray):
     return torch.from_numpy(images), torch.from_numpy(ids).long()
+
+
+def assert_close(ours: np.ndarray, theirs) -> None:
+    theirs = theirs.detach().numpy()
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE * max(1, np.abs(theirs).max()))
+
+
+def assert_local_is(model, ids: np.ndarray, ours, theirs) -> None:
+    """Patches and tokens are theirs; tokens behind the end token only where all are seen."""
+    (patches, tokens), (their_patches, their_tokens) = ours, theirs
+    assert_close(patches, their_patches)
+    seen = np.ones(ids.shape, bool)
+    if model.config.text_pool != "last":
+        seen = np.arange(ids.shape[1]) <= (ids == EOS).argmax(axis=1)[:, None]
+    assert_close(tokens[seen], their_tokens[torch.from_numpy(seen)])

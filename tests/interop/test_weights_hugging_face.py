@@ -16,9 +16,6 @@ from csparc.weights import read_weights, write_weights  # noqa: E402
 
 transformers = peers.peer("transformers")
 
-CLOSE = 1e-5
-"""Of embeddings, relative to their largest number, and of logits."""
-
 MODELS = {
     "CLIP": ("CLIP", {}, {}),
     "CLIP pooled at the largest id": ("CLIP", {"eos_token_id": 2}, {}),
@@ -34,12 +31,6 @@ def saved(request, tmp_path):
     model = peers.hugging_face_model(*MODELS[request.param])
     model.save_pretrained(tmp_path / "theirs")
     return model, tmp_path / "theirs"
-
-
-def close(ours: np.ndarray, theirs) -> None:
-    theirs = theirs.detach().numpy()
-    assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE * max(1, np.abs(theirs).max()))
 
 
 def local_features(model, images, ids):
@@ -61,17 +52,12 @@ def test_embeddings_and_logits_are_theirs(saved):
     out = theirs(pixel_values=theirs_in[0], input_ids=theirs_in[1])
     pooled, patches = ours.encode_image(images, return_patches=True)
     caption, tokens = ours.encode_text(ids, return_tokens=True)
-    close(pooled / np.linalg.norm(pooled, axis=1, keepdims=True), out.image_embeds)
-    close(caption / np.linalg.norm(caption, axis=1, keepdims=True), out.text_embeds)
+    peers.assert_close(pooled / np.linalg.norm(pooled, axis=1, keepdims=True), out.image_embeds)
+    peers.assert_close(caption / np.linalg.norm(caption, axis=1, keepdims=True), out.text_embeds)
     logits, transposed = ours.get_logits(images, ids)
-    close(logits, out.logits_per_image)
-    close(transposed, out.logits_per_text)
-    their_patches, their_tokens = local_features(theirs, *theirs_in)
-    close(patches, their_patches)
-    seen = np.ones(ids.shape, bool)
-    if ours.config.text_pool != "last":
-        seen = np.arange(ids.shape[1]) <= (ids == peers.EOS).argmax(axis=1)[:, None]
-    close(tokens[seen], their_tokens[torch.from_numpy(seen)])
+    peers.assert_close(logits, out.logits_per_image)
+    peers.assert_close(transposed, out.logits_per_text)
+    peers.assert_local_is(ours, ids, (patches, tokens), local_features(theirs, *theirs_in))
 
 
 @torch.no_grad()
@@ -100,7 +86,9 @@ def test_entries_that_published_files_leave_out(tmp_path):
     path.write_text(json.dumps(record))
     images, ids = peers.batch()
     out = theirs(*reversed(peers.as_torch(images, ids)))
-    close(load_checkpoint(tmp_path)[0].get_logits(images, ids)[0], out.logits_per_image)
+    peers.assert_close(
+        load_checkpoint(tmp_path)[0].get_logits(images, ids)[0], out.logits_per_image
+    )
 
 
 @torch.no_grad()
@@ -115,7 +103,7 @@ def test_from_one_package_to_the_other(family, tmp_path, monkeypatch):
     again = kind.from_pretrained(tmp_path / "hf").eval()
     images, ids = peers.as_torch(*peers.batch())
     logits = again(pixel_values=images, input_ids=ids).logits_per_image
-    close(logits.numpy(), theirs.get_logits(images, ids)[0])
+    peers.assert_close(logits.numpy(), theirs.get_logits(images, ids)[0])
 
 
 @torch.no_grad()
@@ -146,4 +134,4 @@ def test_vit_b_32_needs_no_more_than_its_name_and_file(tmp_path):
     theirs_in = peers.as_torch(images, ids)
     with torch.no_grad():
         out = theirs(pixel_values=theirs_in[0], input_ids=theirs_in[1])
-    close(ours.get_logits(images, ids)[0], out.logits_per_image)
+    peers.assert_close(ours.get_logits(images, ids)[0], out.logits_per_image)

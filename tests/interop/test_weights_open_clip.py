@@ -18,9 +18,6 @@ from csparc.weights import read_weights, write_weights  # noqa: E402
 
 open_clip = peers.peer("open_clip")
 
-CLOSE = 1e-5
-"""Of embeddings, relative to their largest number, and of logits."""
-
 CONFIGS = {
     "CLIP": ("CLIP", {}),
     "CLIP with QuickGELU": ("CLIP", {"quick_gelu": True}),
@@ -41,12 +38,6 @@ def saved(request, tmp_path, monkeypatch):
     config |= options
     model = peers.open_clip_model(config, monkeypatch)
     return model, config, peers.save_open_clip(model, config, tmp_path / "theirs")
-
-
-def close(ours: np.ndarray, theirs) -> None:
-    theirs = theirs.detach().numpy()
-    assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=CLOSE * max(1, np.abs(theirs).max()))
 
 
 def patches_and_tokens(model, images, ids):
@@ -73,16 +64,11 @@ def test_embeddings_and_logits_are_theirs(saved):
     theirs_in = peers.as_torch(images, ids)
     pooled, patches = ours.encode_image(images, return_patches=True)
     caption, tokens = ours.encode_text(ids, return_tokens=True)
-    close(pooled, theirs.encode_image(theirs_in[0]))
-    close(caption, theirs.encode_text(theirs_in[1]))
+    peers.assert_close(pooled, theirs.encode_image(theirs_in[0]))
+    peers.assert_close(caption, theirs.encode_text(theirs_in[1]))
     for one, other in zip(ours.get_logits(images, ids), theirs.get_logits(*theirs_in)):
-        close(one, other)
-    their_patches, their_tokens = patches_and_tokens(theirs, *theirs_in)
-    close(patches, their_patches)
-    seen = np.ones(ids.shape, bool)
-    if ours.config.text_pool != "last":
-        seen = np.arange(ids.shape[1]) <= (ids == peers.EOS).argmax(axis=1)[:, None]
-    close(tokens[seen], their_tokens[torch.from_numpy(seen)])
+        peers.assert_close(one, other)
+    peers.assert_local_is(ours, ids, (patches, tokens), patches_and_tokens(theirs, *theirs_in))
 
 
 @torch.no_grad()
@@ -136,7 +122,7 @@ def test_files_of_torch(wrapped, tmp_path):
     assert width == 1  # 64 wide heads where nothing says it
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     found = load_checkpoint(tmp_path / "epoch_3.pt")[0]
-    close(found.encode_image(images), theirs.encode_image(torch.from_numpy(images)))
+    peers.assert_close(found.encode_image(images), theirs.encode_image(torch.from_numpy(images)))
 
 
 def test_a_pickle_is_not_run(tmp_path):
@@ -171,9 +157,9 @@ def test_vit_b_32_by_name(tmp_path):
     ids = rng.integers(1, 40_000, (2, 77)).astype(np.int32)
     ids[:, 9] = 49_407
     theirs_in = peers.as_torch(images, ids)
-    close(ours.encode_image(images), theirs.encode_image(theirs_in[0]))
-    close(ours.encode_text(ids), theirs.encode_text(theirs_in[1]))
-    close(ours.get_logits(images, ids)[0], theirs.get_logits(*theirs_in)[0])
+    peers.assert_close(ours.encode_image(images), theirs.encode_image(theirs_in[0]))
+    peers.assert_close(ours.encode_text(ids), theirs.encode_text(theirs_in[1]))
+    peers.assert_close(ours.get_logits(images, ids)[0], theirs.get_logits(*theirs_in)[0])
     write_weights(ours, tmp_path / "ours", "open_clip")
     again = open_clip.create_model(f"local-dir:{tmp_path / 'ours'}").eval()
     assert torch.equal(again.encode_image(theirs_in[0]), theirs.encode_image(theirs_in[0]))

@@ -196,7 +196,8 @@ def test_its_checkpoint_is_measured_drawn_and_shown(toy, tmp_path, capsys):
 def test_the_demos_page_speaks_of_it(toy, root, monkeypatch):
     monkeypatch.syspath_prepend(str(root / "tests" / "pictures"))
     from page_figures import GROUNDING
-    from test_page import Outline, result
+    from page_outline import Outline
+    from test_page import result
 
     from csparc.demo.page.page import render
 

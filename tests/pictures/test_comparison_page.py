@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 from comparison_figures import CEILING, compared_picture, comparison, unknown
-from test_page import NASTY, Outline
+from page_outline import Outline, assert_loads_nothing
+from test_page import NASTY
 
 pytest.importorskip("PIL")
 
@@ -38,12 +39,7 @@ def blind(**changes):
 
 
 def test_loads_nothing_and_escapes_every_caption(page):
-    for tag, attributes in Outline(page).tags:
-        assert tag not in {"script", "link", "iframe", "object", "embed", "base"}
-        for name in ("src", "href", "srcset", "data", "poster", "action"):
-            value = attributes.get(name)
-            assert value is None or value.startswith(("data:image/png;base64,", "#"))
-    assert not re.search(r"https?:|url\(|@import|//\w", re.sub(r'"data:[^"]*"', "", page))
+    assert_loads_nothing(page)
     assert NASTY not in page
     assert text_of(page).count(NASTY) >= 4
 

@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from page_figures import GROUNDING, PLACEMENT
+from page_outline import Outline
 from test_demo import command_line, few_scenes  # noqa: F401
-from test_page import Outline, result
+from test_page import result
 
 pytest.importorskip("PIL")
 pytest.importorskip("tokenizers")
