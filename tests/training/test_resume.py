@@ -40,8 +40,10 @@ def start(out: Path, **settings) -> subprocess.Popen:
 
 
 def heed_interrupts() -> None:
-    """Tests that run in the background of a shell ignore Ctrl-C, and so would their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Tests that run in the background of a shell ignore Ctrl-C, under nohup the end of a session,
+    and so would their children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def run(out: Path, **settings) -> str:
