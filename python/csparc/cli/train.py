@@ -14,6 +14,8 @@ from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 if TYPE_CHECKING:
     from csparc.data import Dataset
 
+UNSET = {"warmup": "a tenth of the run, at most 2500", "micro_batch": "the whole batch"}
+"""What the default None of a setting stands for."""
 RESIZE_MODES = ("shortest", "longest", "squash")
 
 
@@ -159,18 +161,32 @@ def _add_schedule(group) -> None:
         (
             "accum_freq",
             common.positive_int,
-            "batches a step; the negatives come from each batch alone",
+            "batches a step; the negatives come from each batch alone: for a larger batch see "
+            "--micro-batch",
+        ),
+        (
+            "micro_batch",
+            common.positive_int,
+            "pairs the towers hold at a time: the gradient of the whole batch from less memory, in "
+            "more time",
         ),
         ("seed", int, "decides initial weights, order, captions and augmentation"),
         ("save_frequency", common.positive_int, "steps between checkpoints"),
     ):
-        default = "a tenth of the run, at most 2500" if name == "warmup" else defaults[name]
+        default = UNSET.get(name, defaults[name])
         group.add_argument(
             f"--{name.replace('_', '-')}",
             type=kind,
             help=f"{text} ({default})",
             metavar="X" if kind is float else "N",
         )
+    group.add_argument(
+        "--remat",
+        action="store_true",
+        default=None,
+        help="compute transformer blocks again in the backward pass: less memory, more time, the "
+        "same bits",
+    )
     group.add_argument(
         "--duplicates",
         choices=DUPLICATES,

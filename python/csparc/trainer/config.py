@@ -12,16 +12,16 @@ from csparc._scalars import choice, flag, number, positive, whole_number
 
 _WHERE_AND_HOW = {
     "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "val_tasks",
-    "progress",
+    "progress", "remat",
 }  # fmt: skip
 """Settings that do not decide a single bit of the trained weights."""
 
 _LOWEST = {
     "batch_size": 1, "steps": 1, "epochs": 1, "accum_freq": 1, "warmup": 0, "save_frequency": 1,
-    "val_frequency": 0, "threads": 1,
+    "val_frequency": 0, "threads": 1, "micro_batch": 1,
 }  # fmt: skip
 """The least that a setting which counts something may be."""
-_OPTIONAL = {"steps", "epochs", "warmup", "threads"}
+_OPTIONAL = {"steps", "epochs", "warmup", "threads", "micro_batch"}
 
 PROGRESS = ("auto", "bar", "lines", "none")
 DUPLICATES = ("allow", "avoid", "exclude", "positive")
@@ -53,7 +53,14 @@ class TrainConfig:
     accum_freq : int
         Batches whose losses are averaged in one step. The gradient is that of the average of the
         slices' losses, each computed on its own: negatives come from the slice alone, so this
-        is not the same as a batch ``accum_freq`` times as large.
+        is not the same as a batch ``accum_freq`` times as large. ``micro_batch`` is.
+    micro_batch : int or None
+        Pairs that the towers hold at a time, at most ``batch_size``: the gradient is that of the
+        whole batch, to rounding, from memory for this many pairs and the features of all, at the
+        cost of a second forward pass (see `csparc.trainer.gradient_cache`). None: the whole batch.
+    remat : bool
+        Compute transformer blocks again in the backward pass instead of keeping what is inside
+        them: the same bits from less memory, in more time (see `csparc.nn.remat`).
     duplicates : "allow", "avoid", "exclude" or "positive"
         What pairs of a batch with equal captions (as token ids) or equal pictures are. "allow":
         each other's negatives. "avoid": kept out of the same batch (see `csparc.data.Loader`).
@@ -104,6 +111,8 @@ class TrainConfig:
     eps: float = 1e-6
     grad_clip_norm: float | None = 1.0
     accum_freq: int = 1
+    micro_batch: int | None = None
+    remat: bool = False
     duplicates: str = "allow"
     seed: int = 0
     scale_min: float = 1.0
@@ -151,6 +160,12 @@ class TrainConfig:
             if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
                 raise TypeError(f"{name}: expected a path, found {value!r}")
         self._take("overwrite", flag)
+        self._take("remat", flag)
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise ValueError(
+                f"micro_batch: expected at most batch_size, {self.batch_size} pairs, of which it "
+                f"is a part, found {self.micro_batch}"
+            )
         if self.resume is not None and self.out is None:
             raise ValueError("resume: expected out, the folder of the run, beside it; found None")
 
