@@ -67,14 +67,7 @@ class TimedCore:
 
 def watch(core: TimedCore) -> None:
     """Let the tape's ops run through ``core``."""
-    functional._core = core
-    grids._core = core
-    nn.tape._core = core
-    for kind in functional._ACTIVATIONS:
-        functional._ACTIVATIONS[kind] = (
-            core.timed(f"{kind}_forward"),
-            core.timed(f"{kind}_backward"),
-        )
+    nn.Tape.core = core
 
 
 def batch(config: Any, case: Case) -> tuple[np.ndarray, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from csparc.cli import common, loss_arguments
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
+from csparc.trainer.batch_size import AUTO
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 
 if TYPE_CHECKING:
@@ -148,7 +149,12 @@ def _add_schedule(group) -> None:
     )
     defaults = {field.name: field.default for field in fields(TrainConfig)}
     for name, kind, text in (
-        ("batch_size", common.positive_int, "pairs that are contrasted with each other"),
+        (
+            "batch_size",
+            _batch_size,
+            "pairs that are contrasted with each other; auto: as many as memory holds, a power of "
+            "two",
+        ),
         ("lr", float, "peak learning rate"),
         ("wd", float, "weight decay"),
         ("warmup", int, "steps of linear warm-up"),
@@ -199,6 +205,10 @@ def _add_schedule(group) -> None:
         help="on standard error: a bar, lines, nothing, or a bar on a terminal and lines "
         f"elsewhere ({defaults['progress']})",
     )
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == AUTO else common.positive_int(text)
 
 
 def _add_validation(group) -> None:
