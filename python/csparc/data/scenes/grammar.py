@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from csparc import _random
 from csparc._repr import fields_line
@@ -230,11 +230,16 @@ def _write_count(writer: _Writer, scene: Scene, related: list, draw: _Draws) -> 
     shape = draw.pick(scene.objects).shape
     numbers = tuple(item.number for item in scene.objects if item.shape == shape)
     count = len(numbers)
-    noun = shape if count == 1 else PLURALS.get(shape, shape + "s")
-    writer.add((("there", "PRON"), ("is" if count == 1 else "are", "VERB")))
-    writer.add(((NUMBERS[count], "NUM"), (noun, "NOUN")))
+    writer.add(_counted(count, shape))
     writer.phrases.append(Phrase(2, 4, numbers))
     return ("count", count, shape)
+
+
+def _counted(count: int, shape: str) -> Words:
+    """'there' BE NUM NOUNS."""
+    noun = shape if count == 1 else PLURALS.get(shape, shape + "s")
+    verb = "is" if count == 1 else "are"
+    return (("there", "PRON"), (verb, "VERB"), (NUMBERS[count], "NUM"), (noun, "NOUN"))
 
 
 def _beyond(along: float, across: float) -> bool:
@@ -267,6 +272,22 @@ def named(form: tuple) -> frozenset[str]:
     if kind == "on":
         phrases.append((rest[0],))
     return frozenset(word for phrase in phrases for word in phrase if word is not None)
+
+
+def spoken(form: tuple, before: Sequence[str] = (), behind: Sequence[str] = ()) -> str:
+    """A sentence that says a logical form, between the words ``before`` and ``behind``."""
+    kind, *rest = form
+    if kind == "count":
+        words = list(_counted(*rest))
+    else:
+        phrases = [_noun_phrase(*part) for part in rest if isinstance(part, tuple)]
+        words = [*phrases[0]]
+        for place, phrase in enumerate(phrases[1:], 2):
+            between = RELATIONS[rest[0]] if kind == "relation" else COMMA
+            words += AND if kind == "exists" and place == len(phrases) else between
+            words += phrase
+    tokens = [*before, *(token for token, _ in words), *behind]
+    return " ".join(tokens).replace(" ,", ",")
 
 
 def holds(form: tuple, scene: Scene) -> bool:
