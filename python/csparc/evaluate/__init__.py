@@ -7,6 +7,7 @@ from csparc.evaluate.tasks import TASKS, Subject, Task, TaskResult, make_task, o
 from csparc.evaluate.retrieval import evaluate_retrieval
 from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
+from csparc.evaluate.segmentation import Segmentation
 
 # ruff: isort: on
 from csparc.evaluate.figure import Figure
@@ -22,6 +23,7 @@ __all__ = [
     "Meaning",
     "Places",
     "Retrieval",
+    "Segmentation",
     "Subject",
     "Task",
     "TaskResult",
