@@ -6,6 +6,10 @@
 ``coco:IMAGES_DIR,CAPTIONS.json``        COCO captions
 ``karpathy:IMAGES_DIR,FILE.json,SPLIT``  Karpathy's splits; train takes restval too
 ``webdataset:FILES``                     tar shards: braces, wildcards, parted by ``::``
+``imagenet:DIR``                         pictures of classes, a folder each (`readers.labelled`)
+``labels:FILE``                          a table of pictures and their classes
+``sugarcrepe:IMAGES_DIR,FILES``          captions, each with one that is wrong (`readers.matching`)
+``winoground:DIR``                       pairs of pictures and of captions that differ in order
 ``scenes:OPTIONS``                       generated scenes
 =======================================  =========================================================
 
@@ -20,6 +24,7 @@ Options follow as ``;KEY=VALUE``; one that has no effect is an error.
 ``text``               of ``.txt`` captions: lines (each is a caption), or whole (all of it is one)
 ``max_captions``       the first so many of each picture
 ``hard_negative_key``  column, JSON key or field of hard negatives; none: they are not read
+``classes``            the names of classes (`csparc.data.readers.class_names`)
 ``pairs``              shuffled or random, and :SEED: captions of others (`ShuffledPairs`)
 =====================  ===========================================================================
 
@@ -43,13 +48,18 @@ from csparc.data.dataset import TEXT_FORMS, Dataset, Options
 from csparc.data.readers.coco import open_coco
 from csparc.data.readers.folder import open_folder
 from csparc.data.readers.karpathy import open_karpathy
+from csparc.data.readers.labelled import open_class_folders, open_label_table
+from csparc.data.readers.matching import open_sugarcrepe, open_winoground
 from csparc.data.readers.table import open_table
 from csparc.data.readers.webdataset import WebDataset
 from csparc.data.report import DEFAULT_MAX_BAD
 from csparc.data.shuffled import KINDS, ShuffledPairs
 from csparc.errors import DataError
 
-SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
+SCHEMES = (
+    "folder", "csv", "tsv", "coco", "karpathy", "webdataset", "imagenet", "labels", "sugarcrepe",
+    "winoground", "scenes",
+)  # fmt: skip
 
 _COLUMNS = ("img_key", "caption_key", "hard_negative_key")
 _TABLE = (*_COLUMNS, "separator", "quoting")
@@ -61,11 +71,15 @@ TAKES: dict[str, tuple[str, ...]] = {
     "coco": ("max_captions", "pairs"),
     "karpathy": ("max_captions", "pairs"),
     "webdataset": (*_COLUMNS, "text", "max_captions", "pairs"),
+    "imagenet": ("classes",),
+    "labels": ("img_key", "caption_key", "separator", "quoting", "classes"),
+    "sugarcrepe": (),
+    "winoground": (),
     "scenes": ("max_captions", "pairs"),
 }
 """The options that each scheme takes."""
 
-_OPTION_KEYS = TAKES["folder"]
+_OPTION_KEYS = tuple(dict.fromkeys(key for keys in TAKES.values() for key in keys))
 _OPTION = re.compile(rf";(?=(?:{'|'.join(_OPTION_KEYS)})=)")
 _UNKNOWN_OPTION = re.compile(r";([a-z_]+)=[^/]*$")
 
@@ -134,7 +148,7 @@ def open(
     else:
         where, options = _options(text, where, options)
     ineffective = [key for key in _OPTION_KEYS if key not in TAKES[scheme]]
-    options.refuse(ineffective, f"{scheme}: takes {', '.join(TAKES[scheme])} alone")
+    options.refuse(ineffective, f"{scheme}: takes {', '.join(TAKES[scheme]) or 'none'} alone")
     pairs_of = None if options.pairs is None else _kind_of_pairs(text, options.pairs)
     found = _opened(scheme, text, where, options)
     if pairs_of is not None:
@@ -197,6 +211,14 @@ def _opened(scheme: str, text: str, where: str, options: Options) -> Dataset:
         return open_karpathy(text, *_parts(text, where), _text.trimmed(split), options)
     if scheme == "webdataset":
         return WebDataset(text, where, options)
+    if scheme == "imagenet":
+        return open_class_folders(text, expanded(where), options)
+    if scheme == "labels":
+        return open_label_table(text, expanded(where), options)
+    if scheme == "sugarcrepe":
+        return open_sugarcrepe(text, *_parts(text, where), options)
+    if scheme == "winoground":
+        return open_winoground(text, expanded(where), options)
     from csparc.data.scenes.dataset import Scenes
 
     return Scenes.from_spec(where, options.max_captions)
@@ -260,7 +282,7 @@ def _parts(text: str, where: str) -> tuple[str, str]:
         raise DataError(f"{text}: expected IMAGES_DIR,FILE.json, found no comma")
     for at in commas:
         folder, file = expanded(where[:at]), expanded(where[at + 1 :])
-        if os.path.isdir(folder) and os.path.isfile(file):
+        if os.path.isdir(folder) and os.path.exists(file):
             return folder, file
     if not os.path.isdir(folder):
         found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
