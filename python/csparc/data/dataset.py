@@ -46,6 +46,7 @@ class Options:
     text: str | None = None
     hard_negative_key: str | None = None
     pairs: str | None = None
+    classes: str | None = None
 
     def refuse(self, names: Iterable[str], why: str) -> None:
         """Raise DataError for the first of these options that was given: it would do nothing."""
