@@ -33,7 +33,9 @@ class Scenes(Dataset):
     ----------
     tier : str
         ``"S"``: 32 px, 1 or 2 plain objects of 4 shapes and 4 colours, for tests. ``"M"``: 64 px, 1
-        to 3 objects of 8 shapes, 8 colours, 2 sizes, plain or striped, slightly turned.
+        to 3 objects of 8 shapes, 8 colours, 2 sizes, plain or striped, slightly turned. ``"L"``:
+        128 px, 1 to 6 objects anywhere, of 12 shapes, 10 colours, 3 sizes, 4 textures, up to 30 %
+        of each covered by others, in front of two of 6 kinds of ground, in varying light, noisy.
     size : int
         Number of scenes. Scene i is the same whatever the size.
     seed : int
@@ -103,8 +105,8 @@ class Scenes(Dataset):
 
     def scene(self, index: int) -> Scene:
         """Scene ``index`` with objects, pixels, masks and boxes."""
-        record, background = draw(self.tier, self.split, self.seed, [self._check(index)])
-        return Scene(self.tier, record[0], int(background[0]))
+        record, ground = draw(self.tier, self.split, self.seed, [self._check(index)])
+        return Scene(self.tier, record[0], ground[0])
 
     def labelled_captions(self, index: int) -> list[grammar.Caption]:
         """The five captions with tokens, parts of speech, phrases and logical forms."""
@@ -126,14 +128,15 @@ class Scenes(Dataset):
         return True
 
     def said_words(self, index: int) -> frozenset[str]:
-        """What the captions name of objects: shapes, colours, sizes, textures."""
+        """What the captions name: shapes, colours, sizes, textures of objects, and grounds."""
         captions = self.labelled_captions(index)[: self.max_captions]
         return frozenset(word for caption in captions for word in grammar.named(caption.form))
 
     def shown_words(self, index: int) -> frozenset[str]:
-        """The shapes, colours, sizes and textures of the objects, named or not."""
-        found = self.scene(index).objects
-        words = {word for o in found for word in (o.shape, o.colour, o.size, o.texture)}
+        """The shapes, colours, sizes and textures of the objects, and the grounds, named or not."""
+        scene = self.scene(index)
+        words = {word for o in scene.objects for word in (o.shape, o.colour, o.size, o.texture)}
+        words |= set(scene.bands or ())
         return frozenset(word for word in words if word is not None)
 
     @property
@@ -177,10 +180,10 @@ class Scenes(Dataset):
 
     def load_batch(self, indices: list[int] | np.ndarray) -> np.ndarray:
         """Pictures uint8 [N, H, W, 3], drawn and painted in parallel."""
-        record, background = draw(
+        record, ground = draw(
             self.tier, self.split, self.seed, [self._check(index) for index in indices]
         )
-        return render(self.tier, record, background)[0]
+        return render(self.tier, record, ground)[0]
 
     def fingerprint(self) -> str:
         """Of the specification, which decides every scene: making all their captions takes long."""

@@ -3,6 +3,7 @@
 ::
 
     S    -> [P] NP [', i like it'] | [P] NP REL NP | [P] LIST | 'there' BE NUM NOUNS
+            | [P] NP 'on' STUFF, where the ground is no plain grey
     P    -> 'a picture of' | 'there is' | 'an image showing'
     NP   -> 'a' [SIZE] [COLOUR] [TEXTURE] NOUN          LIST -> NP {',' NP} 'and' NP
     REL  -> 'left of' | 'right of' | 'above' | 'below' | 'next to'
@@ -15,6 +16,7 @@ A logical form is nested tuples, equal to what ``json`` reads back after ``tuple
     ("exists", NP...)            different objects fit the noun phrases
     ("relation", REL, NP, NP)    an object fitting the first stands so to one fitting the second
     ("count", n, shape)          exactly n objects have the shape
+    ("on", stuff, NP)            an object fitting it has its centre before that stuff
 
 with NP = (shape, colour | None, size | None, texture | None).
 """
@@ -49,7 +51,7 @@ RELATIONS: dict[str, Words] = {
     "below": (("below", "ADP"),),
     "next to": (("next", "ADV"), ("to", "ADP")),
 }
-NUMBERS = ("zero", "one", "two", "three", "four")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
 PLURALS = {"cross": "crosses"}
 
 # A direction may be claimed when the centres differ by more than MARGIN of the side along it, and
@@ -184,6 +186,8 @@ def _caption(scene: Scene, related: list, draw: _Draws) -> Caption:
         templates.append(_write_list)
     if related:
         templates.append(_write_relation)
+    if scene.bands is not None:
+        templates.append(_write_on)
     write = draw.pick(templates)
     writer = _Writer()
     return writer.caption(write(writer, scene, related, draw))
@@ -215,6 +219,14 @@ def _write_relation(writer: _Writer, scene: Scene, related: list, draw: _Draws) 
     subject = writer.noun_phrase(first, draw)
     writer.add(RELATIONS[name])
     return ("relation", name, subject, writer.noun_phrase(second, draw))
+
+
+def _write_on(writer: _Writer, scene: Scene, related: list, draw: _Draws) -> tuple:
+    writer.add(draw.pick(PREFIXES))
+    item = draw.pick(scene.objects)
+    phrase, stuff = writer.noun_phrase(item, draw), scene.stands_on(item)
+    writer.add((("on", "ADP"), (stuff, "NOUN")))
+    return ("on", stuff, phrase)
 
 
 def _write_count(writer: _Writer, scene: Scene, related: list, draw: _Draws) -> tuple:
@@ -257,9 +269,11 @@ def _fits(item: SceneObject, phrase: tuple) -> bool:
 
 
 def named(form: tuple) -> frozenset[str]:
-    """The shapes, colours, sizes and textures that a logical form names."""
+    """The shapes, colours, sizes, textures and stuff that a logical form names."""
     kind, *rest = form
     phrases = [(rest[1],)] if kind == "count" else [part for part in rest if type(part) is tuple]
+    if kind == "on":
+        phrases.append((rest[0],))
     return frozenset(word for phrase in phrases for word in phrase if word is not None)
 
 
@@ -300,7 +314,10 @@ def holds(form: tuple, scene: Scene) -> bool:
             _fits(a, subject) and _fits(b, other) and test(a, b)
             for a, b in itertools.permutations(scene.objects, 2)
         )
-    raise ValueError(f"logical form: expected exists, relation or count, found {form!r}")
+    if kind == "on":
+        stuff, phrase = rest
+        return any(_fits(o, phrase) and scene.stands_on(o) == stuff for o in scene.objects)
+    raise ValueError(f"logical form: expected exists, relation, count or on, found {form!r}")
 
 
 def tupled(form: list | tuple) -> tuple:
