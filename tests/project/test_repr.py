@@ -27,7 +27,7 @@ from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
 from csparc.evaluate.diagnose import diagnose
-from csparc.evaluate.encode import encode_dataset, encode_late
+from csparc.evaluate.encode import Pictures, encode_dataset, encode_late
 from csparc.evaluate.explain import explain, local_features
 from csparc.evaluate.figures import Figures, RetrievalFigures
 from csparc.losses import LOSSES, Sizes, as_loss
@@ -102,7 +102,7 @@ def objects(tmp_path_factory) -> list[Any]:
         csparc.explain(run, scenes.load(0), captions[0]),
         *_modules(local_towers), map_head, weights,
         Tensors(weights.path, weights.layout, weights.shapes), local.alignment(loss), late,
-        encode_dataset(model, words, scenes, preprocess),
+        encode_dataset(model, words, scenes, preprocess), Pictures(scenes, preprocess, len),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,

@@ -46,6 +46,7 @@ class Options:
     text: str | None = None
     hard_negative_key: str | None = None
     pairs: str | None = None
+    classes: str | None = None
 
     def refuse(self, names: Iterable[str], why: str) -> None:
         """Raise DataError for the first of these options that was given: it would do nothing."""
@@ -135,7 +136,7 @@ class Dataset:
         """
         raise DataError(f"{self.spec}: nothing is known of where things lie in its pictures")
 
-    def classes(self, by: str = "") -> tuple[str, ...]:
+    def label_names(self, by: str = "") -> tuple[str, ...]:
         """The classes of `label_map`, without the background; none where there are no labels.
 
         ``by``: an attribute, such as colour, whose values are the classes; by default the kinds of
@@ -144,7 +145,7 @@ class Dataset:
         return ()
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
-        """int16 [H, W] of picture `index`: 0 background, 1 and up `classes`, -1 not to be counted.
+        """int16 [H, W] of picture `index`: 0 background, from 1 `label_names`, -1 not counted.
 
         Raises
         ------

@@ -80,8 +80,8 @@ class Subset(Dataset):
     def regions(self, index: int) -> Regions:
         return self.dataset.regions(int(self.items[index]))
 
-    def classes(self, by: str = "") -> tuple[str, ...]:
-        return self.dataset.classes(by)
+    def label_names(self, by: str = "") -> tuple[str, ...]:
+        return self.dataset.label_names(by)
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
         return self.dataset.label_map(int(self.items[index]), by)

@@ -187,6 +187,19 @@ def make_task(text: str) -> Task:
     return TASKS[name](**given)
 
 
+def any_text(value: Any, name: str) -> str:
+    """The check of an option that is any text.
+
+    Raises
+    ------
+    ValueError
+        No text, or an empty one.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}: expected a text, found {value!r}")
+    return value
+
+
 def _fields(cls: type[Task]) -> tuple[dataclasses.Field, ...]:
     return dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
 
