@@ -14,7 +14,7 @@ Candidates = Callable[[np.ndarray, int], np.ndarray]
 
 
 def candidates_of(backend: str, vectors: np.ndarray) -> Candidates:
-    """What a backend, one of `csparc.search.options.BACKENDS`, finds among ``vectors`` float32 [N, D].
+    """What a backend finds among ``vectors`` float32 [N, D].
 
     Raises
     ------

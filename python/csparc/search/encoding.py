@@ -120,9 +120,7 @@ def _read(
     try:
         content = data.content(item)
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-        entry = Entry(
-            data.relative_path(item), size, mtime_ns, digest, tuple(data.captions(item))
-        )
+        entry = Entry(data.relative_path(item), size, mtime_ns, digest, tuple(data.captions(item)))
         if known(digest):
             return Read(item, entry, None)
         picture = images.read(content, name, data.max_pixels)

@@ -80,7 +80,7 @@ class Parts:
         shutil.rmtree(self._folder)
 
     def _take(self, path: Path) -> None:
-        """Take over a part; one that is damaged, or of another width, is as if it were not there."""
+        """Take over a part; a damaged one, or one of another width, counts as missing."""
         try:
             rows = np.load(path, mmap_mode="r", allow_pickle=False)
             whole = open_array(path, self._type, rows.shape)

@@ -38,7 +38,7 @@ def _card(index: Index, rank: int, hit: Hit) -> str:
         picture = f'<p class="missing">{escape(bad.reason)}</p>'
     caption = f"<q>{escape(hit.captions[0])}</q>" if hit.captions else ""
     return (
-        f'<li><figure>{picture}<figcaption><span><b>{rank}</b> <em>{cosine(hit.score)}</em></span>'
+        f"<li><figure>{picture}<figcaption><span><b>{rank}</b> <em>{cosine(hit.score)}</em></span>"
         f"<span>{escape(hit.name)}</span>{caption}</figcaption></figure></li>"
     )
 

@@ -42,7 +42,7 @@ def words_view(found: Explanation, picture: np.ndarray) -> str:
     )
     height, width = picture.shape[:2]
     return (
-        f'<style>{style()}</style>'
+        f"<style>{style()}</style>"
         f'<div class="csparc-view" style="width:{width}px;--aspect:{width}/{height}">'
         f'<img src="{data_uri(picture)}" alt="the picture"><p>{buttons}</p></div>'
     )
