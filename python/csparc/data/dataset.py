@@ -386,6 +386,16 @@ class PictureFiles(Dataset):
     def hard_negatives(self, index: int) -> list[str]:
         return self._negatives.get(self._paths[index], [])
 
+    @property
+    def root(self) -> str:
+        """The data folder, an absolute path."""
+        return self.guard.root
+
+    @property
+    def allow_outside(self) -> bool:
+        """Whether paths that leave the data folder are followed."""
+        return self.guard.allow_outside
+
     def path(self, index: int) -> str:
         """The file of picture `index`."""
         return self._paths[index]
@@ -395,10 +405,23 @@ class PictureFiles(Dataset):
         name = self.name(index)
         return images.size_of(self.guard.check(self._paths[index], name), name)
 
+    def relative_path(self, index: int) -> str:
+        """The file of picture `index`, seen from the data folder."""
+        return os.path.relpath(self._paths[index], self.guard.root)
+
     def name(self, index: int) -> str:
-        return printable(os.path.relpath(self._paths[index], self.guard.root))
+        return printable(self.relative_path(index))
+
+    def content(self, index: int) -> bytes:
+        """The file of picture `index`, as it is.
+
+        Raises
+        ------
+        BadItem
+            When it is missing, no regular file, too large, or outside by a link.
+        """
+        name = self.name(index)
+        return images.content_of(self.guard.check(self._paths[index], name), name)
 
     def load(self, index: int) -> np.ndarray:
-        path = self._paths[index]
-        name = self.name(index)
-        return images.read(self.guard.check(path, name), name, self.max_pixels)
+        return images.read(self.content(index), self.name(index), self.max_pixels)

@@ -170,6 +170,19 @@ def takes(spec: str, option: str) -> bool:
     return option in TAKES[_scheme(os.fspath(spec))[0]]
 
 
+def folder_of(spec: str | os.PathLike) -> str | None:
+    """The folder that a specification of a folder of pictures names; None of other schemes.
+
+    Raises
+    ------
+    DataError, TypeError
+        As `open` does for what is no specification.
+    """
+    text = _checked(spec)
+    scheme, where = _scheme(text)
+    return expanded(_options(text, where, Options())[0]) if scheme == "folder" else None
+
+
 def _scheme(text: str) -> tuple[str, str]:
     head, colon, rest = text.partition(":")
     if colon and head in SCHEMES:
