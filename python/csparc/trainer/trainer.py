@@ -20,9 +20,11 @@ from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
+from csparc.trainer import early_stop
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
+from csparc.trainer.locking import lock_towers
 from csparc.trainer.log import step_keys
 from csparc.trainer.senseless import nothing_to_learn
 from csparc.trainer.state import TrainingState, default_preprocess
@@ -55,6 +57,8 @@ class TrainResult:
     """"Ctrl-C", "SIGTERM" or the name of another signal when that ended the run early."""
     log: list[dict[str, float]]
     """The lines of the log, when there is no ``out`` to hold them."""
+    stopped_early: bool = False
+    """Whether ``early_stop`` ended the run."""
 
     __repr__ = fields_line
 
@@ -135,6 +139,9 @@ class Trainer:
             self.validation.check(model)
         elif self.config.val_tasks or self.config.val_best:
             raise ValueError("val_tasks: expected val_data (--val-data) to run on, found none")
+        elif self.config.early_stop is not None:
+            raise ValueError("early_stop: expected val_data (--val-data) to judge by, found none")
+        lock_towers(model, self.config)
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
@@ -185,8 +192,14 @@ class Trainer:
                 progress.say(loader.report.summary())
         return TrainResult(
             self._state.counters, self._last_validation, self._validation_failed,
-            stop.signal_name, self._history,
+            stop.signal_name, self._history, self._stops_early(),
         )  # fmt: skip
+
+    def use_averages(self) -> None:
+        """Give model and loss the averages of the weights, where the run keeps some (``ema``), for
+        good: what `csparc.load_checkpoint` gives of its checkpoints. Nothing trains on after it."""
+        if self._state.averages is not None:
+            self._state.averages.settle()
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
@@ -248,7 +261,7 @@ class Trainer:
         step = Step(self.model, self.loss, state.optimizer, config)
         self._cursor = loader.cursor
         self._validate_if_due(progress, stop)
-        while state.counters.step < self.total_steps and not stop:
+        while state.counters.step < self.total_steps and not stop and not self._stops_early():
             begun = time.perf_counter()
             batches = self._batches(loader, progress)
             lr = cosine(state.counters.step, config.lr, warmup, self.total_steps)
@@ -265,11 +278,19 @@ class Trainer:
                 self._save()
                 self._keep_room()
         self._save()
+        if self._stops_early():
+            progress.say(early_stop.told(config, state.counters))
         if stop:
             saved = (
                 f"; saved in {self._files.out}" if self._files.out and state.counters.step else ""
             )
             progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
+
+    def _stops_early(self) -> bool:
+        counters = self._state.counters
+        return counters.step < self.total_steps and early_stop.out_of_patience(
+            self.config, counters
+        )
 
     def _batches(self, loader: Loader, progress: Progress) -> list[dict[str, Any]]:
         """The slices of the next step; where they cannot be had, the steps so far are saved."""
@@ -316,7 +337,8 @@ class Trainer:
     def _validated(self, progress: Progress, stop: StopRequest) -> dict[str, Any] | None:
         """The figures; None when asked to stop, or when it failed, which ends no training."""
         try:
-            result = self.validation.run(self.model, lambda: bool(stop))
+            with self._state.averaged():
+                result = self.validation.run(self.model, lambda: bool(stop))
         except Exception as error:
             self._validation_failed = failure(self._state.counters.step, error)
             progress.say(self._validation_failed)
