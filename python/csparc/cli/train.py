@@ -291,8 +291,8 @@ def untrained(arguments: argparse.Namespace, loss: Loss, overrides: dict[str, An
 
 
 def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, Any]]:
-    """The settings of the run, its loss, and the fields of ModelConfig that differ from the preset's
-    or those of ``--init``, checked; no data are looked at."""
+    """The settings of the run, its loss, and the fields of ModelConfig that differ from a preset or
+    from ``--init``, checked; no data are looked at."""
     from csparc.models.factory import configure
     from csparc.trainer import make_loss
 
