@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import small_training
-from small_training import tokenizer, trainer
+from small_training import scenes, tokenizer, trainer
 
 import csparc
 from csparc.checkpoint.checkpoint import read_checkpoint
@@ -148,3 +148,16 @@ def test_weights_without_a_tokenizer_ask_for_one(tmp_path, capsys):
         read_initial(folder)
     found = read_initial(folder, tokenizer=tmp_path / "tokenizer.json")
     assert found.tokenizer.vocab_size == tokenizer().vocab_size
+
+
+def test_fit_begins_from_weights(own):
+    """With the loss they were trained with, and nothing learned at a learning rate of nothing."""
+    run = csparc.fit(
+        scenes(24), init=own, steps=1, batch_size=8, lr=1e-30, progress="none", ema=0.5
+    )
+    before = csparc.load_checkpoint(own)
+    assert type(run.loss) is SiglipLoss
+    assert run.loss.value("logit_bias") == before.loss.value("logit_bias")
+    assert run.tokenizer.to_json() == before.tokenizer.to_json()
+    for name, parameter in run.model.parameters.items():
+        np.testing.assert_array_equal(parameter.data, before.model.parameters[name].data)

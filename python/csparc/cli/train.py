@@ -39,8 +39,8 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """All that a run is told."""
+def add_arguments(parser: argparse.ArgumentParser, needs_length: bool = True) -> None:
+    """All that a run is told, with ``needs_length`` how long it is, too."""
     common.add_data(parser, "--train-data")
     common.add_data(
         parser,
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model(parser.add_argument_group("model and loss"))
     fine_tuning.add(parser.add_argument_group("fine-tuning (docs/fine-tuning.md)"))
     _add_pictures(parser.add_argument_group("pictures"))
-    _add_schedule(parser.add_argument_group("training (defaults in brackets)"))
+    _add_schedule(parser.add_argument_group("training (defaults in brackets)"), needs_length)
     _add_validation(parser.add_argument_group("validation, on --val-data"))
     common.add_threads(parser)
 
@@ -145,9 +145,9 @@ def _add_pictures(group) -> None:
     )
 
 
-def _add_schedule(group) -> None:
+def _add_schedule(group, needs_length: bool) -> None:
     """One flag a field of TrainConfig; a flag that is not given leaves the field's default."""
-    length = group.add_mutually_exclusive_group(required=True)
+    length = group.add_mutually_exclusive_group(required=needs_length)
     length.add_argument(
         "--steps",
         type=common.positive_int,

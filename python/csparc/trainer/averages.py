@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from csparc._repr import line
 from csparc.nn import Parameter
 
 _CHUNK = 1 << 16
@@ -38,6 +39,9 @@ class Averages:
         self.parameters = parameters
         self.decay = decay
         self.arrays = {name: parameter.data.copy() for name, parameter in parameters.items()}
+
+    def __repr__(self) -> str:
+        return line(self, f"{len(self.arrays)} parameters", decay=self.decay)
 
     def update(self, step: int) -> None:
         """Take in the weights after step ``step``."""

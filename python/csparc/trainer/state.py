@@ -56,14 +56,7 @@ class TrainingState:
         self.model = model
         self.loss = loss
         self.counters = Counters()
-        owned = {f"loss.{name}": parameter for name, parameter in loss.parameters.items()}
-        self.optimizer = AdamW(
-            {**model.parameters, **owned},
-            betas=(config.beta1, config.beta2),
-            eps=config.eps,
-            weight_decay=config.wd,
-            lr_factors=_lr_factors(model, config.layer_decay),
-        )
+        self.optimizer = make_optimizer(model, loss, config)
         self.averages = None
         if config.ema is not None:
             self.averages = Averages(self.optimizer.parameters, config.ema)
@@ -129,6 +122,18 @@ class TrainingState:
                 np.copyto(array, saved[name])
         self.counters = replace(checkpoint.metadata.counters)
         self.optimizer.t = self.counters.step
+
+
+def make_optimizer(model: TwoTower, loss: Loss, config: TrainConfig) -> AdamW:
+    """Of what is trained of a model and a loss, whose names begin with ``loss.``."""
+    owned = {f"loss.{name}": parameter for name, parameter in loss.parameters.items()}
+    return AdamW(
+        {**model.parameters, **owned},
+        betas=(config.beta1, config.beta2),
+        eps=config.eps,
+        weight_decay=config.wd,
+        lr_factors=_lr_factors(model, config.layer_decay),
+    )
 
 
 def _lr_factors(model: TwoTower, decay: float) -> dict[str, float]:

@@ -20,14 +20,15 @@ from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
-from csparc.trainer import early_stop
+from csparc.trainer import early_stop, lr_find
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.locking import lock_towers
 from csparc.trainer.log import step_keys
+from csparc.trainer.lr_find import LearningRates
 from csparc.trainer.senseless import nothing_to_learn
-from csparc.trainer.state import TrainingState, default_preprocess
+from csparc.trainer.state import TrainingState, default_preprocess, make_optimizer
 from csparc.trainer.step import (
     Step,
     check_takes_groups,
@@ -194,6 +195,47 @@ class Trainer:
             self._state.counters, self._last_validation, self._validation_failed,
             stop.signal_name, self._history, self._stops_early(),
         )  # fmt: skip
+
+    def find_lr(
+        self,
+        *,
+        steps: int = lr_find.STEPS,
+        lr_min: float = lr_find.LR_MIN,
+        lr_max: float = lr_find.LR_MAX,
+    ) -> LearningRates:
+        """Train some steps, of the batches the run begins with, while the learning rate rises from
+        ``lr_min`` to ``lr_max``; afterwards model and loss are what they were, and nothing was
+        written.
+
+        Parameters
+        ----------
+        steps : int
+            Most steps, each at a rate the same factor above the last; a loss that has grown to four
+            times its least value ends the trial.
+        lr_min, lr_max : float
+
+        Returns
+        -------
+        csparc.trainer.lr_find.LearningRates
+            The losses, and a suggestion; `csparc.viz.lr_curve.plot_learning_rates` draws it.
+
+        Raises
+        ------
+        DataError, TrainingError
+            As `run`; a number that is not finite after the first step ends the trial.
+        """
+        lrs = lr_find.rates(steps, lr_min, lr_max)
+        if self.config.threads is not None:
+            set_num_threads(self.config.threads)
+        optimizer = make_optimizer(self.model, self.loss, self.config)
+        how = {"unit": "step", "kind": self.config.progress, "lasting": True}
+        with (
+            lr_find.restored(optimizer),
+            Progress("rising learning rate", **how) as progress,
+            self._loader(None, progress) as loader,
+        ):
+            step = Step(self.model, self.loss, optimizer, self.config)
+            return lr_find.trial(step, lambda: self._batches(loader, progress), lrs, progress)
 
     def use_averages(self) -> None:
         """Give model and loss the averages of the weights, where the run keeps some (``ema``), for
