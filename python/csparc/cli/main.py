@@ -28,6 +28,7 @@ from csparc.cli import (
     export,
     index,
     info,
+    lr_find,
     output,
     search,
     study,
@@ -36,7 +37,8 @@ from csparc.cli import (
 from csparc.errors import CsparcError
 
 COMMANDS = (
-    demo, train, evaluate, align, index, search, browse, encode, export, convert, study, cost, info,
+    demo, train, lr_find, evaluate, align, index, search, browse, encode, export, convert, study,
+    cost, info,
 )  # fmt: skip
 
 

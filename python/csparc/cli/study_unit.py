@@ -69,7 +69,6 @@ def check(study: Study, units: Collection[Unit]) -> None:
     ValueError, TypeError, DataError
         Naming the setting.
     """
-    import csparc
     from csparc.evaluate import Subject
 
     tasks = tasks_of(study)
@@ -85,8 +84,7 @@ def check(study: Study, units: Collection[Unit]) -> None:
             if trains_on not in opened:
                 opened[trains_on] = train.training_data(arguments)
             config.total_steps(len(opened[trains_on]))
-            sizes = {"vocab_size": arguments.vocab_size, **overrides}
-            model = csparc.create_model(arguments.model, seed=None, **sizes)
+            model = train.untrained(arguments, loss, overrides)
             for task in tasks.values():
                 task.check(Subject(model, model, model, opened[study.data], loss))
         except (CsparcError, TypeError, ValueError) as error:
