@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from csparc.cli import common, loss_arguments
+from csparc.cli import common, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
@@ -26,7 +26,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         epilog=loss_arguments.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    common.add_data(parser, "--train-data")
+    train_sources.add(parser)
     common.add_data(
         parser,
         "--val-data",
@@ -251,10 +251,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def training_data(arguments: argparse.Namespace) -> Dataset:
     """What is trained on, opened."""
-    return common.open_silently(
-        arguments.train_data, arguments, arguments.val_data,
-        hard_negative_key=arguments.csv_hard_negative_key,
-    )  # fmt: skip
+    return train_sources.opened(arguments)
 
 
 def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, Any]]:

@@ -129,9 +129,13 @@ class Joined(Dataset):
         dataset, own = self._at(index)
         return dataset.shown_words(own)
 
+    def of(self, datasets: Sequence[Dataset]) -> Joined:
+        """Others, as many, mixed in the same way."""
+        return type(self)(datasets)
+
     def _way(self) -> object:
         """How they are mixed, as JSON: part of the fingerprint."""
-        raise NotImplementedError
+        return None
 
     def fingerprint(self) -> str:
         """Of all data sets in order, and of the way they are mixed."""
@@ -162,9 +166,7 @@ class Mixed(Joined):
         Data sets or weights that are not as above.
     """
 
-    def __init__(
-        self, datasets: Sequence[Dataset], weights: Sequence[float] | None = None
-    ) -> None:
+    def __init__(self, datasets: Sequence[Dataset], weights: Sequence[float] | None = None) -> None:
         super().__init__(datasets)
         count = len(self.datasets)
         self.weights = _whole([1] * count if weights is None else weights, count)
@@ -198,6 +200,9 @@ class Mixed(Joined):
                 now = through == one
                 indices[places[now]] = first + order[within[now]]
         return indices, passes
+
+    def of(self, datasets: Sequence[Dataset]) -> Mixed:
+        return Mixed(datasets, self.weights)
 
     def _way(self) -> object:
         return self.weights

@@ -57,6 +57,8 @@ def laid_out(texts: list[np.ndarray], mask: np.ndarray, behind: int) -> np.ndarr
         elif count == int(valid.sum()):
             row[:length][valid] = widened(text[:count])
         else:
-            raise ValueError(f"rows: expected {int(valid.sum())} tokens of a caption, found {count}")
+            raise ValueError(
+                f"rows: expected {int(valid.sum())} tokens of a caption, found {count}"
+            )
         row[length:] = widened(text[count:])
     return out

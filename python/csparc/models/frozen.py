@@ -70,8 +70,7 @@ class RowLayout:
 
 
 def image_rows(model: TwoTower, image: np.ndarray) -> np.ndarray:
-    """What the image tower gives of normalised pictures [B,3,H,W]: [B,R,C], R rows by `RowLayout`.
-    """
+    """What the image tower gives of normalised pictures [B,3,H,W]: [B,R,C], R rows by `RowLayout`."""
     images = check_images(image, model.config, model.dtype)
     rows, whole = model.visual.features(Tape(record=False), Tensor(images))
     return _joined(rows.data, whole)
