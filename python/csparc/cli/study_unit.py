@@ -80,10 +80,13 @@ def check(study: Study, units: Collection[Unit]) -> None:
             for spec in (arguments.val_data, study.data):
                 if spec is not None and spec not in opened:
                     opened[spec] = common.open_silently(spec, arguments, arguments.train_data)
-            trains_on = (arguments.train_data, arguments.csv_hard_negative_key)
+            trains_on = (
+                *arguments.train_data, arguments.mix, arguments.mix_batches,
+                arguments.csv_hard_negative_key,
+            )  # fmt: skip
             if trains_on not in opened:
                 opened[trains_on] = train.training_data(arguments)
-            config.total_steps(len(opened[trains_on]))
+            config.total_steps(opened[trains_on].epoch_length)
             model = train.untrained(arguments, loss, overrides)
             for task in tasks.values():
                 task.check(Subject(model, model, model, opened[study.data], loss))

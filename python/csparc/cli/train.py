@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from csparc.cli import common, fine_tuning, loss_arguments
+from csparc.cli import common, fine_tuning, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, INIT_LEARNING_RATE, PROGRESS, TrainConfig
@@ -41,7 +41,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser, needs_length: bool = True) -> None:
     """All that a run is told, with ``needs_length`` how long it is, too."""
-    common.add_data(parser, "--train-data")
+    train_sources.add(parser)
     common.add_data(
         parser,
         "--val-data",
@@ -285,10 +285,7 @@ def make_trainer(arguments: argparse.Namespace) -> Trainer:
 
 def training_data(arguments: argparse.Namespace) -> Dataset:
     """What is trained on, opened."""
-    return common.open_silently(
-        arguments.train_data, arguments, arguments.val_data,
-        hard_negative_key=arguments.csv_hard_negative_key,
-    )  # fmt: skip
+    return train_sources.opened(arguments)
 
 
 def untrained(arguments: argparse.Namespace, loss: Loss, overrides: dict[str, Any]) -> TwoTower:

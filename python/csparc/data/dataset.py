@@ -16,9 +16,11 @@ from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._repr import cut, fields_line, line
 from csparc._text import show
 from csparc.data import images
+from csparc.data.loading import sampler
 from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
+from csparc.data.rows import PairRows
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
@@ -110,6 +112,34 @@ class Dataset:
             When it cannot be decoded.
         """
         raise NotImplementedError
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it holds what towers gave of its pairs (`rows`) in place of pictures."""
+        return False
+
+    def rows(self, index: int) -> PairRows:
+        """What the towers gave of picture `index` and its texts, where `has_rows`."""
+        raise NotImplementedError
+
+    @property
+    def epoch_length(self) -> int:
+        """Pictures that an epoch draws: each once, where a data set does not say."""
+        return len(self)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an epoch may draw a picture several times, and others not at all."""
+        return False
+
+    def epoch_order(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """What an epoch draws, in order: numbers of pictures int64 [`epoch_length`], and of each
+        how many times all of its data set were drawn before, which random choices go by."""
+        return sampler.order(seed, epoch, len(self)), np.full(len(self), epoch, np.int64)
+
+    def parts(self) -> list[tuple[Dataset, int]]:
+        """The data sets it is made of, and the number of each one's first picture: itself."""
+        return [(self, 0)]
 
     @property
     def generated(self) -> bool:

@@ -129,7 +129,7 @@ class TwoTower:
                 f"text: expected one caption an image, found {len(ids)} for {len(images)} images"
             )
         patches, image_global = self.visual(tape, Tensor(images))
-        tokens, text_global = self.text(tape, ids, self._valid(text_mask, ids))
+        tokens, text_global = self.text(tape, ids, self.valid_positions(text_mask, ids))
         return ModelOutput(patches, tokens, image_global, text_global)
 
     def text_vectors(self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape) -> Tensor:
@@ -171,7 +171,7 @@ class TwoTower:
         ``text_mask`` [B,L], True = valid; by default as in a call of the model.
         """
         ids = check_ids(text, self.config)
-        tokens, pooled = self.text(Tape(record=False), ids, self._valid(text_mask, ids))
+        tokens, pooled = self.text(Tape(record=False), ids, self.valid_positions(text_mask, ids))
         return _features(pooled, tokens if return_tokens else None, normalize)
 
     get_image_features = encode_image
@@ -189,7 +189,8 @@ class TwoTower:
             logits += self.logit_bias.data
         return logits, logits.T
 
-    def _valid(self, text_mask: np.ndarray | None, ids: np.ndarray) -> np.ndarray:
+    def valid_positions(self, text_mask: np.ndarray | None, ids: np.ndarray) -> np.ndarray:
+        """``text_mask`` of ids [B,L] as bool, and what a call of the model takes for None."""
         pool = self.config.text_pool
         if text_mask is None and pool == "last":
             return np.ones(ids.shape, np.bool_)

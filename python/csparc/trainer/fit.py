@@ -14,6 +14,7 @@ from csparc._repr import line, short
 from csparc._scalars import whole_number
 from csparc.data import Dataset, tokenizer
 from csparc.data import open as open_data
+from csparc.data.mixed import Joined
 from csparc.data.shuffled import ShuffledPairs
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
@@ -259,7 +260,11 @@ def _varied(plain: Preprocess) -> Preprocess:
 
 
 def _split(whole: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """(training, held out); of shuffled pairs only those to train on are shuffled."""
+    """(training, held out); of shuffled pairs only those to train on are shuffled, and of several
+    data sets the parts to train on are mixed as they were."""
+    if isinstance(whole, Joined):
+        pairs = [_split(one, share, seed) for one in whole.datasets]
+        return whole.of([rest for rest, _ in pairs]), Joined([part for _, part in pairs])
     if isinstance(whole, ShuffledPairs):
         rest, part = split(whole.dataset, share, seed)
         return ShuffledPairs(rest, whole.seed, whole.kind), part

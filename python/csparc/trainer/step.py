@@ -28,13 +28,25 @@ Batch = dict[str, np.ndarray]
 
 
 class Step:
-    """The step of one model, loss and optimiser; buffers are reused from step to step."""
+    """The step of one model, loss and optimiser; buffers are reused from step to step.
 
-    def __init__(self, model: TwoTower, loss: Loss, optimizer: AdamW, config: TrainConfig) -> None:
+    The losses of its slices are averaged; with ``summed`` above 1 those of as many slices are
+    summed, one of each data set, and these sums are averaged. The log has the mean of all.
+    """
+
+    def __init__(
+        self,
+        model: TwoTower,
+        loss: Loss,
+        optimizer: AdamW,
+        config: TrainConfig,
+        summed: int = 1,
+    ) -> None:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
         self.config = config
+        self.summed = summed
         self.tape = Tape()
         loss.limit_scales(config.scale_max)  # a scale may start above, and the first step uses it
 
@@ -51,7 +63,8 @@ class Step:
         scale = logit_scale(self.model, config.scale_min, config.scale_max)
         if not math.isfinite(scale):
             raise self._stopped(number, "scale", f"logit_scale ({scale})")
-        losses = [self._slice(number, batch, scale, len(batches)) for batch in batches]
+        slices = len(batches) // self.summed
+        losses = [self._slice(number, batch, scale, slices) for batch in batches]
         grad_norm = self.optimizer.clip(config.grad_clip_norm)
         if not math.isfinite(grad_norm):
             raise self._stopped(number, "gradient", self._first_bad(batches, scale))

@@ -17,6 +17,7 @@ from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.duplicates import HANDLING
+from csparc.data.loading.alternating import AlternatingLoader, loader_of
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
@@ -132,7 +133,7 @@ class Trainer:
         self.val_preprocess = val_preprocess or default_preprocess(model)
         self.preprocess = preprocess or self.val_preprocess
         self.loss_specials = loss_specials
-        self.total_steps = self.config.total_steps(len(self.data))
+        self.total_steps = self.config.total_steps(self.data.epoch_length)
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
@@ -270,7 +271,7 @@ class Trainer:
 
     def _plan(self, loader: Loader, progress: Progress) -> None:
         """Find how long the run is, where the data decide that, and start the clock."""
-        config, pictures, done = self.config, len(self.data), self._state.counters.step
+        config, pictures, done = self.config, self.data.epoch_length, self._state.counters.step
         if config.needs_plan:
             most = config.total_steps(pictures)
             progress.say("reading every picture once, to plan epochs without duplicates")
@@ -284,9 +285,11 @@ class Trainer:
             warnings.warn(senseless, stacklevel=3)
         progress.begin(done, self.total_steps)
 
-    def _loader(self, cursor: dict[str, Any] | None, progress: Progress) -> Loader:
+    def _loader(
+        self, cursor: dict[str, Any] | None, progress: Progress
+    ) -> Loader | AlternatingLoader:
         duplicates = self.config.duplicates
-        return Loader(
+        return loader_of(
             self.data,
             self.tokenizer,
             self.preprocess,
@@ -305,7 +308,7 @@ class Trainer:
     ) -> None:
         config, state = self.config, self._state
         warmup = config.warmup_steps(self.total_steps)
-        step = Step(self.model, self.loss, state.optimizer, config)
+        step = Step(self.model, self.loss, state.optimizer, config, loader.summed)
         self._cursor = loader.cursor
         self._validate_if_due(progress, stop)
         while state.counters.step < self.total_steps and not stop and not self._stops_early():
@@ -351,7 +354,7 @@ class Trainer:
     def _batches(self, loader: Loader, progress: Progress) -> list[dict[str, Any]]:
         """The slices of the next step; where they cannot be had, the steps so far are saved."""
         try:
-            return [next(loader) for _ in range(self.config.accum_freq)]
+            return [next(loader) for _ in range(self.config.accum_freq * loader.summed)]
         except Exception:
             if self._saved != self._state.counters:
                 self._save()
