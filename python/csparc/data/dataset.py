@@ -18,6 +18,7 @@ from csparc.data import images
 from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
+from csparc.data.source import Source
 from csparc.errors import DataError
 
 # What a data frame writes where a cell was empty.
@@ -63,10 +64,13 @@ class Dataset:
         Items left out while the tables were read.
     cacheable : bool
         Whether keeping decoded pictures in memory saves work.
+    max_pixels : int
+        Pictures with more are bad items.
     """
 
     spec: str
     cacheable: bool = True
+    max_pixels: int = images.MAX_PIXELS
     problems: BadItems
 
     def __repr__(self) -> str:
@@ -105,6 +109,16 @@ class Dataset:
             When it cannot be decoded.
         """
         raise NotImplementedError
+
+    def source(self, index: int) -> Source | None:
+        """What picture `index` is decoded from; None where it is no part of a file.
+
+        Raises
+        ------
+        BadItem
+            When its file may not be read.
+        """
+        return None
 
     @property
     def generated(self) -> bool:
@@ -355,7 +369,8 @@ class PictureFiles(Dataset):
     def name(self, index: int) -> str:
         return printable(os.path.relpath(self._paths[index], self._guard.root))
 
+    def source(self, index: int) -> Source:
+        return Source(self._guard.check(self._paths[index], self.name(index)))
+
     def load(self, index: int) -> np.ndarray:
-        path = self._paths[index]
-        name = self.name(index)
-        return images.read(self._guard.check(path, name), name, self.max_pixels)
+        return images.read(self.source(index).path, self.name(index), self.max_pixels)
