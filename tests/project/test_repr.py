@@ -23,6 +23,7 @@ from csparc._repr import LONGEST, fields_line, short
 from csparc.checkpoint.checkpoint import load_trained, read_checkpoint
 from csparc.cost.model import model_info
 from csparc.data import BadItems, ShuffledPairs
+from csparc.data.loading.disk_cache import DiskCache
 from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
@@ -107,6 +108,7 @@ def objects(tmp_path_factory) -> list[Any]:
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
         *(task() for task in TASKS.values()), *_study(folder), Profile(),
+        DiskCache(folder / "kept", scenes, preprocess),
     ]  # fmt: skip
     loader.close()
     return made

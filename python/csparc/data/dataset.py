@@ -21,6 +21,7 @@ from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
 from csparc.data.rows import PairRows
+from csparc.data.source import Source
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,10 +71,13 @@ class Dataset:
         Items left out while the tables were read.
     cacheable : bool
         Whether keeping decoded pictures in memory saves work.
+    max_pixels : int
+        Pictures with more are bad items.
     """
 
     spec: str
     cacheable: bool = True
+    max_pixels: int = images.MAX_PIXELS
     problems: BadItems
 
     def __repr__(self) -> str:
@@ -112,6 +116,16 @@ class Dataset:
             When it cannot be decoded.
         """
         raise NotImplementedError
+
+    def source(self, index: int) -> Source | None:
+        """What picture `index` is decoded from; None where it is no part of a file.
+
+        Raises
+        ------
+        BadItem
+            When its file may not be read.
+        """
+        return None
 
     @property
     def has_rows(self) -> bool:
@@ -450,8 +464,10 @@ class PictureFiles(Dataset):
         BadItem
             When it is missing, no regular file, too large, or outside by a link.
         """
-        name = self.name(index)
-        return images.content_of(self.guard.check(self._paths[index], name), name)
+        return images.content_of(self.source(index).path, self.name(index))
+
+    def source(self, index: int) -> Source:
+        return Source(self.guard.check(self._paths[index], self.name(index)))
 
     def load(self, index: int) -> np.ndarray:
         return images.read(self.content(index), self.name(index), self.max_pixels)

@@ -300,6 +300,7 @@ class Trainer:
             duplicates=duplicates if duplicates in HANDLING else "group",
             words=self.loss.reads_words,
             hard_negatives=self.data.has_hard_negatives,
+            cache_folder=self.config.cache,
             on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 
