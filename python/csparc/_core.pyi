@@ -71,13 +71,14 @@ def scene_draw(
     rules: Int32,
     pairs: UInt8,
     objects: Int32,
-    background: UInt8,
+    grounds: Int32,
     /,
 ) -> None: ...
 def scene_render(
     palette: UInt8,
+    stuff: UInt8,
     objects: Int32,
-    background: UInt8,
+    grounds: Int32,
     pixels: UInt8,
     instance: UInt8,
     /,

@@ -60,7 +60,8 @@ def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any)
 def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:
     """The records of a log without the clock's part."""
     records = [json.loads(line) for line in (out / name).read_text().splitlines()]
-    return [{k: v for k, v in r.items() if k != "pairs_per_second"} for r in records]
+    clock = ("pairs_per_second", "data_wait")
+    return [{k: v for k, v in r.items() if k not in clock} for r in records]
 
 
 if __name__ == "__main__":

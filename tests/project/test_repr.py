@@ -32,6 +32,7 @@ from csparc.evaluate.explain import explain, local_features
 from csparc.evaluate.figures import Figures, RetrievalFigures
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
+from csparc.profile import Profile
 from csparc.study import Results, read_study, report
 from csparc.study.clock import Clock
 from csparc.study.driver import Driver
@@ -105,7 +106,7 @@ def objects(tmp_path_factory) -> list[Any]:
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
-        *(task() for task in TASKS.values()), *_study(folder),
+        *(task() for task in TASKS.values()), *_study(folder), Profile(),
     ]  # fmt: skip
     loader.close()
     return made

@@ -201,3 +201,14 @@ def writing(path: Path) -> Iterator[None]:
             raise
         path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; what is no regular file, such as a pipe, as it comes."""
+    from csparc.checkpoint.folder import write_atomically
+
+    with writing(path):
+        if path.exists() and not path.is_file():
+            path.write_bytes(text.encode())
+        else:
+            write_atomically(path, lambda file: file.write(text.encode()))

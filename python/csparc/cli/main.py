@@ -17,10 +17,22 @@ from typing import NoReturn
 
 from csparc._terminal import is_terminal
 from csparc._version import __version__
-from csparc.cli import align, convert, cost, demo, encode, evaluate, info, output, study, train
+from csparc.cli import (
+    align,
+    convert,
+    cost,
+    demo,
+    encode,
+    evaluate,
+    export,
+    info,
+    output,
+    study,
+    train,
+)
 from csparc.errors import CsparcError
 
-COMMANDS = (demo, train, evaluate, align, encode, convert, study, cost, info)
+COMMANDS = (demo, train, evaluate, align, encode, export, convert, study, cost, info)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -183,6 +183,17 @@ def _add_schedule(group) -> None:
         help="on standard error: a bar, lines, nothing, or a bar on a terminal and lines "
         f"elsewhere ({defaults['progress']})",
     )
+    group.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="write where the time of the steps goes, by op and shape: FILE with .json and .html, "
+        "and a table on standard error",
+    )
+    group.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="folder that keeps decoded and resized pictures for later runs (default: none)",
+    )
 
 
 def _add_validation(group) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
 from csparc.errors import DataError
+
+if TYPE_CHECKING:
+    from csparc.data.regions import Regions
 
 # What a data frame writes where a cell was empty.
 _NO_VALUE = frozenset({"nan", "none", "null", "<na>"})
@@ -115,6 +119,39 @@ class Dataset:
     def pairs_shuffled(self) -> bool:
         """Whether captions are of other pictures (`csparc.data.ShuffledPairs`)."""
         return False
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether it is known where things lie in its pictures, and what captions say of them."""
+        return False
+
+    def regions(self, index: int) -> Regions:
+        """What is known of the places in picture `index`.
+
+        Raises
+        ------
+        BadItem
+            It does not fit the picture, or is broken.
+        """
+        raise DataError(f"{self.spec}: nothing is known of where things lie in its pictures")
+
+    def classes(self, by: str = "") -> tuple[str, ...]:
+        """The classes of `label_map`, without the background; none where there are no labels.
+
+        ``by``: an attribute, such as colour, whose values are the classes; by default the kinds of
+        things.
+        """
+        return ()
+
+    def label_map(self, index: int, by: str = "") -> np.ndarray:
+        """int16 [H, W] of picture `index`: 0 background, 1 and up `classes`, -1 not to be counted.
+
+        Raises
+        ------
+        BadItem
+            When it cannot be read.
+        """
+        raise DataError(f"{self.spec}: its pictures have no labels of pixels")
 
     def said_words(self, index: int) -> frozenset[str]:
         """The words of the captions of picture `index`, case folded, marks left out."""
@@ -330,7 +367,7 @@ class PictureFiles(Dataset):
         self.spec = spec
         self.problems = problems
         self.max_pixels = max_pixels
-        self._guard = guard
+        self.guard = guard
         self._paths = list(found)
         self._captions = list(found.values())
         self._negatives = {} if hard_negatives is None else hard_negatives
@@ -352,10 +389,15 @@ class PictureFiles(Dataset):
         """The file of picture `index`."""
         return self._paths[index]
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of picture `index`, by its header."""
+        name = self.name(index)
+        return images.size_of(self.guard.check(self._paths[index], name), name)
+
     def name(self, index: int) -> str:
-        return printable(os.path.relpath(self._paths[index], self._guard.root))
+        return printable(os.path.relpath(self._paths[index], self.guard.root))
 
     def load(self, index: int) -> np.ndarray:
         path = self._paths[index]
         name = self.name(index)
-        return images.read(self._guard.check(path, name), name, self.max_pixels)
+        return images.read(self.guard.check(path, name), name, self.max_pixels)

@@ -3,10 +3,13 @@
 =======================================  =========================================================
 ``folder:DIR``                           pictures with ``NAME.txt`` beside each, or a captions file
 ``csv:FILE``, ``tsv:FILE``               a table; columns filepath and title by default
-``coco:IMAGES_DIR,CAPTIONS.json``        COCO captions
+``coco:IMAGES_DIR,CAPTIONS.json``        COCO captions; behind them ``,INSTANCES.json``
 ``karpathy:IMAGES_DIR,FILE.json,SPLIT``  Karpathy's splits; train takes restval too
 ``webdataset:FILES``                     tar shards: braces, wildcards, parted by ``::``
 ``scenes:OPTIONS``                       generated scenes
+``voc:DIR,SPLIT``, ``context:...``       labels of pixels as Pascal VOC and Context have them
+``entities:IMAGES_DIR,DIR,SPLIT``        Flickr30k Entities; without a split all of it
+``visual-genome:IMAGES_DIR,FILE.json``   Visual Genome's region descriptions
 =======================================  =========================================================
 
 Options follow as ``;KEY=VALUE``; one that has no effect is an error.
@@ -28,9 +31,11 @@ A path alone is a folder, or a table by its suffix .csv or .tsv.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 from csparc import _text
@@ -41,15 +46,22 @@ from csparc._whereabouts import absent, expanded, looked_for
 from csparc.data import images
 from csparc.data.dataset import TEXT_FORMS, Dataset, Options
 from csparc.data.readers.coco import open_coco
+from csparc.data.readers.entities import open_entities
 from csparc.data.readers.folder import open_folder
+from csparc.data.readers.instances import Instances
 from csparc.data.readers.karpathy import open_karpathy
 from csparc.data.readers.table import open_table
+from csparc.data.readers.visual_genome import open_visual_genome
+from csparc.data.readers.voc import CONTEXT, VOC, open_voc
 from csparc.data.readers.webdataset import WebDataset
 from csparc.data.report import DEFAULT_MAX_BAD
 from csparc.data.shuffled import KINDS, ShuffledPairs
 from csparc.errors import DataError
 
-SCHEMES = ("folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes")
+SCHEMES = (
+    "folder", "csv", "tsv", "coco", "karpathy", "webdataset", "scenes", "voc", "context",
+    "entities", "visual-genome",
+)  # fmt: skip
 
 _COLUMNS = ("img_key", "caption_key", "hard_negative_key")
 _TABLE = (*_COLUMNS, "separator", "quoting")
@@ -62,6 +74,10 @@ TAKES: dict[str, tuple[str, ...]] = {
     "karpathy": ("max_captions", "pairs"),
     "webdataset": (*_COLUMNS, "text", "max_captions", "pairs"),
     "scenes": ("max_captions", "pairs"),
+    "voc": ("pairs",),
+    "context": ("pairs",),
+    "entities": ("max_captions", "pairs"),
+    "visual-genome": ("max_captions", "pairs"),
 }
 """The options that each scheme takes."""
 
@@ -189,7 +205,7 @@ def _opened(scheme: str, text: str, where: str, options: Options) -> Dataset:
     if scheme in ("csv", "tsv"):
         return open_table(text, expanded(where), "," if scheme == "csv" else "\t", options)
     if scheme == "coco":
-        return open_coco(text, *_parts(text, where), options)
+        return _coco(text, where, options)
     if scheme == "karpathy":
         where, _, split = where.rpartition(",")
         if "," not in where:
@@ -197,6 +213,16 @@ def _opened(scheme: str, text: str, where: str, options: Options) -> Dataset:
         return open_karpathy(text, *_parts(text, where), _text.trimmed(split), options)
     if scheme == "webdataset":
         return WebDataset(text, where, options)
+    if scheme in ("voc", "context"):
+        folder, _, split = where.rpartition(",")
+        if not folder:
+            raise DataError(f"{text}: expected {scheme}:DIR,SPLIT, found no comma")
+        tree = VOC if scheme == "voc" else CONTEXT
+        return open_voc(text, expanded(folder), _text.trimmed(split), tree, options)
+    if scheme == "entities":
+        return _entities(text, where, options)
+    if scheme == "visual-genome":
+        return open_visual_genome(text, *_parts(text, where), options)
     from csparc.data.scenes.dataset import Scenes
 
     return Scenes.from_spec(where, options.max_captions)
@@ -253,15 +279,53 @@ def _options(text: str, rest: str, options: Options) -> tuple[str, Options]:
     return where, options
 
 
+def _coco(text: str, where: str, options: Options) -> Dataset:
+    """``IMAGES_DIR,CAPTIONS.json``, and ``,INSTANCES.json`` behind it."""
+    found = _existing(where, (os.path.isdir, os.path.isfile, os.path.isfile))
+    if found is None and _existing(where, (os.path.isdir, os.path.isfile)) is None:
+        before, _, last = where.rpartition(",")
+        inside = _existing(before, (os.path.isdir, os.path.isfile))
+        found = None if inside is None else (*inside, expanded(last))
+    if found is None:
+        return open_coco(text, *_parts(text, where), options)
+    folder, captions, instances = found
+    return Instances(open_coco(text, folder, captions, options), instances, options)
+
+
+def _entities(text: str, where: str, options: Options) -> Dataset:
+    """``IMAGES_DIR,DIR``, and ``,SPLIT`` behind it."""
+    found, split = _existing(where, (os.path.isdir, os.path.isdir)), None
+    if found is None:
+        before, _, split = where.rpartition(",")
+        found = _existing(before, (os.path.isdir, os.path.isdir))
+    if found is None:
+        raise DataError(
+            f"{text}: expected entities:IMAGES_DIR,DIR,SPLIT, two folders that exist and the name "
+            "of a split, which may be left out"
+        )
+    return open_entities(text, *found, None if split is None else _text.trimmed(split), options)
+
+
+def _existing(where: str, kinds: tuple[Callable[[str], bool], ...]) -> tuple[str, ...] | None:
+    """Paths parted by commas, any of which may hold commas itself, so that each is of its kind."""
+    commas = [at for at, letter in enumerate(where) if letter == ","]
+    for chosen in itertools.combinations(commas, len(kinds) - 1):
+        edges = zip((-1, *chosen), (*chosen, len(where)))
+        parts = tuple(expanded(where[first + 1 : last]) for first, last in edges)
+        if all(kind(part) for kind, part in zip(kinds, parts)):
+            return parts
+    return None
+
+
 def _parts(text: str, where: str) -> tuple[str, str]:
     """``FOLDER,FILE``, either of which may hold commas itself: the split whose parts exist wins."""
     commas = [at for at, letter in enumerate(where) if letter == ","]
     if not commas:
         raise DataError(f"{text}: expected IMAGES_DIR,FILE.json, found no comma")
-    for at in commas:
-        folder, file = expanded(where[:at]), expanded(where[at + 1 :])
-        if os.path.isdir(folder) and os.path.isfile(file):
-            return folder, file
+    found = _existing(where, (os.path.isdir, os.path.isfile))
+    if found is not None:
+        return found
+    folder, file = expanded(where[: commas[-1]]), expanded(where[commas[-1] + 1 :])
     if not os.path.isdir(folder):
         found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
         raise DataError(f"{folder}: expected the folder of the pictures, found {found}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from csparc import _random
 from csparc._scalars import number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
+
+if TYPE_CHECKING:
+    from csparc.data.regions import Regions
 
 _SPLIT = int.from_bytes(b"split", "big")
 
@@ -67,6 +71,20 @@ class Subset(Dataset):
 
     def load(self, index: int) -> np.ndarray:
         return self.dataset.load(int(self.items[index]))
+
+    @property
+    def has_regions(self) -> bool:
+        """As of the data set it is a part of."""
+        return self.dataset.has_regions
+
+    def regions(self, index: int) -> Regions:
+        return self.dataset.regions(int(self.items[index]))
+
+    def classes(self, by: str = "") -> tuple[str, ...]:
+        return self.dataset.classes(by)
+
+    def label_map(self, index: int, by: str = "") -> np.ndarray:
+        return self.dataset.label_map(int(self.items[index]), by)
 
     def said_words(self, index: int) -> frozenset[str]:
         return self.dataset.said_words(int(self.items[index]))

@@ -9,6 +9,7 @@ from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
 
 # ruff: isort: on
+from csparc.evaluate.figure import Figure
 from csparc.evaluate.grounding import evaluate_grounding
 from csparc.evaluate.placement import Places, alignment_scores, place_scores
 from csparc.evaluate.retrieval import Retrieval
@@ -16,6 +17,7 @@ from csparc.evaluate.variance import variance_explained
 
 __all__ = [
     "TASKS",
+    "Figure",
     "Grounding",
     "Meaning",
     "Places",

@@ -12,7 +12,7 @@ from csparc._scalars import choice, flag, number, positive, whole_number
 
 _WHERE_AND_HOW = {
     "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "val_tasks",
-    "progress",
+    "progress", "profile", "cache",
 }  # fmt: skip
 """Settings that do not decide a single bit of the trained weights."""
 
@@ -86,6 +86,12 @@ class TrainConfig:
         Without ``resume``, replace the run that ``out`` already holds instead of refusing.
     progress : "auto", "bar", "lines" or "none"
         A progress bar on standard error, or plain lines; "auto" draws the bar on a terminal.
+    profile : path or None
+        Where `csparc.profile.Profile` writes what the steps' time went into: ``NAME.json`` and
+        ``NAME.html``, whatever the suffix of the path.
+    cache : path or None
+        Folder of decoded and resized pictures, which may be shared by runs
+        (`csparc.data.loading.disk_cache`); None keeps pictures in memory alone.
 
     Raises
     ------
@@ -117,6 +123,8 @@ class TrainConfig:
     resume: str | os.PathLike | None = None
     overwrite: bool = False
     progress: str = "auto"
+    profile: str | os.PathLike | None = None
+    cache: str | os.PathLike | None = None
 
     __repr__ = fields_line
 
@@ -146,7 +154,7 @@ class TrainConfig:
         object.__setattr__(self, "val_tasks", tuple(self.val_tasks))
         if self.val_best is not None and not isinstance(self.val_best, str):
             raise TypeError(f"val_best: expected the name of a figure, found {self.val_best!r}")
-        for name in ("out", "resume"):
+        for name in ("out", "resume", "profile", "cache"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
                 raise TypeError(f"{name}: expected a path, found {value!r}")

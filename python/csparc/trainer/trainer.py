@@ -20,6 +20,7 @@ from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
+from csparc.profile.files import profiling
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
+    from csparc.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -175,12 +177,13 @@ class Trainer:
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
+            profiling(self.config.profile) as profile,
             Progress("training", unit="step", kind=self.config.progress, lasting=True) as progress,
             self._loader(self._begin(progress), progress) as loader,
         ):
             self._plan(loader, progress)
             with stop:
-                self._train(loader, progress, stop)
+                self._train(loader, progress, stop, profile)
             if loader.report:
                 progress.say(loader.report.summary())
         return TrainResult(
@@ -242,23 +245,34 @@ class Trainer:
             on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 
-    def _train(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
+    def _train(
+        self, loader: Loader, progress: Progress, stop: StopRequest, profile: Profile | None
+    ) -> None:
         config, state = self.config, self._state
         warmup = config.warmup_steps(self.total_steps)
         step = Step(self.model, self.loss, state.optimizer, config)
         self._cursor = loader.cursor
         self._validate_if_due(progress, stop)
         while state.counters.step < self.total_steps and not stop:
+            if profile is not None:
+                profile.begin()
             begun = time.perf_counter()
             batches = self._batches(loader, progress)
+            waited = time.perf_counter() - begun
             lr = cosine(state.counters.step, config.lr, warmup, self.total_steps)
             record = step.run(state.counters.step + 1, batches, lr)
             pairs = sum(len(batch["index"]) for batch in batches)
-            speed = pairs / (time.perf_counter() - begun)
+            spent = time.perf_counter() - begun
+            if profile is not None:
+                profile.end(spent, waited)
             number = state.finish_step(pairs, loader.cursor["epoch"])
             self._cursor = loader.cursor
-            self._log({"step": number, **record, "pairs_per_second": speed})
-            note = f"loss {record['loss']:.3f}, {speed:.0f} pairs/s"
+            clock = {"pairs_per_second": pairs / spent, "data_wait": waited / spent}
+            self._log({"step": number, **record, **clock})
+            note = (
+                f"loss {record['loss']:.3f}, {pairs / spent:.0f} pairs/s, "
+                f"{waited / spent:.0%} waiting for data"
+            )
             progress.to(number, self.total_steps, note)
             self._validate_if_due(progress, stop)
             if number % config.save_frequency == 0 and number < self.total_steps:
