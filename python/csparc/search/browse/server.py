@@ -105,13 +105,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not secrets.compare_digest(given.encode(), self.server.token.encode()):
             self._refuse(HTTPStatus.FORBIDDEN, "use the whole address that csparc browse printed")
             return
-        query = parse_qs(target.query, keep_blank_values=True, max_num_fields=4)
         if route[2]:
             self._picture(route[2], int(route[3]))
         elif route[4] == "search":
-            self._asked(query, self._search)
+            self._asked(target.query, self._search)
         elif route[4] == "words":
-            self._asked(query, self._words)
+            self._asked(target.query, self._words)
         elif route[4] in self.server.assets:
             self._send(*self.server.assets[route[4]])
         else:
@@ -126,10 +125,13 @@ class _Handler(BaseHTTPRequestHandler):
         except BadItem as bad:
             self._refuse(HTTPStatus.NOT_FOUND, bad.reason)
 
-    def _asked(self, query: dict[str, list[str]], answer: Any) -> None:
+    def _asked(self, query: str, answer: Any) -> None:
         try:
-            found = answer(query)
-        except (ValueError, KeyError) as error:
+            found = answer(parse_qs(query, keep_blank_values=True, max_num_fields=4))
+        except KeyError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"{error} is missing")
+            return
+        except ValueError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
             return
         self._send(_JSON, json.dumps(found).encode("ascii"))
