@@ -10,7 +10,9 @@ import numpy as np
 
 from csparc._repr import fields_line
 from csparc.data.report import BadItems
+from csparc.data.rows import laid_out
 from csparc.evaluate.late_interaction import LateFeatures
+from csparc.models import frozen
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,14 @@ def encode_dataset(
     DataError
         No picture is usable, or more are bad than ``dataset.problems.max_bad`` allows.
     """
+    model = frozen.OnRows(model) if dataset.has_rows else model
 
     def pictures(images: np.ndarray) -> np.ndarray:
         return model.encode_image(images, normalize=True)
 
-    def texts(ids: np.ndarray) -> np.ndarray:
-        return model.encode_text(ids, normalize=True, text_mask=tokenizer.valid_mask(ids))
+    def texts(ids: np.ndarray, **rows: np.ndarray) -> np.ndarray:
+        mask = tokenizer.valid_mask(ids)
+        return model.encode_text(ids, normalize=True, text_mask=mask, **rows)
 
     found = _encode(
         dataset, tokenizer, preprocess, pictures, texts, batch_size, progress, should_stop
@@ -107,13 +111,14 @@ def encode_late(
     they were in training. Returns the features, the picture of each caption, and the pictures that
     were left out; None when asked to stop. All of it is in memory: N P D + T D numbers, T words.
     """
+    model = frozen.OnRows(model) if dataset.has_rows else model
 
     def pictures(images: np.ndarray) -> np.ndarray:
         return model.encode_image(images, return_patches=True)[1]
 
-    def texts(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def texts(ids: np.ndarray, **rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         whole, tokens = model.encode_text(
-            ids, return_tokens=True, text_mask=tokenizer.valid_mask(ids)
+            ids, return_tokens=True, text_mask=tokenizer.valid_mask(ids), **rows
         )
         spoken = tokenizer.loss_mask(ids, specials=specials)
         return whole, tokens[spoken], spoken.sum(axis=1)
@@ -145,7 +150,7 @@ def _encode(
     tokenizer: Any,
     preprocess: Any,
     of_pictures: Callable[[np.ndarray], Any],
-    of_ids: Callable[[np.ndarray], Any],
+    of_ids: Callable[..., Any],
     batch_size: int,
     progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool],
@@ -159,17 +164,31 @@ def _encode(
         for batch in loader:
             if should_stop():
                 return None
-            images.append(of_pictures(batch["image"]))
+            images.append(of_pictures(batch["image_rows" if dataset.has_rows else "image"]))
             items.append(batch["index"])
             if progress:
                 progress(int(batch["index"][-1]) + 1, len(dataset))
     items = np.concatenate(items)
     own = [dataset.captions(int(item)) for item in items]
     captions = [caption for some in own for caption in some]
+    places = [(int(item), n) for item, some in zip(items, own) for n in range(len(some))]
     texts = []
     for first in range(0, len(captions), batch_size):
         if should_stop():
             return None
-        texts.append(of_ids(tokenizer(captions[first : first + batch_size])))
+        part = slice(first, first + batch_size)
+        ids = tokenizer(captions[part])
+        texts.append(of_ids(ids, **_rows_of(dataset, places[part], tokenizer.valid_mask(ids))))
     index = np.repeat(np.arange(len(items)), [len(some) for some in own])
     return _Encoded(images, texts, index, items, captions, loader.report)
+
+
+def _rows_of(
+    dataset: Any, places: list[tuple[int, int]], mask: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What else is known of captions, (picture, number): of features their rows, else nothing."""
+    if not dataset.has_rows:
+        return {}
+    found = [dataset.rows(item) for item, _ in places]
+    texts = [pair.captions[number] for pair, (_, number) in zip(found, places)]
+    return {"rows": laid_out(texts, mask, found[0].behind)}
