@@ -129,7 +129,7 @@ def test_each_set_has_its_own_report_and_its_own_limit():
         assert set(loader.report.reasons) == {"number 3 of a", "number 3 of b"}
     mostly = [Dots("a", 60), Dots("b", 6, bad=(0, 1, 2, 3))]
     for both in (Mixed(mostly, (1, 1)), MixedBatches(mostly)):
-        with pytest.raises(DataError, match="b: . of 6 items are bad"):
+        with pytest.raises(DataError, match=r"b: . of 6 items are bad"):
             batches(both, 30)
 
 

@@ -1,4 +1,4 @@
-"""Runs on several data sets: gradients that are summed, epochs, resuming to the bit, the command."""
+"""Runs on several data sets: summed gradients, epochs, resuming to the bit, the command."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def _check_cursor(path: str | os.PathLike, record: dict[str, Any], inner: bool =
     if not all(type(index) is int and 0 <= index < places for index in listed):
         refuse(path, "cursor waiting as a list of pictures", show(waiting))
     others = record.get("others", [])
-    if inner and others or not isinstance(others, list) or record.get("turn", 0) > len(others):
+    if (inner and others) or not isinstance(others, list) or record.get("turn", 0) > len(others):
         refuse(path, "cursor others as a list of cursors", show(others))
     for other in others:
         if not isinstance(other, dict):

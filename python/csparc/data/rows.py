@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._arrays import widened
 from csparc._repr import fields_line
 
 
@@ -31,11 +32,9 @@ class PairRows:
     __repr__ = fields_line
 
 
-def widened(rows: np.ndarray) -> np.ndarray:
+def as_float32(rows: np.ndarray) -> np.ndarray:
     """Rows as float32; those of bfloat16 lose nothing."""
-    if rows.dtype == np.uint16:
-        return (rows.astype(np.uint32) << 16).view(np.float32)
-    return rows
+    return widened(rows) if rows.dtype == np.uint16 else rows
 
 
 def laid_out(texts: list[np.ndarray], mask: np.ndarray, behind: int) -> np.ndarray:
@@ -53,12 +52,12 @@ def laid_out(texts: list[np.ndarray], mask: np.ndarray, behind: int) -> np.ndarr
     for row, text, valid in zip(out, texts, mask):
         count = len(text) - behind
         if count == length:
-            row[:length] = widened(text[:count])
+            row[:length] = as_float32(text[:count])
         elif count == int(valid.sum()):
-            row[:length][valid] = widened(text[:count])
+            row[:length][valid] = as_float32(text[:count])
         else:
             raise ValueError(
                 f"rows: expected {int(valid.sum())} tokens of a caption, found {count}"
             )
-        row[length:] = widened(text[count:])
+        row[length:] = as_float32(text[count:])
     return out

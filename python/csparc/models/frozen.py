@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from csparc._arrays import packed
-from csparc._repr import fields_line
+from csparc._repr import fields_line, line
 from csparc.models.config import ModelConfig
 from csparc.models.inputs import check_ids, check_images
-from csparc.models.two_tower import ModelOutput, TwoTower
+from csparc.models.two_tower import ModelOutput, TwoTower, encoded
 from csparc.nn import Tape, Tensor
 
 HEADS = (
@@ -139,6 +139,36 @@ def text_heads(
     if places is not None:
         own = Tensor(np.ascontiguousarray(own.data.reshape(ids.size, -1)[places]))
     return model.text.heads(tape, own, whole, ids, valid)
+
+
+class OnRows:
+    """A model that encodes rows in place of pictures and captions, for evaluation."""
+
+    def __init__(self, model: TwoTower) -> None:
+        self.model = model
+
+    def __repr__(self) -> str:
+        return line(self, repr(self.model))
+
+    def encode_image(
+        self, image: np.ndarray, normalize: bool = False, return_patches: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """As of `TwoTower`, of `image_rows`."""
+        patches, pooled = image_heads(self.model, image, Tape(record=False))
+        return encoded(pooled, patches if return_patches else None, normalize)
+
+    def encode_text(
+        self,
+        text: np.ndarray,
+        normalize: bool = False,
+        return_tokens: bool = False,
+        text_mask: np.ndarray | None = None,
+        *,
+        rows: np.ndarray,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+        """As of `TwoTower`, of ids and `text_rows` ``rows``."""
+        tokens, pooled = text_heads(self.model, text, text_mask, rows, Tape(record=False))
+        return encoded(pooled, tokens if return_tokens else None, normalize)
 
 
 def _joined(rows: np.ndarray, whole: Tensor | None) -> np.ndarray:

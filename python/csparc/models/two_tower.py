@@ -147,7 +147,7 @@ class TwoTower:
         """
         images = check_images(image, self.config, self.dtype)
         patches, pooled = self.visual(Tape(record=False), Tensor(images))
-        return _features(pooled, patches if return_patches else None, normalize)
+        return encoded(pooled, patches if return_patches else None, normalize)
 
     def encode_dense(self, image: np.ndarray, normalize: bool = False) -> np.ndarray:
         """Every patch on the global path, g_v(h_v(f_v(x))) [B,P,D], to compare with captions.
@@ -157,7 +157,7 @@ class TwoTower:
         """
         images = check_images(image, self.config, self.dtype)
         dense = self.visual.dense(Tape(record=False), Tensor(images))
-        return _features(dense, None, normalize)
+        return encoded(dense, None, normalize)
 
     def encode_text(
         self,
@@ -172,7 +172,7 @@ class TwoTower:
         """
         ids = check_ids(text, self.config)
         tokens, pooled = self.text(Tape(record=False), ids, self.valid_positions(text_mask, ids))
-        return _features(pooled, tokens if return_tokens else None, normalize)
+        return encoded(pooled, tokens if return_tokens else None, normalize)
 
     get_image_features = encode_image
     get_text_features = encode_text
@@ -265,9 +265,11 @@ def _part_of(name: str) -> str:
     return f"{tower} {'blocks' if first in ('transformer', 'ln_final', 'ln_post') else first}"
 
 
-def _features(
+def encoded(
     pooled: Tensor, local: Tensor | None, normalize: bool
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """What encoding returns: the arrays, with ``normalize`` as unit vectors, none of them shared
+    with a tape."""
     results = tuple(
         _unit(tensor.data) if normalize else tensor.data.copy()
         for tensor in (pooled, local)

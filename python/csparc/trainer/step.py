@@ -14,6 +14,7 @@ from csparc.errors import TrainingError
 from csparc.losses.base import WORD_INPUTS
 from csparc.losses.registry import extra_text_losses
 from csparc.nn import Tape
+from csparc.trainer import on_features
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
 if TYPE_CHECKING:
@@ -114,14 +115,12 @@ class Step:
         self, batch: Batch, scale: float, tape: Tape
     ) -> tuple[ModelOutput, Tensor | None, LossOutput]:
         """What the towers give, the vectors of captions without a picture, and the loss."""
-        features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
+        features = on_features.forward(self.model, batch, tape)
         arrays = {name: getattr(features, name).data for name in self.loss.features}
         arrays |= {name: batch[name] for name in WORD_INPUTS if name in self.loss.inputs}
         extra, marks = None, {}
         if len(batch.get("hard_negative", ())):
-            extra = self.model.text_vectors(
-                batch["hard_negative"], batch["hard_negative_mask"], tape
-            )
+            extra = on_features.extra_vectors(self.model, batch, tape)
             marks["extra_text_global"] = extra.data
         if "group" in batch:
             marks |= {"groups": batch["group"], "same_group": self.config.duplicates}
@@ -133,7 +132,7 @@ class Step:
     def _first_bad(self, batches: list[Batch], scale: float) -> str:
         """Compute the step again and look at everything in order, gradients from the loss back."""
         bad = first_nonfinite(
-            [("the pictures of the batch", batch["image"]) for batch in batches] + self._weights()
+            [on_features.pictures_of(batch) for batch in batches] + self._weights()
         )
         if bad:
             return bad

@@ -16,8 +16,8 @@ from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
-from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.alternating import AlternatingLoader, loader_of
+from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
@@ -29,6 +29,7 @@ from csparc.trainer.interrupt import StopRequest
 from csparc.trainer.locking import lock_towers
 from csparc.trainer.log import step_keys
 from csparc.trainer.lr_find import LearningRates
+from csparc.trainer.on_features import check_features
 from csparc.trainer.senseless import nothing_to_learn
 from csparc.trainer.state import TrainingState, default_preprocess, make_optimizer
 from csparc.trainer.step import (
@@ -149,6 +150,8 @@ class Trainer:
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
+        transforms = self.preprocess, self.val_preprocess
+        check_features(model, tokenizer, transforms, datasets.values())
         self._state = TrainingState(
             model, self.loss, tokenizer, self.config, preprocess=self.preprocess,
             val_preprocess=self.val_preprocess, loss_specials=loss_specials, data=datasets,

@@ -12,7 +12,7 @@ from csparc.data.dataset import Dataset
 from csparc.data.loading.cache import PictureCache
 from csparc.data.loading.duplicates import picture_key
 from csparc.data.loading.sampler import PictureDraws
-from csparc.data.rows import laid_out, widened
+from csparc.data.rows import as_float32, laid_out
 from csparc.data.transforms import Preprocess
 
 
@@ -95,7 +95,7 @@ class RowInputs:
         return found
 
     def of_pictures(self, drawn: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        return {"image_rows": widened(np.stack(drawn))}
+        return {"image_rows": as_float32(np.stack(drawn))}
 
     def of_captions(
         self, chosen: Sequence[tuple[int, int]], mask: np.ndarray
