@@ -121,8 +121,8 @@ _LATER = {
 
 # Rooms that are attributes of the package from the first use on.
 _ROOMS = (
-    "checkpoint", "cost", "data", "errors", "evaluate", "features", "losses", "models", "nn", "optim",
-    "reference", "search", "trainer", "viz", "weights",
+    "checkpoint", "cost", "data", "errors", "evaluate", "features", "losses", "models", "nn",
+    "optim", "reference", "search", "trainer", "viz", "weights",
 )  # fmt: skip
 _FRAMEWORKS = ("jax", "torch")
 """Rooms that need a package of the same name, and are not listed where it may be missing."""

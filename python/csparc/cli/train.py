@@ -6,13 +6,15 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from csparc.cli import common, loss_arguments, train_sources
+from csparc.cli import common, heads, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
+    from csparc.losses import Loss
+    from csparc.models import TwoTower
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 
@@ -27,12 +29,6 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train_sources.add(parser)
-    common.add_data(
-        parser,
-        "--val-data",
-        required=False,
-        help="held-out pairs for the retrieval figures during training",
-    )
     common.add_reading(parser)
     parser.add_argument(
         "--csv-hard-negative-key",
@@ -52,9 +48,10 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace the run that --out already holds"
     )
     _add_model(parser.add_argument_group("model and loss"))
+    heads.add(parser.add_argument_group("on --features"))
     _add_pictures(parser.add_argument_group("pictures"))
     _add_schedule(parser.add_argument_group("training (defaults in brackets)"))
-    _add_validation(parser.add_argument_group("validation, on --val-data"))
+    _add_validation(parser.add_argument_group("validation, on --val-data or --val-features"))
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -214,15 +211,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     config, loss, overrides = settle(arguments)
     train = training_data(arguments)
-    val = None
-    if arguments.val_data is not None:
-        val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
+    val = train_sources.held_out(arguments)
     common.use_threads(arguments.threads)
-    tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
-    model = csparc.create_model(
-        arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
-    )
-    preprocess, val_preprocess = _transforms(arguments, train, model.config.image_size)
+    if arguments.features is not None:
+        model, tokenizer, preprocess = heads.begin(arguments, loss, overrides, config.seed)
+        val_preprocess = preprocess
+    else:
+        tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
+        model = csparc.create_model(
+            arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
+        )
+        preprocess, val_preprocess = _transforms(arguments, train, model.config.image_size)
     trainer = Trainer(
         model,
         loss,
@@ -254,6 +253,16 @@ def training_data(arguments: argparse.Namespace) -> Dataset:
     return train_sources.opened(arguments)
 
 
+def untrained(arguments: argparse.Namespace, loss: Loss, overrides: dict[str, Any]) -> TwoTower:
+    """The model of settled arguments, without values where it does not begin from weights."""
+    import csparc
+
+    if arguments.features is not None:
+        return heads.begin(arguments, loss, overrides, 0)[0]
+    sizes = {"vocab_size": arguments.vocab_size, **overrides}
+    return csparc.create_model(arguments.model, seed=None, **sizes)
+
+
 def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, Any]]:
     """The settings of the run, its loss, and the fields of ModelConfig that differ from the
     preset's, checked; no data are looked at."""
@@ -263,6 +272,9 @@ def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, A
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
     loss = make_loss(arguments.loss, arguments.loss_opt)
+    if arguments.features is not None:
+        heads.settle(arguments)
+        return config, loss, _model_overrides(arguments.model_opt)
     overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
     configure(arguments.model, **overrides)
     return config, loss, overrides
