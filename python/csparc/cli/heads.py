@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from csparc.models import TwoTower
 
 _USUAL = {"aug_shift": 0, "image_resize_mode": "shortest"}
-_DECIDED = ("init", "model", "tokenizer", "vocab_size", "aug_scale", "aug_shift", "image_mean", "image_std",
-            "image_resize_mode")  # fmt: skip
+_DECIDED = (
+    "init", "model", "tokenizer", "vocab_size", "aug_scale", "aug_shift", "image_mean", "image_std",
+    "image_resize_mode",
+)  # fmt: skip
 """What the features decide, and an argument cannot."""
 
 
