@@ -43,6 +43,7 @@ def linear(
             kernel,
             None if bias is None else bias.data,
             None if residual is None else residual.data.reshape(-1, outputs),
+            tape.bf16,
             y.reshape(-1, outputs),
         )
     node, shape = x.node, x.shape
@@ -54,6 +55,7 @@ def linear(
             rows,
             kernel,
             dy.reshape(-1, outputs),
+            tape.bf16,
             None if dx is None else dx.reshape(-1, inputs),
             _grad(weight, kernel.shape),
             _grad(bias, (outputs,)),

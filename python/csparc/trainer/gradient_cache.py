@@ -16,6 +16,7 @@ import numpy as np
 from csparc.losses.base import WORD_INPUTS
 from csparc.losses.result import LossOutput
 from csparc.nn import Tape
+from csparc.trainer import on_features
 
 if TYPE_CHECKING:
     from csparc.losses import Loss
@@ -97,7 +98,7 @@ class GradientCache:
             _play(tape, {tensors[name]: gradient for name, gradient in wanted.items()})
         for part in self._parts(_extra_count(batch)):
             tape.reset()
-            vectors = self._extra(batch, part, tape)
+            vectors = on_features.extra_vectors(self.model, batch, tape, part)
             _play(tape, {vectors: factor * self._weight * found.grads[EXTRA][part]})
         return sums.output() if self._within is not None else _without_arrays(found)
 
@@ -114,7 +115,8 @@ class GradientCache:
             for name in self._across.features:
                 _gather(found, name, tensors[name].data, part, count)
         for part in self._parts(extra):
-            _gather(found, EXTRA, self._extra(batch, part, tape).data, part, extra)
+            vectors = on_features.extra_vectors(self.model, batch, tape, part)
+            _gather(found, EXTRA, vectors.data, part, extra)
         return found
 
     def _run(self, batch: Batch, part: slice, tape: Tape, again: bool = False) -> dict[str, Tensor]:
@@ -124,16 +126,12 @@ class GradientCache:
         both = not again or self._within is not None
         tensors: dict[str, Tensor] = {}
         if both or _trains(model.visual):
-            found = model.image_features(batch["image"][part], tape)
+            found = on_features.image_features(model, batch, part, tape)
             tensors.update(zip(IMAGE, found, strict=True))
         if both or _trains(model.text):
-            found = model.text_features(batch["text"][part], batch["text_mask"][part], tape)
+            found = on_features.text_features(model, batch, part, tape)
             tensors.update(zip(TEXT, found, strict=True))
         return tensors
-
-    def _extra(self, batch: Batch, part: slice, tape: Tape) -> Tensor:
-        texts, masks = batch["hard_negative"][part], batch["hard_negative_mask"][part]
-        return self.model.text_vectors(texts, masks, tape)
 
     def _of_all(self, features: dict[str, np.ndarray], batch: Batch, scale: float) -> LossOutput:
         words = {name: batch[name] for name in WORD_INPUTS if name in self._across.inputs}

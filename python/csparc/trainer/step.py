@@ -15,6 +15,7 @@ from csparc.losses.base import WORD_INPUTS
 from csparc.losses.registry import extra_text_losses
 from csparc.losses.result import LossOutput
 from csparc.nn import Tape
+from csparc.trainer import on_features
 from csparc.trainer.gradient_cache import GradientCache, call_loss
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
@@ -30,13 +31,25 @@ Batch = dict[str, np.ndarray]
 
 
 class Step:
-    """The step of one model, loss and optimiser; buffers are reused from step to step."""
+    """The step of one model, loss and optimiser; buffers are reused from step to step.
 
-    def __init__(self, model: TwoTower, loss: Loss, optimizer: AdamW, config: TrainConfig) -> None:
+    The losses of its slices are averaged; with ``summed`` above 1 those of as many slices are
+    summed, one of each data set, and these sums are averaged. The log has the mean of all.
+    """
+
+    def __init__(
+        self,
+        model: TwoTower,
+        loss: Loss,
+        optimizer: AdamW,
+        config: TrainConfig,
+        summed: int = 1,
+    ) -> None:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
         self.config = config
+        self.summed = summed
         self.tape = Tape(remat=config.remat)
         self._cache = None
         if config.micro_batch is not None and config.micro_batch < config.batch_size:
@@ -56,7 +69,8 @@ class Step:
         scale = logit_scale(self.model, config.scale_min, config.scale_max)
         if not math.isfinite(scale):
             raise self._stopped(number, "scale", f"logit_scale ({scale})")
-        losses = [self._slice(number, batch, scale, len(batches)) for batch in batches]
+        slices = len(batches) // self.summed
+        losses = [self._slice(number, batch, scale, slices) for batch in batches]
         grad_norm = self.optimizer.clip(config.grad_clip_norm)
         if not math.isfinite(grad_norm):
             raise self._stopped(number, "gradient", self._first_bad(batches, scale))
@@ -107,21 +121,20 @@ class Step:
             tensor: gradient if slices == 1 else gradient / slices
             for tensor, gradient in found.items()
         }
-        tape.backward(grads)
+        if len(tape):  # nothing is recorded where both towers are locked
+            tape.backward(grads)
         return result
 
     def _forward(
         self, batch: Batch, scale: float, tape: Tape
     ) -> tuple[ModelOutput, Tensor | None, LossOutput]:
         """What the towers give, the vectors of captions without a picture, and the loss."""
-        features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
+        features = on_features.forward(self.model, batch, tape)
         arrays = {name: getattr(features, name).data for name in self.loss.features}
         arrays |= {name: batch[name] for name in WORD_INPUTS if name in self.loss.inputs}
         extra = None
         if len(batch.get("hard_negative", ())):
-            extra = self.model.text_vectors(
-                batch["hard_negative"], batch["hard_negative_mask"], tape
-            )
+            extra = on_features.extra_vectors(self.model, batch, tape)
             arrays["extra_text_global"] = extra.data
         result = call_loss(self.loss, arrays, batch, scale, self.config.duplicates)
         return features, extra, result
@@ -136,7 +149,7 @@ class Step:
     def _first_bad(self, batches: list[Batch], scale: float) -> str:
         """Compute the step again and look at everything in order, gradients from the loss back."""
         bad = first_nonfinite(
-            [("the pictures of the batch", batch["image"]) for batch in batches] + self._weights()
+            [on_features.pictures_of(batch) for batch in batches] + self._weights()
         )
         if bad:
             return bad
