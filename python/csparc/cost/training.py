@@ -91,7 +91,8 @@ def training_memory(
     chunked = micro_batch is not None and micro_batch < batch_size
     part = micro_batch if chunked else batch_size
     model = TwoTower(config, seed=None)
-    pool = _pool_bytes(model, loss, part, remat, extra_texts, chunked)
+    sizes = [size for size in dict.fromkeys([part, batch_size % part]) if size]
+    pool = _pool_bytes(model, loss, sizes, remat, extra_texts, chunked)
     trained = [*model.parameters.values(), *loss.parameters.values()]
     across, _, within = (chunked and loss.apart()) or (loss, 1.0, None)
     features = _feature_bytes(config, across, batch_size, extra_texts)
@@ -111,23 +112,25 @@ def training_memory(
 
 
 def _pool_bytes(
-    model: TwoTower, loss: Loss, pairs: int, remat: bool, extra_texts: int, chunked: bool
+    model: TwoTower, loss: Loss, sizes: list[int], remat: bool, extra_texts: int, chunked: bool
 ) -> int:
-    """What the pool and the core hold after a step with so many pairs at a time."""
-    config, tape = model.config, Rehearsal(remat=remat)
-    size, filler = config.image_size, CountedBuffers()
-    captions = _captions(config, pairs)
-    if chunked:
-        _forward(model, _quiet(tape), filler, pairs, size, captions)
-    found = _forward(model, tape, filler, pairs, size, captions)
-    wanted = {name: found[name] for name in loss.features}
-    texts = min(extra_texts, pairs) if chunked else extra_texts
-    if texts and chunked:
+    """What the pool and the core hold after a step with batches of these ``sizes`` on the tape."""
+    tape = Rehearsal(remat=remat)
+    filler = CountedBuffers()
+    for size in sizes if chunked else ():
+        _forward(model, _quiet(tape), filler, size)
+    for size in sizes:
+        found = _forward(model, tape, filler, size)
+        wanted = {name: found[name] for name in loss.features}
+        texts = min(extra_texts, size) if chunked else extra_texts
+        if texts and chunked:
+            _play(tape, wanted, filler)
+            wanted = {}
+        if texts:
+            captions = _captions(model.config, texts)
+            wanted["extra_text_global"] = model.text_features(*captions, tape)[1]
         _play(tape, wanted, filler)
-        wanted = {}
-    if texts:
-        wanted["extra"] = model.text_features(*_captions(config, texts), tape)[1]
-    _play(tape, wanted, filler)
+        found.clear()
     return tape.buffers.size + tape.core.scratch
 
 
@@ -142,12 +145,11 @@ def _forward(
     tape: Rehearsal,
     filler: CountedBuffers,
     pairs: int,
-    size: int,
-    captions: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Tensor]:
-    images = Tensor(filler.take((pairs, 3, size, size), FLOAT))
+    side = model.config.image_size
+    images = Tensor(filler.take((pairs, 3, side, side), FLOAT))
     patches, image_global = model.visual(tape, images)
-    tokens, text_global = model.text_features(*captions, tape)
+    tokens, text_global = model.text_features(*_captions(model.config, pairs), tape)
     return {
         "patches": patches, "image_global": image_global, "tokens": tokens,
         "text_global": text_global,
