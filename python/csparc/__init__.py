@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from csparc import models as models
     from csparc import nn as nn
     from csparc import optim as optim
+    from csparc import profile as profile
     from csparc import reference as reference
     from csparc import search as search
     from csparc import trainer as trainer
@@ -122,7 +123,7 @@ _LATER = {
 # Rooms that are attributes of the package from the first use on.
 _ROOMS = (
     "checkpoint", "cost", "data", "errors", "evaluate", "features", "losses", "models", "nn",
-    "optim", "reference", "search", "trainer", "viz", "weights",
+    "optim", "profile", "reference", "search", "trainer", "viz", "weights",
 )  # fmt: skip
 _FRAMEWORKS = ("jax", "torch")
 """Rooms that need a package of the same name, and are not listed where it may be missing."""

@@ -19,6 +19,7 @@ from csparc.data.tokenizer import Tokenizer, train
 from csparc.losses import as_loss
 from csparc.models import TwoTower, create_model
 from csparc.trainer import Trainer
+from csparc.trainer.initial import read_initial
 
 TOWER = {"width": 16, "layers": 1, "heads": 2}
 SETTINGS = {"batch_size": 8, "steps": 12, "lr": 3e-3, "save_frequency": 2, "val_frequency": 5,
@@ -53,14 +54,16 @@ def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any)
     data = given.pop("data", None) or scenes()
     given.setdefault("tokenizer", tokenizer())
     loss = as_loss(loss)
-    suited = model(**loss.suited_model())
-    return Trainer(suited, loss, data, out=out, **given)
+    init = given.pop("init", None)
+    began = model(**loss.suited_model()) if init is None else read_initial(init).model
+    return Trainer(began, loss, data, out=out, **given)
 
 
 def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:
     """The records of a log without the clock's part."""
     records = [json.loads(line) for line in (out / name).read_text().splitlines()]
-    return [{k: v for k, v in r.items() if k != "pairs_per_second"} for r in records]
+    clock = ("pairs_per_second", "data_wait")
+    return [{k: v for k, v in r.items() if k not in clock} for r in records]
 
 
 if __name__ == "__main__":

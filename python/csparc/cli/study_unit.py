@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from csparc.cli import common, train
-from csparc.cli.evaluate import plain
 from csparc.errors import CheckpointError, CsparcError, DataError
+from csparc.evaluate.figure import plain
 
 if TYPE_CHECKING:
     from csparc.evaluate import Task

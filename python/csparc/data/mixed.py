@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +18,7 @@ from csparc._scalars import number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItem, BadItems
 from csparc.data.rows import PairRows
+from csparc.data.source import Source
 from csparc.errors import DataError
 
 BATCHES = "batches"
@@ -24,6 +26,15 @@ BATCHES = "batches"
 MOST_PARTS = 1000
 """The largest sum of weights as whole numbers."""
 _ORDER = int.from_bytes(b"mixed", "big")
+
+
+@contextlib.contextmanager
+def _told(dataset: Dataset) -> Iterator[None]:
+    """A bad picture says whose it is: two data sets may call theirs the same."""
+    try:
+        yield
+    except BadItem as bad:
+        raise BadItem(f"{bad.name} of {dataset.spec}", bad.reason) from bad
 
 
 class Joined(Dataset):
@@ -90,12 +101,20 @@ class Joined(Dataset):
         dataset, own = self._at(index)
         return f"{dataset.name(own)} of {dataset.spec}"
 
+    @property
+    def max_pixels(self) -> int:
+        """The least of theirs: what it allows, all of them do."""
+        return min(one.max_pixels for one in self.datasets)
+
+    def source(self, index: int) -> Source | None:
+        dataset, own = self._at(index)
+        with _told(dataset):
+            return dataset.source(own)
+
     def load(self, index: int) -> np.ndarray:
         dataset, own = self._at(index)
-        try:
+        with _told(dataset):
             return dataset.load(own)
-        except BadItem as bad:  # two sets may call their pictures the same
-            raise BadItem(f"{bad.name} of {dataset.spec}", bad.reason) from bad
 
     @property
     def has_rows(self) -> bool:

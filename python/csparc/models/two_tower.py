@@ -10,7 +10,8 @@ import numpy as np
 
 from csparc import _core, _html
 from csparc._repr import fields_line, line
-from csparc.models import state
+from csparc._scalars import whole_number
+from csparc.models import groups, state
 from csparc.models.config import ModelConfig
 from csparc.models.inputs import check_ids, check_images, check_valid
 from csparc.models.resize import resize_positions
@@ -213,6 +214,19 @@ class TwoTower:
         for name in names:
             self.parameters[name].requires_grad = not frozen
         return names
+
+    def lock_image_tower(self, unlocked_groups: int = 0) -> None:
+        """Freeze the image tower but for its last ``unlocked_groups`` groups, as open_clip does: 1
+        is the projection, 2 the last block and its norm as well (`csparc.models.groups`)."""
+        groups.lock(
+            self.parameters, "image", whole_number(unlocked_groups, "unlocked_groups", low=0)
+        )
+
+    def lock_text_tower(self, unlocked_layers: int = 0) -> None:
+        """The same of the text tower; open_clip, too, counts the projection as a layer here."""
+        groups.lock(
+            self.parameters, "text", whole_number(unlocked_layers, "unlocked_layers", low=0)
+        )
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The parameters' arrays by name: the arrays themselves, not copies."""

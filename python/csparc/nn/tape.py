@@ -76,6 +76,7 @@ class Tape:
 
     def __init__(self, record: bool = True, buffers: Buffers = BUFFERS):
         self.record = record
+        self.bf16 = False
         self.buffers = buffers
         self._notes: list[tuple[Node, Note]] = []
 

@@ -107,7 +107,8 @@ class Step:
             # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
             self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
         self.loss.accumulate(result.grads, 1 / slices)
-        self.tape.backward(grads)
+        if len(self.tape):  # nothing is recorded where both towers are locked
+            self.tape.backward(grads)
         return result
 
     def _forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -44,9 +45,15 @@ class Inputs(Protocol):
 class PictureInputs:
     """``image`` float32 [B,3,H,W]: decoded, augmented and normalised."""
 
-    def __init__(self, dataset: Dataset, transform: Preprocess, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        transform: Preprocess,
+        cache_bytes: int,
+        cache_folder: str | os.PathLike | None,
+    ) -> None:
         self._transform = transform
-        self._pictures = PictureCache(dataset, transform, cache_bytes)
+        self._pictures = PictureCache(dataset, transform, cache_bytes, cache_folder)
 
     def get(self, index: int) -> np.ndarray:
         return self._pictures.get(index)
@@ -106,8 +113,13 @@ class RowInputs:
         return {"hard_negative_rows": laid_out(texts, mask, behind)}
 
 
-def inputs_of(dataset: Dataset, transform: Preprocess, cache_bytes: int) -> Inputs:
-    """Those of a data set: by what it holds."""
+def inputs_of(
+    dataset: Dataset,
+    transform: Preprocess,
+    cache_bytes: int,
+    cache_folder: str | os.PathLike | None = None,
+) -> Inputs:
+    """Those of a data set: by what it holds; pictures are kept as `PictureCache` says."""
     if dataset.has_rows:
         return RowInputs(dataset)
-    return PictureInputs(dataset, transform, cache_bytes)
+    return PictureInputs(dataset, transform, cache_bytes, cache_folder)

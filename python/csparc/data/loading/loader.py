@@ -79,6 +79,9 @@ class Loader:
         of the batch is left out.
     cache_bytes : int
         Memory for decoded pictures.
+    cache_folder : path, optional
+        Where decoded pictures are kept for later runs, too
+        (`csparc.data.loading.disk_cache.DiskCache`).
     on_bad : callable, optional
         Called with each new `BadItem`, when the batch after it is taken.
 
@@ -119,6 +122,7 @@ class Loader:
         words: bool = False,
         hard_negatives: bool = False,
         cache_bytes: int = cache.DEFAULT_BYTES,
+        cache_folder: str | os.PathLike | None = None,
         on_bad: Callable[[BadItem], None] | None = None,
     ) -> None:
         whole_number(batch_size, "batch_size", low=1)
@@ -148,7 +152,7 @@ class Loader:
             epochs=epochs,
             loss_specials=loss_specials,
             duplicates=duplicates,
-            inputs=inputs_of(dataset, transform, cache_bytes),
+            inputs=inputs_of(dataset, transform, cache_bytes, cache_folder),
             words=BatchWords(tokenizer) if words and tokenizer is not None else None,
             hard_negatives=bool(hard_negatives),
         )
