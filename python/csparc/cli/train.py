@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RESIZE_MODES = ("shortest", "longest", "squash")
 _TOLD = {
     "warmup": "a tenth of the run, at most 2500",
+    "micro_batch": "the whole batch",
     "lr": f"{TrainConfig.lr}; with --init {INIT_LEARNING_RATE}",
 }
 """Defaults that are no single number."""
@@ -167,7 +168,14 @@ def _add_schedule(group, needs_length: bool) -> None:
         (
             "accum_freq",
             common.positive_int,
-            "batches a step; the negatives come from each batch alone",
+            "batches a step; the negatives come from each batch alone: for a larger batch see "
+            "--micro-batch",
+        ),
+        (
+            "micro_batch",
+            common.positive_int,
+            "pairs the towers hold at a time: the gradient of the whole batch from less memory, in "
+            "more time",
         ),
         ("seed", int, "decides initial weights, order, captions and augmentation"),
         ("save_frequency", common.positive_int, "steps between checkpoints"),
@@ -179,6 +187,13 @@ def _add_schedule(group, needs_length: bool) -> None:
             help=f"{text} ({default})",
             metavar="X" if kind is float else "N",
         )
+    group.add_argument(
+        "--remat",
+        action="store_true",
+        default=None,
+        help="compute transformer blocks again in the backward pass: less memory, more time, the "
+        "same bits",
+    )
     group.add_argument(
         "--duplicates",
         choices=DUPLICATES,
