@@ -318,8 +318,7 @@ def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, A
     from csparc.models.factory import configure
     from csparc.trainer import make_loss
 
-    if arguments.features is not None:
-        heads.settle(arguments)
+    heads.settle(arguments)
     fine_tuning.settle(arguments)
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
