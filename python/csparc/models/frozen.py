@@ -1,8 +1,9 @@
 """Towers that are no longer trained: what they give of pictures and captions, and the heads on it.
 
 The heads are what stands above f_v and f_t: adapters with the norms of local paths, h_v or a
-pooling that is trained, and the scales. A forward pass of the model is these two steps one after the other, so that heads trained on
-rows that were kept are those of a model whose towers were locked.
+pooling that is trained, and the scales. A forward pass of the model is these two steps one after
+the other, so that heads trained on rows that were kept are those of a model whose towers were
+locked.
 """
 
 from __future__ import annotations
@@ -14,20 +15,10 @@ import numpy as np
 from csparc._arrays import packed
 from csparc._repr import fields_line, line
 from csparc.models.config import ModelConfig
+from csparc.models.groups import is_head
 from csparc.models.inputs import check_ids, check_images
 from csparc.models.two_tower import ModelOutput, TwoTower, encoded
 from csparc.nn import Tape, Tensor
-
-HEADS = (
-    "visual.adapter.", "visual.local_norm.", "visual.local_adapter.", "visual.head.",
-    "visual.attn_pool.", "adapter.", "local_norm.", "local_adapter.", "logit_scale", "logit_bias",
-)  # fmt: skip
-"""How the names of the parameters above the towers begin."""
-
-
-def is_head(name: str) -> bool:
-    """Whether a parameter of this name stands above the towers."""
-    return name.startswith(HEADS)
 
 
 def lock_towers(model: TwoTower) -> None:
@@ -70,7 +61,8 @@ class RowLayout:
 
 
 def image_rows(model: TwoTower, image: np.ndarray) -> np.ndarray:
-    """What the image tower gives of normalised pictures [B,3,H,W]: [B,R,C], R rows by `RowLayout`."""
+    """What the image tower gives of normalised pictures [B,3,H,W]: [B,R,C], R rows by `RowLayout`.
+    """
     images = check_images(image, model.config, model.dtype)
     rows, whole = model.visual.features(Tape(record=False), Tensor(images))
     return _joined(rows.data, whole)
