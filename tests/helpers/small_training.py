@@ -6,6 +6,7 @@ delays every picture.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -34,10 +35,25 @@ class SlowScenes(Scenes):
         return super().load(index)
 
 
+class Mistaken(Scenes):
+    """Scenes; all but every third have captions of other scenes as hard negatives."""
+
+    has_hard_negatives = True
+
+    def hard_negatives(self, index: int) -> list[str]:
+        others = [] if index % 3 == 0 else [(index + 7) % len(self), (index + 11) % len(self)]
+        return [self.captions(other)[0] for other in others]
+
+
+def mistaken() -> Mistaken:
+    return Mistaken(tier="S", size=40, split="train")
+
+
 def scenes(size: int = 40, split: str = "train") -> Scenes:
     return Scenes(tier="S", size=size, split=split)
 
 
+@functools.cache
 def tokenizer() -> Tokenizer:
     return train(scenes().all_captions(), vocab_size=300, context_length=32)
 

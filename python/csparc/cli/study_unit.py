@@ -79,9 +79,10 @@ def check(study: Study, units: Collection[Unit]) -> None:
             config, loss, overrides = train.settle(arguments)
             for spec in (arguments.val_data, study.data):
                 if spec is not None and spec not in opened:
-                    opened[spec] = common.open_silently(spec, arguments, arguments.train_data)
+                    beside = arguments.train_data or ()
+                    opened[spec] = common.open_silently(spec, arguments, beside)
             trains_on = (
-                *arguments.train_data, arguments.mix, arguments.mix_batches,
+                *(arguments.train_data or arguments.features), arguments.mix, arguments.mix_batches,
                 arguments.csv_hard_negative_key,
             )  # fmt: skip
             if trains_on not in opened:
@@ -156,7 +157,7 @@ def evaluated(study: Study, arguments: argparse.Namespace) -> tuple[dict[str, An
         key = repr(reading)
         if key not in opened:
             opened[key] = common.open_silently(
-                study.data, arguments, arguments.train_data, **reading
+                study.data, arguments, arguments.train_data or (), **reading
             )
         subject = Subject(
             session.model, session.tokenizer, session.preprocess, opened[key], session.loss,

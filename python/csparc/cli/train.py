@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from csparc.cli import common, fine_tuning, loss_arguments, train_sources
+from csparc.cli import common, fine_tuning, heads, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
 from csparc.trainer.config import DUPLICATES, INIT_LEARNING_RATE, PROGRESS, TrainConfig
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RESIZE_MODES = ("shortest", "longest", "squash")
 _TOLD = {
     "warmup": "a tenth of the run, at most 2500",
+    "micro_batch": "the whole batch",
     "lr": f"{TrainConfig.lr}; with --init {INIT_LEARNING_RATE}",
 }
 """Defaults that are no single number."""
@@ -42,12 +43,6 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 def add_arguments(parser: argparse.ArgumentParser, needs_length: bool = True) -> None:
     """All that a run is told, with ``needs_length`` how long it is, too."""
     train_sources.add(parser)
-    common.add_data(
-        parser,
-        "--val-data",
-        required=False,
-        help="held-out pairs for the retrieval figures during training",
-    )
     common.add_reading(parser)
     parser.add_argument(
         "--csv-hard-negative-key",
@@ -68,9 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser, needs_length: bool = True) ->
     )
     _add_model(parser.add_argument_group("model and loss"))
     fine_tuning.add(parser.add_argument_group("fine-tuning (docs/fine-tuning.md)"))
+    heads.add(parser.add_argument_group("on --features"))
     _add_pictures(parser.add_argument_group("pictures"))
     _add_schedule(parser.add_argument_group("training (defaults in brackets)"), needs_length)
-    _add_validation(parser.add_argument_group("validation, on --val-data"))
+    _add_validation(parser.add_argument_group("validation, on --val-data or --val-features"))
     common.add_threads(parser)
 
 
@@ -172,7 +168,14 @@ def _add_schedule(group, needs_length: bool) -> None:
         (
             "accum_freq",
             common.positive_int,
-            "batches a step; the negatives come from each batch alone",
+            "batches a step; the negatives come from each batch alone: for a larger batch see "
+            "--micro-batch",
+        ),
+        (
+            "micro_batch",
+            common.positive_int,
+            "pairs the towers hold at a time: the gradient of the whole batch from less memory, in "
+            "more time",
         ),
         ("seed", int, "decides initial weights, order, captions and augmentation"),
         ("save_frequency", common.positive_int, "steps between checkpoints"),
@@ -184,6 +187,13 @@ def _add_schedule(group, needs_length: bool) -> None:
             help=f"{text} ({default})",
             metavar="X" if kind is float else "N",
         )
+    group.add_argument(
+        "--remat",
+        action="store_true",
+        default=None,
+        help="compute transformer blocks again in the backward pass: less memory, more time, the "
+        "same bits",
+    )
     group.add_argument(
         "--duplicates",
         choices=DUPLICATES,
@@ -257,11 +267,11 @@ def make_trainer(arguments: argparse.Namespace) -> Trainer:
 
     config, loss, overrides = settle(arguments)
     train = training_data(arguments)
-    val = None
-    if arguments.val_data is not None:
-        val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
+    val = train_sources.held_out(arguments)
     common.use_threads(arguments.threads)
-    if arguments.init is not None:
+    if arguments.features is not None:
+        model, tokenizer, plain = heads.begin(arguments, loss, overrides, config.seed)
+    elif arguments.init is not None:
         model, tokenizer, plain = fine_tuning.begin(arguments, loss, overrides)
     else:
         tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
@@ -269,7 +279,9 @@ def make_trainer(arguments: argparse.Namespace) -> Trainer:
             arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
         )
         plain = Preprocess(model.config.image_size)
-    preprocess, val_preprocess = _transforms(arguments, train, plain)
+    preprocess = val_preprocess = plain
+    if arguments.features is None:
+        preprocess, val_preprocess = _transforms(arguments, train, plain)
     return Trainer(
         model,
         loss,
@@ -292,6 +304,8 @@ def untrained(arguments: argparse.Namespace, loss: Loss, overrides: dict[str, An
     """The model of settled arguments, without values where it does not begin from weights."""
     import csparc
 
+    if arguments.features is not None:
+        return heads.begin(arguments, loss, overrides, 0)[0]
     if arguments.init is not None:
         return fine_tuning.begin(arguments, loss, overrides)[0]
     sizes = {"vocab_size": arguments.vocab_size, **overrides}
@@ -304,12 +318,14 @@ def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, A
     from csparc.models.factory import configure
     from csparc.trainer import make_loss
 
+    if arguments.features is not None:
+        heads.settle(arguments)
     fine_tuning.settle(arguments)
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
     loss = make_loss(arguments.loss, arguments.loss_opt)
     overrides = _model_overrides(arguments.model_opt)
-    if arguments.init is not None:
+    if arguments.init is not None or arguments.features is not None:
         return config, loss, overrides
     overrides = {**loss.suited_model(), **overrides}
     configure(arguments.model, **overrides)

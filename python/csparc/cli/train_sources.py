@@ -1,4 +1,4 @@
-"""What ``csparc train`` trains on: one data set, or several together."""
+"""What ``csparc train`` trains and validates on: pictures or features, one data set or several."""
 
 from __future__ import annotations
 
@@ -12,14 +12,32 @@ if TYPE_CHECKING:
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    """``--train-data``, and how several of them are mixed."""
-    common.add_data(parser, "--train-data", action="append")
+    """``--train-data`` or ``--features``, how several of them are mixed, and what is held out."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    common.add_data(source, "--train-data", action="append", required=False)
+    source.add_argument(
+        "--features",
+        action="append",
+        metavar="DIR",
+        help="or what csparc encode --patches wrote: only what stands above the towers is trained "
+        "(adapters, h_v or a pooling, scales), and pictures cannot be augmented",
+    )
+    held_out = parser.add_mutually_exclusive_group()
+    common.add_data(
+        held_out,
+        "--val-data",
+        required=False,
+        help="held-out pairs for the retrieval figures during training",
+    )
+    held_out.add_argument(
+        "--val-features", metavar="DIR", help="or features of held-out pairs, of the same towers"
+    )
     way = parser.add_mutually_exclusive_group()
     way.add_argument(
         "--mix",
         type=_weights,
         metavar="N,N",
-        help="with --train-data given several times, the share of each in every batch (default "
+        help="with --train-data or --features given several times, the share of each in every batch (default "
         "equal ones); epochs are those of the first",
     )
     way.add_argument(
@@ -40,12 +58,16 @@ def opened(arguments: argparse.Namespace) -> Dataset:
     """
     from csparc.data.mixed import BATCHES, mixed
     from csparc.data.spec import takes
+    from csparc.features import FrozenFeatures
 
-    specs = arguments.train_data
+    specs = arguments.train_data or arguments.features
     mix = BATCHES if arguments.mix_batches else arguments.mix
     if len(specs) == 1 and mix is not None:
         flag = "mix-batches" if arguments.mix_batches else "mix"
         raise ValueError(f"{flag}: expected --train-data several times beside it, found one")
+    if arguments.features is not None:
+        sets = [FrozenFeatures(folder) for folder in specs]
+        return sets[0] if len(sets) == 1 else mixed(sets, mix)
     key, name = arguments.csv_hard_negative_key, "hard_negative_key"
     taken = key is not None and any(takes(spec, name) for spec in specs)
     sets = []
@@ -54,6 +76,17 @@ def opened(arguments: argparse.Namespace) -> Dataset:
         own = None if taken and not takes(spec, name) else key
         sets.append(common.open_silently(spec, arguments, others, hard_negative_key=own))
     return sets[0] if len(sets) == 1 else mixed(sets, mix)
+
+
+def held_out(arguments: argparse.Namespace) -> Dataset | None:
+    """What is validated on, opened."""
+    from csparc.features import FrozenFeatures
+
+    if arguments.val_features is not None:
+        return FrozenFeatures(arguments.val_features)
+    if arguments.val_data is None:
+        return None
+    return common.open_silently(arguments.val_data, arguments, arguments.train_data or ())
 
 
 def _weights(text: str) -> tuple[float, ...]:

@@ -26,7 +26,7 @@ from csparc.data.tokenizer import Tokenizer
 from csparc.data.transforms import Preprocess
 from csparc.errors import DataError
 from csparc.models import TwoTower
-from csparc.models.frozen import is_head
+from csparc.models.frozen import is_head, tower_fields
 
 FORMAT, VERSION = "csparc features", 1
 NAME, MODEL = "manifest.json", "model.safetensors"
@@ -128,10 +128,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def towers_digest(model: TwoTower, tokenizer: Tokenizer, preprocess: Preprocess) -> str:
-    """Of all that decides what the towers give: their weights, the configuration, the tokenizer and
+    """Of all that decides what the towers give: their weights and configuration, the tokenizer and
     the transform of pictures; not of the heads. 32 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=16)
-    told = [model.config.to_dict(), preprocess.config(), tokenizer.to_json(), str(model.dtype)]
+    told = [tower_fields(model.config), preprocess.config(), tokenizer.to_json(), str(model.dtype)]
     digest.update(json.dumps(told, sort_keys=True).encode())
     for name, array in model.state_dict().items():
         if not is_head(name):

@@ -1,7 +1,7 @@
 """One shard: rows of some pictures and all of their texts, as a safetensors file.
 
-Tensors: ``image`` [n,R,C] and ``text`` [T,C], the rows of all texts one after the other, both float32
-or bfloat16. The metadata's ``pictures`` is a JSON list, an object a picture.
+Tensors: ``image`` [n,R,C] and ``text`` [T,C], the rows of all texts one after the other, both
+float32 or bfloat16. The metadata's ``pictures`` is a JSON list, an object a picture.
 """
 
 from __future__ import annotations

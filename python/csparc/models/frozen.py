@@ -2,13 +2,13 @@
 
 The heads are what stands above f_v and f_t: adapters with the norms of local paths, h_v or a
 pooling that is trained, and the scales. A forward pass of the model is these two steps one after
-the other, so that heads trained on rows that were kept are those of a model whose towers were
-locked.
+the other, so that heads trained on rows that were kept are those of a model with locked towers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,60 @@ from csparc.models.inputs import check_ids, check_images
 from csparc.models.two_tower import ModelOutput, TwoTower, encoded
 from csparc.nn import Tape, Tensor
 
+HEAD_FIELDS = (
+    "shared_width", "head_activation", "global_pool", "pool_queries", "projection_bias",
+    "logit_bias",
+)  # fmt: skip
+"""Fields of a model's configuration that may differ between heads on the same rows."""
+
 
 def lock_towers(model: TwoTower) -> None:
     """Freeze every parameter below the heads."""
     for name, parameter in model.parameters.items():
         if not is_head(name):
             parameter.requires_grad = False
+
+
+def tower_fields(config: ModelConfig) -> dict[str, Any]:
+    """What of a configuration decides what the towers give, as JSON values."""
+    fields = config.to_dict()
+    rows = {"rows": asdict(RowLayout.of(config))}
+    return rows | {name: value for name, value in fields.items() if name not in HEAD_FIELDS}
+
+
+def with_heads(model: TwoTower, seed: int, **fields: Any) -> TwoTower:
+    """The towers of a model, their arrays copied, with fresh heads.
+
+    Parameters
+    ----------
+    model : TwoTower
+    seed : int
+        The heads' initial weights are a function of it.
+    **fields
+        Of `HEAD_FIELDS`, those that differ from the model's.
+
+    Raises
+    ------
+    ValueError
+        Heads that would read other rows than the towers give.
+    """
+    if unknown := sorted(set(fields) - set(HEAD_FIELDS)):
+        raise ValueError(
+            f"{unknown[0]}: expected fields of the heads alone to differ from the model whose "
+            f"towers are kept, {', '.join(HEAD_FIELDS)}"
+        )
+    config = replace(model.config, **fields)
+    other = TwoTower(config, seed=seed, dtype=model.dtype)
+    towers = {name: array for name, array in model.state_dict().items() if not is_head(name)}
+    own = {name for name in other.parameters if not is_head(name)}
+    if tower_fields(config) != tower_fields(model.config) or own != set(towers):
+        raise ValueError(
+            f"{', '.join(fields)}: expected heads that read the rows which the towers of a model "
+            f"with global_pool={model.config.global_pool!r} give, found some that read others"
+        )
+    for name, array in towers.items():
+        other.parameters[name].data[...] = array
+    return other
 
 
 @dataclass(frozen=True)
@@ -61,8 +109,7 @@ class RowLayout:
 
 
 def image_rows(model: TwoTower, image: np.ndarray) -> np.ndarray:
-    """What the image tower gives of normalised pictures [B,3,H,W]: [B,R,C], R rows by `RowLayout`.
-    """
+    """What the image tower gives of normalised pictures [B,3,H,W]: rows [B,R,C] by `RowLayout`."""
     images = check_images(image, model.config, model.dtype)
     rows, whole = model.visual.features(Tape(record=False), Tensor(images))
     return _joined(rows.data, whole)

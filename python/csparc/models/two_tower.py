@@ -132,6 +132,17 @@ class TwoTower:
         tokens, text_global = self.text(tape, ids, self.valid_positions(text_mask, ids))
         return ModelOutput(patches, tokens, image_global, text_global)
 
+    def image_features(self, image: np.ndarray, tape: Tape) -> tuple[Tensor, Tensor]:
+        """Patches [B,P,D] and vectors [B,D] of pictures alone, as of a call."""
+        return self.visual(tape, Tensor(check_images(image, self.config, self.dtype)))
+
+    def text_features(
+        self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens [B,L,D] and vectors [B,D] of captions alone, as of a call."""
+        ids = check_ids(text, self.config)
+        return self.text(tape, ids, self._valid(text_mask, ids))
+
     def text_vectors(self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape) -> Tensor:
         """Vectors [N,D] of captions alone, on a tape: of captions without a picture, beside those
         of a call."""

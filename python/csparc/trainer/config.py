@@ -12,7 +12,7 @@ from csparc._scalars import choice, flag, number, positive, whole_number
 
 _WHERE_AND_HOW = {
     "out", "resume", "overwrite", "threads", "save_frequency", "val_frequency", "val_tasks",
-    "progress", "profile", "cache", "early_stop",
+    "progress", "profile", "cache", "early_stop", "remat",
 }  # fmt: skip
 """Settings that do not decide a single bit of the weights after a step."""
 
@@ -25,10 +25,10 @@ _WHERE_GIVEN = {
 _LOWEST = {
     "batch_size": 1, "steps": 1, "epochs": 1, "accum_freq": 1, "warmup": 0, "save_frequency": 1,
     "val_frequency": 0, "threads": 1, "early_stop": 1, "lock_image_unlocked_groups": 0,
-    "lock_text_unlocked_layers": 0,
+    "lock_text_unlocked_layers": 0, "micro_batch": 1,
 }  # fmt: skip
 """The least that a setting which counts something may be."""
-_OPTIONAL = {"steps", "epochs", "warmup", "threads", "early_stop"}
+_OPTIONAL = {"steps", "epochs", "warmup", "threads", "early_stop", "micro_batch"}
 
 INIT_LEARNING_RATE = 1e-5
 """The peak learning rate of a run that begins from weights and says no other: the one that fresh
@@ -64,7 +64,14 @@ class TrainConfig:
     accum_freq : int
         Batches whose losses are averaged in one step. The gradient is that of the average of the
         slices' losses, each computed on its own: negatives come from the slice alone, so this
-        is not the same as a batch ``accum_freq`` times as large.
+        is not the same as a batch ``accum_freq`` times as large. ``micro_batch`` is.
+    micro_batch : int or None
+        Pairs that the towers hold at a time, at most ``batch_size``: the gradient is that of the
+        whole batch, to rounding, from memory for this many pairs and the features of all, at the
+        cost of a second forward pass (see `csparc.trainer.gradient_cache`). None: the whole batch.
+    remat : bool
+        Compute transformer blocks again in the backward pass instead of keeping what is inside
+        them: the same bits from less memory, in more time (see `csparc.nn.remat`).
     duplicates : "allow", "avoid", "exclude" or "positive"
         What pairs of a batch with equal captions (as token ids) or equal pictures are. "allow":
         each other's negatives. "avoid": kept out of the same batch (see `csparc.data.Loader`).
@@ -139,6 +146,8 @@ class TrainConfig:
     eps: float = 1e-6
     grad_clip_norm: float | None = 1.0
     accum_freq: int = 1
+    micro_batch: int | None = None
+    remat: bool = False
     duplicates: str = "allow"
     seed: int = 0
     scale_min: float = 1.0
@@ -194,9 +203,14 @@ class TrainConfig:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
                 raise TypeError(f"{name}: expected a path, found {value!r}")
-        for name in ("overwrite", "lock_image", "lock_text"):
+        for name in ("overwrite", "lock_image", "lock_text", "remat"):
             self._take(name, flag)
         self._check_fine_tuning()
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise ValueError(
+                f"micro_batch: expected at most batch_size, {self.batch_size} pairs, of which it "
+                f"is a part, found {self.micro_batch}"
+            )
         if self.resume is not None and self.out is None:
             raise ValueError("resume: expected out, the folder of the run, beside it; found None")
 

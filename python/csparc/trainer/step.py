@@ -13,13 +13,15 @@ from csparc._text import show
 from csparc.errors import TrainingError
 from csparc.losses.base import WORD_INPUTS
 from csparc.losses.registry import extra_text_losses
+from csparc.losses.result import LossOutput
 from csparc.nn import Tape
 from csparc.trainer import on_features
+from csparc.trainer.gradient_cache import GradientCache, call_loss
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
-    from csparc.losses import Loss, LossOutput
+    from csparc.losses import Loss
     from csparc.models import ModelOutput, TwoTower
     from csparc.nn import Tensor
     from csparc.optim import AdamW
@@ -48,7 +50,10 @@ class Step:
         self.optimizer = optimizer
         self.config = config
         self.summed = summed
-        self.tape = Tape()
+        self.tape = Tape(remat=config.remat)
+        self._cache = None
+        if config.micro_batch is not None and config.micro_batch < config.batch_size:
+            self._cache = GradientCache(model, loss, config.micro_batch, config.duplicates)
         loss.limit_scales(config.scale_max)  # a scale may start above, and the first step uses it
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
@@ -91,24 +96,33 @@ class Step:
         }
 
     def _slice(self, number: int, batch: Batch, scale: float, slices: int) -> LossOutput:
-        """Forward and backward of one of ``slices`` slices, whose losses are averaged."""
+        """Forward and backward of one of ``slices`` slices, whose losses are averaged; returns the
+        loss without the gradients, whose arrays would be kept until the last slice."""
         self.tape.reset()
-        features, extra, result = self._forward(batch, scale, self.tape)
+        run = self._whole if self._cache is None else self._cache.run
+        result = run(batch, scale, slices, self.tape)
         if not math.isfinite(result.loss):
             raise self._stopped(number, "loss", self._first_bad([batch], scale))
+        if self.model.logit_scale.requires_grad:
+            # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
+            self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
+        return LossOutput(result.loss, parts=result.parts, kept_fraction=result.kept_fraction)
+
+    def _whole(self, batch: Batch, scale: float, slices: int, tape: Tape) -> LossOutput:
+        """As `GradientCache.run`, with the whole batch recorded at once."""
+        features, extra, result = self._forward(batch, scale, tape)
+        if not math.isfinite(result.loss):
+            return result
         found = {getattr(features, name): result.grads[name] for name in self.loss.features}
         if extra is not None:
             found[extra] = result.grads["extra_text_global"]
+        self.loss.accumulate(result.grads, 1 / slices)
         grads = {
             tensor: gradient if slices == 1 else gradient / slices
             for tensor, gradient in found.items()
         }
-        if self.model.logit_scale.requires_grad:
-            # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
-            self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
-        self.loss.accumulate(result.grads, 1 / slices)
-        if len(self.tape):  # nothing is recorded where both towers are locked
-            self.tape.backward(grads)
+        if len(tape):  # nothing is recorded where both towers are locked
+            tape.backward(grads)
         return result
 
     def _forward(
@@ -118,16 +132,19 @@ class Step:
         features = on_features.forward(self.model, batch, tape)
         arrays = {name: getattr(features, name).data for name in self.loss.features}
         arrays |= {name: batch[name] for name in WORD_INPUTS if name in self.loss.inputs}
-        extra, marks = None, {}
+        extra = None
         if len(batch.get("hard_negative", ())):
             extra = on_features.extra_vectors(self.model, batch, tape)
-            marks["extra_text_global"] = extra.data
-        if "group" in batch:
-            marks |= {"groups": batch["group"], "same_group": self.config.duplicates}
-        result = self.loss(
-            **arrays, text_mask=batch["loss_mask"], logit_scale=scale, **marks, grad=True
-        )
+            arrays["extra_text_global"] = extra.data
+        result = call_loss(self.loss, arrays, batch, scale, self.config.duplicates)
         return features, extra, result
+
+    def _losses(self, batch: Batch, scale: float, tape: Tape) -> Iterator[LossOutput]:
+        """The loss of a batch, or its parts; the towers run on ``tape``, which must not record."""
+        if self._cache is not None:
+            yield from self._cache.losses(batch, scale, tape)
+        else:
+            yield self._forward(batch, scale, tape)[2]
 
     def _first_bad(self, batches: list[Batch], scale: float) -> str:
         """Compute the step again and look at everything in order, gradients from the loss back."""
@@ -138,10 +155,11 @@ class Step:
             return bad
         for batch in batches:
             tape = CheckingTape()
-            *_, result = self._forward(batch, scale, tape)
-            bad = tape.first_bad or first_nonfinite([*result.parts.items(), *_flat(result.grads)])
-            if bad:
-                return bad
+            for result in self._losses(batch, scale, tape):
+                parts = [*result.parts.items(), *_flat(result.grads)]
+                bad = tape.first_bad or first_nonfinite(parts)
+                if bad:
+                    return bad
         gradients = [
             (f"the gradient of {name}", parameter.grad)
             for name, parameter in reversed(self.optimizer.parameters.items())
