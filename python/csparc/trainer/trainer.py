@@ -241,7 +241,7 @@ class Trainer:
             Progress("rising learning rate", **how) as progress,
             self._loader(None, progress) as loader,
         ):
-            step = Step(self.model, self.loss, optimizer, self.config)
+            step = Step(self.model, self.loss, optimizer, self.config, loader.summed)
             return lr_find.trial(step, lambda: self._batches(loader, progress), lrs, progress)
 
     def use_averages(self) -> None:
