@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from csparc.cli import common, fine_tuning, heads, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
+from csparc.trainer.batch_size import AUTO
 from csparc.trainer.config import DUPLICATES, INIT_LEARNING_RATE, PROGRESS, TrainConfig
 
 if TYPE_CHECKING:
@@ -155,7 +156,12 @@ def _add_schedule(group, needs_length: bool) -> None:
     )
     defaults = {field.name: field.default for field in fields(TrainConfig)}
     for name, kind, text in (
-        ("batch_size", common.positive_int, "pairs that are contrasted with each other"),
+        (
+            "batch_size",
+            _batch_size,
+            "pairs that are contrasted with each other; auto: as many as memory holds, a power of "
+            "two",
+        ),
         ("lr", float, "peak learning rate"),
         ("wd", float, "weight decay"),
         ("warmup", int, "steps of linear warm-up"),
@@ -217,6 +223,10 @@ def _add_schedule(group, needs_length: bool) -> None:
         metavar="DIR",
         help="folder that keeps decoded and resized pictures for later runs (default: none)",
     )
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == AUTO else common.positive_int(text)
 
 
 def _add_validation(group) -> None:
