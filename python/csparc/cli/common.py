@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -142,22 +142,24 @@ def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
 
 
 def open_silently(
-    spec: str, arguments: argparse.Namespace, beside: str | None = None, **options: Any
+    spec: str,
+    arguments: argparse.Namespace,
+    beside: Iterable[str | None] = (),
+    **options: Any,
 ) -> Any:
     """Open ``spec`` with the options of `add_reading`, for a caller that says the notes itself.
 
-    An option that this data set does not take is meant for ``beside``, another one of the same
-    command, where that takes it; else it is an error.
+    An option that this data set does not take is meant for one of ``beside``, the others of the
+    same command, where any of them takes it; else it is an error.
     """
     import csparc.data
     from csparc.data.spec import takes
 
-    asked = columns(arguments)
-    if beside is not None:
-        asked = {
-            key: None if takes(beside, key) and not takes(spec, key) else value
-            for key, value in asked.items()
-        }
+    others = [other for other in beside if other is not None]
+    asked = {
+        key: value if takes(spec, key) or not any(takes(other, key) for other in others) else None
+        for key, value in columns(arguments).items()
+    }
     return csparc.data.open(
         spec,
         allow_outside=arguments.allow_outside,
@@ -221,3 +223,14 @@ def writing(path: Path) -> Iterator[None]:
             raise
         path.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; what is no regular file, such as a pipe, as it comes."""
+    from csparc.checkpoint.folder import write_atomically
+
+    with writing(path):
+        if path.exists() and not path.is_file():
+            path.write_bytes(text.encode())
+        else:
+            write_atomically(path, lambda file: file.write(text.encode()))

@@ -25,8 +25,10 @@ from csparc.cli import (
     demo,
     encode,
     evaluate,
+    export,
     index,
     info,
+    lr_find,
     output,
     search,
     study,
@@ -35,7 +37,8 @@ from csparc.cli import (
 from csparc.errors import CsparcError
 
 COMMANDS = (
-    demo, train, evaluate, align, index, search, browse, encode, convert, study, cost, info,
+    demo, train, lr_find, evaluate, align, index, search, browse, encode, export, convert, study,
+    cost, info,
 )  # fmt: skip
 
 

@@ -88,6 +88,45 @@ def read(source: str | bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
         raise BadItem(name, _why(content, error)) from error
 
 
+def stored(path: str, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The picture of a file with its pixels as they are stored: indices, where it has a palette.
+
+    Raises
+    ------
+    BadItem
+        As `read`.
+    """
+    content = _content(path, name)
+    try:
+        with PillowLimit(max_pixels):
+            picture = _opened(content)
+            _check_size(picture, content, name, max_pixels)
+            picture.load()
+            return picture
+    except BadItem:
+        raise
+    except Exception as error:
+        raise BadItem(name, _why(content, error)) from error
+
+
+def size_of(path: str, name: str) -> tuple[int, int]:
+    """Height and width of the upright picture in a file, by its header.
+
+    Raises
+    ------
+    BadItem
+        It is no picture.
+    """
+    content = _content(path, name)
+    try:
+        with _opened(content) as opened:
+            width, height = opened.size
+            turned = opened.getexif().get(_EXIF_ORIENTATION, 1) > 4
+    except Exception as error:
+        raise BadItem(name, _why(content, error)) from error
+    return (width, height) if turned else (height, width)
+
+
 def _decoded(content: bytes, name: str, max_pixels: int) -> np.ndarray:
     with PillowLimit(max_pixels), _opened(content) as opened:
         _check_size(opened, content, name, max_pixels)

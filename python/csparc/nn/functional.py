@@ -38,13 +38,15 @@ def linear(
     kernel = weight.data.reshape(outputs, inputs)
     rows = x.data.reshape(-1, inputs)
     y = tape.take((*x.shape[:-1], outputs), rows.dtype)
-    _core.linear_forward(
-        rows,
-        kernel,
-        None if bias is None else bias.data,
-        None if residual is None else residual.data.reshape(-1, outputs),
-        y.reshape(-1, outputs),
-    )
+    if tape.reads(weight):
+        _core.linear_forward(
+            rows,
+            kernel,
+            None if bias is None else bias.data,
+            None if residual is None else residual.data.reshape(-1, outputs),
+            tape.bf16,
+            y.reshape(-1, outputs),
+        )
     node, shape = x.node, x.shape
     residual_node = None if residual is None else residual.node
 
@@ -54,6 +56,7 @@ def linear(
             rows,
             kernel,
             dy.reshape(-1, outputs),
+            tape.bf16,
             None if dx is None else dx.reshape(-1, inputs),
             _grad(weight, kernel.shape),
             _grad(bias, (outputs,)),
@@ -96,27 +99,18 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
     return tape.output(y, node is not None or trained(weight, bias), note, weight)
 
 
-_ACTIVATIONS = {
-    "gelu": (_core.gelu_forward, _core.gelu_backward),
-    "quick_gelu": (_core.quick_gelu_forward, _core.quick_gelu_backward),
-    "gelu_tanh": (_core.gelu_tanh_forward, _core.gelu_tanh_backward),
-    "relu": (_core.relu_forward, _core.relu_backward),
-}
-
-
 def activation(tape: Tape, x: Tensor, kind: str) -> Tensor:
     """ "gelu", "quick_gelu", "gelu_tanh" or "relu", entry by entry; "none" returns x."""
     if kind == "none":
         return x
-    forward, backward = _ACTIVATIONS[kind]
     flat = x.data.reshape(-1)
     y = tape.take(x.shape, flat.dtype)
-    forward(flat, y.reshape(-1))
+    getattr(_core, f"{kind}_forward")(flat, y.reshape(-1))
     node = x.node
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(dy.shape, dy.dtype)
-        backward(flat, dy.reshape(-1), dx.reshape(-1))
+        getattr(_core, f"{kind}_backward")(flat, dy.reshape(-1), dx.reshape(-1))
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)
