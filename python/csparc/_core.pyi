@@ -88,6 +88,7 @@ def linear_forward(
     weight: Real,
     bias: Real | None,
     residual: Real | None,
+    bf16: int,
     y: Real,
     /,
 ) -> None: ...
@@ -95,6 +96,7 @@ def linear_backward(
     x: Real,
     weight: Real,
     dy: Real,
+    bf16: int,
     dx: Real | None,
     dweight: Real | None,
     dbias: Real | None,

@@ -126,8 +126,9 @@ def test_classes_are_folders(tmp_path):
     assert not list(tmp_path.glob("several*"))
 
 
-def test_sugarcrepe_has_true_and_false_captions(tmp_path):
-    scenes = Scenes(size=60)
+@pytest.mark.parametrize("tier", ["M", "L"])
+def test_sugarcrepe_has_true_and_false_captions(tier, tmp_path):
+    scenes = Scenes(tier=tier, size=60)
     export(scenes, "sugarcrepe", tmp_path / "s")
     kinds = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "s").glob("*.json")}
     assert len(kinds) == 8

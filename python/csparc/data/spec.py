@@ -39,6 +39,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 
 from csparc._arrays import describe
@@ -47,6 +48,7 @@ from csparc._text import show
 from csparc._whereabouts import expanded, looked_for
 from csparc.data import images
 from csparc.data.dataset import TEXT_FORMS, Dataset, Options
+from csparc.data.mixed import mixed
 from csparc.data.report import DEFAULT_MAX_BAD
 from csparc.data.schemes import OPENERS, SCHEMES, TAKES
 from csparc.data.shuffled import KINDS, ShuffledPairs
@@ -58,7 +60,7 @@ _UNKNOWN_OPTION = re.compile(r";([a-z_]+)=[^/]*$")
 
 
 def open(
-    spec: str | os.PathLike,
+    spec: str | os.PathLike | Sequence[str | os.PathLike],
     *,
     allow_outside: bool = False,
     max_pixels: int = images.MAX_PIXELS,
@@ -69,12 +71,13 @@ def open(
     separator: str | None = None,
     hard_negative_key: str | None = None,
     pairs: str | None = None,
+    mix: str | Sequence[float] | None = None,
 ) -> Dataset:
-    """Open a data set.
+    """Open a data set, or several to train on together.
 
     Parameters
     ----------
-    spec : str or path
+    spec : str or path, or several
         Where the data are; see the module's table. Options inside it win over the arguments.
     allow_outside : bool
         Follow paths that leave the data folder (absolute, ``..``, links).
@@ -86,6 +89,9 @@ def open(
         Keep the first so many captions of each picture (5: the usual retrieval protocol).
     img_key, caption_key, separator, hard_negative_key, pairs : str, optional
         As the options of the specification; an error where they have no effect.
+    mix : sequence of numbers, or "batches", optional
+        Of several specifications: their shares of every batch (`csparc.data.Mixed`; default equal
+        ones), or a batch of each in every step (`csparc.data.MixedBatches`).
 
     Returns
     -------
@@ -101,7 +107,10 @@ def open(
     TypeError
         Neither text nor a path.
     """
-    text = _checked(spec)
+    several = isinstance(spec, Sequence) and not isinstance(spec, (str, bytes))
+    specs = list(spec) if several else [spec]
+    if mix is not None and len(specs) < 2:
+        raise DataError(f"mix: expected several data sets, found {len(specs)}")
     if max_captions is not None:
         whole_number(max_captions, "max_captions", low=1)
     options = Options(
@@ -115,6 +124,13 @@ def open(
         hard_negative_key=hard_negative_key,
         pairs=pairs,
     )
+    opened = [_open_one(_checked(one), options) for one in specs]
+    for note in (note for one in opened for note in one.problems.notes(warn=True)):
+        warnings.warn(note, stacklevel=2)
+    return mixed(opened, mix) if several and len(opened) != 1 else opened[0]
+
+
+def _open_one(text: str, options: Options) -> Dataset:
     scheme, where = _scheme(text)
     if scheme == "scenes":
         where, options = _pairs_of_scenes(text, where, options)
@@ -127,8 +143,6 @@ def open(
     if pairs_of is not None:
         kind, seed = pairs_of
         found = ShuffledPairs(found, seed, kind)
-    for note in found.problems.notes(warn=True):
-        warnings.warn(note, stacklevel=2)
     return found
 
 
@@ -168,6 +182,19 @@ def _pairs_of_scenes(text: str, where: str, options: Options) -> tuple[str, Opti
 def takes(spec: str, option: str) -> bool:
     """Whether a specification is of a scheme that takes an option."""
     return option in TAKES[_scheme(os.fspath(spec))[0]]
+
+
+def folder_of(spec: str | os.PathLike) -> str | None:
+    """The folder that a specification of a folder of pictures names; None of other schemes.
+
+    Raises
+    ------
+    DataError, TypeError
+        As `open` does for what is no specification.
+    """
+    text = _checked(spec)
+    scheme, where = _scheme(text)
+    return expanded(_options(text, where, Options())[0]) if scheme == "folder" else None
 
 
 def _scheme(text: str) -> tuple[str, str]:

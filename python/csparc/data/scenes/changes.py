@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from csparc.data.scenes import grammar
-from csparc.data.scenes.grammar import Caption, holds
-from csparc.data.scenes.scene import COLOURS, SHAPES, TEXTURES, TIERS, Scene
+from csparc.data.scenes.grammar import NUMBERS, Caption, holds
+from csparc.data.scenes.scene import COLOURS, GROUNDS, SHAPES, TEXTURES, TIERS, Scene
 
 _OPPOSITE = {
     "left of": "right of", "right of": "left of", "above": "below", "below": "above",
@@ -92,6 +92,8 @@ def _replace_object(scene: Scene, form: tuple) -> Iterator[tuple]:
     shapes = SHAPES[: TIERS[scene.tier].shapes]
     if form[0] == "count":
         yield from (("count", form[1], shape) for shape in shapes if shape != form[2])
+    if form[0] == "on":
+        yield from (("on", stuff, form[2]) for stuff in GROUNDS if stuff != form[1])
     for place in range(len(_phrases(form))):
         yield from _replaced(form, place, _SHAPE, shapes)
 
@@ -103,7 +105,8 @@ def _replace_relation(scene: Scene, form: tuple) -> Iterator[tuple]:
 
 def _replace_count(scene: Scene, form: tuple) -> Iterator[tuple]:
     if form[0] == "count":
-        yield from (("count", n, form[2]) for n in (form[1] + 1, form[1] - 1) if 0 < n < 7)
+        others = (form[1] + 1, form[1] - 1)
+        yield from (("count", n, form[2]) for n in others if 0 < n < len(NUMBERS))
 
 
 def _swap(slot: int) -> Callable[[Scene, tuple], Iterator[tuple]]:

@@ -289,6 +289,8 @@ def spoken(form: tuple, before: Sequence[str] = (), behind: Sequence[str] = ()) 
             between = RELATIONS[rest[0]] if kind == "relation" else COMMA
             words += AND if kind == "exists" and place == len(phrases) else between
             words += phrase
+    if kind == "on":
+        words += (("on", "ADP"), (rest[0], "NOUN"))
     tokens = [*before, *(token for token, _ in words), *behind]
     return " ".join(tokens).replace(" ,", ",")
 
