@@ -7,6 +7,7 @@ from csparc.evaluate.tasks import TASKS, Subject, Task, TaskResult, make_task, o
 from csparc.evaluate.retrieval import evaluate_retrieval
 from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
+from csparc.evaluate.hardneg import HardNegatives, evaluate_matching, evaluate_pairs
 from csparc.evaluate.zeroshot import ZeroShot, build_zero_shot_classifier, evaluate_zero_shot
 
 # ruff: isort: on
@@ -20,6 +21,7 @@ __all__ = [
     "TASKS",
     "Figure",
     "Grounding",
+    "HardNegatives",
     "Meaning",
     "Places",
     "Retrieval",
@@ -30,6 +32,8 @@ __all__ = [
     "alignment_scores",
     "build_zero_shot_classifier",
     "evaluate_grounding",
+    "evaluate_matching",
+    "evaluate_pairs",
     "evaluate_retrieval",
     "evaluate_zero_shot",
     "make_task",
