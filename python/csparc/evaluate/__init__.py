@@ -7,8 +7,9 @@ from csparc.evaluate.tasks import TASKS, Subject, Task, TaskResult, make_task, o
 from csparc.evaluate.retrieval import evaluate_retrieval
 from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
-from csparc.evaluate.hardneg import HardNegatives, evaluate_matching, evaluate_pairs
 from csparc.evaluate.zeroshot import ZeroShot, build_zero_shot_classifier, evaluate_zero_shot
+from csparc.evaluate.hardneg import HardNegatives, evaluate_matching, evaluate_pairs
+from csparc.evaluate.faithfulness import Faithfulness, evaluate_faithfulness, k_precision
 
 # ruff: isort: on
 from csparc.evaluate.figure import Figure
@@ -19,6 +20,7 @@ from csparc.evaluate.variance import variance_explained
 
 __all__ = [
     "TASKS",
+    "Faithfulness",
     "Figure",
     "Grounding",
     "HardNegatives",
@@ -31,11 +33,13 @@ __all__ = [
     "ZeroShot",
     "alignment_scores",
     "build_zero_shot_classifier",
+    "evaluate_faithfulness",
     "evaluate_grounding",
     "evaluate_matching",
     "evaluate_pairs",
     "evaluate_retrieval",
     "evaluate_zero_shot",
+    "k_precision",
     "make_task",
     "option",
     "place_scores",
