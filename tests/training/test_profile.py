@@ -106,7 +106,7 @@ def test_one_profile_at_a_time_and_no_step_no_report():
         profile.begin()
         _core.add(*np.ones((3, 4), np.float32))
         profile.end(1.0)
-    assert [(e.op, e.calls) for e in profile.recorded.entries.values()] == [("add", 1)]
+    assert [(e.op, e.calls) for e in profile.steps.entries.values()] == [("add", 1)]
     with pytest.raises(ValueError, match="at least one training step"):
         report(Steps(), Peaks(1.0, 1.0, 1))
 
