@@ -41,15 +41,15 @@ def test_masks_names_and_attributes_come_back_through_coco(scenes, tmp_path):
     record = json.loads((tmp_path / "a folder, new" / "instances.json").read_text())
     kinds = {type(entry["segmentation"]) for entry in record["annotations"]}
     assert kinds == {list, dict}  # rings, and what lies behind, have holes
-    assert read.classes() == scenes.classes()
+    assert read.label_names() == scenes.label_names()
     for index in range(len(scenes)):
         for own, found in zip(scenes.regions(index).parts, read.regions(index).parts):
             np.testing.assert_array_equal(found.mask, own.mask)
             assert (found.name, set(found.attributes)) == (own.name, set(own.attributes))
         np.testing.assert_array_equal(read.label_map(index), scenes.label_map(index))
-    assert set(read.classes("colour")) <= set(scenes.classes("colour"))
-    names = np.array(["", *read.classes("colour")])[read.label_map(0, "colour")]
-    own = np.array(["", *scenes.classes("colour")])[scenes.label_map(0, "colour")]
+    assert set(read.label_names("colour")) <= set(scenes.label_names("colour"))
+    names = np.array(["", *read.label_names("colour")])[read.label_map(0, "colour")]
+    own = np.array(["", *scenes.label_names("colour")])[scenes.label_map(0, "colour")]
     np.testing.assert_array_equal(names, own)
 
 
@@ -78,7 +78,7 @@ def test_phrases_come_back_through_entities(scenes, tmp_path):
             assert named == spoken
         texts = [scenes.captions(index)[m.caption][m.start : m.stop] for m in found
                  if m.groups == ("NOUN",)]  # fmt: skip
-        assert all(text.rstrip("es") in " ".join(scenes.classes()) for text in texts)
+        assert all(text.rstrip("es") in " ".join(scenes.label_names()) for text in texts)
 
 
 def test_phrases_come_back_through_visual_genome(scenes, tmp_path):
@@ -93,7 +93,7 @@ def test_phrases_come_back_through_visual_genome(scenes, tmp_path):
 @pytest.mark.parametrize("kind", ["voc", "context"])
 def test_labels_come_back(kind, scenes, tmp_path):
     read = opened(scenes, kind, tmp_path)
-    assert read.classes() == scenes.classes()
+    assert read.label_names() == scenes.label_names()
     for index in range(len(scenes)):
         own, found = scenes.label_map(index), read.label_map(index)
         inside = found != VOID
@@ -126,8 +126,9 @@ def test_classes_are_folders(tmp_path):
     assert not list(tmp_path.glob("several*"))
 
 
-def test_sugarcrepe_has_true_and_false_captions(tmp_path):
-    scenes = Scenes(size=60)
+@pytest.mark.parametrize("tier", ["M", "L"])
+def test_sugarcrepe_has_true_and_false_captions(tier, tmp_path):
+    scenes = Scenes(tier=tier, size=60)
     export(scenes, "sugarcrepe", tmp_path / "s")
     kinds = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "s").glob("*.json")}
     assert len(kinds) == 8

@@ -213,5 +213,5 @@ def test_every_noun_phrase_of_the_vocabulary_is_read_back():
     for shape, colour, size, texture in itertools.product(
         SHAPES, (None, *COLOURS), (None, *THREE_SIZES), (None, *TEXTURES)
     ):
-        words = [word for word, _ in grammar._noun_phrase(shape, colour, size, texture)]
+        words = [word for word, _ in grammar.noun_phrase(shape, colour, size, texture)]
         assert NOUN_PHRASE.fullmatch(" ".join(words))

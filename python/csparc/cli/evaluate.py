@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from csparc._settings import parse_value
+from csparc._settings import parse_value, takes
 from csparc.cli import common
 from csparc.evaluate import TASKS, Subject, Task, TaskResult
 from csparc.evaluate.figure import plain
@@ -57,7 +57,8 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
     elif option.entry.choices:
         how = {"choices": option.entry.choices}
     else:
-        metavar = {float: "X", str: "TEXT"}.get(type(option.default), "N")
+        kinds = {str: "TEXT", float: "X"}
+        metavar = next((name for kind, name in kinds.items() if takes(option.hint, kind)), "N")
         how = {"type": _type_of(option), "metavar": metavar}
     parser.add_argument(
         f"--{option.name.replace('_', '-')}",

@@ -16,9 +16,12 @@ from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._repr import cut, fields_line, line
 from csparc._text import show
 from csparc.data import images
+from csparc.data.loading import sampler
 from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
+from csparc.data.rows import PairRows
+from csparc.data.source import Source
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class Options:
     text: str | None = None
     hard_negative_key: str | None = None
     pairs: str | None = None
+    classes: str | None = None
 
     def refuse(self, names: Iterable[str], why: str) -> None:
         """Raise DataError for the first of these options that was given: it would do nothing."""
@@ -67,10 +71,13 @@ class Dataset:
         Items left out while the tables were read.
     cacheable : bool
         Whether keeping decoded pictures in memory saves work.
+    max_pixels : int
+        Pictures with more are bad items.
     """
 
     spec: str
     cacheable: bool = True
+    max_pixels: int = images.MAX_PIXELS
     problems: BadItems
 
     def __repr__(self) -> str:
@@ -110,6 +117,44 @@ class Dataset:
         """
         raise NotImplementedError
 
+    def source(self, index: int) -> Source | None:
+        """What picture `index` is decoded from; None where it is no part of a file.
+
+        Raises
+        ------
+        BadItem
+            When its file may not be read.
+        """
+        return None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it holds what towers gave of its pairs (`rows`) in place of pictures."""
+        return False
+
+    def rows(self, index: int) -> PairRows:
+        """What the towers gave of picture `index` and its texts, where `has_rows`."""
+        raise NotImplementedError
+
+    @property
+    def epoch_length(self) -> int:
+        """Pictures that an epoch draws: each once, where a data set does not say."""
+        return len(self)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an epoch may draw a picture several times, and others not at all."""
+        return False
+
+    def epoch_order(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """What an epoch draws, in order: numbers of pictures int64 [`epoch_length`], and of each
+        how many times all of its data set were drawn before, which random choices go by."""
+        return sampler.order(seed, epoch, len(self)), np.full(len(self), epoch, np.int64)
+
+    def parts(self) -> list[tuple[Dataset, int]]:
+        """The data sets it is made of, and the number of each one's first picture: itself."""
+        return [(self, 0)]
+
     @property
     def generated(self) -> bool:
         """Whether pictures are drawn without end, so that varied crops add nothing."""
@@ -135,7 +180,7 @@ class Dataset:
         """
         raise DataError(f"{self.spec}: nothing is known of where things lie in its pictures")
 
-    def classes(self, by: str = "") -> tuple[str, ...]:
+    def label_names(self, by: str = "") -> tuple[str, ...]:
         """The classes of `label_map`, without the background; none where there are no labels.
 
         ``by``: an attribute, such as colour, whose values are the classes; by default the kinds of
@@ -144,7 +189,7 @@ class Dataset:
         return ()
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
-        """int16 [H, W] of picture `index`: 0 background, 1 and up `classes`, -1 not to be counted.
+        """int16 [H, W] of picture `index`: 0 background, from 1 `label_names`, -1 not counted.
 
         Raises
         ------
@@ -385,6 +430,16 @@ class PictureFiles(Dataset):
     def hard_negatives(self, index: int) -> list[str]:
         return self._negatives.get(self._paths[index], [])
 
+    @property
+    def root(self) -> str:
+        """The data folder, an absolute path."""
+        return self.guard.root
+
+    @property
+    def allow_outside(self) -> bool:
+        """Whether paths that leave the data folder are followed."""
+        return self.guard.allow_outside
+
     def path(self, index: int) -> str:
         """The file of picture `index`."""
         return self._paths[index]
@@ -394,10 +449,25 @@ class PictureFiles(Dataset):
         name = self.name(index)
         return images.size_of(self.guard.check(self._paths[index], name), name)
 
+    def relative_path(self, index: int) -> str:
+        """The file of picture `index`, seen from the data folder."""
+        return os.path.relpath(self._paths[index], self.guard.root)
+
     def name(self, index: int) -> str:
-        return printable(os.path.relpath(self._paths[index], self.guard.root))
+        return printable(self.relative_path(index))
+
+    def content(self, index: int) -> bytes:
+        """The file of picture `index`, as it is.
+
+        Raises
+        ------
+        BadItem
+            When it is missing, no regular file, too large, or outside by a link.
+        """
+        return images.content_of(self.source(index).path, self.name(index))
+
+    def source(self, index: int) -> Source:
+        return Source(self.guard.check(self._paths[index], self.name(index)))
 
     def load(self, index: int) -> np.ndarray:
-        path = self._paths[index]
-        name = self.name(index)
-        return images.read(self.guard.check(path, name), name, self.max_pixels)
+        return images.read(self.content(index), self.name(index), self.max_pixels)

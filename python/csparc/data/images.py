@@ -75,7 +75,7 @@ def read(source: str | bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     BadItem
         Whatever is wrong with the picture, or what the file is instead.
     """
-    content = source if isinstance(source, bytes) else _content(source, name)
+    content = source if isinstance(source, bytes) else content_of(source, name)
     try:
         return _decoded(content, name, max_pixels)
     except BadItem:
@@ -196,7 +196,7 @@ def _why(content: bytes, error: Exception) -> str:
     return f"cannot be decoded: {kind}, cut short or broken ({reason_of(error)})"
 
 
-def _content(path: str, name: str) -> bytes:
+def content_of(path: str, name: str) -> bytes:
     """The whole file: decoders ask a file for as many bytes as its headers claim, unchecked."""
     try:
         with open(path, "rb") as file:

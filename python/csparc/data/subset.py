@@ -11,6 +11,7 @@ from csparc import _random
 from csparc._scalars import number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
+from csparc.data.source import Source
 
 if TYPE_CHECKING:
     from csparc.data.regions import Regions
@@ -69,6 +70,14 @@ class Subset(Dataset):
     def name(self, index: int) -> str:
         return self.dataset.name(int(self.items[index]))
 
+    @property
+    def max_pixels(self) -> int:
+        """As of the data set behind it."""
+        return self.dataset.max_pixels
+
+    def source(self, index: int) -> Source | None:
+        return self.dataset.source(int(self.items[index]))
+
     def load(self, index: int) -> np.ndarray:
         return self.dataset.load(int(self.items[index]))
 
@@ -80,8 +89,8 @@ class Subset(Dataset):
     def regions(self, index: int) -> Regions:
         return self.dataset.regions(int(self.items[index]))
 
-    def classes(self, by: str = "") -> tuple[str, ...]:
-        return self.dataset.classes(by)
+    def label_names(self, by: str = "") -> tuple[str, ...]:
+        return self.dataset.label_names(by)
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
         return self.dataset.label_map(int(self.items[index]), by)

@@ -153,6 +153,13 @@ class Preprocess:
             return array
         return self._resize(array)
 
+    def fixed_config(self) -> dict:
+        """What decides the result of `fixed`, beside the picture, as JSON can hold it."""
+        if self.random_crop:
+            return {}
+        names = ("size", "resize_mode", "interpolation", "fill")
+        return {name: value for name, value in self.config().items() if name in names}
+
     def augment(self, picture: np.ndarray, rng: Draws | None = None) -> np.ndarray:
         """The random steps, uint8 [height, width, 3]; without training there are none."""
         if not self.random_crop and not (self.train and self.shift):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._arrays import rounded
 from csparc._new_folder import NewFolder
 from csparc._scalars import choice
 from csparc.checkpoint import safetensors_file
@@ -42,16 +43,10 @@ def _half(array: np.ndarray) -> np.ndarray:
     return half
 
 
-def _bfloat16(array: np.ndarray) -> np.ndarray:
-    """The upper halves of float32 numbers, rounded to nearest, ties to even."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
 DTYPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "fp32": lambda array: array.astype(np.float32),
     "fp16": _half,
-    "bf16": _bfloat16,
+    "bf16": rounded,
 }
 
 

@@ -24,7 +24,7 @@ def imagenet(job: Job) -> Written:
     """A folder a class, ``classnames.json`` from its name to the class's: scenes of one object, by
     colour and shape."""
     scenes, folders = _scenes(job, "imagenet"), {}
-    classes = [f"{c} {s}" for c in scenes.classes("colour") for s in scenes.classes()]
+    classes = [f"{c} {s}" for c in scenes.label_names("colour") for s in scenes.label_names()]
     for index, name, pixels in job.loaded():
         objects = scenes.scene(index).objects
         if len(objects) != 1:

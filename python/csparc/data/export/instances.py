@@ -12,10 +12,11 @@ from csparc.data.regions import Region
 def instances(dataset: Dataset, images: list[dict]) -> dict:
     """The record of ``instances.json`` for pictures whose ``images`` are written.
 
-    Categories are numbered from 1 in the order of `Dataset.classes`. A mask is written as polygons,
-    or where it has a hole, or is of a crowd, as run lengths. Attributes have keys of their own.
+    Categories are numbered from 1 in the order of `Dataset.label_names`. A mask is written as
+    polygons, or where it has a hole, or is of a crowd, as run lengths. Attributes have keys of
+    their own.
     """
-    number = {name: place for place, name in enumerate(dataset.classes(), 1)}
+    number = {name: place for place, name in enumerate(dataset.label_names(), 1)}
     annotations = []
     for index, image in enumerate(images):
         for part in dataset.regions(index).parts:

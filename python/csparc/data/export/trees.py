@@ -17,7 +17,7 @@ def voc(job: Job) -> Written:
     classes of each picture in ``ImageSets/Main``."""
     written = _tree(job, "voc", VOC, border=True)
     if job.dataset.has_regions:
-        names = job.dataset.classes()
+        names = job.dataset.label_names()
         present: dict[str, list[str]] = {name: [] for name in names}
         for index, name in enumerate(job.names):
             regions = job.dataset.regions(index)
@@ -47,12 +47,12 @@ def _tree(job: Job, scheme: str, tree: Tree, border: bool) -> Written:
         indices = np.where(found == VOID, BORDER, found).astype(np.uint8)
         (labels / file).write_bytes(png(indices, palette()))
     job.write_text(f"{tree.lists}/{job.split}.txt", lines_of(job.names))
-    job.write_text(CLASS_FILE, lines_of([BACKGROUND, *job.dataset.classes()]))
+    job.write_text(CLASS_FILE, lines_of([BACKGROUND, *job.dataset.label_names()]))
     return Written(scheme, ("",), tail=f",{job.split}")
 
 
 def _need_labels(dataset: Dataset, scheme: str) -> None:
-    classes = len(dataset.classes())
+    classes = len(dataset.label_names())
     if not 0 < classes < BORDER:
         raise DataError(
             f"export: expected a data set with labels of pixels for {scheme}, of 1 to "

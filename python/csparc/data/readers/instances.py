@@ -138,7 +138,7 @@ class Instances(PictureFiles):
             box = box_of(mask)
         return Region(name, box, mask, tuple(_attributes(entry)), crowd)
 
-    def classes(self, by: str = "") -> tuple[str, ...]:
+    def label_names(self, by: str = "") -> tuple[str, ...]:
         if not by:
             return tuple(name for name, _ in self._names.values())
         entries = (entry for own in self._entries.values() for _, entry in own)
@@ -156,7 +156,7 @@ class Instances(PictureFiles):
                 for part in parts for key, value in part.attributes if key == by
             ]  # fmt: skip
         smaller_last = sorted(parts, key=_area, reverse=True)
-        return painted(regions.size, smaller_last, self.classes(by))
+        return painted(regions.size, smaller_last, self.label_names(by))
 
 
 def _categories(

@@ -147,13 +147,13 @@ class LabelTree(PictureFiles):
         self._tree, self._classes = tree, classes
         self.has_boxes = os.path.isdir(os.path.join(guard.root, "Annotations"))
 
-    def classes(self, by: str = "") -> tuple[str, ...]:
+    def label_names(self, by: str = "") -> tuple[str, ...]:
         if by:
             raise DataError(f"{self.spec}: expected no classes by {by!r}: there are names alone")
         return self._classes
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
-        count = len(self.classes(by))
+        count = len(self.label_names(by))
         path = self._beside(index, self._tree.labels, "png")
         labels = _read_labels(path, self.guard.check(path, os.path.basename(path)))
         labels = np.where(labels == BORDER, VOID, labels.astype(np.int16))

@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Callable, Iterator
 
 from csparc.data.scenes import grammar
-from csparc.data.scenes.grammar import Caption, holds
-from csparc.data.scenes.scene import COLOURS, SHAPES, SIZES, TEXTURES, TIERS, Scene
+from csparc.data.scenes.grammar import NUMBERS, Caption, holds
+from csparc.data.scenes.scene import COLOURS, GROUNDS, SHAPES, TEXTURES, TIERS, Scene
 
 _OPPOSITE = {
     "left of": "right of", "right of": "left of", "above": "below", "below": "above",
@@ -42,7 +42,7 @@ def exchanged(scene: Scene) -> tuple[Scene, tuple[str, str]] | None:
             continue
         record = scene.record.copy()
         record[[one.number, two.number], 1] = record[[two.number, one.number], 1]
-        other = Scene(scene.tier, record, scene.background)
+        other = Scene(scene.tier, record, scene.ground)
         forms = [
             ("exists", (one.shape, first, None, None), (two.shape, second, None, None))
             for first, second in ((one.colour, two.colour), (two.colour, one.colour))
@@ -57,7 +57,7 @@ def _text(caption: Caption, form: tuple) -> str:
     if form[0] == "count":
         return grammar.spoken(form)
     before = caption.tokens[: caption.phrases[0].start]
-    behind = caption.tokens[caption.phrases[-1].stop :]
+    behind = () if form[0] == "on" else caption.tokens[caption.phrases[-1].stop :]
     return grammar.spoken(form, before, behind)
 
 
@@ -80,7 +80,8 @@ def _replaced(form: tuple, place: int, slot: int, words: tuple[str, ...]) -> Ite
 
 
 def _replace_attribute(scene: Scene, form: tuple) -> Iterator[tuple]:
-    words = (COLOURS[: TIERS[scene.tier].colours], SIZES, TEXTURES)
+    tier = TIERS[scene.tier]
+    words = (COLOURS[: tier.colours], tier.size_names, TEXTURES[: tier.textures])
     for place, phrase in enumerate(_phrases(form)):
         for slot in (1, 2, 3):
             if phrase[slot] is not None:
@@ -91,6 +92,8 @@ def _replace_object(scene: Scene, form: tuple) -> Iterator[tuple]:
     shapes = SHAPES[: TIERS[scene.tier].shapes]
     if form[0] == "count":
         yield from (("count", form[1], shape) for shape in shapes if shape != form[2])
+    if form[0] == "on":
+        yield from (("on", stuff, form[2]) for stuff in GROUNDS if stuff != form[1])
     for place in range(len(_phrases(form))):
         yield from _replaced(form, place, _SHAPE, shapes)
 
@@ -102,7 +105,8 @@ def _replace_relation(scene: Scene, form: tuple) -> Iterator[tuple]:
 
 def _replace_count(scene: Scene, form: tuple) -> Iterator[tuple]:
     if form[0] == "count":
-        yield from (("count", n, form[2]) for n in (form[1] + 1, form[1] - 1) if 0 < n < 5)
+        others = (form[1] + 1, form[1] - 1)
+        yield from (("count", n, form[2]) for n in others if 0 < n < len(NUMBERS))
 
 
 def _swap(slot: int) -> Callable[[Scene, tuple], Iterator[tuple]]:

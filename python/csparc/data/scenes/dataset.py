@@ -162,14 +162,14 @@ class Scenes(Dataset):
         ]  # fmt: skip
         return Regions(scene.instance.shape, parts, tuple(mentions), exclusive=True)
 
-    def classes(self, by: str = "") -> tuple[str, ...]:
+    def label_names(self, by: str = "") -> tuple[str, ...]:
         """The shapes of the tier, or with ``by="colour"`` its colours."""
         tier = TIERS[self.tier]
         return COLOURS[: tier.colours] if _by_colour(by) else SHAPES[: tier.shapes]
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
         """int16 [H, W]: 0 on the ground, else the shape or colour of the object that is seen."""
-        scene, names = self.scene(index), self.classes(by)
+        scene, names = self.scene(index), self.label_names(by)
         seen = [o.colour if _by_colour(by) else o.shape for o in scene.objects]
         numbers = np.array([0, *(names.index(name) + 1 for name in seen)], np.int16)
         return numbers[scene.instance]

@@ -143,7 +143,10 @@ class _Draws:
 
 
 @functools.cache
-def _noun_phrase(shape: str, colour: str | None, size: str | None, texture: str | None) -> Words:
+def noun_phrase(
+    shape: str, colour: str | None, size: str | None = None, texture: str | None = None
+) -> Words:
+    """'a' [SIZE] [COLOUR] [TEXTURE] NOUN, with what each word is."""
     words = [word for word in (size, colour, texture) if word]
     article = "an" if (*words, shape)[0][0] in "aeiou" else "a"
     return ((article, "DET"), *((word, "ADJ") for word in words), (shape, "NOUN"))
@@ -167,7 +170,7 @@ class _Writer:
         colour = item.colour if draw.chance(KEEP["colour"]) else None
         size = item.size if draw.chance(KEEP["size"]) else None
         texture = item.texture if draw.chance(KEEP["texture"]) else None
-        words = _noun_phrase(item.shape, colour, size, texture)
+        words = noun_phrase(item.shape, colour, size, texture)
         start = len(self.tokens)
         self.add(words)
         self.phrases.append(Phrase(start, len(self.tokens), (item.number,)))
@@ -280,12 +283,14 @@ def spoken(form: tuple, before: Sequence[str] = (), behind: Sequence[str] = ()) 
     if kind == "count":
         words = list(_counted(*rest))
     else:
-        phrases = [_noun_phrase(*part) for part in rest if isinstance(part, tuple)]
+        phrases = [noun_phrase(*part) for part in rest if isinstance(part, tuple)]
         words = [*phrases[0]]
         for place, phrase in enumerate(phrases[1:], 2):
             between = RELATIONS[rest[0]] if kind == "relation" else COMMA
             words += AND if kind == "exists" and place == len(phrases) else between
             words += phrase
+    if kind == "on":
+        words += (("on", "ADP"), (rest[0], "NOUN"))
     tokens = [*before, *(token for token, _ in words), *behind]
     return " ".join(tokens).replace(" ,", ",")
 
