@@ -20,7 +20,6 @@ class _Replay(Tape):
 
     def __init__(self, outer: Tape, unread: Parameter):
         super().__init__(buffers=outer.buffers)
-        self.bf16 = outer.bf16
         self._unread = unread
 
     def reads(self, weight: Parameter) -> bool:
@@ -52,7 +51,6 @@ def rematerialized(
     if not tape.record or (x.node is None and not trained(*parameters)):
         return block(tape, x)
     once = Tape(record=False, buffers=tape.buffers)
-    once.bf16 = tape.bf16
     y = block(once, x).data
 
     def note(tape: Tape, dy: np.ndarray) -> None:
