@@ -6,6 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from csparc._precision import PRECISIONS
 from csparc.cli import common, fine_tuning, heads, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
@@ -199,6 +200,12 @@ def _add_schedule(group, needs_length: bool) -> None:
         default=None,
         help="compute transformer blocks again in the backward pass: less memory, more time, the "
         "same bits",
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the products of linear layers, whose sums and weights stay fp32 (fp32); a loss "
+        "has its own, --loss-opt precision=bf16",
     )
     group.add_argument(
         "--duplicates",

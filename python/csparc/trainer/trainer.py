@@ -149,6 +149,7 @@ class Trainer:
         elif self.config.early_stop is not None:
             raise ValueError("early_stop: expected val_data (--val-data) to judge by, found none")
         lock_towers(model, self.config)
+        model.precision = self.config.precision
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
