@@ -71,5 +71,10 @@ def _alternatives(hint: Any) -> list[Any]:
     return [hint]
 
 
+def takes(hint: Any, kind: type) -> bool:
+    """Whether a declared type has ``kind`` among its alternatives."""
+    return kind in _alternatives(hint)
+
+
 def _kind_name(kind: Any) -> str:
     return kind.__name__ if isinstance(kind, type) else str(kind)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from csparc.evaluate import evaluate_retrieval
+from csparc.evaluate.figures import RetrievalFigures
 from csparc.evaluate.retrieval import chance
 
 
@@ -20,7 +21,7 @@ def slow_retrieval(images, texts, index):
     """The definitions, one query at a time, with every score held at once."""
     unit = [np.asarray(x, np.float64) for x in (images, texts)]
     unit = [x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300) for x in unit]
-    scores = (unit[0] @ unit[1].T).astype(np.float32)
+    scores = np.rint((unit[0] @ unit[1].T) * 2.0**24)
     result = {}
     queries = [i for i in range(len(images)) if i in set(index)]
     ranks = {
@@ -71,11 +72,43 @@ def test_equals_slow_reference(seed):
         assert found[key] == pytest.approx(value), key
 
 
-def test_block_size_changes_nothing(monkeypatch):
-    images, texts, index = random_case(3)
-    whole = evaluate_retrieval(images, texts, index)
-    monkeypatch.setattr("csparc.evaluate.retrieval._BLOCK_ENTRIES", 1)
-    assert evaluate_retrieval(images, texts, index) == whole
+@pytest.mark.parametrize("dense", [0.0, 1.0])
+def test_tiles_and_how_near_scores_are_made_change_nothing(monkeypatch, dense):
+    for seed in range(6):
+        images, texts, index = random_case(seed)
+        whole = evaluate_retrieval(images, texts, index)
+        for name, value in (
+            ("IMAGES", 3),
+            ("TEXTS", 3),
+            ("STRIP", 2),
+            ("_DENSE", dense),
+            ("_PAIRS", 2),
+        ):
+            monkeypatch.setattr(f"csparc.evaluate.cosine_ranks.{name}", value)
+        assert evaluate_retrieval(images, texts, index) == whole
+        monkeypatch.undo()
+
+
+def test_scores_that_float32_cannot_tell_apart_are_ranked_as_in_float64():
+    rng = np.random.default_rng(0)
+    texts = np.repeat(rng.normal(size=(1, 64)), 40, axis=0) + 1e-6 * rng.normal(size=(40, 64))
+    images = texts[:20] + 1e-6 * rng.normal(size=(20, 64))
+    index = np.repeat(np.arange(20), 2)
+    found, expected = evaluate_retrieval(images, texts, index), slow_retrieval(images, texts, index)
+    for key, value in expected.items():
+        assert found[key] == pytest.approx(value), key
+
+
+def test_ranks_of_every_query_give_the_recalls():
+    images, texts, index = random_case(7)
+    found = evaluate_retrieval(images, texts, index)
+    for direction, figure in found.recalls(1).items():
+        assert figure.value == pytest.approx(found[f"{direction}_R@1"])
+        assert figure.chance == found["chance"][f"{direction}_R@1"]
+        assert len(figure.items) == figure.n == len(found.ranks[direction])
+    assert found.recalls(7)["text_to_image"].chance is None
+    with pytest.raises(ValueError, match="recalls: expected figures of an evaluation"):
+        RetrievalFigures(found).recalls(1)
 
 
 def test_any_of_several_captions_counts():

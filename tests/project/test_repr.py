@@ -23,17 +23,20 @@ from csparc._repr import LONGEST, fields_line, short
 from csparc.checkpoint.checkpoint import load_trained, read_checkpoint
 from csparc.cost.model import model_info
 from csparc.data import BadItems, ShuffledPairs
+from csparc.data.export import export
 from csparc.data.loading.disk_cache import DiskCache
 from csparc.data.loading.loader import Loader
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
 from csparc.evaluate.diagnose import diagnose
-from csparc.evaluate.encode import encode_dataset, encode_late
+from csparc.evaluate.encode import Pictures, encode_dataset, encode_late
 from csparc.evaluate.explain import explain, local_features
 from csparc.evaluate.figures import Figures, RetrievalFigures
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
 from csparc.profile import Profile
+from csparc.search import open_index, open_pictures, update_index
+from csparc.search.browse import serve
 from csparc.study import Results, read_study, report
 from csparc.study.clock import Clock
 from csparc.study.driver import Driver
@@ -103,11 +106,11 @@ def objects(tmp_path_factory) -> list[Any]:
         csparc.explain(run, scenes.load(0), captions[0]),
         *_modules(local_towers), map_head, weights,
         Tensors(weights.path, weights.layout, weights.shapes), local.alignment(loss), late,
-        encode_dataset(model, words, scenes, preprocess),
+        encode_dataset(model, words, scenes, preprocess), Pictures(scenes, preprocess, len),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
-        *(task() for task in TASKS.values()), *_study(folder), Profile(),
+        *(task() for task in TASKS.values()), *_study(folder), *_index(folder, scenes), Profile(),
         DiskCache(folder / "kept", scenes, preprocess),
     ]  # fmt: skip
     loader.close()
@@ -120,6 +123,15 @@ def _study(folder: Path) -> list[Any]:
     results = Results(folder, study)
     clock = Clock(folder / "clock.json", "training")
     return [study, results, report(study, []), Driver(results, lambda unit: [], 2, 1), clock]
+
+
+def _index(folder: Path, scenes: Any) -> list[Any]:
+    """An index of pictures, and its server."""
+    spec = export(Subset(scenes, range(3)), "folder", folder / "photos")
+    update_index(load_trained(folder), open_pictures(spec), folder / "index", checkpoint=folder)
+    index = open_index(folder / "index")
+    with serve(index) as server:
+        return [index, server]
 
 
 def _modules(model: csparc.TwoTower) -> list[nn.Module]:

@@ -9,9 +9,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-from csparc._settings import parse_value
+from csparc._settings import parse_value, takes
 from csparc.cli import common
 from csparc.evaluate import TASKS, Subject, Task, TaskResult
+from csparc.evaluate.figure import plain
 from csparc.losses.options import Option
 
 
@@ -56,7 +57,8 @@ def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
     elif option.entry.choices:
         how = {"choices": option.entry.choices}
     else:
-        metavar = {float: "X", str: "TEXT"}.get(type(option.default), "N")
+        kinds = {str: "TEXT", float: "X"}
+        metavar = next((name for kind, name in kinds.items() if takes(option.hint, kind)), "N")
         how = {"type": _type_of(option), "metavar": metavar}
     parser.add_argument(
         f"--{option.name.replace('_', '-')}",
@@ -101,8 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
     if out is not None:
         record = _record(task, arguments, subject, found)
         text = json.dumps(record, indent=2, allow_nan=False)
-        with common.writing(out), open(out, "w", encoding="utf-8") as file:
-            file.write(f"{text}\n")
+        common.write_text(out, f"{text}\n")
     for line in task.lines(found.figures):
         print(line)
     if found.problems:
@@ -137,10 +138,3 @@ def _record(
         config["data"] = subject.data.spec
     record = plain(found.figures) | {"config": config | task.config()}
     return record if found.problems is None else record | {"bad_items": len(found.problems)}
-
-
-def plain(value: Any) -> Any:
-    """The same with null where a figure is over nothing: JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return None if isinstance(value, float) and value != value else value

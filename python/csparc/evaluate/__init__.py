@@ -7,8 +7,11 @@ from csparc.evaluate.tasks import TASKS, Subject, Task, TaskResult, make_task, o
 from csparc.evaluate.retrieval import evaluate_retrieval
 from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
+from csparc.evaluate.segmentation import Segmentation
+from csparc.evaluate.zeroshot import ZeroShot, build_zero_shot_classifier, evaluate_zero_shot
 
 # ruff: isort: on
+from csparc.evaluate.figure import Figure
 from csparc.evaluate.grounding import evaluate_grounding
 from csparc.evaluate.placement import Places, alignment_scores, place_scores
 from csparc.evaluate.retrieval import Retrieval
@@ -16,16 +19,21 @@ from csparc.evaluate.variance import variance_explained
 
 __all__ = [
     "TASKS",
+    "Figure",
     "Grounding",
     "Meaning",
     "Places",
     "Retrieval",
+    "Segmentation",
     "Subject",
     "Task",
     "TaskResult",
+    "ZeroShot",
     "alignment_scores",
+    "build_zero_shot_classifier",
     "evaluate_grounding",
     "evaluate_retrieval",
+    "evaluate_zero_shot",
     "make_task",
     "option",
     "place_scores",

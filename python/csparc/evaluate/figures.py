@@ -9,6 +9,7 @@ import numpy as np
 
 from csparc import _html
 from csparc._repr import line, short
+from csparc.evaluate.figure import Figure, share
 
 
 class Figures(dict):
@@ -23,7 +24,27 @@ class Figures(dict):
 
 
 class RetrievalFigures(Figures):
-    """The figures of `csparc.evaluate.evaluate_retrieval`."""
+    """The figures of `csparc.evaluate.evaluate_retrieval`.
+
+    ``ranks``: the rank int64 of each query's right answer, by direction; not among the figures.
+    """
+
+    ranks: dict[str, np.ndarray] | None = None
+
+    def recalls(self, k: int) -> dict[str, Figure]:
+        """R@k of both directions with what each query gave.
+
+        Raises
+        ------
+        ValueError
+            Figures without their ranks, as a log has them.
+        """
+        if self.ranks is None:
+            raise ValueError("recalls: expected figures of an evaluation, found some without ranks")
+        return {
+            direction: share(found <= k, self["chance"].get(f"{direction}_R@{k}"), k=k)
+            for direction, found in self.ranks.items()
+        }
 
     def __repr__(self) -> str:
         names = ("n_images", "n_texts", "image_to_text_R@1", "text_to_image_R@1")

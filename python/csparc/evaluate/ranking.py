@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from csparc.evaluate.cosine_ranks import Ranks
 from csparc.evaluate.figures import RetrievalFigures
 
 RECALL_AT = (1, 5, 10)
@@ -24,16 +25,25 @@ def evaluate_scores(
     matrices.
     """
     index = np.asarray(image_index)
-    captions_of = np.bincount(index, minlength=n_images)
-    image_ranks, image_ties = _image_query_ranks(image_rows, index, n_images)
+    of_images = _image_query_ranks(image_rows, index, n_images)
+    of_texts = _text_query_ranks(text_rows, index)
+    return retrieval_figures(of_images, of_texts, np.bincount(index, minlength=n_images))
+
+
+def retrieval_figures(of_images: Ranks, of_texts: Ranks, captions_of) -> RetrievalFigures:
+    """What `csparc.evaluate.evaluate_retrieval` returns, from the ranks of each image's best
+    caption and of each caption's image; ``captions_of`` [N] captions of each image."""
     asked = captions_of > 0
-    text_ranks, text_ties = _text_query_ranks(text_rows, index)
-    result = RetrievalFigures(_summary("image_to_text", image_ranks[asked], image_ties[asked]))
-    result |= _summary("text_to_image", text_ranks, text_ties)
+    ranks = {"image_to_text": of_images.ranks[asked], "text_to_image": of_texts.ranks}
+    ties = {"image_to_text": of_images.tied[asked], "text_to_image": of_texts.tied}
+    result = RetrievalFigures()
+    for direction in ranks:
+        result |= _summary(direction, ranks[direction], ties[direction])
     result["chance"] = chance(captions_of)
-    result["n_images"] = n_images
+    result["n_images"] = len(captions_of)
     result["n_image_queries"] = int(asked.sum())
-    result["n_texts"] = len(index)
+    result["n_texts"] = len(of_texts.ranks)
+    result.ranks = ranks
     return result
 
 
@@ -65,9 +75,7 @@ def _miss(counts: np.ndarray, weights: np.ndarray, m: int, k: int) -> float:
     return float(weights @ np.prod(np.maximum(m - counts - drawn, 0) / (m - drawn), axis=0))
 
 
-def _image_query_ranks(
-    blocks: Iterable[Block], index: np.ndarray, n_images: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _image_query_ranks(blocks: Iterable[Block], index: np.ndarray, n_images: int) -> Ranks:
     """Rank [N] of each image's best caption, and whether a wrong caption ties with it [N]."""
     ranks = np.zeros(n_images, dtype=np.int64)
     tied = np.zeros(n_images, dtype=bool)
@@ -81,10 +89,10 @@ def _image_query_ranks(
             best = own[np.argmax(scores[row, own])]
             ranks[image], equal = _rank(scores[row], best)
             tied[image] = equal > np.count_nonzero(scores[row, own] == scores[row, best])
-    return ranks, tied
+    return Ranks(ranks, tied)
 
 
-def _text_query_ranks(blocks: Iterable[Block], index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _text_query_ranks(blocks: Iterable[Block], index: np.ndarray) -> Ranks:
     """Rank [M] of each caption's image, and whether a wrong image ties with it [M]."""
     ranks = np.zeros(len(index), dtype=np.int64)
     tied = np.zeros(len(index), dtype=bool)
@@ -92,7 +100,7 @@ def _text_query_ranks(blocks: Iterable[Block], index: np.ndarray) -> tuple[np.nd
         for row, text in enumerate(range(first, first + len(scores))):
             ranks[text], equal = _rank(scores[row], index[text])
             tied[text] = equal > 1
-    return ranks, tied
+    return Ranks(ranks, tied)
 
 
 def _rank(scores: np.ndarray, right: int) -> tuple[int, int]:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from csparc._rows import unit_rows_float64
-from csparc.evaluate.ranking import RECALL_AT, Block, chance, evaluate_scores
+from csparc._rows import checked_rows
+from csparc.evaluate.cosine_ranks import cosine_ranks
+from csparc.evaluate.ranking import RECALL_AT, chance, retrieval_figures
 from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
 from csparc.losses.options import count
 from csparc.losses.registry import late_losses
 
-__all__ = ["RECALL_AT", "Block", "Retrieval", "chance", "evaluate_retrieval", "evaluate_scores"]
+__all__ = ["RECALL_AT", "Retrieval", "chance", "evaluate_retrieval"]
 
 SCORES = ("global", "own")
-_BLOCK_ENTRIES = 1 << 20
 
 
 @register
@@ -30,6 +30,7 @@ class Retrieval(Task):
     about = "Image-text retrieval in both directions, beside what chance would give."
     main = ("image_to_text_R@1", "text_to_image_R@1", "image_to_text_mean_rank",
             "text_to_image_mean_rank")  # fmt: skip
+    takes_features = True
 
     max_captions: int | None = option(
         None, "use the first N captions of each picture (5 in the usual protocol)", check=count
@@ -101,8 +102,8 @@ class Retrieval(Task):
 def evaluate_retrieval(image_features, text_features, image_index) -> dict:
     """Rank every caption for every image and every image for every caption.
 
-    The score of a pair is the cosine of its features, summed in float64 and compared as float32:
-    two captions with the same features tie exactly wherever they stand. The rank of the right
+    The score of a pair is the cosine of its features, summed in float64 and rounded to 2**-24: two
+    captions with the same features tie exactly wherever they stand. The rank of the right
     answer is ``1 + #{better} + #{equal, with a smaller index}``, so an encoder that maps everything
     to one point gets no credit for it. Of an image's several captions the best placed counts.
 
@@ -134,27 +135,20 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
 
     Notes
     -----
-    2 N M D multiply-adds for each direction. Scores are made a block of rows at a time: the extra
-    memory is about 16 MiB, or a few rows of the larger side, beside the normalised copies.
+    N M D multiply-adds for both directions together, in float32, and of the few scores that are
+    nearer to the right answer's than float32 tells in float64. Scores are made a tile at a time:
+    beyond the features, which are not copied, the memory is about 60 MiB for D = 512.
     """
-    images = unit_rows_float64(image_features, "image_features")
-    texts = unit_rows_float64(text_features, "text_features")
+    images = checked_rows(image_features, "image_features")
+    texts = checked_rows(text_features, "text_features")
     index = checked_index(image_index, len(images), len(texts))
     if images.shape[1] != texts.shape[1]:
         raise ValueError(
             f"image_features and text_features differ in width: {images.shape[1]} and "
             f"{texts.shape[1]}; both must come from the same model"
         )
-    return evaluate_scores(
-        _score_blocks(images, texts), _score_blocks(texts, images), index, len(images)
-    )
-
-
-def _score_blocks(queries: np.ndarray, candidates: np.ndarray) -> Iterator[Block]:
-    """Cosines of unit rows, a bounded number of entries at a time."""
-    rows = max(1, _BLOCK_ENTRIES // max(len(candidates), 1))
-    for first in range(0, len(queries), rows):
-        yield first, (queries[first : first + rows] @ candidates.T).astype(np.float32)
+    captions_of = np.bincount(index, minlength=len(images))
+    return retrieval_figures(*cosine_ranks(images, texts, index), captions_of)
 
 
 def checked_index(image_index, n_images: int, n_texts: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from csparc._registration import enter
 from csparc._repr import fields_line, line
 from csparc._settings import parse_settings
+from csparc.evaluate.figure import Figure, figure_lines
 from csparc.evaluate.figures import value_at
 from csparc.losses.options import Option, checked, declared_options, option
 
@@ -64,7 +65,8 @@ class TaskResult:
     """What a task found."""
 
     figures: dict[str, Any]
-    """By name: numbers, texts, and dicts of them, as JSON holds them; NaN where over nothing."""
+    """By name: each a `csparc.evaluate.Figure`, number or text, or a dict of them; NaN where over
+    nothing."""
     problems: BadItems | None = None
     """The pictures that were left out, where the task tells."""
 
@@ -87,6 +89,8 @@ class Task(ABC):
     """What its own ``--help`` says; where nothing, ``help``."""
     needs: ClassVar[tuple[str, ...]] = ("model", "data")
     """Of `NEEDS`, what it cannot do without."""
+    takes_features: ClassVar[bool] = False
+    """Whether data may be `csparc.features.FrozenFeatures`, which hold no pictures."""
     main: ClassVar[tuple[str, ...]]
     """Its main figures, which a training run logs: keys of ``figures``, ``outer.inner`` within."""
 
@@ -123,20 +127,29 @@ class Task(ABC):
             if getattr(subject, need) is None:
                 why = ": nobody registered it here" if need == "loss" else ""
                 raise ValueError(f"{self.name}: expected a subject with {need}, found none{why}")
+        if getattr(subject.data, "has_rows", False) and not self.takes_features:
+            raise ValueError(
+                f"{self.name}: expected data with pictures, found {subject.data.spec}, which has "
+                "none; --val-data takes pictures beside --features"
+            )
 
     @abstractmethod
     def run(self, subject: Subject) -> TaskResult | None:
         """Its figures; None when asked to stop."""
 
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
-        """The figures as lines of text: the main ones, where a task does not say."""
-        return [f"{key:32s}{value:10.4g}" for key, value in self.main_figures(figures).items()]
+        """The figures as lines of text: where a task does not say, every `Figure` beside its
+        chance, or if there is none the main figures."""
+        return figure_lines(figures) or [
+            f"{key:32s}{value:10.4g}" for key, value in self.main_figures(figures).items()
+        ]
 
     def main_figures(self, figures: Mapping[str, Any]) -> dict[str, float]:
         """The main figures by name, without those that are over nothing or are not there."""
         found: dict[str, float] = {}
         for path in self.main:
             value = value_at(figures, path.split("."))
+            value = value.value if isinstance(value, Figure) else value
             if value is not None and math.isfinite(value):
                 found[path] = float(value)
         return found
@@ -179,6 +192,19 @@ def make_task(text: str) -> Task:
     hints = {option.name: option.hint for option in TASKS[name].options()}
     given = parse_settings(f"task {name}", settings.split(";") if colon else (), hints)
     return TASKS[name](**given)
+
+
+def any_text(value: Any, name: str) -> str:
+    """The check of an option that is any text.
+
+    Raises
+    ------
+    ValueError
+        No text, or an empty one.
+    """
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name}: expected a text, found {value!r}")
+    return value
 
 
 def _fields(cls: type[Task]) -> tuple[dataclasses.Field, ...]:

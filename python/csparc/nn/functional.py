@@ -38,13 +38,15 @@ def linear(
     kernel = weight.data.reshape(outputs, inputs)
     rows = x.data.reshape(-1, inputs)
     y = tape.take((*x.shape[:-1], outputs), rows.dtype)
-    _core.linear_forward(
-        rows,
-        kernel,
-        None if bias is None else bias.data,
-        None if residual is None else residual.data.reshape(-1, outputs),
-        y.reshape(-1, outputs),
-    )
+    if tape.reads(weight):
+        _core.linear_forward(
+            rows,
+            kernel,
+            None if bias is None else bias.data,
+            None if residual is None else residual.data.reshape(-1, outputs),
+            tape.bf16,
+            y.reshape(-1, outputs),
+        )
     node, shape = x.node, x.shape
     residual_node = None if residual is None else residual.node
 
@@ -54,6 +56,7 @@ def linear(
             rows,
             kernel,
             dy.reshape(-1, outputs),
+            tape.bf16,
             None if dx is None else dx.reshape(-1, inputs),
             _grad(weight, kernel.shape),
             _grad(bias, (outputs,)),

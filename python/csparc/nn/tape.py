@@ -66,6 +66,9 @@ class Tape:
         False for inference: nothing is noted, so nothing is kept.
     buffers : Buffers
         Where activations and gradients come from.
+    remat : bool
+        Keep of every transformer block its input alone, and compute the block again in the backward
+        pass: the same gradients, less memory, more time (`csparc.nn.remat`).
 
     Examples
     --------
@@ -74,9 +77,11 @@ class Tape:
     >>> tape.backward({out.patches: dpatches, out.tokens: dtokens})
     """
 
-    def __init__(self, record: bool = True, buffers: Buffers = BUFFERS):
+    def __init__(self, record: bool = True, buffers: Buffers = BUFFERS, remat: bool = False):
         self.record = record
+        self.bf16 = False
         self.buffers = buffers
+        self.remat = remat
         self._notes: list[tuple[Node, Note]] = []
 
     def __repr__(self) -> str:
@@ -99,6 +104,11 @@ class Tape:
     def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """An uninitialised array from the pool."""
         return self.buffers.take(shape, dtype)
+
+    def reads(self, weight: Parameter) -> bool:
+        """Whether anything reads what the map with ``weight`` gives; where not, only its backward
+        runs."""
+        return True
 
     def output(
         self, data: np.ndarray, wanted: bool, note: Note, weight: Parameter | None = None
