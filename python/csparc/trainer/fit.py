@@ -28,6 +28,7 @@ from csparc.trainer import grounded
 from csparc.trainer.config import INIT_LEARNING_RATE
 from csparc.trainer.initial import read_initial
 from csparc.trainer.state import default_preprocess
+from csparc.trainer.batch_size import AUTO
 from csparc.trainer.trainer import Trainer, TrainResult
 
 if TYPE_CHECKING:
@@ -279,4 +280,5 @@ def default_length(pictures: int, settings: dict[str, Any]) -> dict[str, int]:
     batch = settings.get("batch_size") or max(1, min(LARGEST_BATCH, int(0.9 * pictures)))
     if settings.get("steps") or settings.get("epochs"):
         return {"batch_size": batch}
-    return {"batch_size": batch, "steps": min(2000, max(200, 100 * pictures // batch))}
+    pairs = LARGEST_BATCH if batch == AUTO else batch
+    return {"batch_size": batch, "steps": min(2000, max(200, 100 * pictures // pairs))}
