@@ -20,7 +20,7 @@ def page(found: Report) -> str:
     title = f"A step takes {duration_of(found.seconds)}"
     body = [
         f"<header><h1>{escape(title)}</h1><p>Mean of {found.steps} training steps, "
-        f"{found.peaks.threads} threads. Where the time goes, and how far each part is from what "
+        f"threads {found.peaks.threads}. Where the time goes, and how far each part is from what "
         "this machine can do.</p></header><main>",
         _tiles(found),
         _parts(found),
