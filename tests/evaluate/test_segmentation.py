@@ -255,6 +255,9 @@ def test_the_same_figures_of_a_tree_written_to_disk(trained, folder, tmp_path, c
         assert convention.name in told
     assert record["config"]["head"] == "dense"
     assert record["without_class"] == 0
+    large = Scenes(tier="L", size=1)
+    stuff = {large.label_names("stuff")[k - 1] for k in np.unique(large.label_map(0, "stuff"))}
+    assert set(large.scene(0).bands) <= stuff
     colours = make_task("segmentation:by=colour").run(subject).figures
     assert colours["classes"].keys() == set(scenes.label_names("colour"))
 

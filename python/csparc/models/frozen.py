@@ -15,7 +15,7 @@ import numpy as np
 from csparc._arrays import packed
 from csparc._repr import fields_line, line
 from csparc.models.config import ModelConfig
-from csparc.models.groups import BEHIND, OF_BOTH, VISUAL
+from csparc.models.groups import is_head
 from csparc.models.inputs import check_ids, check_images
 from csparc.models.two_tower import ModelOutput, TwoTower, encoded
 from csparc.nn import Tape, Tensor
@@ -25,12 +25,6 @@ HEAD_FIELDS = (
     "logit_bias",
 )  # fmt: skip
 """Fields of a model's configuration that may differ between heads on the same rows."""
-
-
-def is_head(name: str) -> bool:
-    """Whether a parameter of this name stands above the towers: in the last group of one, or in
-    none (`csparc.models.groups`)."""
-    return name.removeprefix(VISUAL).partition(".")[0] in (*BEHIND, *OF_BOTH)
 
 
 def lock_towers(model: TwoTower) -> None:

@@ -15,6 +15,12 @@ BEHIND = ("adapter", "head", "attn_pool", "local_adapter", "local_norm")
 OF_BOTH = ("logit_scale", "logit_bias")
 
 
+def is_head(name: str) -> bool:
+    """Whether a parameter of this name stands above the towers: in the last group of one, or a
+    scale, which belongs to neither."""
+    return name in OF_BOTH or name.removeprefix(VISUAL).partition(".")[0] in BEHIND
+
+
 def tower_groups(names: Iterable[str], side: str) -> list[list[str]]:
     """The names of one tower's parameters, in the groups open_clip locks towers by.
 
