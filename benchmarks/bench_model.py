@@ -9,7 +9,6 @@ share of each op that takes a hundredth of the time or more, of steps timed afte
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +18,9 @@ from harness import Limits, Setting, interleave, main
 from results import Measurement
 
 import csparc
-from csparc import _core, nn
+from csparc import nn
 from csparc.models import model_info
-from csparc.nn import functional, grids
+from csparc.profile import Profile
 
 VOCABULARY = 1000
 
@@ -42,39 +41,6 @@ CASES = {
     "nano-captions": Case("nano", 256, median=12),
     "small": Case("small", 16),
 }
-
-
-class TimedCore:
-    """Stands in for the core: the same functions, and the time spent in each."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    def timed(self, name: str) -> Callable[..., None]:
-        function = getattr(_core, name)
-
-        def call(*arguments: Any) -> None:
-            start = time.perf_counter()
-            function(*arguments)
-            self.seconds[name] += time.perf_counter() - start
-
-        return call
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        self.__dict__[name] = self.timed(name)
-        return self.__dict__[name]
-
-
-def watch(core: TimedCore) -> None:
-    """Let the tape's ops run through ``core``."""
-    functional._core = core
-    grids._core = core
-    nn.tape._core = core
-    for kind in functional._ACTIVATIONS:
-        functional._ACTIVATIONS[kind] = (
-            core.timed(f"{kind}_forward"),
-            core.timed(f"{kind}_backward"),
-        )
 
 
 def batch(config: Any, case: Case) -> tuple[np.ndarray, ...]:
@@ -107,15 +73,18 @@ def training_step(model: Any, data: tuple[np.ndarray, ...]) -> Callable[[], None
 
 def shares(step: Callable[[], None], repeats: int) -> dict[str, float]:
     """Percent of a step by op, the largest first; what is too small to name is left out."""
-    core = TimedCore()
-    watch(core)
-    start = time.perf_counter()
-    for _ in range(repeats):
-        step()
-    total = time.perf_counter() - start
-    spent = dict(core.seconds)
-    spent["outside ops"] = total - sum(spent.values())
-    percent = {f"{name}, % of a step": 100 * each / total for name, each in spent.items()}
+    with Profile() as profile:
+        for _ in range(repeats):
+            profile.begin()
+            start = time.perf_counter()
+            step()
+            profile.end(time.perf_counter() - start)
+    steps = profile.steps
+    spent: dict[str, float] = {}
+    for entry in steps.entries.values():
+        spent[entry.op] = spent.get(entry.op, 0.0) + entry.seconds
+    spent["outside ops"] = steps.seconds - sum(spent.values())
+    percent = {f"{name}, % of a step": 100 * s / steps.seconds for name, s in spent.items()}
     return dict(sorted(((n, p) for n, p in percent.items() if p >= 1), key=lambda x: -x[1]))
 
 

@@ -138,16 +138,36 @@ visible(const cs_scene_rules *rules, cs_scene_object *objects, size_t count, uin
         if (instance[at])
             see(&objects[instance[at] - 1], (int32_t)(at / side), (int32_t)(at % side));
     for (size_t k = 0; k < count; k++)
-        if (objects[k].area < LEAST_PIXELS || 2 * objects[k].area < whole[k])
+        if (objects[k].area < LEAST_PIXELS ||
+            256 * objects[k].area < (256 - rules->hidden) * whole[k])
             return 0;
     return 1;
+}
+
+static cs_scene_ground
+draw_ground(cs_rng *rng, const cs_scene_rules *rules)
+{
+    cs_scene_ground ground = {.level = between(rng, 24, 88), .above = -1, .below = -1,
+                              .light = 256};
+    if (rules->stuff > 0) {
+        ground.above = between(rng, 0, rules->stuff - 1);
+        ground.below = (ground.above + between(rng, 1, rules->stuff - 1)) % rules->stuff;
+        ground.horizon = between(rng, rules->side * 3 / 8, rules->side * 5 / 8);
+    }
+    if (rules->light > 0)
+        ground.light = between(rng, 256 - rules->light, 256 + rules->light);
+    if (rules->noise > 0) {
+        ground.noise = rules->noise;
+        ground.grain = between(rng, 0, INT32_MAX - 1);
+    }
+    return ground;
 }
 
 /* Objects beyond the scene's count are absent; all are when no attempt met the rules. */
 static void
 draw_scene(const cs_scene_rules *rules, size_t K, size_t M, uint64_t seed, uint64_t stream,
-           uint64_t index, const uint8_t *allowed, cs_scene_object *objects, uint8_t *background,
-           uint8_t *scratch)
+           uint64_t index, const uint8_t *allowed, cs_scene_object *objects,
+           cs_scene_ground *ground, uint8_t *scratch)
 {
     size_t count = 0;
     for (uint64_t attempt = 0; count == 0 && attempt < ATTEMPTS; attempt++) {
@@ -155,7 +175,7 @@ draw_scene(const cs_scene_rules *rules, size_t K, size_t M, uint64_t seed, uint6
         cs_rng_start(&rng, seed, stream, (index * ATTEMPTS + attempt) * BLOCKS_PER_ATTEMPT);
         count = draw_objects(&rng, rules, M, allowed, objects);
         int32_t class = key_class(rules, objects, count);
-        *background = (uint8_t)between(&rng, 24, 88);
+        *ground = draw_ground(&rng, rules);
         if (class < rules->class_low || class >= rules->class_high ||
             shape_count(objects, count) < rules->min_shapes ||
             !visible(rules, objects, count, scratch))
@@ -176,14 +196,16 @@ check_rules(const cs_scene_rules *rules, size_t K)
 {
     int fine = within(rules->side, 16, CS_SCENE_MAX_SIDE) && within(rules->grid, 1, 8) &&
                within(rules->jitter, 0, rules->side * 64) && within(rules->turn, 0, 65536) &&
-               within(rules->sizes, 1, 2) && within(rules->textures, 1, 2) &&
+               within(rules->sizes, 1, 3) && within(rules->textures, 1, CS_TEXTURE_COUNT) &&
                within(rules->max_objects, 1, MOST_OBJECTS) &&
                within(rules->min_objects, 1, rules->max_objects) &&
                rules->max_objects <= rules->grid * rules->grid &&
                within(rules->min_shapes, 0, rules->max_objects) &&
                within(rules->class_low, 0, CS_SCENE_CLASSES) &&
-               within(rules->class_high, 0, CS_SCENE_CLASSES);
-    for (int size = 0; fine && size < rules->sizes; size++)
+               within(rules->class_high, 0, CS_SCENE_CLASSES) && within(rules->hidden, 0, 255) &&
+               within(rules->stuff, 0, CS_STUFF_COUNT) && rules->stuff != 1 &&
+               within(rules->light, 0, 255) && within(rules->noise, 0, 64);
+    for (int size = 0; fine && size < 3; size++)
         fine = within(rules->radius_low[size], 64, rules->radius_high[size]) &&
                2 * cs_scene_reach(rules->radius_high[size]) <= 64 * rules->side &&
                rules->radius_high[size] <= 4096;
@@ -193,11 +215,11 @@ check_rules(const cs_scene_rules *rules, size_t K)
 }
 
 cs_status
-cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, uint64_t stream,
-              const int64_t *index, const int32_t *rules, const uint8_t *allowed, int32_t *objects,
-              uint8_t *background, size_t threads, uint8_t *scratch)
+cs_scene_draw(size_t N, size_t K, size_t F, size_t G, size_t R, size_t M, uint64_t seed,
+              uint64_t stream, const int64_t *index, const int32_t *rules, const uint8_t *allowed,
+              int32_t *objects, int32_t *grounds, size_t threads, uint8_t *scratch)
 {
-    if (F != CS_SCENE_COLUMNS || R != CS_SCENE_RULES || M < 1)
+    if (F != CS_SCENE_COLUMNS || G != CS_SCENE_GROUND || R != CS_SCENE_RULES || M < 1)
         return CS_ESHAPE;
     const cs_scene_rules *table = (const cs_scene_rules *)rules;
     CS_TRY(check_rules(table, K));
@@ -209,11 +231,12 @@ cs_scene_draw(size_t N, size_t K, size_t F, size_t R, size_t M, uint64_t seed, u
             return CS_EINDEX;
     size_t bytes = cs_scene_scratch((size_t)table->side, (size_t)table->side);
     cs_scene_object *all = (cs_scene_object *)objects;
+    cs_scene_ground *ground = (cs_scene_ground *)grounds;
     if (N == 1) /* callers that take scenes singly bring their own threads */
         threads = 1;
     CS_EACH_DYNAMIC(i, thread, N, threads,
                     draw_scene(table, K, M, seed, stream, (uint64_t)index[i], allowed, &all[K * i],
-                               &background[i], scratch + thread * bytes));
+                               &ground[i], scratch + thread * bytes));
     for (size_t i = 0; i < N; i++)
         if (all[K * i].shape < 0)
             return CS_EVALUE;

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "data/scene_ground.h"
 #include "data/scene_shape.h"
 
 static void
@@ -40,19 +41,25 @@ paint(const cs_scene_object *object, uint8_t id, size_t H, size_t W, const uint8
 }
 
 static void
-render_scene(size_t K, size_t H, size_t W, const uint8_t *palette, const cs_scene_object *objects,
-             uint8_t background, uint8_t *pixels, uint8_t *instance, uint8_t *cover)
+render_scene(size_t K, size_t H, size_t W, const uint8_t *palette, const uint8_t *stuff,
+             const cs_scene_object *objects, const cs_scene_ground *ground, uint8_t *pixels,
+             uint8_t *instance, uint8_t *cover)
 {
-    memset(pixels, background, 3 * H * W);
+    cs_scene_ground_paint(ground, H, W, stuff, pixels);
     memset(instance, 0, H * W);
     for (size_t k = 0; k < K; k++)
         if (objects[k].shape >= 0)
             paint(&objects[k], (uint8_t)(k + 1), H, W, palette, pixels, instance, cover);
+    cs_scene_ground_light(ground, H, W, pixels);
 }
 
 static cs_status
-check(size_t N, size_t K, size_t C, const cs_scene_object *objects)
+check(size_t N, size_t K, size_t C, size_t S, size_t H, const cs_scene_object *objects,
+      const cs_scene_ground *grounds)
 {
+    for (size_t i = 0; i < N; i++)
+        if (!cs_scene_ground_valid(&grounds[i], H, S))
+            return CS_EVALUE;
     for (size_t i = 0; i < N * K; i++) {
         const cs_scene_object *object = &objects[i];
         if (object->shape == -1)
@@ -66,19 +73,21 @@ check(size_t N, size_t K, size_t C, const cs_scene_object *objects)
 }
 
 cs_status
-cs_scene_render(size_t N, size_t K, size_t F, size_t C, size_t H, size_t W, const uint8_t *palette,
-                const int32_t *objects, const uint8_t *background, uint8_t *pixels,
-                uint8_t *instance, size_t threads, uint8_t *scratch)
+cs_scene_render(size_t N, size_t K, size_t F, size_t C, size_t H, size_t W, size_t S, size_t G,
+                const uint8_t *palette, const uint8_t *stuff, const int32_t *objects,
+                const int32_t *grounds, uint8_t *pixels, uint8_t *instance, size_t threads,
+                uint8_t *scratch)
 {
-    if (F != CS_SCENE_COLUMNS || K > 255 || H > 65536 / 2 || W > 65536 / 2)
+    if (F != CS_SCENE_COLUMNS || G != CS_SCENE_GROUND || K > 255 || H > 65536 / 2 || W > 65536 / 2)
         return CS_ESHAPE;
     const cs_scene_object *all = (const cs_scene_object *)objects;
-    CS_TRY(check(N, K, C, all));
+    const cs_scene_ground *ground = (const cs_scene_ground *)grounds;
+    CS_TRY(check(N, K, C, S, H, all, ground));
     size_t bytes = cs_scene_scratch(H, W);
     if (N == 1) /* callers that take scenes singly bring their own threads */
         threads = 1;
     CS_EACH_DYNAMIC(i, thread, N, threads,
-                    render_scene(K, H, W, palette, &all[K * i], background[i],
+                    render_scene(K, H, W, palette, stuff, &all[K * i], &ground[i],
                                  pixels + 3 * H * W * i, instance + H * W * i,
                                  scratch + thread * bytes));
     return CS_OK;

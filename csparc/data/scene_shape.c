@@ -82,6 +82,29 @@ heart(int32_t u, int32_t v, int32_t r)
 }
 
 static int32_t
+hexagon(int32_t u, int32_t v, int32_t r)
+{
+    int32_t side = magnitude(u), inner = r * 57 / 64, w = magnitude(v);
+    return largest(w - inner, along(side, w, 14189, UNIT / 2) - inner);
+}
+
+/* A circle without another of the same size that lies to its right. */
+static int32_t
+crescent(int32_t u, int32_t v, int32_t r)
+{
+    return largest(circle(u, v, r), -circle(u - r * 5 / 8, v, r * 7 / 8));
+}
+
+/* Pointing to the right: a shaft, and a head whose edges slope by half a right angle. */
+static int32_t
+arrow(int32_t u, int32_t v, int32_t r)
+{
+    int32_t shaft = rectangle(u + r / 2, v, r * 5 / 8, r * 5 / 16);
+    int32_t head = largest(-u, ((u + magnitude(v)) * 11585 >> 14) - r * 13 / 16);
+    return smallest(shaft, head);
+}
+
+static int32_t
 distance(int32_t shape, int32_t u, int32_t v, int32_t r)
 {
     switch ((cs_scene_shape)shape) {
@@ -102,6 +125,14 @@ distance(int32_t shape, int32_t u, int32_t v, int32_t r)
         return heart(u, v, r);
     case CS_SHAPE_BAR:
         return rectangle(u, v, r * 19 / 16, r * 3 / 8);
+    case CS_SHAPE_DIAMOND:
+        return ((magnitude(u) * 3 / 2 + magnitude(v)) * 9 >> 4) - r * 21 / 32;
+    case CS_SHAPE_HEXAGON:
+        return hexagon(u, v, r);
+    case CS_SHAPE_CRESCENT:
+        return crescent(u, v, r);
+    case CS_SHAPE_ARROW:
+        return arrow(u, v, r);
     case CS_SHAPE_COUNT:
         break;
     }
@@ -123,6 +154,27 @@ clip(int32_t value, int32_t high)
     return value < 0 ? 0 : value > high ? high : value;
 }
 
+/* Whether a texture darkens the point: stripes of two pixels, dots of three in a grid of five, and
+ * squares of three. */
+static int
+is_dark(int32_t texture, int32_t u, int32_t v)
+{
+    enum { PITCH = 320, SQUARE = 192, FAR = 1 << 13 };
+    int32_t across = (u + FAR) % PITCH - PITCH / 2, down = (v + FAR) % PITCH - PITCH / 2;
+    switch ((cs_scene_texture)texture) {
+    case CS_TEXTURE_STRIPED:
+        return (v >> 7) & 1;
+    case CS_TEXTURE_DOTTED:
+        return across * across + down * down < 96 * 96;
+    case CS_TEXTURE_CHECKED:
+        return ((u + FAR) / SQUARE + (v + FAR) / SQUARE) & 1;
+    case CS_TEXTURE_PLAIN:
+    case CS_TEXTURE_COUNT:
+        break;
+    }
+    return 0;
+}
+
 cs_scene_bounds
 cs_scene_cover(const cs_scene_object *object, size_t H, size_t W, uint8_t *cover)
 {
@@ -142,7 +194,7 @@ cs_scene_cover(const cs_scene_object *object, size_t H, size_t W, uint8_t *cover
             int32_t u = (cosine * dx + sine * dy) >> 16;
             int32_t v = (cosine * dy - sine * dx) >> 16;
             int32_t opacity = clip(32 - distance(object->shape, u, v, object->radius), 64);
-            int32_t dark = object->texture == 1 && ((v >> 7) & 1); /* stripes of two pixels */
+            int32_t dark = is_dark(object->texture, u, v);
             cover[(size_t)row * W + (size_t)column] =
                 (uint8_t)(opacity | (dark ? CS_COVER_DARK : 0));
         }

@@ -10,3 +10,10 @@
 #define half_fuse half_madd
 
 #include "la/tile_loops.h"
+
+size_t CS_SIMD(cs_panel_columns)(void);
+size_t
+CS_SIMD(cs_panel_columns)(void)
+{
+    return PANEL * UNIT;
+}

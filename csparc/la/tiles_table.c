@@ -58,15 +58,17 @@ cs_transpose_f64(size_t N, size_t D, size_t M, const double *x, size_t x_row, do
 
 typedef struct {
     void (*product)(size_t, size_t, size_t, const cs_term_f32 *, const cs_result_f32 *);
+    size_t (*panel_columns)(void);
     void (*transpose)(size_t, size_t, size_t, const float *, size_t, float *);
     double (*peak)(size_t);
 } copy;
 
 #define DECLARE(isa)                                                                               \
     void cs_product_##isa(size_t, size_t, size_t, const cs_term_f32 *, const cs_result_f32 *);     \
+    size_t cs_panel_columns_##isa(void);                                                           \
     void cs_transpose_##isa(size_t, size_t, size_t, const float *, size_t, float *);               \
     double cs_fma_peak_##isa(size_t);
-#define COPY(isa) {cs_product_##isa, cs_transpose_##isa, cs_fma_peak_##isa}
+#define COPY(isa) {cs_product_##isa, cs_panel_columns_##isa, cs_transpose_##isa, cs_fma_peak_##isa}
 
 DECLARE(portable)
 #ifdef CS_HAS_X86_ISAS
@@ -97,6 +99,12 @@ cs_product_f32(size_t M, size_t N, size_t terms, const cs_term_f32 *term,
     for (size_t q = 0; q < terms; q++)
         cs_count_product(M, N, term[q].K);
     in_use()->product(M, N, terms, term, result);
+}
+
+size_t
+cs_panel_columns_f32(void)
+{
+    return in_use()->panel_columns();
 }
 
 void

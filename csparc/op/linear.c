@@ -2,13 +2,19 @@
 
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/blocks.h"
 #include "base/real.h"
-#include "base/size.h"
-#include "la/gemm.h"
 #include "la/multiply.h"
+#include "la/packed.h"
 #include "la/rows.h"
 #include "op/layer_kernels.h"
+
+#ifdef CS_FLOAT64
+enum { IS_DOUBLE = 1 };
+#else
+enum { IS_DOUBLE = 0 };
+#endif
 
 /* Rows a thread takes at a time: eight tiles, whose inputs and outputs stay in cache. */
 enum { ROW_BLOCK = 112 };
@@ -18,9 +24,29 @@ enum { ROW_BLOCK = 112 };
 enum { LARGEST_TILED = 768 * 192 };
 
 static int
-is_tiled(size_t K, size_t M)
+is_small(const cs_linear_shape *shape)
 {
-    return cs_size_times(K, M) <= LARGEST_TILED;
+    return cs_size_times(shape->K, shape->M) <= LARGEST_TILED;
+}
+
+/* In bfloat16 operands are copied in any case. */
+static int
+is_tiled(const cs_linear_shape *shape)
+{
+    return is_small(shape) && !shape->bf16;
+}
+
+static void
+multiply_packed(const CS_TYPED(cs_packed) *product, int bf16, size_t threads, void *scratch)
+{
+#ifndef CS_FLOAT64
+    if (bf16) {
+        cs_bf16_packed_product(product, threads, scratch);
+        return;
+    }
+#endif
+    (void)bf16;
+    CS_TYPED(cs_packed_product)(product, threads, scratch);
 }
 
 /* A result larger than the caches is written past them: it would only push out what is still used,
@@ -33,9 +59,10 @@ hints_for(size_t entries)
 }
 
 size_t
-CS_TYPED(cs_linear_forward_scratch)(size_t K, size_t M)
+CS_TYPED(cs_linear_forward_scratch)(const cs_linear_shape *shape, size_t threads)
 {
-    return is_tiled(K, M) ? (K * M + ROW_BLOCK) * sizeof(cs_real) : 0;
+    return is_tiled(shape) ? (shape->K * shape->M + ROW_BLOCK) * sizeof(cs_real)
+                           : CS_TYPED(cs_packed_scratch)(threads);
 }
 
 /* The block of rows that begins at row n: x weight^T, plus bias as a product of ones with it, plus
@@ -53,32 +80,34 @@ forward_block(size_t N, size_t n, size_t K, size_t M, const cs_real *x, const cs
 }
 
 static void
-add_bias_and_residual(size_t M, const cs_real *bias, const cs_real *residual, cs_real *y)
+forward_tiled(const cs_linear_shape *shape, const cs_real *x, const cs_real *weight,
+              const cs_real *bias, const cs_real *residual, cs_real *y, cs_real *scratch)
 {
-    const CS_TYPED(cs_row_kernels) *rows = CS_TYPED(cs_rows)();
-    if (bias != NULL)
-        rows->scale_add(M, 1, bias, 1, y);
-    if (residual != NULL)
-        rows->scale_add(M, 1, residual, 1, y);
+    const size_t N = shape->N, K = shape->K, M = shape->M, blocks = cs_ceil_divide(N, ROW_BLOCK);
+    cs_real *columns = scratch, *ones = columns + K * M;
+    CS_TYPED(cs_transpose)(M, K, M, weight, K, columns);
+    for (size_t i = 0; i < ROW_BLOCK; i++)
+        ones[i] = 1;
+    CS_EACH_DYNAMIC(b, thread, blocks, cs_threads_if(blocks > 1),
+                    forward_block(N, b * ROW_BLOCK, K, M, x, columns, bias, residual, ones, y));
 }
 
 cs_status
-CS_TYPED(cs_linear_forward)(size_t N, size_t K, size_t M, const cs_real *x, const cs_real *weight,
-                            const cs_real *bias, const cs_real *residual, cs_real *y, void *scratch)
+CS_TYPED(cs_linear_forward)(const cs_linear_shape *shape, const cs_real *x, const cs_real *weight,
+                            const cs_real *bias, const cs_real *residual, cs_real *y,
+                            size_t threads, void *scratch)
 {
-    if (is_tiled(K, M)) {
-        cs_real *columns = scratch, *ones = columns + K * M;
-        const size_t blocks = cs_ceil_divide(N, ROW_BLOCK);
-        CS_TYPED(cs_transpose)(M, K, M, weight, K, columns);
-        for (size_t i = 0; i < ROW_BLOCK; i++)
-            ones[i] = 1;
-        CS_EACH_DYNAMIC(b, thread, blocks, cs_threads_if(blocks > 1),
-                        forward_block(N, b * ROW_BLOCK, K, M, x, columns, bias, residual, ones, y));
+    if (IS_DOUBLE && shape->bf16)
+        return CS_EVALUE;
+    if (is_tiled(shape)) {
+        forward_tiled(shape, x, weight, bias, residual, y, scratch);
         return CS_OK;
     }
-    CS_TYPED(cs_gemm_parallel)(N, M, K, 1, x, K, 1, weight, 1, K, 0, y, M, 1);
-    CS_EACH(n, N, cs_threads_for_entries(N, N * M),
-            add_bias_and_residual(M, bias, residual != NULL ? residual + n * M : NULL, y + n * M));
+    const size_t K = shape->K, M = shape->M;
+    const CS_TYPED(cs_packed) product = {
+        .M = shape->N, .N = M, .K = K, .a = x, .a_row = K, .a_col = 1, .b = weight, .b_row = 1,
+        .b_col = K, .start = residual, .start_row = M, .bias = bias, .c = y, .c_row = M};
+    multiply_packed(&product, shape->bf16, threads, scratch);
     return CS_OK;
 }
 
@@ -87,27 +116,36 @@ typedef struct {
     size_t G, length;
 } row_cut;
 
-/* A large weight has work for all threads in one product, without such a cut. */
 static row_cut
-cut_rows(size_t N, size_t area)
+cut_rows(size_t N)
 {
     enum { MOST_BLOCKS = 16, SHORTEST = 128 };
-    size_t length = cs_ceil_divide(N, MOST_BLOCKS);
-    if (length < SHORTEST)
-        length = SHORTEST;
-    if (area > LARGEST_TILED)
-        length = N > 0 ? N : 1;
+    const size_t even = cs_ceil_divide(N, MOST_BLOCKS), length = even < SHORTEST ? SHORTEST : even;
     return (row_cut){cs_ceil_divide(N, length), length};
 }
 
-/* Partial weight gradients, partial bias gradients. */
-size_t
-CS_TYPED(cs_linear_backward_scratch)(size_t N, size_t K, size_t M)
+/* Partial bias gradients; partial gradients of a small weight, which else has too little work for
+ * all threads; what is packed. */
+typedef struct {
+    cs_real *bias, *weight;
+    char *packed;
+} parts;
+
+static parts
+lay_parts(const cs_linear_shape *shape, size_t threads, cs_arena *arena)
 {
-    size_t area = cs_size_times(M, K);
-    size_t weights = cs_size_times(cut_rows(N, area).G, area);
-    size_t biases = cs_size_times(cut_rows(N, 0).G, M);
-    return cs_size_times(cs_size_plus(weights, biases), sizeof(cs_real));
+    const size_t G = cut_rows(shape->N).G, area = is_small(shape) ? shape->M * shape->K : 0;
+    const size_t packed = is_tiled(shape) ? 0 : CS_TYPED(cs_packed_scratch)(threads);
+    return (parts){CS_TAKE(arena, cs_real, G, shape->M), CS_TAKE(arena, cs_real, G, area),
+                   CS_TAKE(arena, char, packed)};
+}
+
+size_t
+CS_TYPED(cs_linear_backward_scratch)(const cs_linear_shape *shape, size_t threads)
+{
+    cs_arena arena = {NULL, 0};
+    lay_parts(shape, threads, &arena);
+    return arena.used;
 }
 
 /* Entries of a sum that a thread adds the parts of at a time. */
@@ -140,27 +178,52 @@ weight_part(size_t rows, size_t K, size_t M, const cs_real *x, const cs_real *dy
                     n > 0, part, K);
 }
 
+/* dweight = start + dy^T x over `rows` rows, packed. */
 static void
-weight_gradient(size_t N, size_t K, size_t M, const cs_real *x, const cs_real *dy,
-                cs_real *dweight, cs_real *part)
+weight_packed(const cs_linear_shape *shape, size_t rows, const cs_real *x, const cs_real *dy,
+              const cs_real *start, cs_real *dweight, size_t threads, char *scratch)
 {
-    row_cut cut = cut_rows(N, M * K);
-    if (!is_tiled(K, M)) {
-        CS_TYPED(cs_gemm_parallel)(M, K, N, 1, dy, 1, M, x, K, 1, 1, dweight, K, 1);
+    const size_t K = shape->K, M = shape->M;
+    const CS_TYPED(cs_packed) product = {
+        .M = M, .N = K, .K = rows, .a = dy, .a_row = 1, .a_col = M, .b = x, .b_row = K, .b_col = 1,
+        .start = start, .start_row = K, .c = dweight, .c_row = K};
+    multiply_packed(&product, shape->bf16, threads, scratch);
+}
+
+/* The g-th block of rows. */
+static void
+one_part(const cs_linear_shape *shape, size_t g, const cs_real *x, const cs_real *dy,
+         const parts *part, size_t thread)
+{
+    const size_t K = shape->K, M = shape->M;
+    const row_cut cut = cut_rows(shape->N);
+    const size_t n = g * cut.length, rows = cs_block_length(n, cut.length, shape->N);
+    cs_real *to = part->weight + g * M * K;
+    if (shape->bf16)
+        weight_packed(shape, rows, x + n * K, dy + n * M, NULL, to, 1,
+                      part->packed + thread * CS_TYPED(cs_packed_scratch)(1));
+    else
+        weight_part(rows, K, M, x + n * K, dy + n * M, to);
+}
+
+static void
+weight_gradient(const cs_linear_shape *shape, const cs_real *x, const cs_real *dy,
+                cs_real *dweight, size_t threads, const parts *part)
+{
+    if (!is_small(shape)) {
+        weight_packed(shape, shape->N, x, dy, dweight, dweight, threads, part->packed);
         return;
     }
-    CS_EACH_DYNAMIC(g, thread, cut.G, cs_threads_if(cut.G > 1),
-                    weight_part(cs_block_length(g * cut.length, cut.length, N), K, M,
-                                x + g * cut.length * K, dy + g * cut.length * M,
-                                part + g * M * K));
-    add_parts(cut.G, M * K, part, dweight);
+    const size_t G = cut_rows(shape->N).G;
+    CS_EACH_DYNAMIC(g, thread, G, G > 1 ? threads : 1, one_part(shape, g, x, dy, part, thread));
+    add_parts(G, shape->M * shape->K, part->weight, dweight);
 }
 
 static void
 bias_gradient(size_t N, size_t M, const cs_real *dy, cs_real *dbias, cs_real *part)
 {
     const CS_TYPED(cs_layer_kernels) *layer = CS_TYPED(cs_layer_rows)();
-    row_cut cut = cut_rows(N, 0);
+    const row_cut cut = cut_rows(N);
     memset(part, 0, cut.G * M * sizeof *part);
     CS_EACH(g, cut.G, cs_threads_for_entries(cut.G, N * M),
             layer->column_sums(cs_block_length(g * cut.length, cut.length, N), M,
@@ -179,30 +242,36 @@ input_block(size_t N, size_t n, size_t K, size_t M, const cs_real *weight, const
 }
 
 static void
-input_gradient(size_t N, size_t K, size_t M, const cs_real *weight, const cs_real *dy, cs_real *dx)
+input_gradient(const cs_linear_shape *shape, const cs_real *weight, const cs_real *dy, cs_real *dx,
+               size_t threads, char *scratch)
 {
-    if (!is_tiled(K, M)) {
-        CS_TYPED(cs_gemm_parallel)(N, K, M, 1, dy, M, 1, weight, K, 1, 0, dx, K, 1);
+    const size_t N = shape->N, K = shape->K, M = shape->M, blocks = cs_ceil_divide(N, ROW_BLOCK);
+    if (is_tiled(shape)) {
+        CS_EACH_DYNAMIC(b, thread, blocks, cs_threads_if(blocks > 1),
+                        input_block(N, b * ROW_BLOCK, K, M, weight, dy, dx));
         return;
     }
-    const size_t blocks = cs_ceil_divide(N, ROW_BLOCK);
-    CS_EACH_DYNAMIC(b, thread, blocks, cs_threads_if(blocks > 1),
-                    input_block(N, b * ROW_BLOCK, K, M, weight, dy, dx));
+    const CS_TYPED(cs_packed) product = {.M = N, .N = K, .K = M, .a = dy, .a_row = M, .a_col = 1,
+                                         .b = weight, .b_row = K, .b_col = 1, .c = dx, .c_row = K};
+    multiply_packed(&product, shape->bf16, threads, scratch);
 }
 
 cs_status
-CS_TYPED(cs_linear_backward)(size_t N, size_t K, size_t M, const cs_real *x, const cs_real *weight,
+CS_TYPED(cs_linear_backward)(const cs_linear_shape *shape, const cs_real *x, const cs_real *weight,
                              const cs_real *dy, cs_real *dx, cs_real *dweight, cs_real *dbias,
-                             void *scratch)
+                             size_t threads, void *scratch)
 {
-    if (N == 0)
+    if (IS_DOUBLE && shape->bf16)
+        return CS_EVALUE;
+    if (shape->N == 0)
         return CS_OK;
-    cs_real *part = scratch, *bias_part = part + cut_rows(N, M * K).G * M * K;
+    cs_arena arena = {scratch, 0};
+    const parts part = lay_parts(shape, threads, &arena);
     if (dweight != NULL)
-        weight_gradient(N, K, M, x, dy, dweight, part);
+        weight_gradient(shape, x, dy, dweight, threads, &part);
     if (dbias != NULL)
-        bias_gradient(N, M, dy, dbias, bias_part);
+        bias_gradient(shape->N, shape->M, dy, dbias, part.bias);
     if (dx != NULL)
-        input_gradient(N, K, M, weight, dy, dx);
+        input_gradient(shape, weight, dy, dx, threads, part.packed);
     return CS_OK;
 }

@@ -8,11 +8,15 @@
  *   y (N,M) out                    dy (N,M) in
  *   dx (N,K) written, or NULL      dweight (M,K), dbias (M) added to, or NULL
  *
- * Cost 2NMK FLOP forward, 4NMK backward; bias and residual are added in registers. Scratch as given
- * by the size functions. Numbers: sums of K (forward), M (dx) and N (parameters) terms. Weights
- * that fit a core's cache run on la/tiles.h, others on la/gemm.h, by shape alone. The rows of
- * parameter gradients are cut into G blocks, summed separately and added in order, so that all
- * threads work on a small weight and bits do not depend on them.
+ * Cost 2NMK FLOP forward, 4NMK backward; bias and residual are added while y is near. Scratch as
+ * given by the size functions. Numbers: sums of K (forward), M (dx) and N (parameters) terms. Small
+ * weights, which fit a core's cache, run on la/tiles.h, others on la/packed.h; forward and dx have
+ * the same bits on either. The rows of parameter gradients of small weights, and of biases, are cut
+ * into G blocks, summed separately and added in order, so that all threads work on them and bits do
+ * not depend on threads.
+ *
+ * With bf16 (float only) the operands of the products x, weight and dy are rounded to bfloat16, all
+ * sums, bias and residual are float32; dbias is as without.
  */
 #ifndef CS_LINEAR_H
 #define CS_LINEAR_H
@@ -20,14 +24,21 @@
 #include "base/real.h"
 #include "csparc.h"
 
-size_t CS_TYPED(cs_linear_forward_scratch)(size_t K, size_t M);
-cs_status CS_TYPED(cs_linear_forward)(size_t N, size_t K, size_t M, const cs_real *x,
-                                      const cs_real *weight, const cs_real *bias,
-                                      const cs_real *residual, cs_real *y, void *scratch);
+typedef struct {
+    size_t N, K, M;
+    int bf16;
+} cs_linear_shape;
 
-size_t CS_TYPED(cs_linear_backward_scratch)(size_t N, size_t K, size_t M);
-cs_status CS_TYPED(cs_linear_backward)(size_t N, size_t K, size_t M, const cs_real *x,
+size_t CS_TYPED(cs_linear_forward_scratch)(const cs_linear_shape *shape, size_t threads);
+cs_status CS_TYPED(cs_linear_forward)(const cs_linear_shape *shape, const cs_real *x,
+                                      const cs_real *weight, const cs_real *bias,
+                                      const cs_real *residual, cs_real *y, size_t threads,
+                                      void *scratch);
+
+size_t CS_TYPED(cs_linear_backward_scratch)(const cs_linear_shape *shape, size_t threads);
+cs_status CS_TYPED(cs_linear_backward)(const cs_linear_shape *shape, const cs_real *x,
                                        const cs_real *weight, const cs_real *dy, cs_real *dx,
-                                       cs_real *dweight, cs_real *dbias, void *scratch);
+                                       cs_real *dweight, cs_real *dbias, size_t threads,
+                                       void *scratch);
 
 #endif

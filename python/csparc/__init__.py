@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from csparc import data as data
     from csparc import errors as errors
     from csparc import evaluate as evaluate
+    from csparc import features as features
     from csparc import losses as losses
     from csparc import models as models
     from csparc import nn as nn
     from csparc import optim as optim
+    from csparc import profile as profile
     from csparc import reference as reference
     from csparc import search as search
     from csparc import trainer as trainer
@@ -120,8 +122,8 @@ _LATER = {
 
 # Rooms that are attributes of the package from the first use on.
 _ROOMS = (
-    "checkpoint", "cost", "data", "errors", "evaluate", "losses", "models", "nn", "optim",
-    "reference", "search", "trainer", "viz", "weights",
+    "checkpoint", "cost", "data", "errors", "evaluate", "features", "losses", "models", "nn",
+    "optim", "profile", "reference", "search", "trainer", "viz", "weights",
 )  # fmt: skip
 _FRAMEWORKS = ("jax", "torch")
 """Rooms that need a package of the same name, and are not listed where it may be missing."""

@@ -50,7 +50,7 @@ def to_numpy(value: object, name: str) -> np.ndarray:
     bfloat16 of torch is widened to float32.
     """
     array = _view(value, name)
-    return _widened(array) if array.dtype == BFLOAT16 else array
+    return widened(array) if array.dtype == BFLOAT16 else array
 
 
 def _view(value: object, name: str) -> np.ndarray:
@@ -92,9 +92,15 @@ def _is_bfloat16(dtype: np.dtype) -> bool:
     return dtype == BFLOAT16 or dtype.name == "bfloat16"
 
 
-def _widened(bfloat16: np.ndarray) -> np.ndarray:
+def widened(bfloat16: np.ndarray) -> np.ndarray:
     """As float32."""
     return (np.asarray(bfloat16).view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+def rounded(array: np.ndarray) -> np.ndarray:
+    """The upper halves of float32 numbers, rounded to nearest, ties to even: bfloat16 as uint16."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
 
 
 def real_dtype(dtype: np.dtype, name: str) -> np.dtype:
@@ -167,7 +173,7 @@ def _as_core_reads(array: np.ndarray, dtype: np.dtype, as_bits: bool) -> np.ndar
     """``array`` itself where it is plain, contiguous and aligned already."""
     if array.dtype not in NATIVE and _is_bfloat16(array.dtype):
         dtype = np.dtype(np.uint16) if as_bits else dtype
-        array = np.asarray(array).view(np.uint16) if as_bits else _widened(array)
+        array = np.asarray(array).view(np.uint16) if as_bits else widened(array)
     if type(array) is np.ndarray and array.dtype == dtype:
         flags = array.flags
         if flags.carray or (flags.c_contiguous and flags.aligned):

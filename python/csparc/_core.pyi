@@ -71,13 +71,14 @@ def scene_draw(
     rules: Int32,
     pairs: UInt8,
     objects: Int32,
-    background: UInt8,
+    grounds: Int32,
     /,
 ) -> None: ...
 def scene_render(
     palette: UInt8,
+    stuff: UInt8,
     objects: Int32,
-    background: UInt8,
+    grounds: Int32,
     pixels: UInt8,
     instance: UInt8,
     /,
@@ -87,6 +88,7 @@ def linear_forward(
     weight: Real,
     bias: Real | None,
     residual: Real | None,
+    bf16: int,
     y: Real,
     /,
 ) -> None: ...
@@ -94,6 +96,7 @@ def linear_backward(
     x: Real,
     weight: Real,
     dy: Real,
+    bf16: int,
     dx: Real | None,
     dweight: Real | None,
     dbias: Real | None,

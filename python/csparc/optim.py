@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -26,6 +27,9 @@ class AdamW:
         Added to the square root of the second moment.
     weight_decay : float
         Decoupled decay, on parameters with ``decay`` only: no biases, norms, scales, positions.
+    lr_factors : mapping of str to float, optional
+        By name, what the learning rate (and with it the decay) of a parameter is multiplied by; 1
+        of those it does not name.
 
     Attributes
     ----------
@@ -41,6 +45,7 @@ class AdamW:
         betas: tuple[float, float] = (0.9, 0.98),
         eps: float = 1e-6,
         weight_decay: float = 0.2,
+        lr_factors: Mapping[str, float] = MappingProxyType({}),
     ):
         for beta in betas:
             number(beta, "betas", low=0, below=1)
@@ -50,6 +55,10 @@ class AdamW:
         self.betas = betas
         self.eps = eps
         self.weight_decay = weight_decay
+        self.lr_factors = {
+            name: number(factor, f"lr_factors[{name!r}]", low=0)
+            for name, factor in lr_factors.items()
+        }
         self.m = {name: np.zeros_like(p.data) for name, p in self.parameters.items()}
         self.v = {name: np.zeros_like(p.data) for name, p in self.parameters.items()}
         self.t = 0
@@ -95,7 +104,7 @@ class AdamW:
                 continue
             _core.adamw(
                 grad.reshape(-1),
-                lr,
+                lr * self.lr_factors.get(name, 1.0),
                 self.weight_decay if parameter.decay else 0.0,
                 *self.betas,
                 self.eps,

@@ -103,8 +103,8 @@ def test_wrong_shapes_and_indices_are_errors() -> None:
 def test_gradients_not_asked_for_are_not_computed(rng: np.random.Generator) -> None:
     x, weight, dy = rng.normal(size=(6, 4)), rng.normal(size=(3, 4)), rng.normal(size=(6, 3))
     dx, dweight = np.empty_like(x), np.zeros_like(weight)
-    _core.linear_backward(x, weight, dy, dx, None, None)
-    _core.linear_backward(x, weight, dy, None, dweight, None)
+    _core.linear_backward(x, weight, dy, False, dx, None, None)
+    _core.linear_backward(x, weight, dy, False, None, dweight, None)
     assert_close(dx, dy @ weight, OP[np.dtype(np.float64)])
     assert_close(dweight, dy.T @ x, OP[np.dtype(np.float64)])
 
@@ -173,7 +173,7 @@ def test_convolutions_and_grids_refuse_sizes_that_do_not_fit() -> None:
 
 def test_no_rows_add_nothing_to_parameter_gradients() -> None:
     rows, weight, grad, bias = np.empty((0, 3)), np.ones((2, 3)), np.ones((2, 3)), np.ones(2)
-    _core.linear_backward(rows, weight, np.empty((0, 2)), rows.copy(), grad, bias)
+    _core.linear_backward(rows, weight, np.empty((0, 2)), False, rows.copy(), grad, bias)
     none, scale, dscale, dshift = np.empty(0), np.ones(3), np.ones(3), np.ones(3)
     _core.layernorm_backward(rows, scale, none, none, rows, rows.copy(), dscale, dshift)
     for array in (grad, bias, dscale, dshift):

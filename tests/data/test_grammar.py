@@ -11,22 +11,25 @@ from tolerances import SIGMAS
 
 from csparc.data.scenes import Scenes, grammar
 from csparc.data.scenes.grammar import RELATIONS, holds, tupled
-from csparc.data.scenes.scene import COLOURS, SHAPES, SIZES, SPLITS, TEXTURES, TIERS
+from csparc.data.scenes.scene import COLOURS, GROUNDS, SHAPES, SPLITS, TEXTURES, THREE_SIZES, TIERS
 
 SIZE = 600
 INVERSE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 SENTENCE = re.compile(
-    r"(there (is one|are (two|three)) \w+"
+    r"(there (is one|are (two|three|four|five|six)) \w+"
     r"|(a picture of |there is |an image showing )?"
-    r"NP((, i like it)?| (left of|right of|above|below|next to) NP|(, NP)? and NP))"
+    r"NP((, i like it)?| (left of|right of|above|below|next to) NP|(, NP)* and NP"
+    rf"| on ({'|'.join(GROUNDS)})))"
 )
 NOUN_PHRASE = re.compile(
-    rf"an? (({'|'.join(SIZES)}) )?(({'|'.join(COLOURS)}) )?(({'|'.join(TEXTURES)}) )?"
+    rf"an? (({'|'.join(THREE_SIZES)}) )?(({'|'.join(COLOURS)}) )?(({'|'.join(TEXTURES)}) )?"
     rf"({'|'.join(SHAPES)})\b"
 )
 
 
-@pytest.fixture(scope="module", params=[("S", "train"), ("M", "train"), ("M", "seg_test")])
+@pytest.fixture(
+    scope="module", params=[("S", "train"), ("M", "train"), ("M", "seg_test"), ("L", "train")]
+)
 def told(request):
     """[(scene, its captions)]."""
     tier, split = request.param
@@ -100,7 +103,7 @@ def test_labels_fit_the_words(told):
             assert nouns == {
                 place
                 for place, (token, pos) in enumerate(zip(caption.tokens, caption.pos))
-                if pos == "NOUN" and token not in ("picture", "image")
+                if pos == "NOUN" and token not in ("picture", "image", *GROUNDS)
             }
             for part in caption.phrases:
                 words = caption.tokens[part.start : part.stop]
@@ -202,13 +205,13 @@ def test_several_noun_phrases_need_several_objects():
 
 @pytest.mark.parametrize("form", [("absent", 1), ("relation", "inside", (), ())])
 def test_unknown_forms_are_refused(form):
-    with pytest.raises(ValueError, match="expected exists, relation or count"):
+    with pytest.raises(ValueError, match="expected exists, relation, count or on"):
         holds(form, Scenes().scene(0))
 
 
 def test_every_noun_phrase_of_the_vocabulary_is_read_back():
     for shape, colour, size, texture in itertools.product(
-        SHAPES, (None, *COLOURS), (None, *SIZES), (None, *TEXTURES)
+        SHAPES, (None, *COLOURS), (None, *THREE_SIZES), (None, *TEXTURES)
     ):
         words = [word for word, _ in grammar.noun_phrase(shape, colour, size, texture)]
         assert NOUN_PHRASE.fullmatch(" ".join(words))

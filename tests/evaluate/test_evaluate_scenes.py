@@ -5,7 +5,7 @@ import pytest
 
 from csparc.data.scenes import Scenes
 from csparc.data.scenes.grammar import holds
-from csparc.evaluate.scene_words import (
+from csparc.evaluate.named_words import (
     named_words,
     piece_spans,
     sentence_placement,
@@ -72,7 +72,7 @@ def test_named_words_lie_on_their_object(scenes):
         objects = {o.number: o for o in scenes.scene(item).objects}
         for word in named_words(scenes, item, 1, GRID):
             text = caption.text[word.start : word.stop]
-            assert word.pos in ("NOUN", "ADJ")
+            assert word.groups[0] in ("NOUN", "ADJ")
             assert not (word.inside & word.outside).any()
             named = [
                 o
@@ -115,7 +115,7 @@ def test_pieces_of_a_word_are_averaged(scenes):
     pieces = [text[:2], text[2:]]
     weights = np.stack([word.inside * 2.0, np.zeros(64)])
     found = word_places(scenes, [item], [0], [pieces], GRID).scores([weights])
-    assert found[word.pos]["pointing"] == 100.0
+    assert found[word.groups[0]]["pointing"] == 100.0
 
 
 def test_piece_spans():

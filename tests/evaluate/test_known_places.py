@@ -9,7 +9,7 @@ import small_training
 from csparc.data.scenes import Scenes
 from csparc.evaluate import make_task
 from csparc.evaluate.diagnose import diagnose
-from csparc.evaluate.scene_words import SUPERVISED, ceiling, named_words, word_places
+from csparc.evaluate.named_words import SUPERVISED, ceiling, named_words, word_places
 from csparc.losses import Alignment
 from csparc.losses.explains import Pairs
 from csparc.losses.registry import make_loss
@@ -57,7 +57,7 @@ def test_all_captions_are_those_of_the_scenes(trained, loss):
         spoken = [named_words(scenes, item, k, grid) for item in range(12) for k in range(5)]
         visible = [one for some in spoken for one in some if one.inside.any()]
         for group in ("NOUN", "ADJ"):
-            count = sum(one.pos == group for one in visible)
+            count = sum(group in one.groups for one in visible)
             assert every["placement"][group]["n_pointing"] == count
         assert first["placement"]["NOUN"]["n"] < every["placement"]["NOUN"]["n"]
     else:

@@ -14,7 +14,7 @@ from csparc import _core
 
 @dataclass
 class Linear(OpCase):
-    """Sizes below reach the tile kernels, BLIS, and the cut of the rows."""
+    """Sizes below reach the tile kernels, packed products, and the cut of the rows."""
 
     rows: int = 7
     inputs: int = 5
@@ -41,12 +41,13 @@ class Linear(OpCase):
 
     def forward(self, x):
         y = np.empty((self.rows, self.outputs), x["x"].dtype)
-        _core.linear_forward(x["x"], x["weight"], x.get("bias"), x.get("residual"), y)
+        _core.linear_forward(x["x"], x["weight"], x.get("bias"), x.get("residual"), False, y)
         return {"y": y}, {}
 
     def backward(self, x, kept, d, into):
         dx = np.empty_like(x["x"])
-        _core.linear_backward(x["x"], x["weight"], d["y"], dx, into["weight"], into.get("bias"))
+        parameters = into["weight"], into.get("bias")
+        _core.linear_backward(x["x"], x["weight"], d["y"], False, dx, *parameters)
         return {"x": dx, **into, **({"residual": d["y"]} if self.residual else {})}
 
     def reference(self, x):

@@ -33,6 +33,15 @@ OUTLINES = {
     "ring": lambda u, v, r: np.maximum(np.hypot(u, v) - r, 9 / 16 * r - np.hypot(u, v)),
     "heart": _heart,
     "bar": lambda u, v, r: _box(u, v, 19 / 16 * r, 3 / 8 * r),
+    "diamond": lambda u, v, r: (1.5 * np.abs(u) + np.abs(v) - 7 / 6 * r) / np.sqrt(3.25),
+    "hexagon": lambda u, v, r: _lines(u, v, np.arange(6) / 6, 57 / 64 * r).max(0),
+    "crescent": lambda u, v, r: np.maximum(
+        np.hypot(u, v) - r, 7 / 8 * r - np.hypot(u - 5 / 8 * r, v)
+    ),
+    "arrow": lambda u, v, r: np.minimum(
+        _box(u + r / 2, v, 5 / 8 * r, 5 / 16 * r),
+        np.maximum(-u, (u + np.abs(v)) / np.sqrt(2) - 13 / 16 * r),
+    ),
 }
 
 

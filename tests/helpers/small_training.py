@@ -6,6 +6,7 @@ delays every picture.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -19,6 +20,7 @@ from csparc.data.tokenizer import Tokenizer, train
 from csparc.losses import as_loss
 from csparc.models import TwoTower, create_model
 from csparc.trainer import Trainer
+from csparc.trainer.initial import read_initial
 
 TOWER = {"width": 16, "layers": 1, "heads": 2}
 SETTINGS = {"batch_size": 8, "steps": 12, "lr": 3e-3, "save_frequency": 2, "val_frequency": 5,
@@ -33,10 +35,25 @@ class SlowScenes(Scenes):
         return super().load(index)
 
 
+class Mistaken(Scenes):
+    """Scenes; all but every third have captions of other scenes as hard negatives."""
+
+    has_hard_negatives = True
+
+    def hard_negatives(self, index: int) -> list[str]:
+        others = [] if index % 3 == 0 else [(index + 7) % len(self), (index + 11) % len(self)]
+        return [self.captions(other)[0] for other in others]
+
+
+def mistaken() -> Mistaken:
+    return Mistaken(tier="S", size=40, split="train")
+
+
 def scenes(size: int = 40, split: str = "train") -> Scenes:
     return Scenes(tier="S", size=size, split=split)
 
 
+@functools.cache
 def tokenizer() -> Tokenizer:
     return train(scenes().all_captions(), vocab_size=300, context_length=32)
 
@@ -53,14 +70,16 @@ def trainer(out: Path | str | None = None, loss: Any = "sparc", **settings: Any)
     data = given.pop("data", None) or scenes()
     given.setdefault("tokenizer", tokenizer())
     loss = as_loss(loss)
-    suited = model(**loss.suited_model())
-    return Trainer(suited, loss, data, out=out, **given)
+    init = given.pop("init", None)
+    began = model(**loss.suited_model()) if init is None else read_initial(init).model
+    return Trainer(began, loss, data, out=out, **given)
 
 
 def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:
     """The records of a log without the clock's part."""
     records = [json.loads(line) for line in (out / name).read_text().splitlines()]
-    return [{k: v for k, v in r.items() if k != "pairs_per_second"} for r in records]
+    clock = ("pairs_per_second", "data_wait")
+    return [{k: v for k, v in r.items() if k not in clock} for r in records]
 
 
 if __name__ == "__main__":

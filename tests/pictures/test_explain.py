@@ -93,12 +93,13 @@ def test_weights_by_sparcs_rule(run, picture):
 def test_a_notebook_shows_every_word_on_the_picture(run, picture):
     found = csparc.explain(run, picture, "<b>a</b> circle")
     page = found._repr_html_()
-    assert page.count('<img src="data:image/png;base64,') == len(found.words) + 1
+    assert page.count('<img src="data:image/png;base64,') == len(found.words) + 2
+    assert page.count("<button") == page.count("<svg") == len(found.words)
     assert "<b>" not in page
     assert "&lt;b&gt;" in page
     named = re.findall(r'alt="(.*?)"', page)
-    assert named[0] == "the whole picture"
-    assert all("heaviest patch in the" in alt for alt in named[1:])
+    assert named[:2] == ["the picture", "the whole picture"]
+    assert all("heaviest patch in the" in alt for alt in named[2:])
     assert len(repr(found)) < 120
 
 

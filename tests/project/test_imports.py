@@ -22,8 +22,8 @@ GROUND = "the ground"
 
 ROOMS = (
     GROUND, "reference", "nn", "optim", "losses", "data", "models", "checkpoint", "weights",
-    "evaluate", "cost", "search", "viz", "trainer", "interop", "torch", "jax", "demo", "study",
-    "cli", "__main__",
+    "features", "evaluate", "cost", "profile", "viz", "search", "trainer", "interop", "torch",
+    "jax", "demo", "study", "cli", "__main__",
 )  # fmt: skip
 """From the lowest to the highest: a room imports from itself and from those before it."""
 

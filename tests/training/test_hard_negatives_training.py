@@ -9,28 +9,14 @@ import numpy as np
 import pytest
 import small_training
 from pictures import save
+from small_training import mistaken
 
 import csparc
 from csparc.cli import main as cli
-from csparc.data.scenes import Scenes
 from csparc.losses import make_loss
 from csparc.losses.registry import extra_text_losses
 from csparc.trainer.senseless import nothing_to_learn
 from csparc.trainer.step import Step
-
-
-class Mistaken(Scenes):
-    """Scenes; all but every third have captions of other scenes as hard negatives."""
-
-    has_hard_negatives = True
-
-    def hard_negatives(self, index: int) -> list[str]:
-        others = [] if index % 3 == 0 else [(index + 7) % len(self), (index + 11) % len(self)]
-        return [self.captions(other)[0] for other in others]
-
-
-def mistaken() -> Mistaken:
-    return Mistaken(tier="S", size=40, split="train")
 
 
 def trained(out=None, loss="clip", **settings):

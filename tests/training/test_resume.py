@@ -89,13 +89,23 @@ OTHER_RUNS = [
     {},
     {"loss": "mgca", "duplicates": "avoid"},
     {"loss": "clip+words", "duplicates": "exclude"},
+    {
+        "init": True,
+        "ema": 0.9,
+        "early_stop": 4,
+        "layer_decay": 0.8,
+        "lock_image": True,
+        "lock_image_unlocked_groups": 2,
+    },
 ]
 
 
-@pytest.mark.parametrize("other", OTHER_RUNS, ids=["", "mgca", "words"])
+@pytest.mark.parametrize("other", OTHER_RUNS, ids=["", "mgca", "words", "fine-tuning"])
 def test_kill_9_at_random_moments(other, uninterrupted, tmp_path):
     """Killed four times, wherever it is, with one and two threads in turn."""
     draw, out, whole = random.Random(len(other)), tmp_path / "run", uninterrupted
+    if other.get("init"):
+        other = {**other, "init": str(uninterrupted)}
     if other:
         whole = tmp_path / "whole"
         run(whole, steps=STEPS, **other)

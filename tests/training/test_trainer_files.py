@@ -26,6 +26,7 @@ def test_the_log_has_exactly_its_keys(tmp_path):
         assert tuple(record) == (
             "step", "loss", "global_loss", "local_loss", "prototype_loss", "logit_scale", "lr",
             "grad_norm", "param_norm", "update_norm", "kept_fraction", "pairs_per_second",
+            "data_wait",
         )  # fmt: skip
         assert tuple(record) == step_keys(SparcLoss())
         assert record["step"] == number

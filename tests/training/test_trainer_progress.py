@@ -40,7 +40,7 @@ def test_lines_show_loss_speed_and_time_left(capsys):
     small_training.trainer(steps=3, progress="lines", val_data=None).run()
     said = capsys.readouterr().err
     assert "training: step 3/3, loss " in said
-    assert " pairs/s, 0 s left" in said
+    assert "% waiting for data, 0 s left" in said
 
 
 def test_the_bar_shows_loss_and_speed(capsys):

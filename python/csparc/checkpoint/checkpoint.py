@@ -2,8 +2,8 @@
 
 A checkpoint is one safetensors file. Tensors: ``model.NAME`` for every parameter of the model,
 ``loss.NAME`` for those a loss owns and, when training can go on from it, ``optimizer.m.NAME`` and
-``optimizer.v.NAME`` (where the names of the loss's begin with ``loss.``). Its metadata:
-``metadata.py``.
+``optimizer.v.NAME``, and ``ema.NAME`` where averages of what was trained are kept (in these three
+the names of the loss's begin with ``loss.``). Its metadata: ``metadata.py``.
 Nothing is ever unpickled, and nothing is loaded before all of the file was checked.
 """
 
@@ -43,20 +43,28 @@ PARTS = {
     "loss": "loss.",
     "first_moment": "optimizer.m.",
     "second_moment": "optimizer.v.",
+    "averages": "ema.",
 }
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The whole content of a checkpoint; the moments are empty in one made for inference only."""
+    """The whole content of a checkpoint; the moments are empty in one made for inference only, and
+    the averages where the run keeps none."""
 
     metadata: Metadata
     model: State
     loss: State = field(default_factory=dict)
     first_moment: State = field(default_factory=dict)
     second_moment: State = field(default_factory=dict)
+    averages: State = field(default_factory=dict)
 
     __repr__ = fields_line
+
+    def in_use(self, part: str) -> State:
+        """The arrays of "model" or "loss" that are used: the averages where there are any."""
+        own, prefix = getattr(self, part), "loss." if part == "loss" else ""
+        return {name: self.averages.get(prefix + name, array) for name, array in own.items()}
 
     def write(self, file: BinaryIO) -> None:
         """Write this checkpoint: the same bits give the same file."""
@@ -134,7 +142,8 @@ def load_checkpoint(path: str | os.PathLike) -> Trained:
     Returns
     -------
     Trained
-        A tuple of ``model`` (with the weights, in the dtype they were saved in), ``tokenizer`` (the
+        A tuple of ``model`` (with the weights, or where the run kept averages of them, ``ema``,
+        with those, in the dtype they were saved in), ``tokenizer`` (the
         one it was trained with; None if the checkpoint holds none) and ``metadata``
         (configurations, counters, and what it was trained on); ``loss`` beside them is the loss it
         was trained with.
@@ -197,11 +206,11 @@ def _refusing(path: str | os.PathLike) -> Iterator[None]:
 
 
 def _model(checkpoint: Checkpoint) -> TwoTower:
-    """The model with the checkpoint's weights."""
+    """The model with the checkpoint's weights, or their averages."""
     dtype = next(iter(checkpoint.model.values())).dtype
     config = ModelConfig.from_dict(checkpoint.metadata.model_config)
     model = TwoTower(config, seed=None, dtype=dtype.newbyteorder("="))
-    model.load_state_dict(checkpoint.model)
+    model.load_state_dict(checkpoint.in_use("model"))
     return model
 
 
@@ -209,7 +218,7 @@ def _loss(checkpoint: Checkpoint) -> Loss | None:
     """The loss with what it learned; None where nobody registered one of its name."""
     loss = loss_from_config(checkpoint.metadata.loss_config)
     if loss is not None:
-        loss.load_state_dict(checkpoint.loss)
+        loss.load_state_dict(checkpoint.in_use("loss"))
     return loss
 
 
@@ -224,6 +233,12 @@ def _split(path: str | os.PathLike, header: Header) -> dict[str, list[str]]:
     if set(parts["first_moment"]) != set(parts["second_moment"]):
         odd = sorted(set(parts["first_moment"]) ^ set(parts["second_moment"]))[0]
         refuse(path, "both optimizer.m and optimizer.v of a parameter", f"one of {show(odd)}")
+    averages, trained = set(parts["averages"]), set(parts["first_moment"])
+    if averages and averages != trained:
+        odd = sorted(averages ^ trained)[0]
+        refuse(
+            path, "an average of every parameter that is trained", f"a difference at {show(odd)}"
+        )
     return parts
 
 
@@ -253,7 +268,7 @@ def _check_tensors(
             key = f"loss.{name}" if part == "loss" else name
             tensor = show(PARTS[part] + name)
             if key not in wanted:
-                refuse(path, "optimiser state of the parameters", f"also {tensor}")
+                refuse(path, "state of the parameters", f"also {tensor}")
             (shape, dtype), entry = wanted[key], header.tensors[PARTS[part] + name]
             if entry.shape != shape:
                 refuse(path, f"tensor {tensor} of shape {show(shape)}", show(entry.shape))

@@ -119,19 +119,29 @@ def _counters(path: str | os.PathLike, record: dict[str, Any]) -> Counters:
     return Counters(**record)
 
 
-def _check_cursor(path: str | os.PathLike, record: dict[str, Any]) -> None:
+def _check_cursor(path: str | os.PathLike, record: dict[str, Any], inner: bool = False) -> None:
     if not record:
         return
-    plain = {key: value for key, value in record.items() if key != "waiting"}
-    _check_keys(path, "cursor", plain, {"epoch", "position", "pictures"})
+    plain = {key: value for key, value in record.items() if key not in ("waiting", "others")}
+    optional = {"places"} if inner else {"places", "turn"}
+    _check_keys(path, "cursor", plain, {"epoch", "position", "pictures"} | (optional & set(plain)))
     _check_integers(path, "cursor", plain, 0)
-    if record["position"] > record["pictures"]:
-        found = f"{record['position']} of {record['pictures']}"
+    # Of a mix, whose epoch may draw a picture several times, places are counted.
+    places = record.get("places", record["pictures"])
+    if record["position"] > places:
+        found = f"{record['position']} of {places}"
         refuse(path, "cursor position within the pictures", found)
-    waiting, pictures = record.get("waiting", []), record["pictures"]
+    waiting = record.get("waiting", [])
     listed = waiting if isinstance(waiting, list) else [None]
-    if not all(type(index) is int and 0 <= index < pictures for index in listed):
+    if not all(type(index) is int and 0 <= index < places for index in listed):
         refuse(path, "cursor waiting as a list of pictures", show(waiting))
+    others = record.get("others", [])
+    if (inner and others) or not isinstance(others, list) or record.get("turn", 0) > len(others):
+        refuse(path, "cursor others as a list of cursors", show(others))
+    for other in others:
+        if not isinstance(other, dict):
+            refuse(path, "cursor others as a list of cursors", show(other))
+        _check_cursor(path, other, inner=True)
 
 
 def _check_keys(path: str | os.PathLike, what: str, record: dict, expected: set[str]) -> None:

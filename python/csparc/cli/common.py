@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,11 @@ def positive_int(text: str) -> int:
 def positive_float(text: str) -> float:
     """An argparse type: a number above 0."""
     return _checked(text, float, number, above=0)
+
+
+def port(text: str) -> int:
+    """An argparse type: the number of a port; 0 is any that is free."""
+    return _checked(text, int, whole_number, low=0, high=65535)
 
 
 def share(text: str) -> float:
@@ -76,9 +81,7 @@ def add_data(parser: argparse.ArgumentParser, flag: str = "--data", **options: A
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """How tables are read and what is forgiven; the spellings are open_clip's where it has them."""
-    parser.add_argument("--csv-img-key", metavar="NAME", help="column of the picture's path")
-    parser.add_argument("--csv-caption-key", metavar="NAME", help="column of the caption")
-    parser.add_argument("--csv-separator", metavar="C", help="separator of a table")
+    add_columns(parser)
     parser.add_argument(
         "--max-bad",
         type=share,
@@ -86,10 +89,31 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of bad items that is still accepted (default 0.1)",
     )
+    add_outside(parser)
+    add_max_pixels(parser)
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """How tables are read."""
+    parser.add_argument("--csv-img-key", metavar="NAME", help="column of the picture's path")
+    parser.add_argument("--csv-caption-key", metavar="NAME", help="column of the caption")
+    parser.add_argument("--csv-separator", metavar="C", help="separator of a table")
+
+
+def columns(arguments: argparse.Namespace) -> dict[str, str | None]:
+    """What was asked for by `add_columns`, as the options of `csparc.data.open`."""
+    return {
+        "img_key": arguments.csv_img_key,
+        "caption_key": arguments.csv_caption_key,
+        "separator": arguments.csv_separator,
+    }
+
+
+def add_outside(parser: argparse.ArgumentParser) -> None:
+    """Whether paths are trusted."""
     parser.add_argument(
         "--allow-outside", action="store_true", help="follow paths that leave the data folder"
     )
-    add_max_pixels(parser)
 
 
 def add_max_pixels(parser: argparse.ArgumentParser) -> None:
@@ -118,32 +142,30 @@ def open_data(spec: str, arguments: argparse.Namespace, **options: Any) -> Any:
 
 
 def open_silently(
-    spec: str, arguments: argparse.Namespace, beside: str | None = None, **options: Any
+    spec: str,
+    arguments: argparse.Namespace,
+    beside: Iterable[str | None] = (),
+    **options: Any,
 ) -> Any:
     """Open ``spec`` with the options of `add_reading`, for a caller that says the notes itself.
 
-    An option that this data set does not take is meant for ``beside``, another one of the same
-    command, where that takes it; else it is an error.
+    An option that this data set does not take is meant for one of ``beside``, the others of the
+    same command, where any of them takes it; else it is an error.
     """
     import csparc.data
     from csparc.data.spec import takes
 
-    columns = {
-        "img_key": arguments.csv_img_key,
-        "caption_key": arguments.csv_caption_key,
-        "separator": arguments.csv_separator,
+    others = [other for other in beside if other is not None]
+    asked = {
+        key: value if takes(spec, key) or not any(takes(other, key) for other in others) else None
+        for key, value in columns(arguments).items()
     }
-    if beside is not None:
-        columns = {
-            key: None if takes(beside, key) and not takes(spec, key) else value
-            for key, value in columns.items()
-        }
     return csparc.data.open(
         spec,
         allow_outside=arguments.allow_outside,
         max_bad=arguments.max_bad,
         max_pixels=max_pixels(arguments),
-        **columns,
+        **asked,
         **options,
     )
 

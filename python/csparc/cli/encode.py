@@ -1,10 +1,10 @@
-"""``csparc encode``: the embeddings of a data set as a NumPy archive."""
+"""``csparc encode``: the embeddings of a data set as a NumPy archive, or features of its towers."""
 
 from __future__ import annotations
 
 import argparse
 
-from csparc.cli import common
+from csparc.cli import common, encode_features
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -14,18 +14,22 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         help="write the embeddings of a data set",
         description="Write normalised embeddings to a NumPy archive: image_features [N, D], "
         "text_features [M, D], image_index [M] (the picture of each caption), "
-        "image_names [N].",
+        "image_names [N]. With --patches write a folder of features that heads are trained on.",
     )
     common.add_checkpoint(parser)
     common.add_data(parser)
     common.add_reading(parser)
     parser.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
-    parser.add_argument("--out", required=True, metavar="FILE.npz")
+    parser.add_argument("--out", required=True, metavar="FILE.npz|DIR")
+    encode_features.add(parser)
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    encode_features.check(arguments)
+    if arguments.patches:
+        return encode_features.run(arguments)
     out = common.check_writable(arguments.out)
     import numpy as np
 

@@ -17,10 +17,29 @@ from typing import NoReturn
 
 from csparc._terminal import is_terminal
 from csparc._version import __version__
-from csparc.cli import align, convert, cost, demo, encode, evaluate, info, output, study, train
+from csparc.cli import (
+    align,
+    browse,
+    convert,
+    cost,
+    demo,
+    encode,
+    evaluate,
+    export,
+    index,
+    info,
+    lr_find,
+    output,
+    search,
+    study,
+    train,
+)
 from csparc.errors import CsparcError
 
-COMMANDS = (demo, train, evaluate, align, encode, convert, study, cost, info)
+COMMANDS = (
+    demo, train, lr_find, evaluate, align, index, search, browse, encode, export, convert, study,
+    cost, info,
+)  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

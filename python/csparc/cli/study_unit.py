@@ -69,7 +69,6 @@ def check(study: Study, units: Collection[Unit]) -> None:
     ValueError, TypeError, DataError
         Naming the setting.
     """
-    import csparc
     from csparc.evaluate import Subject
 
     tasks = tasks_of(study)
@@ -80,13 +79,16 @@ def check(study: Study, units: Collection[Unit]) -> None:
             config, loss, overrides = train.settle(arguments)
             for spec in (arguments.val_data, study.data):
                 if spec is not None and spec not in opened:
-                    opened[spec] = common.open_silently(spec, arguments, arguments.train_data)
-            trains_on = (arguments.train_data, arguments.csv_hard_negative_key)
+                    beside = arguments.train_data or ()
+                    opened[spec] = common.open_silently(spec, arguments, beside)
+            trains_on = (
+                *(arguments.train_data or arguments.features), arguments.mix, arguments.mix_batches,
+                arguments.csv_hard_negative_key,
+            )  # fmt: skip
             if trains_on not in opened:
                 opened[trains_on] = train.training_data(arguments)
-            config.total_steps(len(opened[trains_on]))
-            sizes = {"vocab_size": arguments.vocab_size, **overrides}
-            model = csparc.create_model(arguments.model, seed=None, **sizes)
+            config.total_steps(opened[trains_on].epoch_length)
+            model = train.untrained(arguments, loss, overrides)
             for task in tasks.values():
                 task.check(Subject(model, model, model, opened[study.data], loss))
         except (CsparcError, TypeError, ValueError) as error:
@@ -155,7 +157,7 @@ def evaluated(study: Study, arguments: argparse.Namespace) -> tuple[dict[str, An
         key = repr(reading)
         if key not in opened:
             opened[key] = common.open_silently(
-                study.data, arguments, arguments.train_data, **reading
+                study.data, arguments, arguments.train_data or (), **reading
             )
         subject = Subject(
             session.model, session.tokenizer, session.preprocess, opened[key], session.loss,

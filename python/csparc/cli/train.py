@@ -6,15 +6,27 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from csparc.cli import common, loss_arguments
+from csparc._precision import PRECISIONS
+from csparc.cli import common, fine_tuning, heads, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
-from csparc.trainer.config import DUPLICATES, PROGRESS, TrainConfig
+from csparc.trainer.batch_size import AUTO
+from csparc.trainer.config import DUPLICATES, INIT_LEARNING_RATE, PROGRESS, TrainConfig
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
+    from csparc.data.transforms import Preprocess
+    from csparc.losses import Loss
+    from csparc.models import TwoTower
+    from csparc.trainer import Trainer
 
 RESIZE_MODES = ("shortest", "longest", "squash")
+_TOLD = {
+    "warmup": "a tenth of the run, at most 2500",
+    "micro_batch": "the whole batch",
+    "lr": f"{TrainConfig.lr}; with --init {INIT_LEARNING_RATE}",
+}
+"""Defaults that are no single number."""
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -26,13 +38,13 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         epilog=loss_arguments.loss_options(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    common.add_data(parser, "--train-data")
-    common.add_data(
-        parser,
-        "--val-data",
-        required=False,
-        help="held-out pairs for the retrieval figures during training",
-    )
+    add_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def add_arguments(parser: argparse.ArgumentParser, needs_length: bool = True) -> None:
+    """All that a run is told, with ``needs_length`` how long it is, too."""
+    train_sources.add(parser)
     common.add_reading(parser)
     parser.add_argument(
         "--csv-hard-negative-key",
@@ -52,19 +64,19 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="replace the run that --out already holds"
     )
     _add_model(parser.add_argument_group("model and loss"))
+    fine_tuning.add(parser.add_argument_group("fine-tuning (docs/fine-tuning.md)"))
+    heads.add(parser.add_argument_group("on --features"))
     _add_pictures(parser.add_argument_group("pictures"))
-    _add_schedule(parser.add_argument_group("training (defaults in brackets)"))
-    _add_validation(parser.add_argument_group("validation, on --val-data"))
+    _add_schedule(parser.add_argument_group("training (defaults in brackets)"), needs_length)
+    _add_validation(parser.add_argument_group("validation, on --val-data or --val-features"))
     common.add_threads(parser)
-    parser.set_defaults(run=run)
 
 
 def _add_model(group) -> None:
     group.add_argument(
         "--model",
-        default="nano",
         metavar="NAME",
-        help="a preset (default nano); csparc info lists them",
+        help=f"a preset (default {fine_tuning.MODEL}, or that of --init); csparc info lists them",
     )
     group.add_argument(
         "--model-opt",
@@ -78,14 +90,14 @@ def _add_model(group) -> None:
     group.add_argument(
         "--tokenizer",
         metavar="FILE",
-        help="a tokenizer.json, or CLIP's BPE file (.txt.gz); default: train one on the captions",
+        help="a tokenizer.json, or CLIP's BPE file (.txt.gz); default: that of --init, or one that "
+        "is trained on the captions",
     )
     group.add_argument(
         "--vocab-size",
         type=common.positive_int,
-        default=8192,
         metavar="N",
-        help="most entries of the trained tokenizer (default 8192)",
+        help=f"most entries of the trained tokenizer (default {fine_tuning.VOCAB_SIZE})",
     )
     group.add_argument(
         "--loss-specials",
@@ -115,26 +127,25 @@ def _add_pictures(group) -> None:
         type=float,
         nargs=3,
         metavar=("R", "G", "B"),
-        help="subtracted from pixels in [0, 1] (default CLIP's)",
+        help="subtracted from pixels in [0, 1] (default CLIP's, or those of --init)",
     )
     group.add_argument(
         "--image-std",
         type=float,
         nargs=3,
         metavar=("R", "G", "B"),
-        help="divided into them (default CLIP's)",
+        help="divided into them (default CLIP's, or those of --init)",
     )
     group.add_argument(
         "--image-resize-mode",
         choices=RESIZE_MODES,
-        default="shortest",
-        help="for evaluation, and for training without crops (default shortest)",
+        help="for evaluation, and for training without crops (default shortest, or that of --init)",
     )
 
 
-def _add_schedule(group) -> None:
+def _add_schedule(group, needs_length: bool) -> None:
     """One flag a field of TrainConfig; a flag that is not given leaves the field's default."""
-    length = group.add_mutually_exclusive_group(required=True)
+    length = group.add_mutually_exclusive_group(required=needs_length)
     length.add_argument(
         "--steps",
         type=common.positive_int,
@@ -146,7 +157,12 @@ def _add_schedule(group) -> None:
     )
     defaults = {field.name: field.default for field in fields(TrainConfig)}
     for name, kind, text in (
-        ("batch_size", common.positive_int, "pairs that are contrasted with each other"),
+        (
+            "batch_size",
+            _batch_size,
+            "pairs that are contrasted with each other; auto: as many as memory holds, a power of "
+            "two",
+        ),
         ("lr", float, "peak learning rate"),
         ("wd", float, "weight decay"),
         ("warmup", int, "steps of linear warm-up"),
@@ -159,18 +175,38 @@ def _add_schedule(group) -> None:
         (
             "accum_freq",
             common.positive_int,
-            "batches a step; the negatives come from each batch alone",
+            "batches a step; the negatives come from each batch alone: for a larger batch see "
+            "--micro-batch",
+        ),
+        (
+            "micro_batch",
+            common.positive_int,
+            "pairs the towers hold at a time: the gradient of the whole batch from less memory, in "
+            "more time",
         ),
         ("seed", int, "decides initial weights, order, captions and augmentation"),
         ("save_frequency", common.positive_int, "steps between checkpoints"),
     ):
-        default = "a tenth of the run, at most 2500" if name == "warmup" else defaults[name]
+        default = _TOLD.get(name, defaults[name])
         group.add_argument(
             f"--{name.replace('_', '-')}",
             type=kind,
             help=f"{text} ({default})",
             metavar="X" if kind is float else "N",
         )
+    group.add_argument(
+        "--remat",
+        action="store_true",
+        default=None,
+        help="compute transformer blocks again in the backward pass: less memory, more time, the "
+        "same bits",
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the products of linear layers, whose sums and weights stay fp32 (fp32); a loss "
+        "has its own, --loss-opt precision=bf16",
+    )
     group.add_argument(
         "--duplicates",
         choices=DUPLICATES,
@@ -183,6 +219,21 @@ def _add_schedule(group) -> None:
         help="on standard error: a bar, lines, nothing, or a bar on a terminal and lines "
         f"elsewhere ({defaults['progress']})",
     )
+    group.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="write where the time of the steps goes, by op and shape: FILE with .json and .html, "
+        "and a table on standard error",
+    )
+    group.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="folder that keeps decoded and resized pictures for later runs (default: none)",
+    )
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == AUTO else common.positive_int(text)
 
 
 def _add_validation(group) -> None:
@@ -208,32 +259,7 @@ def _add_validation(group) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import csparc
-    from csparc.models.factory import configure
-    from csparc.trainer import Trainer
-
-    config, loss, overrides = settle(arguments)
-    train = training_data(arguments)
-    val = None
-    if arguments.val_data is not None:
-        val = common.open_silently(arguments.val_data, arguments, arguments.train_data)
-    common.use_threads(arguments.threads)
-    tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
-    model = csparc.create_model(
-        arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
-    )
-    preprocess, val_preprocess = _transforms(arguments, train, model.config.image_size)
-    trainer = Trainer(
-        model,
-        loss,
-        train,
-        tokenizer=tokenizer,
-        val_data=val,
-        config=config,
-        preprocess=preprocess,
-        val_preprocess=val_preprocess,
-        loss_specials=arguments.loss_specials,
-    )
+    trainer = make_trainer(arguments)
     result = trainer.run()
     if result.interrupted:
         raise KeyboardInterrupt(f"go on with --resume latest --out {arguments.out}")
@@ -249,24 +275,75 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def make_trainer(arguments: argparse.Namespace) -> Trainer:
+    """The run that the arguments describe, before its first step."""
+    import csparc
+    from csparc.data.transforms import Preprocess
+    from csparc.models.factory import configure
+    from csparc.trainer import Trainer
+
+    config, loss, overrides = settle(arguments)
+    train = training_data(arguments)
+    val = train_sources.held_out(arguments)
+    common.use_threads(arguments.threads)
+    if arguments.features is not None:
+        model, tokenizer, plain = heads.begin(arguments, loss, overrides, config.seed)
+    elif arguments.init is not None:
+        model, tokenizer, plain = fine_tuning.begin(arguments, loss, overrides)
+    else:
+        tokenizer = _tokenizer(arguments, train, configure(arguments.model, **overrides))
+        model = csparc.create_model(
+            arguments.model, seed=config.seed, **{"vocab_size": tokenizer.vocab_size, **overrides}
+        )
+        plain = Preprocess(model.config.image_size)
+    preprocess = val_preprocess = plain
+    if arguments.features is None:
+        preprocess, val_preprocess = _transforms(arguments, train, plain)
+    return Trainer(
+        model,
+        loss,
+        train,
+        tokenizer=tokenizer,
+        val_data=val,
+        config=config,
+        preprocess=preprocess,
+        val_preprocess=val_preprocess,
+        loss_specials=arguments.loss_specials,
+    )
+
+
 def training_data(arguments: argparse.Namespace) -> Dataset:
     """What is trained on, opened."""
-    return common.open_silently(
-        arguments.train_data, arguments, arguments.val_data,
-        hard_negative_key=arguments.csv_hard_negative_key,
-    )  # fmt: skip
+    return train_sources.opened(arguments)
+
+
+def untrained(arguments: argparse.Namespace, loss: Loss, overrides: dict[str, Any]) -> TwoTower:
+    """The model of settled arguments, without values where it does not begin from weights."""
+    import csparc
+
+    if arguments.features is not None:
+        return heads.begin(arguments, loss, overrides, 0)[0]
+    if arguments.init is not None:
+        return fine_tuning.begin(arguments, loss, overrides)[0]
+    sizes = {"vocab_size": arguments.vocab_size, **overrides}
+    return csparc.create_model(arguments.model, seed=None, **sizes)
 
 
 def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, Any]]:
-    """The settings of the run, its loss, and the fields of ModelConfig that differ from the
-    preset's, checked; no data are looked at."""
+    """The settings of the run, its loss, and the fields of ModelConfig that differ from a preset or
+    from ``--init``, checked; no data are looked at."""
     from csparc.models.factory import configure
     from csparc.trainer import make_loss
 
+    heads.settle(arguments)
+    fine_tuning.settle(arguments)
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})
     loss = make_loss(arguments.loss, arguments.loss_opt)
-    overrides = {**loss.suited_model(), **_model_overrides(arguments.model_opt)}
+    overrides = _model_overrides(arguments.model_opt)
+    if arguments.init is not None or arguments.features is not None:
+        return config, loss, overrides
+    overrides = {**loss.suited_model(), **overrides}
     configure(arguments.model, **overrides)
     return config, loss, overrides
 
@@ -294,21 +371,25 @@ def _model_overrides(settings: list[str]) -> dict:
     return overrides
 
 
-def _transforms(arguments: argparse.Namespace, train, size: int):
-    """(for training, for evaluation)."""
-    from csparc.data.transforms import OPENAI_MEAN, OPENAI_STD, Preprocess
+def _transforms(arguments: argparse.Namespace, train: Dataset, plain: Preprocess):
+    """(for training, for evaluation), as ``plain`` where the arguments do not say otherwise."""
+    from csparc.data.transforms import Preprocess
 
-    colours = (tuple(arguments.image_mean or OPENAI_MEAN), tuple(arguments.image_std or OPENAI_STD))
+    given = {
+        "mean": arguments.image_mean,
+        "std": arguments.image_std,
+        "resize_mode": arguments.image_resize_mode,
+    }
+    settings = plain.config() | {key: value for key, value in given.items() if value is not None}
     scale = arguments.aug_scale
     if scale is None:
         scale = 1.0 if train.generated else 0.9
-    mode = {"resize_mode": arguments.image_resize_mode}
-    evaluation = Preprocess(size, *colours, **mode)
+    evaluation = Preprocess(**settings)
     if scale == 1 and arguments.aug_shift == 0:
         return evaluation, evaluation
     crop = (scale, 1.0) if scale < 1 else None
-    training = Preprocess(size, *colours, True, scale=crop, shift=arguments.aug_shift, **mode)
-    return training, evaluation
+    varied = {"train": True, "scale": crop, "shift": arguments.aug_shift}
+    return Preprocess(**settings | varied), evaluation
 
 
 def _tokenizer(arguments: argparse.Namespace, train, config):

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +16,16 @@ from csparc._kinds import HEAD_BYTES, kind_of
 from csparc._repr import cut, fields_line, line
 from csparc._text import show
 from csparc.data import images
+from csparc.data.loading import sampler
 from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard, printable
 from csparc.data.report import DEFAULT_MAX_BAD, BadItem, BadItems
+from csparc.data.rows import PairRows
+from csparc.data.source import Source
 from csparc.errors import DataError
+
+if TYPE_CHECKING:
+    from csparc.data.regions import Regions
 
 # What a data frame writes where a cell was empty.
 _NO_VALUE = frozenset({"nan", "none", "null", "<na>"})
@@ -64,10 +71,13 @@ class Dataset:
         Items left out while the tables were read.
     cacheable : bool
         Whether keeping decoded pictures in memory saves work.
+    max_pixels : int
+        Pictures with more are bad items.
     """
 
     spec: str
     cacheable: bool = True
+    max_pixels: int = images.MAX_PIXELS
     problems: BadItems
 
     def __repr__(self) -> str:
@@ -107,6 +117,44 @@ class Dataset:
         """
         raise NotImplementedError
 
+    def source(self, index: int) -> Source | None:
+        """What picture `index` is decoded from; None where it is no part of a file.
+
+        Raises
+        ------
+        BadItem
+            When its file may not be read.
+        """
+        return None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it holds what towers gave of its pairs (`rows`) in place of pictures."""
+        return False
+
+    def rows(self, index: int) -> PairRows:
+        """What the towers gave of picture `index` and its texts, where `has_rows`."""
+        raise NotImplementedError
+
+    @property
+    def epoch_length(self) -> int:
+        """Pictures that an epoch draws: each once, where a data set does not say."""
+        return len(self)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether an epoch may draw a picture several times, and others not at all."""
+        return False
+
+    def epoch_order(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """What an epoch draws, in order: numbers of pictures int64 [`epoch_length`], and of each
+        how many times all of its data set were drawn before, which random choices go by."""
+        return sampler.order(seed, epoch, len(self)), np.full(len(self), epoch, np.int64)
+
+    def parts(self) -> list[tuple[Dataset, int]]:
+        """The data sets it is made of, and the number of each one's first picture: itself."""
+        return [(self, 0)]
+
     @property
     def generated(self) -> bool:
         """Whether pictures are drawn without end, so that varied crops add nothing."""
@@ -116,6 +164,39 @@ class Dataset:
     def pairs_shuffled(self) -> bool:
         """Whether captions are of other pictures (`csparc.data.ShuffledPairs`)."""
         return False
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether it is known where things lie in its pictures, and what captions say of them."""
+        return False
+
+    def regions(self, index: int) -> Regions:
+        """What is known of the places in picture `index`.
+
+        Raises
+        ------
+        BadItem
+            It does not fit the picture, or is broken.
+        """
+        raise DataError(f"{self.spec}: nothing is known of where things lie in its pictures")
+
+    def label_names(self, by: str = "") -> tuple[str, ...]:
+        """The classes of `label_map`, without the background; none where there are no labels.
+
+        ``by``: an attribute, such as colour, whose values are the classes; by default the kinds of
+        things.
+        """
+        return ()
+
+    def label_map(self, index: int, by: str = "") -> np.ndarray:
+        """int16 [H, W] of picture `index`: 0 background, from 1 `label_names`, -1 not counted.
+
+        Raises
+        ------
+        BadItem
+            When it cannot be read.
+        """
+        raise DataError(f"{self.spec}: its pictures have no labels of pixels")
 
     def said_words(self, index: int) -> frozenset[str]:
         """The words of the captions of picture `index`, case folded, marks left out."""
@@ -331,7 +412,7 @@ class PictureFiles(Dataset):
         self.spec = spec
         self.problems = problems
         self.max_pixels = max_pixels
-        self._guard = guard
+        self.guard = guard
         self._paths = list(found)
         self._captions = list(found.values())
         self._negatives = {} if hard_negatives is None else hard_negatives
@@ -349,14 +430,44 @@ class PictureFiles(Dataset):
     def hard_negatives(self, index: int) -> list[str]:
         return self._negatives.get(self._paths[index], [])
 
+    @property
+    def root(self) -> str:
+        """The data folder, an absolute path."""
+        return self.guard.root
+
+    @property
+    def allow_outside(self) -> bool:
+        """Whether paths that leave the data folder are followed."""
+        return self.guard.allow_outside
+
     def path(self, index: int) -> str:
         """The file of picture `index`."""
         return self._paths[index]
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of picture `index`, by its header."""
+        name = self.name(index)
+        return images.size_of(self.guard.check(self._paths[index], name), name)
+
+    def relative_path(self, index: int) -> str:
+        """The file of picture `index`, seen from the data folder."""
+        return os.path.relpath(self._paths[index], self.guard.root)
+
     def name(self, index: int) -> str:
-        return printable(os.path.relpath(self._paths[index], self._guard.root))
+        return printable(self.relative_path(index))
+
+    def content(self, index: int) -> bytes:
+        """The file of picture `index`, as it is.
+
+        Raises
+        ------
+        BadItem
+            When it is missing, no regular file, too large, or outside by a link.
+        """
+        return images.content_of(self.source(index).path, self.name(index))
+
+    def source(self, index: int) -> Source:
+        return Source(self.guard.check(self._paths[index], self.name(index)))
 
     def load(self, index: int) -> np.ndarray:
-        path = self._paths[index]
-        name = self.name(index)
-        return images.read(self._guard.check(path, name), name, self.max_pixels)
+        return images.read(self.content(index), self.name(index), self.max_pixels)

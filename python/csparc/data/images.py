@@ -75,7 +75,7 @@ def read(source: str | bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     BadItem
         Whatever is wrong with the picture, or what the file is instead.
     """
-    content = source if isinstance(source, bytes) else _content(source, name)
+    content = source if isinstance(source, bytes) else content_of(source, name)
     try:
         return _decoded(content, name, max_pixels)
     except BadItem:
@@ -86,6 +86,45 @@ def read(source: str | bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
             with contextlib.suppress(Exception):
                 return _decoded(bare, name, max_pixels)
         raise BadItem(name, _why(content, error)) from error
+
+
+def stored(path: str, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The picture of a file with its pixels as they are stored: indices, where it has a palette.
+
+    Raises
+    ------
+    BadItem
+        As `read`.
+    """
+    content = content_of(path, name)
+    try:
+        with PillowLimit(max_pixels):
+            picture = _opened(content)
+            _check_size(picture, content, name, max_pixels)
+            picture.load()
+            return picture
+    except BadItem:
+        raise
+    except Exception as error:
+        raise BadItem(name, _why(content, error)) from error
+
+
+def size_of(path: str, name: str) -> tuple[int, int]:
+    """Height and width of the upright picture in a file, by its header.
+
+    Raises
+    ------
+    BadItem
+        It is no picture.
+    """
+    content = content_of(path, name)
+    try:
+        with _opened(content) as opened:
+            width, height = opened.size
+            turned = opened.getexif().get(_EXIF_ORIENTATION, 1) > 4
+    except Exception as error:
+        raise BadItem(name, _why(content, error)) from error
+    return (width, height) if turned else (height, width)
 
 
 def _decoded(content: bytes, name: str, max_pixels: int) -> np.ndarray:
@@ -157,7 +196,7 @@ def _why(content: bytes, error: Exception) -> str:
     return f"cannot be decoded: {kind}, cut short or broken ({reason_of(error)})"
 
 
-def _content(path: str, name: str) -> bytes:
+def content_of(path: str, name: str) -> bytes:
     """The whole file: decoders ask a file for as many bytes as its headers claim, unchecked."""
     try:
         with open(path, "rb") as file:

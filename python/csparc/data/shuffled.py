@@ -18,6 +18,7 @@ from csparc import _random
 from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
+from csparc.data.source import Source
 from csparc.errors import DataError
 
 SHUFFLED, RANDOM = KINDS = ("shuffled", "random")
@@ -129,6 +130,14 @@ class ShuffledPairs(Dataset):
 
     def name(self, index: int) -> str:
         return self.dataset.name(index)
+
+    @property
+    def max_pixels(self) -> int:
+        """As of the data set behind it."""
+        return self.dataset.max_pixels
+
+    def source(self, index: int) -> Source | None:
+        return self.dataset.source(index)
 
     def load(self, index: int) -> np.ndarray:
         return self.dataset.load(index)

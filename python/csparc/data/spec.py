@@ -3,7 +3,7 @@
 =======================================  =========================================================
 ``folder:DIR``                           pictures with ``NAME.txt`` beside each, or a captions file
 ``csv:FILE``, ``tsv:FILE``               a table; columns filepath and title by default
-``coco:IMAGES_DIR,CAPTIONS.json``        COCO captions
+``coco:IMAGES_DIR,CAPTIONS.json``        COCO captions; behind them ``,INSTANCES.json``
 ``karpathy:IMAGES_DIR,FILE.json,SPLIT``  Karpathy's splits; train takes restval too
 ``webdataset:FILES``                     tar shards: braces, wildcards, parted by ``::``
 ``imagenet:DIR``                         pictures of classes, a folder each (`readers.labelled`)
@@ -11,6 +11,9 @@
 ``sugarcrepe:IMAGES_DIR,FILES``          captions, each with one that is wrong (`readers.matching`)
 ``winoground:DIR``                       pairs of pictures and of captions that differ in order
 ``scenes:OPTIONS``                       generated scenes
+``voc:DIR,SPLIT``, ``context:...``       labels of pixels as Pascal VOC and Context have them
+``entities:IMAGES_DIR,DIR,SPLIT``        Flickr30k Entities; without a split all of it
+``visual-genome:IMAGES_DIR,FILE.json``   Visual Genome's region descriptions
 =======================================  =========================================================
 
 Options follow as ``;KEY=VALUE``; one that has no effect is an error.
@@ -36,48 +39,20 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 
-from csparc import _text
 from csparc._arrays import describe
 from csparc._scalars import whole_number
 from csparc._text import show
-from csparc._whereabouts import absent, expanded, looked_for
+from csparc._whereabouts import expanded, looked_for
 from csparc.data import images
 from csparc.data.dataset import TEXT_FORMS, Dataset, Options
-from csparc.data.readers.coco import open_coco
-from csparc.data.readers.folder import open_folder
-from csparc.data.readers.karpathy import open_karpathy
-from csparc.data.readers.labelled import open_class_folders, open_label_table
-from csparc.data.readers.matching import open_sugarcrepe, open_winoground
-from csparc.data.readers.table import open_table
-from csparc.data.readers.webdataset import WebDataset
+from csparc.data.mixed import mixed
 from csparc.data.report import DEFAULT_MAX_BAD
+from csparc.data.schemes import OPENERS, SCHEMES, TAKES
 from csparc.data.shuffled import KINDS, ShuffledPairs
 from csparc.errors import DataError
-
-SCHEMES = (
-    "folder", "csv", "tsv", "coco", "karpathy", "webdataset", "imagenet", "labels", "sugarcrepe",
-    "winoground", "scenes",
-)  # fmt: skip
-
-_COLUMNS = ("img_key", "caption_key", "hard_negative_key")
-_TABLE = (*_COLUMNS, "separator", "quoting")
-
-TAKES: dict[str, tuple[str, ...]] = {
-    "folder": (*_TABLE, "captions", "text", "max_captions", "pairs"),
-    "csv": (*_TABLE, "max_captions", "pairs"),
-    "tsv": (*_TABLE, "max_captions", "pairs"),
-    "coco": ("max_captions", "pairs"),
-    "karpathy": ("max_captions", "pairs"),
-    "webdataset": (*_COLUMNS, "text", "max_captions", "pairs"),
-    "imagenet": ("classes",),
-    "labels": ("img_key", "caption_key", "separator", "quoting", "classes"),
-    "sugarcrepe": (),
-    "winoground": (),
-    "scenes": ("max_captions", "pairs"),
-}
-"""The options that each scheme takes."""
 
 _OPTION_KEYS = tuple(dict.fromkeys(key for keys in TAKES.values() for key in keys))
 _OPTION = re.compile(rf";(?=(?:{'|'.join(_OPTION_KEYS)})=)")
@@ -85,7 +60,7 @@ _UNKNOWN_OPTION = re.compile(r";([a-z_]+)=[^/]*$")
 
 
 def open(
-    spec: str | os.PathLike,
+    spec: str | os.PathLike | Sequence[str | os.PathLike],
     *,
     allow_outside: bool = False,
     max_pixels: int = images.MAX_PIXELS,
@@ -96,12 +71,13 @@ def open(
     separator: str | None = None,
     hard_negative_key: str | None = None,
     pairs: str | None = None,
+    mix: str | Sequence[float] | None = None,
 ) -> Dataset:
-    """Open a data set.
+    """Open a data set, or several to train on together.
 
     Parameters
     ----------
-    spec : str or path
+    spec : str or path, or several
         Where the data are; see the module's table. Options inside it win over the arguments.
     allow_outside : bool
         Follow paths that leave the data folder (absolute, ``..``, links).
@@ -113,6 +89,9 @@ def open(
         Keep the first so many captions of each picture (5: the usual retrieval protocol).
     img_key, caption_key, separator, hard_negative_key, pairs : str, optional
         As the options of the specification; an error where they have no effect.
+    mix : sequence of numbers, or "batches", optional
+        Of several specifications: their shares of every batch (`csparc.data.Mixed`; default equal
+        ones), or a batch of each in every step (`csparc.data.MixedBatches`).
 
     Returns
     -------
@@ -128,7 +107,10 @@ def open(
     TypeError
         Neither text nor a path.
     """
-    text = _checked(spec)
+    several = isinstance(spec, Sequence) and not isinstance(spec, (str, bytes))
+    specs = list(spec) if several else [spec]
+    if mix is not None and len(specs) < 2:
+        raise DataError(f"mix: expected several data sets, found {len(specs)}")
     if max_captions is not None:
         whole_number(max_captions, "max_captions", low=1)
     options = Options(
@@ -142,6 +124,13 @@ def open(
         hard_negative_key=hard_negative_key,
         pairs=pairs,
     )
+    opened = [_open_one(_checked(one), options) for one in specs]
+    for note in (note for one in opened for note in one.problems.notes(warn=True)):
+        warnings.warn(note, stacklevel=2)
+    return mixed(opened, mix) if several and len(opened) != 1 else opened[0]
+
+
+def _open_one(text: str, options: Options) -> Dataset:
     scheme, where = _scheme(text)
     if scheme == "scenes":
         where, options = _pairs_of_scenes(text, where, options)
@@ -150,12 +139,10 @@ def open(
     ineffective = [key for key in _OPTION_KEYS if key not in TAKES[scheme]]
     options.refuse(ineffective, f"{scheme}: takes {', '.join(TAKES[scheme]) or 'none'} alone")
     pairs_of = None if options.pairs is None else _kind_of_pairs(text, options.pairs)
-    found = _opened(scheme, text, where, options)
+    found = OPENERS[scheme](text, where, options)
     if pairs_of is not None:
         kind, seed = pairs_of
         found = ShuffledPairs(found, seed, kind)
-    for note in found.problems.notes(warn=True):
-        warnings.warn(note, stacklevel=2)
     return found
 
 
@@ -197,31 +184,17 @@ def takes(spec: str, option: str) -> bool:
     return option in TAKES[_scheme(os.fspath(spec))[0]]
 
 
-def _opened(scheme: str, text: str, where: str, options: Options) -> Dataset:
-    if scheme == "folder":
-        return open_folder(text, expanded(where), options)
-    if scheme in ("csv", "tsv"):
-        return open_table(text, expanded(where), "," if scheme == "csv" else "\t", options)
-    if scheme == "coco":
-        return open_coco(text, *_parts(text, where), options)
-    if scheme == "karpathy":
-        where, _, split = where.rpartition(",")
-        if "," not in where:
-            raise DataError(f"{text}: expected IMAGES_DIR,FILE.json,SPLIT, found too few commas")
-        return open_karpathy(text, *_parts(text, where), _text.trimmed(split), options)
-    if scheme == "webdataset":
-        return WebDataset(text, where, options)
-    if scheme == "imagenet":
-        return open_class_folders(text, expanded(where), options)
-    if scheme == "labels":
-        return open_label_table(text, expanded(where), options)
-    if scheme == "sugarcrepe":
-        return open_sugarcrepe(text, *_parts(text, where), options)
-    if scheme == "winoground":
-        return open_winoground(text, expanded(where), options)
-    from csparc.data.scenes.dataset import Scenes
+def folder_of(spec: str | os.PathLike) -> str | None:
+    """The folder that a specification of a folder of pictures names; None of other schemes.
 
-    return Scenes.from_spec(where, options.max_captions)
+    Raises
+    ------
+    DataError, TypeError
+        As `open` does for what is no specification.
+    """
+    text = _checked(spec)
+    scheme, where = _scheme(text)
+    return expanded(_options(text, where, Options())[0]) if scheme == "folder" else None
 
 
 def _scheme(text: str) -> tuple[str, str]:
@@ -273,18 +246,3 @@ def _options(text: str, rest: str, options: Options) -> tuple[str, Options]:
         else:
             options = replace(options, **{key: value})
     return where, options
-
-
-def _parts(text: str, where: str) -> tuple[str, str]:
-    """``FOLDER,FILE``, either of which may hold commas itself: the split whose parts exist wins."""
-    commas = [at for at, letter in enumerate(where) if letter == ","]
-    if not commas:
-        raise DataError(f"{text}: expected IMAGES_DIR,FILE.json, found no comma")
-    for at in commas:
-        folder, file = expanded(where[:at]), expanded(where[at + 1 :])
-        if os.path.isdir(folder) and os.path.exists(file):
-            return folder, file
-    if not os.path.isdir(folder):
-        found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
-        raise DataError(f"{folder}: expected the folder of the pictures, found {found}")
-    return folder, file

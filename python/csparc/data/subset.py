@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from csparc import _random
 from csparc._scalars import number
 from csparc.data.dataset import Dataset
 from csparc.data.report import BadItems
+from csparc.data.source import Source
+
+if TYPE_CHECKING:
+    from csparc.data.regions import Regions
 
 _SPLIT = int.from_bytes(b"split", "big")
 
@@ -65,8 +70,30 @@ class Subset(Dataset):
     def name(self, index: int) -> str:
         return self.dataset.name(int(self.items[index]))
 
+    @property
+    def max_pixels(self) -> int:
+        """As of the data set behind it."""
+        return self.dataset.max_pixels
+
+    def source(self, index: int) -> Source | None:
+        return self.dataset.source(int(self.items[index]))
+
     def load(self, index: int) -> np.ndarray:
         return self.dataset.load(int(self.items[index]))
+
+    @property
+    def has_regions(self) -> bool:
+        """As of the data set it is a part of."""
+        return self.dataset.has_regions
+
+    def regions(self, index: int) -> Regions:
+        return self.dataset.regions(int(self.items[index]))
+
+    def label_names(self, by: str = "") -> tuple[str, ...]:
+        return self.dataset.label_names(by)
+
+    def label_map(self, index: int, by: str = "") -> np.ndarray:
+        return self.dataset.label_map(int(self.items[index]), by)
 
     def said_words(self, index: int) -> frozenset[str]:
         return self.dataset.said_words(int(self.items[index]))

@@ -16,6 +16,7 @@ from csparc import _core
 from csparc._arrays import describe
 from csparc._repr import line
 from csparc._scalars import choice, whole_number
+from csparc.data import framing
 from csparc.data.images import to_rgb
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 
 RESIZE_MODES = ("shortest", "longest", "squash")
 INTERPOLATIONS = ("bicubic", "bilinear")
-
-# Of a picture more than 16 times as long as wide the shortest-side resize takes the middle alone:
-# the rest would be resized to be cropped away.
-_LONGEST_RATIO = 16
 
 # Draws of one augmentation: ten trials of (area, aspect), place of the crop, shift.
 _TRIALS = 10
@@ -156,6 +153,13 @@ class Preprocess:
             return array
         return self._resize(array)
 
+    def fixed_config(self) -> dict:
+        """What decides the result of `fixed`, beside the picture, as JSON can hold it."""
+        if self.random_crop:
+            return {}
+        names = ("size", "resize_mode", "interpolation", "fill")
+        return {name: value for name, value in self.config().items() if name in names}
+
     def augment(self, picture: np.ndarray, rng: Draws | None = None) -> np.ndarray:
         """The random steps, uint8 [height, width, 3]; without training there are none."""
         if not self.random_crop and not (self.train and self.shift):
@@ -178,26 +182,23 @@ class Preprocess:
         _core.normalize(pictures, np.float32(self.mean), np.float32(self.std), out)
         return out
 
-    def _resize(self, picture: np.ndarray) -> np.ndarray:
-        if self.resize_mode == "squash":
-            return resize(picture, (self.height, self.width), self.interpolation)
-        if self.resize_mode == "longest":
-            height, width, _ = picture.shape
-            ratio = max(height / self.height, width / self.width)
-            size = (max(1, round(height / ratio)), max(1, round(width / ratio)))
-        else:
-            picture = _middle(picture, *(_LONGEST_RATIO * side for side in picture.shape[1::-1]))
-            size = self._covering(picture.shape[0], picture.shape[1])
-        return self._centre(resize(picture, size, self.interpolation))
+    def window(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """What of a picture of this size evaluation shows: top, left, height and width in its
+        pixels; what reaches beyond the picture is border."""
+        return framing.window(self.resize_mode, (self.height, self.width), height, width)
 
-    def _covering(self, height: int, width: int) -> tuple[int, int]:
-        """The size after the shortest side is fitted. For squares torchvision rounds down."""
-        if self.height == self.width:
-            if width <= height:
-                return int(self.width * height / width), self.width
-            return self.height, int(self.height * width / height)
-        ratio = min(height / self.height, width / self.width)
-        return round(height / ratio), round(width / ratio)
+    def _resize(self, picture: np.ndarray) -> np.ndarray:
+        target = (self.height, self.width)
+        if self.resize_mode == "squash":
+            return resize(picture, target, self.interpolation)
+        if self.resize_mode == "longest":
+            size = framing.within(target, *picture.shape[:2])
+        else:
+            height, width, _ = picture.shape
+            ratio = framing.LONGEST_RATIO
+            picture = framing.middle(picture, ratio * width, ratio * height)
+            size = framing.covering(target, *picture.shape[:2])
+        return self._centre(resize(picture, size, self.interpolation))
 
     def _centre(self, picture: np.ndarray) -> np.ndarray:
         """The middle of a picture, with a border where it is too small."""
@@ -208,7 +209,7 @@ class Preprocess:
             top, left = (size[0] - height) // 2, (size[1] - width) // 2
             wider[top : top + height, left : left + width] = picture
             picture = wider
-        return np.ascontiguousarray(_middle(picture, self.height, self.width))
+        return np.ascontiguousarray(framing.middle(picture, self.height, self.width))
 
     def _random_crop(self, height: int, width: int, draws: np.ndarray) -> tuple[int, int, int, int]:
         """As torchvision's RandomResizedCrop: left, top, width, height."""
@@ -286,10 +287,3 @@ def _as_array(picture: np.ndarray | Image.Image) -> np.ndarray:
     if not fits or picture.size == 0:
         raise ValueError(f"{expected}, found {picture.dtype} {list(picture.shape)}")
     return picture
-
-
-def _middle(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """At most `height` rows and `width` columns around the centre; halves round to even."""
-    top = max(0, round((picture.shape[0] - height) / 2.0))
-    left = max(0, round((picture.shape[1] - width) / 2.0))
-    return picture[top : top + height, left : left + width]

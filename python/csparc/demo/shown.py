@@ -11,7 +11,7 @@ import numpy as np
 
 from csparc.demo.data import DemoData
 from csparc.evaluate.explain import Explanation
-from csparc.evaluate.scene_words import Named, named_words, piece_spans
+from csparc.evaluate.named_words import Named, named_words, piece_spans
 from csparc.viz.compared import ComparedPicture, ComparedWord
 from csparc.viz.overlay import above_least
 
@@ -87,9 +87,7 @@ def _longest(captions: Sequence[str]) -> int:
 
 def _is_first(name: Named | None) -> bool:
     """Whether a word of a scene's caption is a noun or a colour of one object."""
-    from csparc.data.scenes.scene import COLOURS
-
-    return name is not None and (name.pos == "NOUN" or name.text in COLOURS)
+    return name is not None and not {"NOUN", "COLOUR"}.isdisjoint(name.groups)
 
 
 def _is_content(tokenizer: Any, word: str, common: frozenset[str]) -> bool:

@@ -7,6 +7,7 @@ from csparc.evaluate.tasks import TASKS, Subject, Task, TaskResult, make_task, o
 from csparc.evaluate.retrieval import evaluate_retrieval
 from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
+from csparc.evaluate.segmentation import Segmentation
 from csparc.evaluate.zeroshot import ZeroShot, build_zero_shot_classifier, evaluate_zero_shot
 from csparc.evaluate.hardneg import HardNegatives, evaluate_matching, evaluate_pairs
 from csparc.evaluate.faithfulness import Faithfulness, evaluate_faithfulness, k_precision
@@ -27,6 +28,7 @@ __all__ = [
     "Meaning",
     "Places",
     "Retrieval",
+    "Segmentation",
     "Subject",
     "Task",
     "TaskResult",

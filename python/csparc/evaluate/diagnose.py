@@ -64,9 +64,10 @@ def diagnose(
         `variance_explained`; ``logit_scale``: the scale of the local loss; ``bad_items``: pictures
         left out.
 
-        For generated scenes also ``placement``: `place_scores` of the words that name an object,
-        for ``NOUN``, ``ADJ`` (colours, sizes, textures) and ``COLOUR``, or where weights are of
-        whole captions, of captions that speak of one object of several (``CAPTION``; all such,
+        Where it is known what lies where (`csparc.data.Dataset.regions`) also ``placement``:
+        `place_scores` of the words that name a region, for ``NOUN``, ``ADJ`` (colours, sizes,
+        textures), ``COLOUR`` and ``PHRASE`` (all words of a phrase together), or where weights are
+        of whole captions, of captions that speak of one region of several (``CAPTION``; all such,
         whatever ``captions``). ``placement_swapped``: the same words weigh the patches of another
         picture, compared with the places in their own. ``sentence_placement``: of captions that
         speak of one object of several, by their cosine with single patches on the global path.
@@ -87,10 +88,9 @@ def diagnose(
     the comparison with what a caption names and the swapped places are csparc's own measures.
     """
     from csparc.data.loading.loader import Loader
-    from csparc.data.scenes.dataset import Scenes
 
     most = 1 if choice(captions, "captions", CAPTIONS) == 0 else None
-    scenes = isinstance(dataset, Scenes)
+    known = dataset.has_regions
     parts, items, counts, sentences = [], [], [], []
     loader = Loader(dataset, None, preprocess, batch_size, shuffle=False, drop_last=False, epochs=1)
     with loader:
@@ -106,7 +106,7 @@ def diagnose(
                 local_features(model, tokenizer, images, texts, batch_size, specials, rows)
             )
             items += here
-            if scenes:
+            if known:
                 sentences.append(single_object_sentences(model, tokenizer, dataset, here, images))
             if progress:
                 progress(here[-1] + 1, len(dataset))
@@ -129,10 +129,12 @@ def diagnose(
     )
     figures |= {"captions": captions, "n_pictures": len(items)}
     figures["variance"] = variance_explained(whole.patches)
-    if scenes:
-        by, spoken = Weigher(model, tokenizer, loss, rule, specials), joined_sentences(sentences)
+    if known:
+        by = Weigher(model, tokenizer, preprocess.window, loss, rule, specials)
+        spoken = joined_sentences(sentences)
         by_word = figures["weights"]["of"] == "words"
         figures |= known_places(dataset, items, counts, whole, spoken, by, by_word)
+    loader.report.update(dataset.problems)  # places that were broken, too
     return Figures(figures | {"logit_scale": scale, "bad_items": len(loader.report)})
 
 

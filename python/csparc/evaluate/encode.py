@@ -10,7 +10,9 @@ import numpy as np
 
 from csparc._repr import cut, fields_line, line
 from csparc.data.report import BadItems
+from csparc.data.rows import laid_out
 from csparc.evaluate.late_interaction import LateFeatures
+from csparc.models import frozen
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ def encode_dataset(
     DataError
         No picture is usable, or more are bad than ``dataset.problems.max_bad`` allows.
     """
+    model = frozen.OnRows(model) if dataset.has_rows else model
     found = _encode(
         dataset, tokenizer, preprocess, unit_images(model), unit_texts(model, tokenizer),
         batch_size, progress, should_stop,
@@ -101,13 +104,14 @@ def encode_late(
     they were in training. Returns the features, the picture of each caption, and the pictures that
     were left out; None when asked to stop. All of it is in memory: N P D + T D numbers, T words.
     """
+    model = frozen.OnRows(model) if dataset.has_rows else model
 
     def pictures(images: np.ndarray) -> np.ndarray:
         return model.encode_image(images, return_patches=True)[1]
 
-    def texts(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def texts(ids: np.ndarray, **rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         whole, tokens = model.encode_text(
-            ids, return_tokens=True, text_mask=tokenizer.valid_mask(ids)
+            ids, return_tokens=True, text_mask=tokenizer.valid_mask(ids), **rows
         )
         spoken = tokenizer.loss_mask(ids, specials=specials)
         return whole, tokens[spoken], spoken.sum(axis=1)
@@ -129,9 +133,10 @@ class Stopped(Exception):
 class Pictures:
     """What a function makes of the pictures of a data set, a batch at a time and in order.
 
-    Iterating gives ``(made, items)``: of_pictures(images float32 [B, 3, H, W]) and the numbers
-    int64 [B] of the pictures, those that cannot be read left out. Pictures are decoded in threads;
-    two batches of them are held at a time. ``problems`` then names what was left out.
+    Iterating gives ``(made, items)``: of_pictures(images float32 [B, 3, H, W], or of features their
+    rows) and the numbers int64 [B] of the pictures, those that cannot be read left out. Pictures
+    are decoded in threads; two batches of them are held at a time. ``problems`` then names what was
+    left out.
 
     Raises
     ------
@@ -168,7 +173,8 @@ class Pictures:
             for batch in loader:
                 if self.should_stop():
                     raise Stopped
-                yield self.of_pictures(batch["image"]), batch["index"]
+                images = batch["image_rows" if self.dataset.has_rows else "image"]
+                yield self.of_pictures(images), batch["index"]
                 if self.progress:
                     self.progress(int(batch["index"][-1]) + 1, len(self.dataset))
 
@@ -176,12 +182,14 @@ class Pictures:
 def encode_texts(
     texts: Sequence[str],
     tokenizer: Any,
-    of_ids: Callable[[np.ndarray], Any],
+    of_ids: Callable[..., Any],
     batch_size: int = 64,
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] | None = None,
+    beside: Callable[[slice, np.ndarray], dict[str, Any]] = lambda part, ids: {},
 ) -> list[Any]:
-    """What a function makes of ids int32 [B, L] of texts, a batch at a time.
+    """What a function makes of ids int32 [B, L] of texts, a batch at a time, and of what there is
+    ``beside`` the ids of a part of the texts, as keywords.
 
     Raises
     ------
@@ -192,7 +200,9 @@ def encode_texts(
     for first in range(0, len(texts), batch_size):
         if should_stop():
             raise Stopped
-        made.append(of_ids(tokenizer(texts[first : first + batch_size])))
+        part = slice(first, first + batch_size)
+        ids = tokenizer(texts[part])
+        made.append(of_ids(ids, **beside(part, ids)))
         if progress:
             progress(min(first + batch_size, len(texts)), len(texts))
     return made
@@ -203,9 +213,11 @@ def unit_images(model: Any) -> Callable[[np.ndarray], np.ndarray]:
     return lambda images: model.encode_image(images, normalize=True)
 
 
-def unit_texts(model: Any, tokenizer: Any) -> Callable[[np.ndarray], np.ndarray]:
+def unit_texts(model: Any, tokenizer: Any) -> Callable[..., np.ndarray]:
     """Ids [B, L] to unit vectors [B, D]."""
-    return lambda ids: model.encode_text(ids, normalize=True, text_mask=tokenizer.valid_mask(ids))
+    return lambda ids, **rows: model.encode_text(
+        ids, normalize=True, text_mask=tokenizer.valid_mask(ids), **rows
+    )
 
 
 @dataclass(frozen=True)
@@ -225,7 +237,7 @@ def _encode(
     tokenizer: Any,
     preprocess: Any,
     of_pictures: Callable[[np.ndarray], Any],
-    of_ids: Callable[[np.ndarray], Any],
+    of_ids: Callable[..., Any],
     batch_size: int,
     progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool],
@@ -240,8 +252,23 @@ def _encode(
         items = np.concatenate(items)
         own = [dataset.captions(int(item)) for item in items]
         captions = [caption for some in own for caption in some]
-        texts = encode_texts(captions, tokenizer, of_ids, batch_size, should_stop)
+        places = [(int(item), n) for item, some in zip(items, own) for n in range(len(some))]
+        texts = encode_texts(
+            captions, tokenizer, of_ids, batch_size, should_stop,
+            beside=lambda part, ids: _rows_of(dataset, places[part], tokenizer.valid_mask(ids)),
+        )  # fmt: skip
     except Stopped:
         return None
     index = np.repeat(np.arange(len(items)), [len(some) for some in own])
     return _Encoded(images, texts, index, items, captions, pictures.problems)
+
+
+def _rows_of(
+    dataset: Any, places: list[tuple[int, int]], mask: np.ndarray
+) -> dict[str, np.ndarray]:
+    """What else is known of captions, (picture, number): of features their rows, else nothing."""
+    if not dataset.has_rows:
+        return {}
+    found = [dataset.rows(item) for item, _ in places]
+    texts = [pair.captions[number] for pair, (_, number) in zip(found, places)]
+    return {"rows": laid_out(texts, mask, found[0].behind)}

@@ -1,4 +1,4 @@
-"""Where the words and sentences of generated scenes lie, against the known places of objects."""
+"""Where words and sentences lie, against the known places of what they name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from csparc.evaluate.explain import (
     sentence_maps,
 )
 from csparc.evaluate.grounding import partners
-from csparc.evaluate.scene_words import (
+from csparc.evaluate.named_words import (
+    Frame,
     ceiling,
     sentence_placement,
     single_object_captions,
@@ -25,15 +26,15 @@ from csparc.evaluate.scene_words import (
 )
 
 if TYPE_CHECKING:
-    from csparc.data.scenes.dataset import Scenes
+    from csparc.data.dataset import Dataset
 
 _BLOCK = 64
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """Captions of scenes that speak of one object of several: scene, caption and object of each
-    [M], and over the patches [M, P] the whole sentence's cosines."""
+    """Captions that speak of one region of several: picture, caption and region of each [M], and
+    over the patches [M, P] the whole sentence's cosines."""
 
     items: list[int]
     numbers: list[int]
@@ -45,11 +46,12 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Weigher:
-    """A model and the loss whose weights are measured; ``rule`` as in `LocalFeatures.alignment`,
-    ``specials`` as in `local_features`."""
+    """A model, what it is shown of a picture, and the loss whose weights are measured; ``rule`` as
+    in `LocalFeatures.alignment`, ``specials`` as in `local_features`."""
 
     model: Any
     tokenizer: Any
+    frame: Frame
     loss: Any
     rule: str = "own"
     specials: bool = False
@@ -79,7 +81,7 @@ class Weigher:
 
 
 def known_places(
-    scenes: Scenes,
+    data: Dataset,
     items: Sequence[int],
     counts: Sequence[int],
     found: LocalFeatures,
@@ -89,45 +91,45 @@ def known_places(
 ) -> dict[str, Any]:
     """``placement``, ``placement_swapped``, ``sentence_placement`` and ``ceiling`` of `diagnose`.
 
-    ``found`` has the first ``counts[n]`` captions of each of the scenes ``items``; ``by_word``
+    ``found`` has the first ``counts[n]`` captions of each of the pictures ``items``; ``by_word``
     says whether words have weights, or captions as a whole.
     """
     grid, size = by.model.config.grid, by.model.config.image_size
 
     def placed(maps: np.ndarray) -> dict:
-        return sentence_placement(scenes, sentences.items, sentences.objects, maps, grid)
+        return sentence_placement(data, sentences.items, sentences.objects, maps, grid, by.frame)
 
     if not by_word:
-        own, swapped = (placed(maps) for maps in caption_maps(scenes, sentences, items, found, by))
+        own, swapped = (placed(maps) for maps in caption_maps(data, sentences, items, found, by))
         result = {"placement": {"CAPTION": own}, "placement_swapped": {"CAPTION": swapped}}
         return result | {"sentence_placement": placed(sentences.maps)}
     pairs = np.repeat(items, counts).tolist()
     numbers = [number for count in counts for number in range(count)]
     explained = by.explained(found)
     elsewhere = by.explained(found, found.rows[partners(found.rows)])
-    words = word_places(scenes, pairs, numbers, [one.words for one in explained], grid)
+    words = word_places(data, pairs, numbers, [one.words for one in explained], grid, by.frame)
     result = {
         "placement": words.scores([one.ranking for one in explained]),
         "placement_swapped": words.scores([one.ranking for one in elsewhere]),
         "sentence_placement": placed(sentences.maps),
     }
-    highest = ceiling(scenes, size, grid)
+    highest = ceiling(data, size, grid)
     return result if highest is None else result | {"ceiling": highest}
 
 
 def single_object_sentences(
-    model: Any, tokenizer: Any, scenes: Scenes, items: Sequence[int], images: np.ndarray
+    model: Any, tokenizer: Any, data: Dataset, items: Sequence[int], images: np.ndarray
 ) -> Sentences:
-    """Those of the scenes ``items``, whose pictures are ``images`` float32 [B, 3, S, S]."""
+    """Those of the pictures ``items``, whose pictures are ``images`` float32 [B, 3, S, S]."""
     found = [
         (row, number, named)
         for row, item in enumerate(items)
-        for number, named in single_object_captions(scenes, item)
+        for number, named in single_object_captions(data, item)
     ]
     if not found:
         return Sentences([], [], [], np.zeros((0, model.config.grid[0] * model.config.grid[1])))
     rows, numbers, objects = (list(column) for column in zip(*found))
-    captions = [scenes.captions(items[row])[number] for row, number, _ in found]
+    captions = [data.captions(items[row])[number] for row, number, _ in found]
     maps = sentence_maps(model, tokenizer, images, captions, rows=np.array(rows))
     return Sentences([items[row] for row in rows], numbers, objects, maps)
 
@@ -142,7 +144,7 @@ def joined_sentences(parts: Sequence[Sentences]) -> Sentences:
 
 
 def caption_maps(
-    scenes: Scenes,
+    data: Dataset,
     sentences: Sentences,
     items: Sequence[int],
     found: LocalFeatures,
@@ -151,13 +153,13 @@ def caption_maps(
     """What a loss that weighs by whole captions orders patches by [M, P]: on each sentence's own
     picture, and on another one.
 
-    ``found`` has the patches of the scenes ``items``; another picture's are those of the next.
+    ``found`` has the patches of the pictures ``items``; another picture's are those of the next.
     """
     if not sentences.items:
         return sentences.maps, sentences.maps
     row_of = {item: row for row, item in enumerate(items)}
     rows = np.array([row_of[item] for item in sentences.items])
-    captions = [scenes.captions(i)[k] for i, k in zip(sentences.items, sentences.numbers)]
+    captions = [data.captions(i)[k] for i, k in zip(sentences.items, sentences.numbers)]
     texts = caption_features(by.model, by.tokenizer, captions, specials=by.specials)
     spoken = LocalFeatures(found.patches, *texts, rows)
     others = partners(np.arange(len(items)))[rows]

@@ -30,6 +30,7 @@ class Retrieval(Task):
     about = "Image-text retrieval in both directions, beside what chance would give."
     main = ("image_to_text_R@1", "text_to_image_R@1", "image_to_text_mean_rank",
             "text_to_image_mean_rank")  # fmt: skip
+    takes_features = True
 
     max_captions: int | None = option(
         None, "use the first N captions of each picture (5 in the usual protocol)", check=count

@@ -89,6 +89,8 @@ class Task(ABC):
     """What its own ``--help`` says; where nothing, ``help``."""
     needs: ClassVar[tuple[str, ...]] = ("model", "data")
     """Of `NEEDS`, what it cannot do without."""
+    takes_features: ClassVar[bool] = False
+    """Whether data may be `csparc.features.FrozenFeatures`, which hold no pictures."""
     main: ClassVar[tuple[str, ...]]
     """Its main figures, which a training run logs: keys of ``figures``, ``outer.inner`` within."""
 
@@ -125,6 +127,11 @@ class Task(ABC):
             if getattr(subject, need) is None:
                 why = ": nobody registered it here" if need == "loss" else ""
                 raise ValueError(f"{self.name}: expected a subject with {need}, found none{why}")
+        if getattr(subject.data, "has_rows", False) and not self.takes_features:
+            raise ValueError(
+                f"{self.name}: expected data with pictures, found {subject.data.spec}, which has "
+                "none; --val-data takes pictures beside --features"
+            )
 
     @abstractmethod
     def run(self, subject: Subject) -> TaskResult | None:

@@ -95,26 +95,69 @@ class TextTower(Module):
         self._pool, self._eos = config.text_pool, config.eos_id
 
     def __call__(self, tape: Tape, ids: np.ndarray, valid: np.ndarray) -> tuple[Tensor, Tensor]:
-        rows = self._pooled_rows(ids, valid)
-        if self._pool == "last":
-            valid = np.ones_like(valid)
-        packed = not (self._listing or valid.all() or not valid.any())
-        places = np.flatnonzero(valid).astype(np.int32) if packed else None
+        return self.heads(tape, *self.features(tape, ids, valid), ids, valid)
+
+    def features(
+        self, tape: Tape, ids: np.ndarray, valid: np.ndarray
+    ) -> tuple[Tensor, Tensor | None]:
+        """What `heads` reads: the rows that tokens are made of, [B,L,C], or [n,C] of the n
+        `computed` positions, and the pooled vectors [B,C] where they are not made of these rows.
+        Rows that are words by themselves have their norm above them, others below."""
+        self._pooled_rows(ids, valid)  # refuse what cannot be pooled before it is computed
+        valid, places = self.computed(valid)
         words = self.token_embedding(tape, ids if places is None else ids.reshape(-1)[places])
         x = self._context(tape, words, ids.shape, valid, places) if self._has_context else None
-        local = self.local_norm(tape, words) if self._words else x
-        x = local if x is None else x
+        if not self._words:
+            return x, None
+        return words, None if x is None else self._pooled(tape, x, ids, valid, places)
+
+    def heads(
+        self,
+        tape: Tape,
+        rows: Tensor,
+        whole: Tensor | None,
+        ids: np.ndarray,
+        valid: np.ndarray,
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens [B,L,D] and vectors [B,D] of what `features` gives: all that is above f_t."""
+        valid, places = self.computed(valid)
+        rows = self.local_norm(tape, rows) if self._words else rows
         adapt_local = self.local_adapter if self._words else self.adapter
         adapt = self.adapter if self._has_context else self.local_adapter
-        tokens = adapt_local(tape, local)
+        tokens = adapt_local(tape, rows)
         if places is not None:
             tokens = functional.unpack(tape, tokens, places, ids.shape)
-            x = functional.unpack(tape, x, places, ids.shape)
         if self._listing:
             return tokens, functional.pool(tape, tokens)
+        if whole is None:
+            whole = self._pooled(tape, rows, ids, valid, places)
+        return tokens, adapt(tape, whole)
+
+    def computed(self, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The positions that are computed: bool [B,L], and their places int32 [n] among B L, None
+        where all are."""
+        if self._pool == "last":
+            valid = np.ones_like(valid)
+        if self._listing or valid.all() or not valid.any():
+            return valid, None
+        return valid, np.flatnonzero(valid).astype(np.int32)
+
+    def _pooled(
+        self,
+        tape: Tape,
+        x: Tensor,
+        ids: np.ndarray,
+        valid: np.ndarray,
+        places: np.ndarray | None,
+    ) -> Tensor:
+        """One row of each caption [B,C]: the mean of its valid rows, or the one that stands for
+        it."""
+        if places is not None:
+            x = functional.unpack(tape, x, places, ids.shape)
+        rows = self._pooled_rows(ids, valid)
         if rows is not None:
-            return tokens, adapt(tape, functional.select(tape, x, rows))
-        return tokens, adapt(tape, functional.pool(tape, x, valid))
+            return functional.select(tape, x, rows)
+        return functional.pool(tape, x, valid)
 
     def _pooled_rows(self, ids: np.ndarray, valid: np.ndarray) -> np.ndarray | None:
         """The position of each caption's token that stands for it, int32 [B]; None: a mean does."""

@@ -10,9 +10,11 @@ import numpy as np
 
 from csparc import _core, _html
 from csparc._repr import fields_line, line
-from csparc.models import state
+from csparc._scalars import whole_number
+from csparc.models import groups, state
 from csparc.models.config import ModelConfig
 from csparc.models.inputs import check_ids, check_images, check_valid
+from csparc.models.precision import set_precision
 from csparc.models.resize import resize_positions
 from csparc.models.text import TextTower, end_positions
 from csparc.models.vision import VisionTower
@@ -52,6 +54,8 @@ class TwoTower:
         With ``config.logit_bias``, added to all logits, shape [1], initially -10. `get_logits`
         reads it; losses do not: `csparc.SiglipLoss` owns its own, which starts where its option
         ``logit_bias`` says.
+    precision : "fp32" or "bf16"
+        Of the products of linear layers; "fp32" until it is set.
     """
 
     def __init__(
@@ -76,6 +80,22 @@ class TwoTower:
             parameter.name = name
             if seed is not None:
                 parameter.initialise(seed)
+        self._precision = "fp32"
+
+    @property
+    def precision(self) -> str:
+        """ "fp32" or "bf16": of the products of linear layers, in calls, encoding and training.
+
+        With "bf16" their operands are rounded to the nearest bfloat16 as they are read. Weights,
+        activations and gradients are kept in float32, and so are all sums, norms, attention,
+        convolutions and softmax. Where the processor has no products of bfloat16, a warning, once,
+        says that it is no faster.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        self._precision = set_precision(self.parameters.values(), self.dtype, name)
 
     def __repr__(self) -> str:
         numbers = sum(parameter.data.size for parameter in self.parameters.values())
@@ -128,14 +148,25 @@ class TwoTower:
                 f"text: expected one caption an image, found {len(ids)} for {len(images)} images"
             )
         patches, image_global = self.visual(tape, Tensor(images))
-        tokens, text_global = self.text(tape, ids, self._valid(text_mask, ids))
+        tokens, text_global = self.text(tape, ids, self.valid_positions(text_mask, ids))
         return ModelOutput(patches, tokens, image_global, text_global)
+
+    def image_features(self, image: np.ndarray, tape: Tape) -> tuple[Tensor, Tensor]:
+        """Patches [B,P,D] and vectors [B,D] of pictures alone, as of a call."""
+        return self.visual(tape, Tensor(check_images(image, self.config, self.dtype)))
+
+    def text_features(
+        self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens [B,L,D] and vectors [B,D] of captions alone, as of a call."""
+        ids = check_ids(text, self.config)
+        return self.text(tape, ids, self.valid_positions(text_mask, ids))
 
     def text_vectors(self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape) -> Tensor:
         """Vectors [N,D] of captions alone, on a tape: of captions without a picture, beside those
         of a call."""
         ids = check_ids(text, self.config)
-        return self.text(tape, ids, check_valid(text_mask, ids))[1]
+        return self.text(tape, ids, self.valid_positions(text_mask, ids))[1]
 
     def encode_image(
         self, image: np.ndarray, normalize: bool = False, return_patches: bool = False
@@ -146,7 +177,7 @@ class TwoTower:
         """
         images = check_images(image, self.config, self.dtype)
         patches, pooled = self.visual(Tape(record=False), Tensor(images))
-        return _features(pooled, patches if return_patches else None, normalize)
+        return encoded(pooled, patches if return_patches else None, normalize)
 
     def encode_dense(self, image: np.ndarray, normalize: bool = False) -> np.ndarray:
         """Every patch on the global path, g_v(h_v(f_v(x))) [B,P,D], to compare with captions.
@@ -156,7 +187,7 @@ class TwoTower:
         """
         images = check_images(image, self.config, self.dtype)
         dense = self.visual.dense(Tape(record=False), Tensor(images))
-        return _features(dense, None, normalize)
+        return encoded(dense, None, normalize)
 
     def encode_text(
         self,
@@ -170,8 +201,8 @@ class TwoTower:
         ``text_mask`` [B,L], True = valid; by default as in a call of the model.
         """
         ids = check_ids(text, self.config)
-        tokens, pooled = self.text(Tape(record=False), ids, self._valid(text_mask, ids))
-        return _features(pooled, tokens if return_tokens else None, normalize)
+        tokens, pooled = self.text(Tape(record=False), ids, self.valid_positions(text_mask, ids))
+        return encoded(pooled, tokens if return_tokens else None, normalize)
 
     get_image_features = encode_image
     get_text_features = encode_text
@@ -188,7 +219,8 @@ class TwoTower:
             logits += self.logit_bias.data
         return logits, logits.T
 
-    def _valid(self, text_mask: np.ndarray | None, ids: np.ndarray) -> np.ndarray:
+    def valid_positions(self, text_mask: np.ndarray | None, ids: np.ndarray) -> np.ndarray:
+        """``text_mask`` of ids [B,L] as bool, and what a call of the model takes for None."""
         pool = self.config.text_pool
         if text_mask is None and pool == "last":
             return np.ones(ids.shape, np.bool_)
@@ -212,6 +244,19 @@ class TwoTower:
         for name in names:
             self.parameters[name].requires_grad = not frozen
         return names
+
+    def lock_image_tower(self, unlocked_groups: int = 0) -> None:
+        """Freeze the image tower but for its last ``unlocked_groups`` groups, as open_clip does: 1
+        is the projection, 2 the last block and its norm as well (`csparc.models.groups`)."""
+        groups.lock(
+            self.parameters, "image", whole_number(unlocked_groups, "unlocked_groups", low=0)
+        )
+
+    def lock_text_tower(self, unlocked_layers: int = 0) -> None:
+        """The same of the text tower; open_clip, too, counts the projection as a layer here."""
+        groups.lock(
+            self.parameters, "text", whole_number(unlocked_layers, "unlocked_layers", low=0)
+        )
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """The parameters' arrays by name: the arrays themselves, not copies."""
@@ -237,6 +282,7 @@ class TwoTower:
             table[0] = resize_positions(table[0], self.config.grid, config.grid)
             values[name] = np.concatenate(table)
         model.load_state_dict(values)
+        model.precision = self.precision
         return model
 
 
@@ -250,9 +296,11 @@ def _part_of(name: str) -> str:
     return f"{tower} {'blocks' if first in ('transformer', 'ln_final', 'ln_post') else first}"
 
 
-def _features(
+def encoded(
     pooled: Tensor, local: Tensor | None, normalize: bool
 ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """What encoding returns: the arrays, with ``normalize`` as unit vectors, none of them shared
+    with a tape."""
     results = tuple(
         _unit(tensor.data) if normalize else tensor.data.copy()
         for tensor in (pooled, local)

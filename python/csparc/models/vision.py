@@ -88,14 +88,43 @@ class VisionTower(Module):
         self._config = config
 
     def __call__(self, tape: Tape, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.heads(tape, *self.features(tape, images))
+
+    def features(self, tape: Tape, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What `heads` reads: the rows [B,R,C] that patches are made of, and what the global path
+        ends with where it is not made of these rows, normed, [B,C] or, for a pooling that is
+        trained, [B,P,C]. R is P, with the class token's row behind it where the rows serve both,
+        which are then normed; those of a local path have their norm above them."""
         local, x = self._encoded(tape, images)
-        shared = x
         if not self._has_local:
-            shared = x if self._config.global_pool == "map" else self.adapter(tape, x)
-        patches = (
-            self.local_adapter(tape, local) if self._has_local else self._patches(tape, shared)
-        )
-        return patches, self._global(tape, x, shared, patches)
+            return x, None
+        if not self._has_global:
+            return local, None
+        if self._config.global_pool == "text":
+            return local, functional.pool(tape, x)
+        return local, self._class_row(tape, x) if self._config.global_pool == "class" else x
+
+    def heads(self, tape: Tape, rows: Tensor, whole: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Patches [B,P,D] and vectors [B,D] of what `features` gives: all that is above f_v."""
+        kind = self._config.global_pool
+        if self._has_local:
+            patches = self.local_adapter(tape, self.local_norm(tape, rows))
+        else:
+            shared = rows if kind == "map" else self.adapter(tape, rows)
+            patches = self._patches(tape, shared)
+        if self._config.pools_local:
+            return patches, functional.pool(tape, patches)
+        if kind == "class" and whole is None:
+            return patches, self._class_row(tape, shared)
+        if kind == "class":
+            return patches, self.adapter(tape, whole)
+        if kind == "map":
+            return patches, self.attn_pool(tape, rows if whole is None else whole)
+        if kind == "attention":
+            whole = self.attn_pool(tape, rows if whole is None else whole)
+        elif whole is None:
+            whole = functional.pool(tape, rows)
+        return patches, self._through_head(tape, whole)
 
     def dense(self, tape: Tape, images: Tensor) -> Tensor:
         """Every patch on the path of the pooled image, g_v(h_v(f_v(x))) [B,P,D]: what the paper
@@ -113,26 +142,9 @@ class VisionTower(Module):
             x = functional.reshape(tape, self.attn_pool(tape, alone), (batch, patches, width))
         return x if config.global_pool == "map" else self._through_head(tape, x)
 
-    def _global(
-        self, tape: Tape, x: Tensor | None, shared: Tensor | None, patches: Tensor
-    ) -> Tensor:
-        """One vector of each image [B,D], given the normed rows ``x`` the global path ends with,
-        the same rows in the shared space where there is no local path, and the patches."""
-        kind = self._config.global_pool
-        if self._config.pools_local:
-            return functional.pool(tape, patches)
-        if kind == "class":
-            last = np.full(x.shape[0], x.shape[1] - 1, np.int32)
-            if not self._has_local:
-                return functional.select(tape, shared, last)
-            return self.adapter(tape, functional.select(tape, x, last))
-        if kind == "map":
-            return self.attn_pool(tape, x)
-        return self._through_head(tape, self._pooled(tape, x))
-
     def _encoded(self, tape: Tape, images: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Normed rows: patches the local loss reads, and what the global path ends with, patches
-        and the class token; None where there are none of their own."""
+        """The patches the local loss reads, and normed what the global path ends with, patches and
+        the class token; None where there are none of their own."""
         config, layers = self._config, self._config.image_layers
         x = self.stem(tape, images) if config.image_stem == "conv" else self.conv1(tape, images)
         if config.global_pool == "class":
@@ -164,8 +176,8 @@ class VisionTower(Module):
         return local, self.ln_post(tape, self._leading(tape, x, config.positions))
 
     def _tapped(self, tape: Tape, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The normed patches a local loss reads, and what goes on from there."""
-        local = self.local_norm(tape, self._patches(tape, x))
+        """The patches a local loss reads, and what goes on from there."""
+        local = self._patches(tape, x)
         if self._config.image_positions == "after":
             x = functional.add_position(tape, x, self.positional_embedding)
         return local, x
@@ -178,10 +190,10 @@ class VisionTower(Module):
     def _leading(tape: Tape, x: Tensor, rows: int) -> Tensor:
         return x if x.shape[1] == rows else grids.leading(tape, x, rows)
 
-    def _pooled(self, tape: Tape, x: Tensor) -> Tensor:
-        if self._config.global_pool == "attention":
-            return self.attn_pool(tape, x)
-        return functional.pool(tape, x)
+    @staticmethod
+    def _class_row(tape: Tape, x: Tensor) -> Tensor:
+        """The row behind the patches, which is the class token's."""
+        return functional.select(tape, x, np.full(x.shape[0], x.shape[1] - 1, np.int32))
 
     def _through_head(self, tape: Tape, x: Tensor) -> Tensor:
         x = functional.activation(tape, self.head(tape, x), self._config.head_activation)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from csparc._repr import fields_line, line
 from csparc.nn import functional, grids
 from csparc.nn.parameter import Parameter
+from csparc.nn.remat import rematerialized
 from csparc.nn.tape import Tape, Tensor
 
 LAYERNORM_EPS = 1e-5
@@ -206,6 +208,14 @@ class Block(Module):
         self.mlp = Mlp(width, hidden, layers, dtype, activation)
 
     def __call__(self, tape: Tape, x: Tensor, sequences: Sequences) -> Tensor:
+        if tape.remat:
+            own = [parameter for _, parameter in self.named_parameters()]
+            return rematerialized(
+                tape, partial(self._forward, sequences), x, own, self.mlp.c_proj.weight
+            )
+        return self._forward(sequences, tape, x)
+
+    def _forward(self, sequences: Sequences, tape: Tape, x: Tensor) -> Tensor:
         x = self.attn(tape, self.ln_1(tape, x), sequences, residual=x)
         return self.mlp(tape, self.ln_2(tape, x), residual=x)
 

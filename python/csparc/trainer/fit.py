@@ -14,6 +14,7 @@ from csparc._repr import line, short
 from csparc._scalars import whole_number
 from csparc.data import Dataset, tokenizer
 from csparc.data import open as open_data
+from csparc.data.mixed import Joined
 from csparc.data.shuffled import ShuffledPairs
 from csparc.data.subset import split
 from csparc.data.transforms import Preprocess
@@ -24,7 +25,10 @@ from csparc.models import create_model
 from csparc.models.factory import configure
 from csparc.search import Hit, Search
 from csparc.trainer import grounded
+from csparc.trainer.config import INIT_LEARNING_RATE
+from csparc.trainer.initial import read_initial
 from csparc.trainer.state import default_preprocess
+from csparc.trainer.batch_size import AUTO
 from csparc.trainer.trainer import Trainer, TrainResult
 
 if TYPE_CHECKING:
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from csparc.data.tokenizer import Tokenizer
+    from csparc.losses import Loss
     from csparc.models import TwoTower
 
 PAPERS_MODEL = "nano"
@@ -143,6 +148,7 @@ def fit(
     *,
     model: str | None = None,
     loss: Any = None,
+    init: str | os.PathLike | None = None,
     val_share: float = 0.1,
     vocab_size: int = 2048,
     augment: bool | None = None,
@@ -163,12 +169,17 @@ def fit(
         real pictures it retrieved better on two of about a thousand, worse on one of seven
         thousand (docs/real-pictures.md). With a ``loss``, ``nano``.
     loss : str, Loss or object, optional
-        As `Trainer` takes it; with a ``model``, ``sparc``.
+        As `Trainer` takes it; with a ``model``, ``sparc``; with ``init`` that it was trained with,
+        if the file says so.
+    init : path, optional
+        Begin from these weights, a checkpoint's or those of others, as `csparc.load_checkpoint`
+        takes them (docs/fine-tuning.md): model, tokenizer and pixel values come with them, ``lr``
+        is 1e-5 where it is not given, and ``model``, where it is, must be theirs.
     val_share : float
         Share of the pictures held out for validation, chosen at random by ``seed``; 0 holds none
         out, and with fewer than 20 pictures none is.
     vocab_size : int
-        Most entries of the tokenizer that is trained on the captions.
+        Most entries of the tokenizer that is trained on the captions; with ``init`` none is.
     augment : bool or None
         Train on slightly varied crops; None does so except for generated scenes.
     seed : int
@@ -181,7 +192,8 @@ def fit(
     Returns
     -------
     Fitted
-        With the weights of the last step; it can ``search`` and ``plot_alignment``.
+        With the weights of the last step, or with ``ema`` the averages after it; it can ``search``
+        and ``plot_alignment``.
 
     Raises
     ------
@@ -198,29 +210,62 @@ def fit(
     train, held_out = whole, None
     if val_share != 0 and len(whole) >= FEWEST_TO_HOLD_OUT:
         train, held_out = _split(whole, val_share, seed)
-    if model is None and loss is None:
-        model, loss = grounded.MODEL, grounded.grounded_loss()
-        settings = {"lr": grounded.LEARNING_RATE, **settings}
-    model = PAPERS_MODEL if model is None else model
-    loss = as_loss(DEFAULT if loss is None else loss)
-    config = configure(model)
-    words = tokenizer.train(
-        train.all_captions(), vocab_size=vocab_size, context_length=config.context_length
-    )
-    network = create_model(model, vocab_size=words.vocab_size, seed=seed, **loss.suited_model())
-    val_preprocess = default_preprocess(network)
+    if init is not None:
+        settings = {"lr": INIT_LEARNING_RATE, **settings}
+        began, loss = _from_weights(init, model, loss)
+    else:
+        if model is None and loss is None:
+            model, loss = grounded.MODEL, grounded.grounded_loss()
+            settings = {"lr": grounded.LEARNING_RATE, **settings}
+        loss = as_loss(DEFAULT if loss is None else loss)
+        began = _fresh(PAPERS_MODEL if model is None else model, loss, train, vocab_size, seed)
+    network, words, val_preprocess = began
     varied = not whole.generated if augment is None else augment
     trainer = Trainer(
         network, loss, train, tokenizer=words, val_data=held_out, val_preprocess=val_preprocess,
-        preprocess=Preprocess(config.image_size, train=True) if varied else val_preprocess,
+        preprocess=_varied(val_preprocess) if varied else val_preprocess,
         seed=seed, **{**default_length(len(train), settings), **settings},
     )  # fmt: skip
     result = trainer.run()
+    trainer.use_averages()
     return Fitted(network, words, val_preprocess, whole, held_out, trainer.loss, result)
 
 
+def _fresh(
+    model: str, loss: Loss, train: Dataset, vocab_size: int, seed: int
+) -> tuple[TwoTower, Tokenizer, Preprocess]:
+    """A model of fresh weights, and a tokenizer trained on the captions."""
+    words = tokenizer.train(
+        train.all_captions(),
+        vocab_size=vocab_size,
+        context_length=configure(model).context_length,
+    )
+    network = create_model(model, vocab_size=words.vocab_size, seed=seed, **loss.suited_model())
+    return network, words, default_preprocess(network)
+
+
+def _from_weights(
+    init: str | os.PathLike, model: str | None, loss: Any
+) -> tuple[tuple[TwoTower, Tokenizer, Preprocess], Loss]:
+    """A model of those weights with what belongs to it, and the loss, which begins where its own
+    values are known."""
+    initial = read_initial(init, model=model)
+    loss = as_loss(initial.loss or DEFAULT) if loss is None else as_loss(loss)
+    initial.begin(loss)
+    return (initial.model, initial.tokenizer, initial.preprocess), loss
+
+
+def _varied(plain: Preprocess) -> Preprocess:
+    """Random crops, and otherwise the same."""
+    return Preprocess(**{**plain.config(), "train": True})
+
+
 def _split(whole: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """(training, held out); of shuffled pairs only those to train on are shuffled."""
+    """(training, held out); of shuffled pairs only those to train on are shuffled, and of several
+    data sets the parts to train on are mixed as they were."""
+    if isinstance(whole, Joined):
+        pairs = [_split(one, share, seed) for one in whole.datasets]
+        return whole.of([rest for rest, _ in pairs]), Joined([part for _, part in pairs])
     if isinstance(whole, ShuffledPairs):
         rest, part = split(whole.dataset, share, seed)
         return ShuffledPairs(rest, whole.seed, whole.kind), part
@@ -235,4 +280,5 @@ def default_length(pictures: int, settings: dict[str, Any]) -> dict[str, int]:
     batch = settings.get("batch_size") or max(1, min(LARGEST_BATCH, int(0.9 * pictures)))
     if settings.get("steps") or settings.get("epochs"):
         return {"batch_size": batch}
-    return {"batch_size": batch, "steps": min(2000, max(200, 100 * pictures // batch))}
+    pairs = LARGEST_BATCH if batch == AUTO else batch
+    return {"batch_size": batch, "steps": min(2000, max(200, 100 * pictures // pairs))}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BEFORE_PARTS = ("step", "loss")
 AFTER_PARTS = (
     "logit_scale", "lr", "grad_norm", "param_norm", "update_norm", "kept_fraction",
-    "pairs_per_second",
+    "pairs_per_second", "data_wait",
 )  # fmt: skip
 
 
@@ -33,7 +33,8 @@ def step_keys(loss: Loss, data: Dataset | None = None) -> tuple[str, ...]:
     ``local_loss`` and ``prototype_loss``, 0 where the loss has no such part, and the others it has.
     ``logit_scale`` is the multiplied value the loss was computed with, ``grad_norm`` the length
     before clipping, ``param_norm`` the length of all parameters after the step, ``update_norm``
-    that of their change. Of data with hard negatives ``hard_negatives`` counts those of the step.
+    that of their change, ``data_wait`` the share of the step's time in which data were waited for.
+    Of data with hard negatives ``hard_negatives`` counts those of the step.
 
     Raises
     ------

@@ -17,7 +17,11 @@ MAY_DIFFER = {"steps", "epochs"}
 
 
 def check_same_run(
-    checkpoint: Checkpoint, source: str, run: Metadata, parameters: set[str]
+    checkpoint: Checkpoint,
+    source: str,
+    run: Metadata,
+    parameters: set[str],
+    averaged: set[str],
 ) -> None:
     """Refuse a checkpoint whose continuation would not be the run it came from.
 
@@ -30,6 +34,8 @@ def check_same_run(
         The configurations of the run that asks.
     parameters : set of str
         Names of the parameters the optimiser trains.
+    averaged : set of str
+        Names of those whose average is kept: all of them, or none.
 
     Raises
     ------
@@ -59,6 +65,11 @@ def check_same_run(
         raise CheckpointError(
             f"{source}: expected the state of the optimiser, found a checkpoint made for use, not "
             "for going on"
+        )
+    if set(checkpoint.averages) != averaged:
+        raise CheckpointError(
+            f"{source}: expected averages of {len(averaged)} parameters, as ema asks for, found "
+            f"{len(checkpoint.averages)}; give another out"
         )
 
 

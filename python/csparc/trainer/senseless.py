@@ -31,3 +31,9 @@ def _reasons(config: TrainConfig, loss: Loss, total_steps: int, extra_texts: boo
             f"warmup: {config.warmup} steps of warm-up in a run of {total_steps}: the learning "
             f"rate ends at {share:.3g} % of lr"
         )
+    unlocked = config.lock_image_unlocked_groups + config.lock_text_unlocked_layers
+    if config.lock_image and config.lock_text and not unlocked:
+        yield (
+            "lock_image, lock_text: with both towers locked whole only the scales are trained: "
+            "leave the last groups of one unlocked"
+        )

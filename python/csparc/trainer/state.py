@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,7 +13,9 @@ import numpy as np
 from csparc.checkpoint.checkpoint import Checkpoint
 from csparc.checkpoint.metadata import Counters, Metadata
 from csparc.data.transforms import Preprocess
+from csparc.models.groups import depths
 from csparc.optim import AdamW
+from csparc.trainer.averages import Averages
 from csparc.trainer.resume import check_same_run
 
 if TYPE_CHECKING:
@@ -53,13 +56,10 @@ class TrainingState:
         self.model = model
         self.loss = loss
         self.counters = Counters()
-        owned = {f"loss.{name}": parameter for name, parameter in loss.parameters.items()}
-        self.optimizer = AdamW(
-            {**model.parameters, **owned},
-            betas=(config.beta1, config.beta2),
-            eps=config.eps,
-            weight_decay=config.wd,
-        )
+        self.optimizer = make_optimizer(model, loss, config)
+        self.averages = None
+        if config.ema is not None:
+            self.averages = Averages(self.optimizer.parameters, config.ema)
         train_config = {
             **config.decisive(),
             "preprocess": preprocess.config(),
@@ -83,14 +83,21 @@ class TrainingState:
             epoch=epoch,
             samples_seen=counters.samples_seen + pairs,
         )
+        if self.averages is not None:
+            self.averages.update(self.counters.step)
         return self.counters.step
+
+    def averaged(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which model and loss hold the averages, where there are any."""
+        return contextlib.nullcontext() if self.averages is None else self.averages.in_place()
 
     def checkpoint(self, cursor: dict[str, Any], counters: Counters | None = None) -> Checkpoint:
         """The run as it is, with the data at ``cursor``; the arrays are not copied."""
         metadata = replace(self._described, counters=counters or self.counters, cursor=cursor)
         loss = {name: parameter.data for name, parameter in self.loss.parameters.items()}
+        averages = {} if self.averages is None else self.averages.arrays
         return Checkpoint(
-            metadata, self.model.state_dict(), loss, self.optimizer.m, self.optimizer.v
+            metadata, self.model.state_dict(), loss, self.optimizer.m, self.optimizer.v, averages
         )
 
     def restore(self, checkpoint: Checkpoint, source: str) -> None:
@@ -101,18 +108,37 @@ class TrainingState:
         CheckpointError
             It is of another run; nothing was changed then.
         """
-        check_same_run(checkpoint, source, self._described, set(self.optimizer.m))
+        averages = {} if self.averages is None else self.averages.arrays
+        check_same_run(checkpoint, source, self._described, set(self.optimizer.m), set(averages))
         self.model.load_state_dict(checkpoint.model)
         for name, parameter in self.loss.parameters.items():
             np.copyto(parameter.data, checkpoint.loss[name])
         for mine, saved in (
             (self.optimizer.m, checkpoint.first_moment),
             (self.optimizer.v, checkpoint.second_moment),
+            (averages, checkpoint.averages),
         ):
             for name, array in mine.items():
                 np.copyto(array, saved[name])
         self.counters = replace(checkpoint.metadata.counters)
         self.optimizer.t = self.counters.step
+
+
+def make_optimizer(model: TwoTower, loss: Loss, config: TrainConfig) -> AdamW:
+    """Of what is trained of a model and a loss, whose names begin with ``loss.``."""
+    owned = {f"loss.{name}": parameter for name, parameter in loss.parameters.items()}
+    return AdamW(
+        {**model.parameters, **owned},
+        betas=(config.beta1, config.beta2),
+        eps=config.eps,
+        weight_decay=config.wd,
+        lr_factors=_lr_factors(model, config.layer_decay),
+    )
+
+
+def _lr_factors(model: TwoTower, decay: float) -> dict[str, float]:
+    """What ``layer_decay`` makes of the learning rate, by parameter of the model."""
+    return {name: decay**depth for name, depth in depths(model.parameters).items() if depth}
 
 
 def _described_data(datasets: Mapping[str, Dataset], saved: bool) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from csparc._text import show
 from csparc.errors import TrainingError
 from csparc.losses.base import WORD_INPUTS
 from csparc.losses.registry import extra_text_losses
+from csparc.losses.result import LossOutput
 from csparc.nn import Tape
+from csparc.trainer import on_features
+from csparc.trainer.gradient_cache import GradientCache, call_loss
 from csparc.trainer.nonfinite import CheckingTape, first_nonfinite
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
-    from csparc.losses import Loss, LossOutput
+    from csparc.losses import Loss
     from csparc.models import ModelOutput, TwoTower
     from csparc.nn import Tensor
     from csparc.optim import AdamW
@@ -28,14 +31,29 @@ Batch = dict[str, np.ndarray]
 
 
 class Step:
-    """The step of one model, loss and optimiser; buffers are reused from step to step."""
+    """The step of one model, loss and optimiser; buffers are reused from step to step.
 
-    def __init__(self, model: TwoTower, loss: Loss, optimizer: AdamW, config: TrainConfig) -> None:
+    The losses of its slices are averaged; with ``summed`` above 1 those of as many slices are
+    summed, one of each data set, and these sums are averaged. The log has the mean of all.
+    """
+
+    def __init__(
+        self,
+        model: TwoTower,
+        loss: Loss,
+        optimizer: AdamW,
+        config: TrainConfig,
+        summed: int = 1,
+    ) -> None:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
         self.config = config
-        self.tape = Tape()
+        self.summed = summed
+        self.tape = Tape(remat=config.remat)
+        self._cache = None
+        if config.micro_batch is not None and config.micro_batch < config.batch_size:
+            self._cache = GradientCache(model, loss, config.micro_batch, config.duplicates)
         loss.limit_scales(config.scale_max)  # a scale may start above, and the first step uses it
 
     def run(self, number: int, batches: list[Batch], lr: float) -> dict[str, float]:
@@ -51,7 +69,8 @@ class Step:
         scale = logit_scale(self.model, config.scale_min, config.scale_max)
         if not math.isfinite(scale):
             raise self._stopped(number, "scale", f"logit_scale ({scale})")
-        losses = [self._slice(number, batch, scale, len(batches)) for batch in batches]
+        slices = len(batches) // self.summed
+        losses = [self._slice(number, batch, scale, slices) for batch in batches]
         grad_norm = self.optimizer.clip(config.grad_clip_norm)
         if not math.isfinite(grad_norm):
             raise self._stopped(number, "gradient", self._first_bad(batches, scale))
@@ -77,58 +96,70 @@ class Step:
         }
 
     def _slice(self, number: int, batch: Batch, scale: float, slices: int) -> LossOutput:
-        """Forward and backward of one of ``slices`` slices, whose losses are averaged."""
+        """Forward and backward of one of ``slices`` slices, whose losses are averaged; returns the
+        loss without the gradients, whose arrays would be kept until the last slice."""
         self.tape.reset()
-        features, extra, result = self._forward(batch, scale, self.tape)
+        run = self._whole if self._cache is None else self._cache.run
+        result = run(batch, scale, slices, self.tape)
         if not math.isfinite(result.loss):
             raise self._stopped(number, "loss", self._first_bad([batch], scale))
+        if self.model.logit_scale.requires_grad:
+            # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
+            self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
+        return LossOutput(result.loss, parts=result.parts, kept_fraction=result.kept_fraction)
+
+    def _whole(self, batch: Batch, scale: float, slices: int, tape: Tape) -> LossOutput:
+        """As `GradientCache.run`, with the whole batch recorded at once."""
+        features, extra, result = self._forward(batch, scale, tape)
+        if not math.isfinite(result.loss):
+            return result
         found = {getattr(features, name): result.grads[name] for name in self.loss.features}
         if extra is not None:
             found[extra] = result.grads["extra_text_global"]
+        self.loss.accumulate(result.grads, 1 / slices)
         grads = {
             tensor: gradient if slices == 1 else gradient / slices
             for tensor, gradient in found.items()
         }
-        if self.model.logit_scale.requires_grad:
-            # The loss takes exp(p) of the stored p, so dL/dp = exp(p) dL/dexp(p).
-            self.model.logit_scale.grad[...] += scale * result.grads["logit_scale"] / slices
-        self.loss.accumulate(result.grads, 1 / slices)
-        self.tape.backward(grads)
+        if len(tape):  # nothing is recorded where both towers are locked
+            tape.backward(grads)
         return result
 
     def _forward(
         self, batch: Batch, scale: float, tape: Tape
     ) -> tuple[ModelOutput, Tensor | None, LossOutput]:
         """What the towers give, the vectors of captions without a picture, and the loss."""
-        features = self.model(batch["image"], batch["text"], batch["text_mask"], tape=tape)
+        features = on_features.forward(self.model, batch, tape)
         arrays = {name: getattr(features, name).data for name in self.loss.features}
         arrays |= {name: batch[name] for name in WORD_INPUTS if name in self.loss.inputs}
-        extra, marks = None, {}
+        extra = None
         if len(batch.get("hard_negative", ())):
-            extra = self.model.text_vectors(
-                batch["hard_negative"], batch["hard_negative_mask"], tape
-            )
-            marks["extra_text_global"] = extra.data
-        if "group" in batch:
-            marks |= {"groups": batch["group"], "same_group": self.config.duplicates}
-        result = self.loss(
-            **arrays, text_mask=batch["loss_mask"], logit_scale=scale, **marks, grad=True
-        )
+            extra = on_features.extra_vectors(self.model, batch, tape)
+            arrays["extra_text_global"] = extra.data
+        result = call_loss(self.loss, arrays, batch, scale, self.config.duplicates)
         return features, extra, result
+
+    def _losses(self, batch: Batch, scale: float, tape: Tape) -> Iterator[LossOutput]:
+        """The loss of a batch, or its parts; the towers run on ``tape``, which must not record."""
+        if self._cache is not None:
+            yield from self._cache.losses(batch, scale, tape)
+        else:
+            yield self._forward(batch, scale, tape)[2]
 
     def _first_bad(self, batches: list[Batch], scale: float) -> str:
         """Compute the step again and look at everything in order, gradients from the loss back."""
         bad = first_nonfinite(
-            [("the pictures of the batch", batch["image"]) for batch in batches] + self._weights()
+            [on_features.pictures_of(batch) for batch in batches] + self._weights()
         )
         if bad:
             return bad
         for batch in batches:
             tape = CheckingTape()
-            *_, result = self._forward(batch, scale, tape)
-            bad = tape.first_bad or first_nonfinite([*result.parts.items(), *_flat(result.grads)])
-            if bad:
-                return bad
+            for result in self._losses(batch, scale, tape):
+                parts = [*result.parts.items(), *_flat(result.grads)]
+                bad = tape.first_bad or first_nonfinite(parts)
+                if bad:
+                    return bad
         gradients = [
             (f"the gradient of {name}", parameter.grad)
             for name, parameter in reversed(self.optimizer.parameters.items())

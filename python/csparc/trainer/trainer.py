@@ -16,16 +16,23 @@ from csparc.checkpoint.metadata import Counters
 from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
+from csparc.data.loading.alternating import AlternatingLoader, loader_of
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
+from csparc.profile.files import profiling
+from csparc.trainer import early_stop, lr_find
+from csparc.trainer.batch_size import settled
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
+from csparc.trainer.locking import lock_towers
 from csparc.trainer.log import step_keys
+from csparc.trainer.lr_find import LearningRates
+from csparc.trainer.on_features import check_features
 from csparc.trainer.senseless import nothing_to_learn
-from csparc.trainer.state import TrainingState, default_preprocess
+from csparc.trainer.state import TrainingState, default_preprocess, make_optimizer
 from csparc.trainer.step import (
     Step,
     check_takes_groups,
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
+    from csparc.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class TrainResult:
     """"Ctrl-C", "SIGTERM" or the name of another signal when that ended the run early."""
     log: list[dict[str, float]]
     """The lines of the log, when there is no ``out`` to hold them."""
+    stopped_early: bool = False
+    """Whether ``early_stop`` ended the run."""
 
     __repr__ = fields_line
 
@@ -121,11 +131,12 @@ class Trainer:
         introduce(model, self.loss)
         self.data = _opened(data)
         check_takes_hard_negatives(self.loss, self.data)
+        self.config, self._about_batch = settled(self.config, model, self.loss, self.data)
         self.tokenizer = tokenizer
         self.val_preprocess = val_preprocess or default_preprocess(model)
         self.preprocess = preprocess or self.val_preprocess
         self.loss_specials = loss_specials
-        self.total_steps = self.config.total_steps(len(self.data))
+        self.total_steps = self.config.total_steps(self.data.epoch_length)
         self.validation = None
         if val_data is not None:
             self.validation = Validation(
@@ -135,9 +146,15 @@ class Trainer:
             self.validation.check(model)
         elif self.config.val_tasks or self.config.val_best:
             raise ValueError("val_tasks: expected val_data (--val-data) to run on, found none")
+        elif self.config.early_stop is not None:
+            raise ValueError("early_stop: expected val_data (--val-data) to judge by, found none")
+        lock_towers(model, self.config)
+        model.precision = self.config.precision
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
+        transforms = self.preprocess, self.val_preprocess
+        check_features(model, tokenizer, transforms, datasets.values())
         self._state = TrainingState(
             model, self.loss, tokenizer, self.config, preprocess=self.preprocess,
             val_preprocess=self.val_preprocess, loss_specials=loss_specials, data=datasets,
@@ -175,18 +192,66 @@ class Trainer:
         stop = StopRequest()
         with (
             contextlib.closing(self._files),
+            profiling(self.config.profile) as profile,
             Progress("training", unit="step", kind=self.config.progress, lasting=True) as progress,
             self._loader(self._begin(progress), progress) as loader,
         ):
             self._plan(loader, progress)
             with stop:
-                self._train(loader, progress, stop)
+                self._train(loader, progress, stop, profile)
             if loader.report:
                 progress.say(loader.report.summary())
         return TrainResult(
             self._state.counters, self._last_validation, self._validation_failed,
-            stop.signal_name, self._history,
+            stop.signal_name, self._history, self._stops_early(),
         )  # fmt: skip
+
+    def find_lr(
+        self,
+        *,
+        steps: int = lr_find.STEPS,
+        lr_min: float = lr_find.LR_MIN,
+        lr_max: float = lr_find.LR_MAX,
+    ) -> LearningRates:
+        """Train some steps, of the batches the run begins with, while the learning rate rises from
+        ``lr_min`` to ``lr_max``; afterwards model and loss are what they were, and nothing was
+        written.
+
+        Parameters
+        ----------
+        steps : int
+            Most steps, each at a rate the same factor above the last; a loss that has grown to four
+            times its least value ends the trial.
+        lr_min, lr_max : float
+
+        Returns
+        -------
+        csparc.trainer.lr_find.LearningRates
+            The losses, and a suggestion; `csparc.viz.lr_curve.plot_learning_rates` draws it.
+
+        Raises
+        ------
+        DataError, TrainingError
+            As `run`; a number that is not finite after the first step ends the trial.
+        """
+        lrs = lr_find.rates(steps, lr_min, lr_max)
+        if self.config.threads is not None:
+            set_num_threads(self.config.threads)
+        optimizer = make_optimizer(self.model, self.loss, self.config)
+        how = {"unit": "step", "kind": self.config.progress, "lasting": True}
+        with (
+            lr_find.restored(optimizer),
+            Progress("rising learning rate", **how) as progress,
+            self._loader(None, progress) as loader,
+        ):
+            step = Step(self.model, self.loss, optimizer, self.config, loader.summed)
+            return lr_find.trial(step, lambda: self._batches(loader, progress), lrs, progress)
+
+    def use_averages(self) -> None:
+        """Give model and loss the averages of the weights, where the run keeps some (``ema``), for
+        good: what `csparc.load_checkpoint` gives of its checkpoints. Nothing trains on after it."""
+        if self._state.averages is not None:
+            self._state.averages.settle()
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
@@ -207,12 +272,12 @@ class Trainer:
         """What the data sets have to tell, such as files that are not used."""
         validation = [] if self.validation is None else [self.validation.dataset]
         notes = [note for data in (self.data, *validation) for note in data.problems.notes(False)]
-        for note in dict.fromkeys(notes):
+        for note in dict.fromkeys(filter(None, [self._about_batch, *notes])):
             progress.say(note)
 
     def _plan(self, loader: Loader, progress: Progress) -> None:
         """Find how long the run is, where the data decide that, and start the clock."""
-        config, pictures, done = self.config, len(self.data), self._state.counters.step
+        config, pictures, done = self.config, self.data.epoch_length, self._state.counters.step
         if config.needs_plan:
             most = config.total_steps(pictures)
             progress.say("reading every picture once, to plan epochs without duplicates")
@@ -226,9 +291,11 @@ class Trainer:
             warnings.warn(senseless, stacklevel=3)
         progress.begin(done, self.total_steps)
 
-    def _loader(self, cursor: dict[str, Any] | None, progress: Progress) -> Loader:
+    def _loader(
+        self, cursor: dict[str, Any] | None, progress: Progress
+    ) -> Loader | AlternatingLoader:
         duplicates = self.config.duplicates
-        return Loader(
+        return loader_of(
             self.data,
             self.tokenizer,
             self.preprocess,
@@ -239,42 +306,62 @@ class Trainer:
             duplicates=duplicates if duplicates in HANDLING else "group",
             words=self.loss.reads_words,
             hard_negatives=self.data.has_hard_negatives,
+            cache_folder=self.config.cache,
             on_bad=lambda bad: progress.say(f"skipped {bad}"),
         )
 
-    def _train(self, loader: Loader, progress: Progress, stop: StopRequest) -> None:
+    def _train(
+        self, loader: Loader, progress: Progress, stop: StopRequest, profile: Profile | None
+    ) -> None:
         config, state = self.config, self._state
         warmup = config.warmup_steps(self.total_steps)
-        step = Step(self.model, self.loss, state.optimizer, config)
+        step = Step(self.model, self.loss, state.optimizer, config, loader.summed)
         self._cursor = loader.cursor
         self._validate_if_due(progress, stop)
-        while state.counters.step < self.total_steps and not stop:
+        while state.counters.step < self.total_steps and not stop and not self._stops_early():
+            if profile is not None:
+                profile.begin()
             begun = time.perf_counter()
             batches = self._batches(loader, progress)
+            waited = time.perf_counter() - begun
             lr = cosine(state.counters.step, config.lr, warmup, self.total_steps)
             record = step.run(state.counters.step + 1, batches, lr)
             pairs = sum(len(batch["index"]) for batch in batches)
-            speed = pairs / (time.perf_counter() - begun)
+            spent = time.perf_counter() - begun
+            if profile is not None:
+                profile.end(spent, waited)
             number = state.finish_step(pairs, loader.cursor["epoch"])
             self._cursor = loader.cursor
-            self._log({"step": number, **record, "pairs_per_second": speed})
-            note = f"loss {record['loss']:.3f}, {speed:.0f} pairs/s"
+            clock = {"pairs_per_second": pairs / spent, "data_wait": waited / spent}
+            self._log({"step": number, **record, **clock})
+            note = (
+                f"loss {record['loss']:.3f}, {pairs / spent:.0f} pairs/s, "
+                f"{waited / spent:.0%} waiting for data"
+            )
             progress.to(number, self.total_steps, note)
             self._validate_if_due(progress, stop)
             if number % config.save_frequency == 0 and number < self.total_steps:
                 self._save()
                 self._keep_room()
         self._save()
+        if self._stops_early():
+            progress.say(early_stop.told(config, state.counters))
         if stop:
             saved = (
                 f"; saved in {self._files.out}" if self._files.out and state.counters.step else ""
             )
             progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
 
+    def _stops_early(self) -> bool:
+        counters = self._state.counters
+        return counters.step < self.total_steps and early_stop.out_of_patience(
+            self.config, counters
+        )
+
     def _batches(self, loader: Loader, progress: Progress) -> list[dict[str, Any]]:
         """The slices of the next step; where they cannot be had, the steps so far are saved."""
         try:
-            return [next(loader) for _ in range(self.config.accum_freq)]
+            return [next(loader) for _ in range(self.config.accum_freq * loader.summed)]
         except Exception:
             if self._saved != self._state.counters:
                 self._save()
@@ -316,7 +403,8 @@ class Trainer:
     def _validated(self, progress: Progress, stop: StopRequest) -> dict[str, Any] | None:
         """The figures; None when asked to stop, or when it failed, which ends no training."""
         try:
-            result = self.validation.run(self.model, lambda: bool(stop))
+            with self._state.averaged():
+                result = self.validation.run(self.model, lambda: bool(stop))
         except Exception as error:
             self._validation_failed = failure(self._state.counters.step, error)
             progress.say(self._validation_failed)

@@ -13,7 +13,7 @@ from csparc._text import show
 from csparc.errors import DataError
 from csparc.viz.alignment import THEMES
 
-NOT_DRAWN = ("step", "lr", "param_norm", "update_norm", "pairs_per_second")
+NOT_DRAWN = ("step", "lr", "param_norm", "update_norm", "pairs_per_second", "data_wait")
 """What a log holds beside curves of interest; all else is drawn: the loss, its parts, and more."""
 TITLES = {"grad_norm": "gradient norm", "kept_fraction": "share of weights kept"}
 """Of the curves whose names do not say enough."""

@@ -23,6 +23,7 @@ from csparc.viz.alignment import plot_alignment, sharp_view
 from csparc.viz.legend import BEST, WEIGHT, marks
 from csparc.viz.overlay import data_uri, enlarge, light_patches, place_of_heaviest
 from csparc.viz.wording import below_panel
+from csparc.viz.words_view import words_view
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +33,7 @@ CROPPED = 1.1
 """Ratio of the aspects of a picture and of the part the model sees, above which it is said."""
 NO_WORDS = "No word of this caption enters the loss."
 _PANEL = 128
+_VIEW = 320
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,8 @@ class PictureExplanation(Explanation):
         return self.notes if self.words else (*self.notes, NO_WORDS)
 
     def _repr_html_(self) -> str:
-        """The picture and, for each word, the picture with the word's weights drawn on it."""
+        """The picture with its words as buttons, each of which shows what it selects; folded below
+        it a picture for each word, for readers and pages that have no buttons."""
         values = [None] * len(self.words) if self.chosen_by is None else self.chosen_by
         panels = [_panel("picture", enlarge(self.view, _PANEL), "the whole picture", "")]
         for word, weights, value in zip(self.words, self.weights, values):
@@ -86,7 +89,9 @@ class PictureExplanation(Explanation):
             panels.append(_panel(word, lit, where, below_panel(weights, value)))
         legend = marks(WEIGHT if self.chosen_by is None else BEST) if self.words else ""
         told = (self.caption, self.title, *self._told(), legend)
-        return "".join(_html.paragraph(text) for text in told if text) + "".join(panels)
+        text = "".join(_html.paragraph(text) for text in told if text)
+        view = words_view(self, enlarge(self.view, _VIEW)) if self.words else ""
+        return f"{text}{view}<details><summary>every word</summary>{''.join(panels)}</details>"
 
 
 def explain(

@@ -12,7 +12,7 @@ from csparc._extras import require
 
 OUTLINED = 0.25
 """Share of all weight that the outlined patches hold."""
-_NIGHT = np.array([20.0, 26.0, 48.0])
+NIGHT = np.array([20.0, 26.0, 48.0])
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 AMBER = np.array([255.0, 176.0, 0.0])
 FOUND = np.array([0.0, 235.0, 160.0])
@@ -122,7 +122,7 @@ def glow(picture: np.ndarray, level: np.ndarray) -> np.ndarray:
 def shade(picture: np.ndarray, level: np.ndarray) -> np.ndarray:
     """A picture [H, W, 3] with its colours where ``level`` [H, W] is 1, dark blue where it is 0."""
     grey = (picture @ _LUMINANCE)[:, :, None]
-    dimmed = 0.8 * _NIGHT + 0.2 * grey
+    dimmed = 0.8 * NIGHT + 0.2 * grey
     return dimmed + level[:, :, None] * (picture - dimmed)
 
 

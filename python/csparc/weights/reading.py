@@ -34,6 +34,7 @@ from csparc.weights.statement import Statement, Tensors, configuration
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
+    from csparc.losses import Loss
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -41,12 +42,14 @@ HALF = (0.5, 0.5, 0.5)
 @dataclass(frozen=True)
 class Pretrained:
     """A model with weights that another program wrote, its transform for evaluation, its tokenizer
-    (None where no file beside the weights holds one), and the name of their layout."""
+    (None where no file beside the weights holds one), and the name of their layout; of a checkpoint
+    of csparc's the loss as well."""
 
     model: TwoTower
     preprocess: Preprocess
     tokenizer: Tokenizer | None
     layout: str
+    loss: Loss | None = None
 
     __repr__ = fields_line
 
@@ -109,15 +112,21 @@ def read_own(
     name: str | None = None,
     image_size: int | None = None,
     context_length: int | None = None,
+    vocabulary: bool = True,
 ) -> Pretrained:
-    """A checkpoint of csparc's as `read_weights` gives those of others."""
+    """A checkpoint of csparc's as `read_weights` gives those of others; ``vocabulary``: whether the
+    number of tokens must be that of the model ``name``, too. A bias of logits that the loss learned
+    becomes the model's, which others read."""
     file = find_checkpoint(path)
     trained = checkpoint.load_trained(file)
     if name is not None:
-        check_sizes(os.fspath(file), name, trained.model.config)
+        check_sizes(os.fspath(file), name, trained.model.config, vocabulary)
     model = refitted(trained.model, image_size, context_length)
+    learned = {} if trained.loss is None else trained.loss.parameters
+    if model.logit_bias is not None and "logit_bias" in learned:
+        np.copyto(model.logit_bias.data, learned["logit_bias"].data)
     preprocess = Preprocess(**{**trained.metadata.preprocess, "size": model.config.image_size})
-    return Pretrained(model, preprocess, trained.tokenizer, "csparc")
+    return Pretrained(model, preprocess, trained.tokenizer, "csparc", trained.loss)
 
 
 def load_trained(path: str | os.PathLike) -> Trained:
@@ -152,8 +161,9 @@ def refitted(model: TwoTower, image_size: int | None, context_length: int | None
     return other
 
 
-def check_sizes(path: str, name: str, found: ModelConfig) -> None:
-    """Refuse weights of other sizes than the model of that name has.
+def check_sizes(path: str, name: str, found: ModelConfig, vocabulary: bool = True) -> None:
+    """Refuse weights of other sizes than the model of that name has, with ``vocabulary`` of another
+    number of tokens, too: that of csparc's own models is their tokenizer's.
 
     Raises
     ------
@@ -164,7 +174,8 @@ def check_sizes(path: str, name: str, found: ModelConfig) -> None:
     names = ("width", "layers", "heads")
     sizes = [(f"{side}.{n}", getattr(getattr(found, side), n), getattr(getattr(expected, side), n))
              for side in ("image", "text") for n in names]  # fmt: skip
-    whole = ("patch_size", "image_size", "shared_width", "vocab_size", "global_pool")
+    whole = ["patch_size", "image_size", "shared_width", "global_pool"]
+    whole += ["vocab_size"] if vocabulary else []
     sizes += [(n, getattr(found, n), getattr(expected, n)) for n in whole]
     for what, one, other in sizes:
         if one != other:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc._arrays import rounded
+from csparc._new_folder import NewFolder
 from csparc._scalars import choice
 from csparc.checkpoint import safetensors_file
 from csparc.checkpoint.checkpoint import Checkpoint
@@ -42,16 +43,10 @@ def _half(array: np.ndarray) -> np.ndarray:
     return half
 
 
-def _bfloat16(array: np.ndarray) -> np.ndarray:
-    """The upper halves of float32 numbers, rounded to nearest, ties to even."""
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
 DTYPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "fp32": lambda array: array.astype(np.float32),
     "fp16": _half,
-    "bf16": _bfloat16,
+    "bf16": rounded,
 }
 
 
@@ -105,7 +100,7 @@ def write_weights(
     if tokenizer is not None:
         records["tokenizer.json"] = tokenizer.library_json()
     name = open_clip.WEIGHTS if to == "open_clip" else hugging_face.WEIGHTS
-    with _new_folder(folder) as temporary:
+    with NewFolder(folder) as temporary:
         for file, record in records.items():
             text = record if isinstance(record, str) else json.dumps(record, indent=2)
             (temporary / file).write_text(text + "\n", encoding="utf-8")
@@ -167,25 +162,3 @@ def _records(config: ModelConfig, layout: Layout, preprocess: Preprocess) -> dic
         hugging_face.CONFIG: hugging_face.record_of(config, layout),
         hugging_face.PREPROCESS[0]: hugging_face.preprocess_record(preprocess, layout),
     }
-
-
-class _new_folder:
-    """A folder that appears whole under its name at the end, or not at all."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.temporary = folder.with_name(f"{folder.name}.tmp")
-
-    def __enter__(self) -> Path:
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise FileExistsError(f"{self.folder}: expected no such folder, or an empty one")
-        self.temporary.mkdir(parents=True)
-        return self.temporary
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            if self.folder.exists():
-                self.folder.rmdir()
-            self.temporary.rename(self.folder)
-        else:
-            shutil.rmtree(self.temporary, ignore_errors=True)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from csparc.data.loading.chunks import Batch, Chunk, Made
 from csparc.data.loading.duplicates import Filling, Item
-from csparc.data.report import BadItem, BadItems
+from csparc.data.loading.tally import Tallies
+from csparc.data.report import BadItem
 from csparc.errors import DataError
 
 if TYPE_CHECKING:
     from csparc.data.loading.batches import Work
 
-MakeBatch = Callable[[int, list[Item]], Batch]
-"""(epoch, pictures) -> batch."""
+MakeBatch = Callable[[list[Item]], Batch]
 
 
 class Assembly:
@@ -31,13 +31,9 @@ class Assembly:
         self._work = work
         self._make = make
         self._spec = work.dataset.spec
-        self._report = BadItems(work.dataset.problems.max_bad)
-        self._report.update(work.dataset.problems)
-        self._left_out = len(self._report)
-        self._total = len(work.dataset) + self._left_out
-        self._bad_indices: set[int] = set()
+        self._tallies = Tallies(work.dataset)
         self._filling = Filling(work.batch_size, work.duplicates == "avoid")
-        self._bad: list[BadItem] = []
+        self._bad: list[tuple[int, BadItem]] = []
         self._made = 0
 
     def run(self, chunks: Iterable[Chunk], first_epoch: int) -> Iterator[Made]:
@@ -47,48 +43,36 @@ class Assembly:
             if not chunk.last:
                 continue
             yield from self._rest(chunk.epoch)
-            self._check()
+            self._tallies.check()
             if self._made == 0 and chunk.epoch > first_epoch:
                 raise self._nothing_made()
             self._filling.clear()
 
     def _waited(self, chunk: Chunk) -> Iterator[Made]:
-        self._filling.waiting += [item for _, item in self._good(chunk)]
+        self._filling.waiting += list(self._good(chunk))
         self._filling.refill()
-        yield from self._taken(chunk.epoch, chunk.places[0])
+        yield from self._taken(chunk.epoch, chunk.position)
 
     def _filled(self, chunk: Chunk) -> Iterator[Made]:
-        for place, item in self._good(chunk):
+        for item in self._good(chunk):
             self._filling.add(item)
-            yield from self._taken(chunk.epoch, place + 1)
+            yield from self._taken(chunk.epoch, item.drawn.place + 1)
 
-    def _good(self, chunk: Chunk) -> Iterator[tuple[int, Item]]:
-        for place, index, item in zip(chunk.places, chunk.indices, chunk.items):
+    def _good(self, chunk: Chunk) -> Iterator[Item]:
+        for drawn, item in zip(chunk.drawn, chunk.items):
             if isinstance(item, BadItem):
-                self._bad.append(item)
-                self._report.add(item)
-                if index not in self._bad_indices:
-                    self._bad_indices.add(index)
-                    if self._count() > self._report.max_bad * self._total:
-                        self._check()
+                self._bad.append((self._tallies.add(drawn.index, item), item))
             elif isinstance(item, Exception):
                 raise item
             else:
-                yield place, item
-
-    def _count(self) -> int:
-        """Bad items so far; pictures count by their numbers, as names may be given to several."""
-        return self._left_out + len(self._bad_indices)
-
-    def _check(self) -> None:
-        self._report.check(self._total, self._spec, self._count())
+                yield item
 
     def _taken(self, epoch: int, position: int, whole: bool = True) -> Iterator[Made]:
         """The batch, if it is full or need not be ``whole``, and those that what waits fills."""
         filling = self._filling
         while filling.full or (filling.batch and not whole):
-            batch = self._make(epoch, filling.take())
-            waiting = [item.index for item in filling.waiting]
+            batch = self._make(filling.take())
+            waiting = [self._work.ticket(item.drawn) for item in filling.waiting]
             ended = not whole and not waiting
             place = (epoch + 1, 0) if ended else (epoch, position)
             yield Made(batch, *place, self._bad_so_far(), waiting)
@@ -98,12 +82,12 @@ class Assembly:
     def _rest(self, epoch: int) -> Iterator[Made]:
         """What an epoch ends with."""
         if not self._work.drop_last:
-            yield from self._taken(epoch, len(self._work.dataset), whole=False)
+            yield from self._taken(epoch, self._work.places, whole=False)
         if self._bad:
             yield Made(None, epoch + 1, 0, self._bad_so_far(), [])
 
-    def _bad_so_far(self) -> list[BadItem]:
-        """Those met since the batch before."""
+    def _bad_so_far(self) -> list[tuple[int, BadItem]]:
+        """Those met since the batch before, each with the number of its part of the data."""
         bad, self._bad = self._bad, []
         return bad
 
@@ -113,7 +97,7 @@ class Assembly:
         if not filling.waiting:
             return DataError(
                 f"{self._spec}: expected at least batch_size={size} good pictures, {found}; "
-                f"{self._report.summary(most=3)}"
+                f"{self._tallies.summary(most=3)}"
             )
         return DataError(
             f"{self._spec}: expected at least batch_size={size} pairs of which no two share "

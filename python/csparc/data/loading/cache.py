@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
 
 from csparc.data.dataset import Dataset
+from csparc.data.loading.disk_cache import DiskCache
 from csparc.data.transforms import Preprocess
 
 DEFAULT_BYTES = 1 << 30
@@ -25,16 +27,29 @@ class PictureCache:
     transform : Preprocess
     budget : int
         Bytes of pixels to keep at most; 0 keeps nothing.
+    folder : path, optional
+        Where pictures are kept beyond this run (`DiskCache`).
+
+    Raises
+    ------
+    OSError
+        The folder cannot be made or written to.
     """
 
     def __init__(
-        self, dataset: Dataset, transform: Preprocess, budget: int = DEFAULT_BYTES
+        self,
+        dataset: Dataset,
+        transform: Preprocess,
+        budget: int = DEFAULT_BYTES,
+        folder: str | os.PathLike | None = None,
     ) -> None:
         self._dataset = dataset
         self._transform = transform
         self._left = budget if dataset.cacheable else 0
         self._kept: dict[int, np.ndarray] = {}
         self._lock = threading.Lock()
+        on_disk = folder is not None and dataset.cacheable
+        self._on_disk = DiskCache(folder, dataset, transform) if on_disk else None
 
     def get(self, index: int) -> np.ndarray:
         """``transform.fixed`` of picture `index`, uint8 [H, W, 3]; not to be written to.
@@ -47,7 +62,10 @@ class PictureCache:
         found = self._kept.get(index)
         if found is not None:
             return found
-        picture = self._transform.fixed(self._dataset.load(index))
+        if self._on_disk is not None:
+            picture = self._on_disk.get(index)
+        else:
+            picture = self._transform.fixed(self._dataset.load(index))
         with self._lock:
             if index not in self._kept and picture.nbytes <= self._left:
                 self._left -= picture.nbytes

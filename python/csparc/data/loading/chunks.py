@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from csparc._repr import fields_line
-from csparc.data.loading.duplicates import Item
+from csparc.data.loading.duplicates import Drawn, Item
 from csparc.data.report import BadItem
 
 CHUNK = 16
@@ -19,14 +19,15 @@ Batch = dict[str, np.ndarray]
 
 @dataclass
 class Chunk:
-    """Consecutive pictures of an epoch: their places in its order, their numbers, their items.
+    """Consecutive pictures of an epoch, and their items.
 
     A picture that cannot be decoded is its exception instead.
     """
 
     epoch: int
-    places: Sequence[int]
-    indices: list[int]
+    drawn: Sequence[Drawn]
+    position: int
+    """In the epoch's order, behind what was drawn."""
     last: bool = False
     waited: bool = False
     """They waited for a batch when the run was interrupted, and come first."""
@@ -42,7 +43,9 @@ class Made:
     batch: Batch | None
     epoch: int
     position: int
-    bad: list[BadItem]
+    bad: list[tuple[int, BadItem]]
+    """Each with the number of its part of the data."""
     waiting: list[int]
+    """Numbers of pictures; of a data set that repeats some, places in the epoch's order."""
 
     __repr__ = fields_line

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -61,11 +62,21 @@ def _keys(content: Content) -> Iterable[tuple[str, bytes]]:
     yield "picture", content.picture
 
 
+class Drawn(NamedTuple):
+    """A picture that comes in its turn."""
+
+    index: int
+    epoch: int
+    """How many times its data set was gone through before, which its random choices go by."""
+    place: int
+    """In the order of the epoch."""
+
+
 @dataclass
 class Item:
     """A picture on its way into a batch."""
 
-    index: int
+    drawn: Drawn
     pixels: np.ndarray | None
     """None where batches are only counted."""
     content: Content | None

@@ -11,12 +11,14 @@ from csparc._repr import cut, line
 from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.loading import cache
-from csparc.data.loading.batches import Work
-from csparc.data.loading.cache import PictureCache
+from csparc.data.loading.batches import Work, picture_bytes
 from csparc.data.loading.duplicates import HANDLING
+from csparc.data.loading.inputs import inputs_of
 from csparc.data.loading.plan import Plan
 from csparc.data.loading.prefetch import Prefetch
+from csparc.data.loading.tally import Tallies
 from csparc.data.loading.words import BatchWords
+from csparc.data.mixed import MixedBatches
 from csparc.data.report import BadItem, BadItems
 from csparc.data.tokenizer import Tokenizer
 from csparc.data.transforms import Preprocess
@@ -28,7 +30,8 @@ CAPTION_CHOICES = ("sample", "first")
 class Loader:
     """An iterator of batches; without `epochs` it never ends.
 
-    Each batch is a dict: ``image`` float32 [B, 3, H, W], ``index`` int64 [B] (the pictures'
+    Each batch is a dict: ``image`` float32 [B, 3, H, W], or of features (`csparc.features`) arrays
+    in its place (`csparc.data.loading.inputs.RowInputs`), ``index`` int64 [B] (the pictures'
     numbers), and with a tokenizer ``text`` int32 [B, L], ``text_mask`` bool [B, L] (not padding)
     and ``loss_mask`` bool [B, L] (tokens that enter the local loss); with ``words`` also
     ``word_ids`` int64 [B, L] and ``lacks`` bool [B, W], as `csparc.losses` take them, and with
@@ -76,6 +79,9 @@ class Loader:
         of the batch is left out.
     cache_bytes : int
         Memory for decoded pictures.
+    cache_folder : path, optional
+        Where decoded pictures are kept for later runs, too
+        (`csparc.data.loading.disk_cache.DiskCache`).
     on_bad : callable, optional
         Called with each new `BadItem`, when the batch after it is taken.
 
@@ -83,9 +89,12 @@ class Loader:
     ----------
     report : BadItems
         What was skipped so far, with what the data set left out itself.
+    reports : list of BadItems
+        The same of each part of a `csparc.data.Mixed`; else of the data set.
     cursor : dict
         ``{"epoch", "position", "pictures"}`` of the batch that comes next, with ``"waiting"``, the
-        numbers of the pictures that wait for it, if any do.
+        numbers of the pictures that wait for it, if any do; of a mix ``"places"``, the pictures of
+        an epoch, and those that wait by their places.
 
     Raises
     ------
@@ -113,6 +122,7 @@ class Loader:
         words: bool = False,
         hard_negatives: bool = False,
         cache_bytes: int = cache.DEFAULT_BYTES,
+        cache_folder: str | os.PathLike | None = None,
         on_bad: Callable[[BadItem], None] | None = None,
     ) -> None:
         whole_number(batch_size, "batch_size", low=1)
@@ -122,15 +132,17 @@ class Loader:
             raise ValueError("words: expected False without a tokenizer, found True")
         if hard_negatives and tokenizer is None:
             raise ValueError("hard_negatives: expected False without a tokenizer, found True")
-        if len(dataset) < (batch_size if drop_last else 1):
+        if isinstance(dataset, MixedBatches) and shuffle:
+            raise TypeError("dataset: expected no MixedBatches, which AlternatingLoader takes")
+        places = dataset.epoch_length if shuffle else len(dataset)
+        if places < (batch_size if drop_last else 1):
             raise DataError(
                 f"{dataset.spec}: expected at least batch_size={batch_size} pictures, "
-                f"found {len(dataset)}"
+                f"found {places}"
             )
         self._work = Work(
             dataset=dataset,
             tokenizer=tokenizer,
-            transform=transform,
             batch_size=batch_size,
             seed=seed,
             threads=threads or min(4, os.cpu_count() or 1),
@@ -140,16 +152,20 @@ class Loader:
             epochs=epochs,
             loss_specials=loss_specials,
             duplicates=duplicates,
-            pictures=PictureCache(dataset, transform, cache_bytes),
+            inputs=inputs_of(dataset, transform, cache_bytes, cache_folder),
             words=BatchWords(tokenizer) if words and tokenizer is not None else None,
             hard_negatives=bool(hard_negatives),
         )
         self._plan = Plan(self._work)
         self._on_bad = on_bad
-        self._cursor = _checked_cursor(cursor, dataset)
+        self._cursor = _checked_cursor(cursor, self._work)
         self._prefetch: Prefetch | None = None
         self.report = BadItems(dataset.problems.max_bad)
         self.report.update(dataset.problems)
+        self.reports = [tally.report for tally in Tallies(dataset).each]
+
+    summed = 1
+    """Batches of a step whose gradients are summed: of one data set one."""
 
     def __repr__(self) -> str:
         place = {name: self._cursor[name] for name in ("epoch", "position")}
@@ -178,7 +194,7 @@ class Loader:
         """
         if self._work.duplicates == "avoid":
             return self._plan.batches(epoch)
-        count, size = len(self._work.dataset), self._work.batch_size
+        count, size = self._work.places, self._work.batch_size
         return count // size if self._work.drop_last else -(-count // size)
 
     def __iter__(self) -> Loader:
@@ -190,10 +206,11 @@ class Loader:
             source = self._work.batches(
                 cursor["epoch"], cursor["position"], cursor.get("waiting", [])
             )
-            self._prefetch = Prefetch(source, ahead=2)
+            self._prefetch = Prefetch(source, batches_ahead(self._work.picture_bytes))
         while True:
             made = next(self._prefetch)
-            for bad in made.bad:
+            for part, bad in made.bad:
+                self.reports[part].add(bad)
                 if self.report.add(bad) and self._on_bad is not None:
                     self._on_bad(bad)
             self._cursor.update(epoch=made.epoch, position=made.position)
@@ -216,15 +233,35 @@ class Loader:
         self.close()
 
 
-def _checked_cursor(cursor: dict | None, dataset: Dataset) -> dict:
-    cursor = {"epoch": 0, "position": 0, "pictures": len(dataset), **(cursor or {})}
-    if cursor["pictures"] != len(dataset):
+LARGE_BATCH = 1 << 28
+"""Bytes of pictures above which one batch is made ahead, where three are of smaller ones."""
+
+
+def batches_ahead(nbytes: int) -> int:
+    """Batches, of pictures of so many bytes, that are made before they are asked for."""
+    return 3 if nbytes <= LARGE_BATCH else 1
+
+
+def held_bytes(batch_size: int, image_size: int) -> int:
+    """Most bytes of pictures that training holds at a time: the float32 batch of the step and those
+    made ahead, the 8-bit pictures of the one being made, once as decoded and once side by side."""
+    nbytes = picture_bytes(batch_size, image_size)
+    return nbytes * (1 + batches_ahead(nbytes)) + nbytes // 2
+
+
+def _checked_cursor(cursor: dict | None, work: Work) -> dict:
+    pictures, places, spec = len(work.dataset), work.places, work.dataset.spec
+    begin = {"epoch": 0, "position": 0, "pictures": pictures}
+    cursor = {**begin, **({"places": places} if work.repeats else {}), **(cursor or {})}
+    found = cursor["pictures"], cursor.get("places", cursor["pictures"])
+    if found != (pictures, places):
+        drawn = f", {places} an epoch where it had {found[1]}" if found[1] != places else ""
         raise DataError(
-            f"{dataset.spec}: expected the {cursor['pictures']} pictures of the interrupted run, "
-            f"found {len(dataset)}"
+            f"{spec}: expected the {found[0]} pictures of the interrupted run, found "
+            f"{pictures}{drawn}"
         )
-    if cursor["epoch"] < 0 or not 0 <= cursor["position"] <= len(dataset):
-        raise ValueError(f"cursor: expected epoch >= 0 and position 0..{len(dataset)}: {cursor}")
-    if not all(0 <= index < len(dataset) for index in cursor.get("waiting", [])):
-        raise ValueError(f"cursor: expected waiting pictures below {len(dataset)}: {cursor}")
+    if cursor["epoch"] < 0 or not 0 <= cursor["position"] <= places:
+        raise ValueError(f"cursor: expected epoch >= 0 and position 0..{places}: {cursor}")
+    if not all(0 <= index < places for index in cursor.get("waiting", [])):
+        raise ValueError(f"cursor: expected waiting pictures below {places}: {cursor}")
     return cursor

@@ -9,7 +9,7 @@ from functools import cached_property
 from csparc.data.loading.assembly import Assembly
 from csparc.data.loading.batches import Work
 from csparc.data.loading.chunks import CHUNK, Chunk
-from csparc.data.loading.duplicates import Content, Item, picture_key
+from csparc.data.loading.duplicates import Content, Item
 from csparc.data.loading.prefetch import ordered_map
 
 
@@ -44,13 +44,13 @@ class Plan:
 
     def _identify(self, chunk: Chunk) -> Chunk:
         """Items without pixels, which nothing but `Filling` looks at."""
-        for index in chunk.indices:
-            key = self._pictures[index]
+        for drawn in chunk.drawn:
+            key = self._pictures[drawn.index]
             if isinstance(key, Exception):
                 chunk.items.append(key)
                 continue
-            caption = self._work.caption_key(chunk.epoch, index)
-            chunk.items.append(Item(index, None, Content(caption, key)))
+            caption = self._work.caption_key(drawn)
+            chunk.items.append(Item(drawn, None, Content(caption, key)))
         return chunk
 
     @cached_property
@@ -66,6 +66,6 @@ class Plan:
 
     def _key(self, index: int) -> bytes | Exception:
         try:
-            return picture_key(self._work.pictures.get(index))
+            return self._work.inputs.key(index)
         except Exception as error:  # raised in its turn, if the picture's turn comes
             return error

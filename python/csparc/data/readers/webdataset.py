@@ -24,6 +24,7 @@ from csparc.data.readers.paths import printable
 from csparc.data.readers.shards import expand
 from csparc.data.readers.text_files import refuse_repeated
 from csparc.data.report import BadItem, BadItems
+from csparc.data.source import Source
 from csparc.errors import DataError
 
 _LARGEST_TEXT = 1 << 20
@@ -88,6 +89,10 @@ class WebDataset(Dataset):
 
     def name(self, index: int) -> str:
         return self._names[index]
+
+    def source(self, index: int) -> Source:
+        shard, member = self._places[index]
+        return Source(shard, member.offset, member.size)
 
     def load(self, index: int) -> np.ndarray:
         shard, member = self._places[index]

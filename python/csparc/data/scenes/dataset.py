@@ -8,9 +8,20 @@ import numpy as np
 
 from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
+from csparc.data.regions import Mention, Region, Regions
 from csparc.data.report import BadItems
 from csparc.data.scenes import grammar
-from csparc.data.scenes.scene import SPLITS, TIERS, Scene, draw, render
+from csparc.data.scenes.scene import (
+    COLOURS,
+    GROUNDS,
+    SHAPES,
+    SPLITS,
+    TIERS,
+    Scene,
+    SceneObject,
+    draw,
+    render,
+)
 from csparc.errors import DataError
 
 OPTIONS = {"tier": str, "size": int, "seed": int, "split": str}
@@ -23,7 +34,9 @@ class Scenes(Dataset):
     ----------
     tier : str
         ``"S"``: 32 px, 1 or 2 plain objects of 4 shapes and 4 colours, for tests. ``"M"``: 64 px, 1
-        to 3 objects of 8 shapes, 8 colours, 2 sizes, plain or striped, slightly turned.
+        to 3 objects of 8 shapes, 8 colours, 2 sizes, plain or striped, slightly turned. ``"L"``:
+        128 px, 1 to 6 objects anywhere, of 12 shapes, 10 colours, 3 sizes, 4 textures, up to 30 %
+        of each covered by others, in front of two of 6 kinds of ground, in varying light, noisy.
     size : int
         Number of scenes. Scene i is the same whatever the size.
     seed : int
@@ -93,8 +106,8 @@ class Scenes(Dataset):
 
     def scene(self, index: int) -> Scene:
         """Scene ``index`` with objects, pixels, masks and boxes."""
-        record, background = draw(self.tier, self.split, self.seed, [self._check(index)])
-        return Scene(self.tier, record[0], int(background[0]))
+        record, ground = draw(self.tier, self.split, self.seed, [self._check(index)])
+        return Scene(self.tier, record[0], ground[0])
 
     def labelled_captions(self, index: int) -> list[grammar.Caption]:
         """The five captions with tokens, parts of speech, phrases and logical forms."""
@@ -116,15 +129,63 @@ class Scenes(Dataset):
         return True
 
     def said_words(self, index: int) -> frozenset[str]:
-        """What the captions name of objects: shapes, colours, sizes, textures."""
+        """What the captions name: shapes, colours, sizes, textures of objects, and grounds."""
         captions = self.labelled_captions(index)[: self.max_captions]
         return frozenset(word for caption in captions for word in grammar.named(caption.form))
 
     def shown_words(self, index: int) -> frozenset[str]:
-        """The shapes, colours, sizes and textures of the objects, named or not."""
-        found = self.scene(index).objects
-        words = {word for o in found for word in (o.shape, o.colour, o.size, o.texture)}
+        """The shapes, colours, sizes and textures of the objects, and the grounds, named or not."""
+        scene = self.scene(index)
+        words = {word for o in scene.objects for word in (o.shape, o.colour, o.size, o.texture)}
+        words |= set(scene.bands or ())
         return frozenset(word for word in words if word is not None)
+
+    @property
+    def has_regions(self) -> bool:
+        """True: every object and every word for it is known."""
+        return True
+
+    def regions(self, index: int) -> Regions:
+        """The objects, in painting order, and the nouns and adjectives that name one of them.
+
+        Of the adjectives the colours are a group once more by themselves. A phrase that names
+        several objects belongs to no group.
+        """
+        scene = self.scene(index)
+        captions = self.labelled_captions(index)[: self.max_captions]
+        parts = tuple(
+            Region(found.shape, tuple(map(float, found.box)), mask, _attributes(found))
+            for found, mask in zip(scene.objects, scene.masks)
+        )
+        mentions = [
+            mention for number, caption in enumerate(captions)
+            for mention in _mentions(number, caption)
+        ]  # fmt: skip
+        return Regions(scene.instance.shape, parts, tuple(mentions), exclusive=True)
+
+    def label_names(self, by: str = "") -> tuple[str, ...]:
+        """The shapes of the tier; with ``by="colour"`` its colours, with ``by="stuff"`` the shapes
+        and the kinds of ground."""
+        tier = TIERS[self.tier]
+        if by == "colour":
+            return COLOURS[: tier.colours]
+        if by not in ("", "shape", "stuff"):
+            raise DataError(f"scenes: expected labels by shape, colour or stuff, found {by!r}")
+        return (*SHAPES[: tier.shapes], *GROUNDS[: tier.stuff * (by == "stuff")])
+
+    def label_map(self, index: int, by: str = "") -> np.ndarray:
+        """int16 [H, W]: the shape or colour of the object that is seen; the ground is 0, or with
+        ``by="stuff"`` what it is made of, where it is made of something."""
+        scene, names = self.scene(index), self.label_names(by)
+        seen = [o.colour if by == "colour" else o.shape for o in scene.objects]
+        numbers = np.array([0, *(names.index(name) + 1 for name in seen)], np.int16)
+        labels = numbers[scene.instance]
+        if by == "stuff" and scene.bands is not None:
+            above, below = (names.index(name) + 1 for name in scene.bands)
+            lower = np.arange(len(labels)) >= scene.horizon
+            bands = np.where(lower, below, above)[:, None].astype(np.int16)
+            labels = np.where(scene.instance == 0, bands, labels)
+        return labels
 
     def load(self, index: int) -> np.ndarray:
         """The picture, uint8 [H, W, 3] RGB."""
@@ -132,10 +193,10 @@ class Scenes(Dataset):
 
     def load_batch(self, indices: list[int] | np.ndarray) -> np.ndarray:
         """Pictures uint8 [N, H, W, 3], drawn and painted in parallel."""
-        record, background = draw(
+        record, ground = draw(
             self.tier, self.split, self.seed, [self._check(index) for index in indices]
         )
-        return render(self.tier, record, background)[0]
+        return render(self.tier, record, ground)[0]
 
     def fingerprint(self) -> str:
         """Of the specification, which decides every scene: making all their captions takes long."""
@@ -144,3 +205,25 @@ class Scenes(Dataset):
     def name(self, index: int) -> str:
         """What messages call this scene."""
         return f"{self.split}/{self._check(index)}"
+
+
+def _attributes(found: SceneObject) -> tuple[tuple[str, str], ...]:
+    """Those that an object of its tier has."""
+    keys = ("colour", "size", "texture")
+    return tuple((key, getattr(found, key)) for key in keys if getattr(found, key) is not None)
+
+
+def _mentions(number: int, caption: grammar.Caption) -> list[Mention]:
+    """What a caption says of which objects."""
+    spans, found = caption.offsets, []
+    for phrase in caption.phrases:
+        if len(phrase.objects) != 1:
+            whole = spans[phrase.start][0], spans[phrase.stop - 1][1]
+            found.append(Mention(number, *whole, (), phrase.objects))
+            continue
+        for place in range(phrase.start, phrase.stop):
+            pos, word = caption.pos[place], caption.tokens[place]
+            if pos in ("NOUN", "ADJ"):
+                groups = (pos, "COLOUR") if word in COLOURS else (pos,)
+                found.append(Mention(number, *spans[place], groups, phrase.objects))
+    return found

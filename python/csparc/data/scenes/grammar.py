@@ -3,6 +3,7 @@
 ::
 
     S    -> [P] NP [', i like it'] | [P] NP REL NP | [P] LIST | 'there' BE NUM NOUNS
+            | [P] NP 'on' STUFF, where the ground is no plain grey
     P    -> 'a picture of' | 'there is' | 'an image showing'
     NP   -> 'a' [SIZE] [COLOUR] [TEXTURE] NOUN          LIST -> NP {',' NP} 'and' NP
     REL  -> 'left of' | 'right of' | 'above' | 'below' | 'next to'
@@ -15,6 +16,7 @@ A logical form is nested tuples, equal to what ``json`` reads back after ``tuple
     ("exists", NP...)            different objects fit the noun phrases
     ("relation", REL, NP, NP)    an object fitting the first stands so to one fitting the second
     ("count", n, shape)          exactly n objects have the shape
+    ("on", stuff, NP)            an object fitting it has its centre before that stuff
 
 with NP = (shape, colour | None, size | None, texture | None).
 """
@@ -24,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from csparc import _random
 from csparc._repr import fields_line
@@ -49,7 +51,7 @@ RELATIONS: dict[str, Words] = {
     "below": (("below", "ADP"),),
     "next to": (("next", "ADV"), ("to", "ADP")),
 }
-NUMBERS = ("zero", "one", "two", "three", "four")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
 PLURALS = {"cross": "crosses"}
 
 # A direction may be claimed when the centres differ by more than MARGIN of the side along it, and
@@ -184,6 +186,8 @@ def _caption(scene: Scene, related: list, draw: _Draws) -> Caption:
         templates.append(_write_list)
     if related:
         templates.append(_write_relation)
+    if scene.bands is not None:
+        templates.append(_write_on)
     write = draw.pick(templates)
     writer = _Writer()
     return writer.caption(write(writer, scene, related, draw))
@@ -217,15 +221,28 @@ def _write_relation(writer: _Writer, scene: Scene, related: list, draw: _Draws) 
     return ("relation", name, subject, writer.noun_phrase(second, draw))
 
 
+def _write_on(writer: _Writer, scene: Scene, related: list, draw: _Draws) -> tuple:
+    writer.add(draw.pick(PREFIXES))
+    item = draw.pick(scene.objects)
+    phrase, stuff = writer.noun_phrase(item, draw), scene.stands_on(item)
+    writer.add((("on", "ADP"), (stuff, "NOUN")))
+    return ("on", stuff, phrase)
+
+
 def _write_count(writer: _Writer, scene: Scene, related: list, draw: _Draws) -> tuple:
     shape = draw.pick(scene.objects).shape
     numbers = tuple(item.number for item in scene.objects if item.shape == shape)
     count = len(numbers)
-    noun = shape if count == 1 else PLURALS.get(shape, shape + "s")
-    writer.add((("there", "PRON"), ("is" if count == 1 else "are", "VERB")))
-    writer.add(((NUMBERS[count], "NUM"), (noun, "NOUN")))
+    writer.add(_counted(count, shape))
     writer.phrases.append(Phrase(2, 4, numbers))
     return ("count", count, shape)
+
+
+def _counted(count: int, shape: str) -> Words:
+    """'there' BE NUM NOUNS."""
+    noun = shape if count == 1 else PLURALS.get(shape, shape + "s")
+    verb = "is" if count == 1 else "are"
+    return (("there", "PRON"), (verb, "VERB"), (NUMBERS[count], "NUM"), (noun, "NOUN"))
 
 
 def _beyond(along: float, across: float) -> bool:
@@ -252,8 +269,9 @@ def _fits(item: SceneObject, phrase: tuple) -> bool:
 
 
 def named(form: tuple) -> frozenset[str]:
-    """The shapes, colours, sizes and textures that a logical form names."""
-    return frozenset(word for phrase in phrases_of(form) for word in phrase if word is not None)
+    """The shapes, colours, sizes, textures and stuff that a logical form names."""
+    words = {word for phrase in phrases_of(form) for word in phrase if word is not None}
+    return frozenset(words | {form[1]} if form[0] == "on" else words)
 
 
 def phrases_of(form: tuple) -> list[tuple]:
@@ -267,6 +285,24 @@ def phrases_of(form: tuple) -> list[tuple]:
 def fits_any(phrase: tuple, scene: Scene) -> bool:
     """Whether some object of a scene is all that a noun phrase says."""
     return any(_fits(item, phrase) for item in scene.objects)
+
+
+def spoken(form: tuple, before: Sequence[str] = (), behind: Sequence[str] = ()) -> str:
+    """A sentence that says a logical form, between the words ``before`` and ``behind``."""
+    kind, *rest = form
+    if kind == "count":
+        words = list(_counted(*rest))
+    else:
+        phrases = [noun_phrase(*part) for part in rest if isinstance(part, tuple)]
+        words = [*phrases[0]]
+        for place, phrase in enumerate(phrases[1:], 2):
+            between = RELATIONS[rest[0]] if kind == "relation" else COMMA
+            words += AND if kind == "exists" and place == len(phrases) else between
+            words += phrase
+    if kind == "on":
+        words += (("on", "ADP"), (rest[0], "NOUN"))
+    tokens = [*before, *(token for token, _ in words), *behind]
+    return " ".join(tokens).replace(" ,", ",")
 
 
 def holds(form: tuple, scene: Scene) -> bool:
@@ -290,7 +326,10 @@ def holds(form: tuple, scene: Scene) -> bool:
             _fits(a, subject) and _fits(b, other) and test(a, b)
             for a, b in itertools.permutations(scene.objects, 2)
         )
-    raise ValueError(f"logical form: expected exists, relation or count, found {form!r}")
+    if kind == "on":
+        stuff, phrase = rest
+        return any(_fits(o, phrase) and scene.stands_on(o) == stuff for o in scene.objects)
+    raise ValueError(f"logical form: expected exists, relation, count or on, found {form!r}")
 
 
 def tupled(form: list | tuple) -> tuple:

@@ -16,7 +16,10 @@ from csparc._arrays import packed
 from csparc._repr import fields_line
 
 # In the order of cs_scene_shape.
-SHAPES = ("circle", "square", "triangle", "cross", "star", "ring", "heart", "bar")
+SHAPES = (
+    *("circle", "square", "triangle", "cross", "star", "ring", "heart", "bar"),
+    *("diamond", "hexagon", "crescent", "arrow"),
+)
 PALETTE = {
     "red": (220, 30, 40),
     "green": (40, 170, 60),
@@ -26,12 +29,28 @@ PALETTE = {
     "orange": (250, 135, 15),
     "cyan": (50, 210, 220),
     "white": (245, 245, 245),
+    "pink": (255, 145, 190),
+    "brown": (125, 75, 35),
 }
 COLOURS = tuple(PALETTE)
 SIZES = ("small", "large")
-TEXTURES = ("plain", "striped")
+THREE_SIZES = ("small", "medium", "large")
+TEXTURES = ("plain", "striped", "dotted", "checked")
+# In the order of cs_scene_stuff: what the ground of a picture may be made of.
+STUFF = {
+    "sky": (140, 185, 225),
+    "grass": (95, 135, 70),
+    "sand": (200, 180, 135),
+    "water": (70, 110, 140),
+    "brick": (150, 95, 80),
+    "snow": (205, 212, 222),
+}
+GROUNDS = tuple(STUFF)
 
 _PALETTE_ARRAY = np.array(list(PALETTE.values()), dtype=np.uint8)
+_STUFF_ARRAY = np.array(list(STUFF.values()), dtype=np.uint8)
+# The columns of a ground's record, as in cs_scene_ground.
+_GROUND = ("level", "above", "below", "horizon", "light", "noise", "grain")
 # The columns of an object's record, as in cs_scene_object.
 _COLUMNS = (
     *("shape", "colour", "size", "texture", "x", "y", "radius", "angle", "gain"),
@@ -44,8 +63,11 @@ class Tier:
     """How hard the pictures are.
 
     ``colours`` and ``shapes`` count from the start of the vocabulary; a tier with one size or one
-    texture never names it. ``held_out`` of the pairs (colour i, shape (3 i + 1) mod ``shapes``)
-    never occur in training. Lengths in pixels, ``turn`` in radians.
+    texture never names it. ``held_out`` of the pairs (colour i, shape (``stride`` i + 1) mod
+    ``shapes``) never occur in training. Lengths in pixels, ``turn`` in radians; ``hidden``
+    is the most of an object that others may cover, in 1/256. With ``stuff`` kinds of ground a
+    picture has two bands of them instead of a grey; ``light`` (1/256) and ``noise`` (levels) are
+    the most that its brightness and its pixels differ from what they would be.
     """
 
     side: int
@@ -58,13 +80,23 @@ class Tier:
     textures: int = 1
     jitter: float = 2.5
     turn: float = 0.0
+    stride: int = 3
+    hidden: int = 128
+    stuff: int = 0
+    light: int = 0
+    noise: int = 0
 
     __repr__ = fields_line
 
     @property
+    def size_names(self) -> tuple[str, ...]:
+        """Of the sizes, the smallest first."""
+        return THREE_SIZES if len(self.radius) == 3 else SIZES[: len(self.radius)]
+
+    @property
     def unseen_pairs(self) -> tuple[tuple[int, int], ...]:
         """(colour, shape) numbers kept out of training."""
-        return tuple((i, (3 * i + 1) % self.shapes) for i in range(self.held_out))
+        return tuple((i, (self.stride * i + 1) % self.shapes) for i in range(self.held_out))
 
     @property
     def seen_pairs(self) -> tuple[tuple[int, int], ...]:
@@ -78,6 +110,9 @@ TIERS = {
               radius=((4.5, 6.0),), jitter=3.0),
     "M": Tier(side=64, grid=4, max_objects=3, shapes=8, colours=8, held_out=8,
               radius=((6.0, 7.0), (8.5, 10.0)), textures=2, turn=0.3),
+    "L": Tier(side=128, grid=8, max_objects=6, shapes=12, colours=10, held_out=10,
+              radius=((8.0, 10.0), (12.0, 15.0), (18.0, 22.0)), textures=4, jitter=8.0,
+              turn=0.3, stride=5, hidden=77, stuff=6, light=38, noise=6),
 }  # fmt: skip
 
 
@@ -131,11 +166,11 @@ class SceneObject:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
-    """A scene: ``record`` int32 [K, 14] and ``background`` grey level as the C core drew them."""
+    """A scene: ``record`` int32 [K, 14] and ``ground`` int32 [7] as the C core drew them."""
 
     tier: str
     record: np.ndarray
-    background: int
+    ground: np.ndarray
 
     __repr__ = fields_line
 
@@ -150,8 +185,25 @@ class Scene:
         )
 
     @functools.cached_property
+    def bands(self) -> tuple[str, str] | None:
+        """What the ground is made of above and below `horizon`; None where it is a plain grey."""
+        _, above, below, *_ = self.ground.tolist()
+        return None if above < 0 else (GROUNDS[above], GROUNDS[below])
+
+    @property
+    def horizon(self) -> int:
+        """The first row of the lower band."""
+        return int(self.ground[_GROUND.index("horizon")])
+
+    def stands_on(self, item: SceneObject) -> str | None:
+        """The stuff behind the centre of an object; None on a plain ground."""
+        if self.bands is None:
+            return None
+        return self.bands[item.y * TIERS[self.tier].side >= self.horizon]
+
+    @functools.cached_property
     def _painted(self) -> tuple[np.ndarray, np.ndarray]:
-        pixels, instance = render(self.tier, self.record[None], np.array([self.background]))
+        pixels, instance = render(self.tier, self.record[None], self.ground[None])
         return pixels[0], instance[0]
 
     @property
@@ -182,7 +234,7 @@ def _object(tier: Tier, number: int, row: dict[str, int]) -> SceneObject:
         number=number,
         shape=SHAPES[row["shape"]],
         colour=COLOURS[row["colour"]],
-        size=SIZES[row["size"]] if len(tier.radius) > 1 else None,
+        size=tier.size_names[row["size"]] if len(tier.radius) > 1 else None,
         texture=TEXTURES[row["texture"]] if tier.textures > 1 else None,
         x=row["x"] / extent,
         y=row["y"] / extent,
@@ -196,33 +248,33 @@ def _object(tier: Tier, number: int, row: dict[str, int]) -> SceneObject:
 @functools.cache
 def _rules(tier: Tier, split: Split) -> tuple[np.ndarray, np.ndarray]:
     """The int32 array cs_scene_rules and the uint8 [M, 2] pairs of a stream."""
-    low, high = zip(*(tier.radius * 2)[:2])
+    low, high = zip(*(tier.radius * 3)[:3])
     most = min(tier.max_objects, split.max_objects or tier.max_objects)
     least = max(1, split.min_shapes)
     lengths = [round(64 * value) for value in (*low, *high)]
     rules = [tier.side, tier.grid, round(64 * tier.jitter), round(65536 * tier.turn),
              len(tier.radius), tier.textures, *lengths, least, most, split.min_shapes,
-             *split.classes]  # fmt: skip
+             *split.classes, tier.hidden, tier.stuff, tier.light, tier.noise]  # fmt: skip
     pairs = tier.unseen_pairs if split.unseen else tier.seen_pairs
     return np.array(rules, dtype=np.int32), np.array(pairs, dtype=np.uint8)
 
 
 def draw(tier: str, split: str, seed: int, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Records int32 [N, K, 14] and grey levels uint8 [N] of scenes ``indices`` of a stream."""
+    """Records int32 [N, K, 14] and grounds int32 [N, 7] of scenes ``indices`` of a stream."""
     rules, pairs = _rules(TIERS[tier], SPLITS[split])
     index = packed(indices, np.int64)
     record = np.empty((len(index), TIERS[tier].max_objects, len(_COLUMNS)), dtype=np.int32)
-    background = np.empty(len(index), dtype=np.uint8)
+    ground = np.empty((len(index), len(_GROUND)), dtype=np.int32)
     key, stream = _random.signed(seed), SPLITS[split].stream
-    _core.scene_draw(key, stream, index, rules, pairs, record, background)
-    return record, background
+    _core.scene_draw(key, stream, index, rules, pairs, record, ground)
+    return record, ground
 
 
-def render(tier: str, record: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def render(tier: str, record: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixels uint8 [N, H, W, 3] and instance ids uint8 [N, H, W] of N records, in parallel."""
     side, count = TIERS[tier].side, len(record)
     pixels = np.empty((count, side, side, 3), dtype=np.uint8)
     instance = np.empty((count, side, side), dtype=np.uint8)
-    levels = np.ascontiguousarray(background, dtype=np.uint8)
-    _core.scene_render(_PALETTE_ARRAY, record, levels, pixels, instance)
+    grounds = packed(ground, np.int32)
+    _core.scene_render(_PALETTE_ARRAY, _STUFF_ARRAY, record, grounds, pixels, instance)
     return pixels, instance

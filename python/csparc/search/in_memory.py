@@ -1,37 +1,21 @@
-"""Find the pictures of a data set that fit a sentence."""
+"""Find the pictures of a data set that fit a sentence, their embeddings held in memory."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from csparc import _scalars
-from csparc._repr import fields_line, line
+from csparc._repr import line
 from csparc.evaluate.encode import encode_dataset
+from csparc.search.hits import Hit
+from csparc.search.nearest import nearest
+from csparc.search.queries import query_vector
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A picture that was found."""
-
-    index: int
-    """Its number in the data set."""
-    name: str
-    """What the data set calls it: for files, the path inside the data folder."""
-    score: float
-    """Cosine of its embedding and the sentence's, -1 to 1. Compare it within one search only."""
-    captions: tuple[str, ...] = ()
-    """The captions the data set has of it, in their order."""
-
-    __repr__ = fields_line
 
 
 class Search:
@@ -52,7 +36,8 @@ class Search:
 
     Notes
     -----
-    Making it encodes every picture once; a search then costs 2 N D operations for N pictures.
+    Making it encodes every picture once; a search then costs 2 N D operations for N pictures. For
+    pictures that are searched again on another day there is `csparc.search.update_index`.
     """
 
     def __init__(
@@ -61,6 +46,7 @@ class Search:
         self.model = model
         self.tokenizer = tokenizer
         self.dataset = dataset
+        self.preprocess = preprocess
         features = encode_dataset(model, tokenizer, dataset, preprocess)
         self.problems = features.problems
         self.items = features.items
@@ -80,12 +66,9 @@ class Search:
             A sentence without a word, a ``k`` below 1.
         """
         k = _scalars.whole_number(k, "k", low=1)
-        ids = self.tokenizer([_scalars.sentence(sentence, "sentence")])
-        valid = self.tokenizer.valid_mask(ids)
-        text = self.model.encode_text(ids, normalize=True, text_mask=valid)[0]
-        scores = self.image_features @ text
-        best = np.argsort(-scores, kind="stable")[:k]
+        _scalars.sentence(sentence, "sentence")
+        rows, scores = nearest(self.image_features, query_vector(self, sentence), k)
         return [
             Hit(item, self.dataset.name(item), score, tuple(self.dataset.captions(item)))
-            for item, score in zip(self.items[best].tolist(), scores[best].tolist())
+            for item, score in zip(self.items[rows].tolist(), scores.tolist())
         ]

@@ -1,0 +1,204 @@
+#include "la/packed.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/blocks.h"
+#include "base/real.h"
+#include "base/threads.h"
+#include "la/rows.h"
+
+static void
+add_bias(const CS_TYPED(cs_packed) *p, size_t i, size_t rows, size_t j, size_t columns)
+{
+    for (size_t m = i; m < i + rows; m++)
+        CS_TYPED(cs_rows)()->scale_add(columns, 1, p->bias + j, 1, p->c + m * p->c_row + j);
+}
+
+#ifdef CS_FLOAT64
+
+#include "la/gemm.h"
+
+size_t
+cs_packed_scratch_f64(size_t threads)
+{
+    (void)threads;
+    return 0;
+}
+
+void
+cs_packed_product_f64(const cs_packed_f64 *p, size_t threads, void *scratch)
+{
+    (void)threads;
+    (void)scratch;
+    if (p->start != NULL && p->start != p->c)
+        for (size_t m = 0; m < p->M; m++)
+            memcpy(p->c + m * p->c_row, p->start + m * p->start_row, p->N * sizeof *p->c);
+    cs_gemm_parallel_f64(p->M, p->N, p->K, 1, p->a, p->a_row, p->a_col, p->b, p->b_row, p->b_col,
+                         p->start != NULL, p->c, p->c_row, 1);
+    if (p->bias != NULL)
+        add_bias(p, 0, p->M, 0, p->N);
+}
+
+#else
+
+#include "la/packed_operands.h"
+
+/* What a thread packs; a cut of rows is followed by what sets its runs apart. */
+typedef struct {
+    float *panels, *rows, *spare;
+} packed;
+
+static packed
+lay(cs_arena *arena)
+{
+    enum { APART = 32, WIDEST = CS_PACKED_STRIP + CS_PACKED_PAD, PANEL = 40 };
+    return (packed){CS_TAKE(arena, float, CS_PACKED_DEPTH, WIDEST),
+                    CS_TAKE(arena, float, CS_PACKED_ROWS + APART, CS_PACKED_DEPTH + APART),
+                    CS_TAKE(arena, float, PANEL, CS_PACKED_DEPTH)};
+}
+
+static size_t
+thread_bytes(void)
+{
+    cs_arena arena = {NULL, 0};
+    lay(&arena);
+    return arena.used;
+}
+
+size_t
+cs_packed_scratch_f32(size_t threads)
+{
+    return cs_size_times(threads, thread_bytes());
+}
+
+/* How c is cut: blocks of `tall` rows by `wide` columns, `across` of them in a row. */
+typedef struct {
+    size_t panel, tall, wide, across, blocks;
+} cut;
+
+/* c cut into `down` by `across` blocks at least, in whole panels of which the last is widest. */
+static cut
+cut_into(const cs_packed_f32 *p, size_t panel, size_t down, size_t across)
+{
+    enum { TILE = 14 };
+    const size_t rest = CS_PACKED_WIDER + 1; /* what is less goes to the panel before */
+    const size_t panels = p->N < panel ? 1 : (p->N + panel - rest) / panel;
+    const size_t wide = cs_ceil_divide(panels, across);
+    const size_t tall = cs_ceil_divide(cs_ceil_divide(p->M, down), TILE) * TILE;
+    const size_t strips = cs_ceil_divide(panels, wide);
+    return (cut){panel, tall, wide * panel, strips, strips * cs_ceil_divide(p->M, tall)};
+}
+
+/* Multiply-adds, in that of a row by a column, until the last thread is done: a block, the copies
+ * made for it, counted by what they were measured to take, and a part of a block for threads that
+ * do not keep step. */
+static double
+cost_of(const cut *c, size_t threads)
+{
+    const double per_column = 15, per_row = 9, uneven = 0.25;
+    const double block = (double)c->tall * (double)c->wide + per_column * (double)c->wide +
+                         per_row * (double)c->tall;
+    return ((double)cs_ceil_divide(c->blocks, threads) + uneven) * block;
+}
+
+static cut
+cut_for(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads)
+{
+    const size_t panel = cs_panel_columns_f32();
+    const size_t fewest = cs_ceil_divide(p->N, form->widest);
+    cut best = cut_into(p, panel, 1, fewest);
+    for (size_t down = 1; down <= 2 * threads && threads > 1; down++) {
+        for (size_t across = fewest; across <= fewest + threads; across++) {
+            const cut found = cut_into(p, panel, down, across);
+            if (cost_of(&found, threads) < cost_of(&best, threads))
+                best = found;
+        }
+    }
+    return best;
+}
+
+/* Fetch what the sums of the next panel start from. */
+static void
+fetch_ahead(const cs_packed_f32 *p, const cs_packed_part *part, size_t j, size_t columns)
+{
+    enum { LINE = 16 };
+    for (size_t m = part->i; m < part->i + part->rows; m++)
+        for (size_t n = j; n < j + columns; n += LINE)
+            __builtin_prefetch(p->c + m * p->c_row + n, 1, 2);
+}
+
+/* The sums of a few rows go on by the terms of a part. */
+static void
+add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_part *part,
+         size_t panel, const packed *room)
+{
+    const cs_packed_rows a = form->rows(p, part, room->rows);
+    const size_t depth = cs_ceil_divide(part->depth, form->pair);
+    const float *b = room->panels;
+    for (size_t j = part->j, end = part->j + part->columns, w; j < end; j += w) {
+        w = cs_packed_panel(end - j, panel);
+        float *c = p->c + part->i * p->c_row + j;
+        cs_result_f32 result = {.c = c, .c_row = p->c_row, .rows = c, .rows_row = p->c_row};
+        if (part->k == 0) {
+            result.rows = p->start == NULL ? NULL : p->start + part->i * p->start_row + j;
+            result.rows_row = p->start_row;
+        }
+        if (j + w < end)
+            fetch_ahead(p, part, j + w, cs_packed_panel(end - j - w, panel));
+        form->multiply(part->rows, w, part->depth, &a, b, cs_packed_width(w), &result);
+        b += depth * cs_packed_width(w);
+    }
+}
+
+static void
+one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size_t index,
+          char *scratch)
+{
+    cs_arena mine = {scratch, 0};
+    const packed room = lay(&mine);
+    const size_t i = index / c->across * c->tall, j = index % c->across * c->wide;
+    const size_t rows = cs_block_length(i, c->tall, p->M);
+    const int last = index % c->across + 1 == c->across;
+    const size_t columns = last ? p->N - j : c->wide;
+    enum { LINE = 32 };
+    const size_t parts = cs_ceil_divide(p->K, form->deepest);
+    const size_t deep = parts > 1 ? cs_ceil_divide(cs_ceil_divide(p->K, parts), LINE) * LINE : p->K;
+    cs_packed_part part = {.j = j, .columns = columns};
+    do {
+        part.depth = cs_block_length(part.k, deep, p->K);
+        form->columns(p, &part, c->panel, room.panels, room.spare);
+        for (part.i = i; part.i < i + rows; part.i += part.rows) {
+            part.rows = cs_block_length(part.i, CS_PACKED_ROWS, i + rows);
+            add_part(p, form, &part, c->panel, &room);
+        }
+        part.k += deep;
+    } while (part.k < p->K);
+    if (p->bias != NULL)
+        add_bias(p, i, rows, j, columns);
+}
+
+static void
+run(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads, char *scratch)
+{
+    if (p->M == 0 || p->N == 0)
+        return;
+    const size_t several = cs_threads_for(threads, 2, CS_SIZE(p->M, p->N, p->K));
+    const cut c = cut_for(p, form, several);
+    CS_EACH_DYNAMIC(index, thread, c.blocks, several,
+                    one_block(p, form, &c, index, scratch + thread * thread_bytes()));
+}
+
+void
+cs_packed_product_f32(const cs_packed_f32 *p, size_t threads, void *scratch)
+{
+    run(p, &cs_packed_floats, threads, scratch);
+}
+
+void
+cs_bf16_packed_product(const cs_packed_f32 *p, size_t threads, void *scratch)
+{
+    run(p, &cs_packed_halves, threads, scratch);
+}
+
+#endif

@@ -1,0 +1,88 @@
+"""Scenes as benchmarks of choice: which class, which of two captions, which picture for which."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from csparc.data.export.pictures import PICTURES, Job, Written, lines_of, png
+from csparc.data.scenes.changes import CHANGES, changed, exchanged
+from csparc.data.scenes.dataset import Scenes
+from csparc.errors import DataError
+
+
+def _scenes(job: Job, kind: str) -> Scenes:
+    if not isinstance(job.dataset, Scenes):
+        raise DataError(
+            f"export: expected generated scenes (scenes:...) for {kind}, found {job.dataset.spec}"
+        )
+    return job.dataset
+
+
+def imagenet(job: Job) -> Written:
+    """A folder a class, ``classnames.json`` from its name to the class's: scenes of one object, by
+    colour and shape."""
+    scenes, folders = _scenes(job, "imagenet"), {}
+    classes = [f"{c} {s}" for c in scenes.label_names("colour") for s in scenes.label_names()]
+    for index, name, pixels in job.loaded():
+        objects = scenes.scene(index).objects
+        if len(objects) != 1:
+            raise DataError(
+                f"export: expected scenes of one object for imagenet, such as split=zs_seen, found "
+                f"{len(objects)} in {scenes.name(index)}"
+            )
+        own = classes.index(f"{objects[0].colour} {objects[0].shape}")
+        folder = job.root / f"n{own:08d}"
+        folder.mkdir(exist_ok=True)
+        folders[folder.name] = classes[own]
+        (folder / f"{name}.png").write_bytes(png(pixels))
+    job.write_json("classnames.json", dict(sorted(folders.items())))
+    return Written("imagenet", ("",))
+
+
+def sugarcrepe(job: Job) -> Written:
+    """SugarCrepe: for each kind of change a file of pictures with a true caption, and the same
+    changed so that it is false."""
+    scenes = _scenes(job, "sugarcrepe")
+    records: dict[str, dict[str, dict]] = {kind: {} for kind in CHANGES}
+    for index, file, _ in job.pictures():
+        for kind, of_kind in records.items():
+            for caption in scenes.labelled_captions(index):
+                false = changed(scenes.scene(index), caption, kind, turn=index)
+                if false is not None:
+                    of_kind[str(len(of_kind))] = {
+                        "filename": file, "caption": caption.text, "negative_caption": false,
+                    }  # fmt: skip
+                    break
+    for kind, of_kind in records.items():
+        if of_kind:
+            job.write_json(f"{kind}.json", of_kind)
+    return Written("sugarcrepe", (PICTURES, ""))
+
+
+def winoground(job: Job) -> Written:
+    """Winoground: ``examples.jsonl`` with pairs of scenes in which two objects exchange their
+    colours, and a caption of each; scenes without two such objects have none."""
+    scenes, lines = _scenes(job, "winoground"), []
+    folder = job.root / PICTURES
+    folder.mkdir()
+    for index, _, pixels in job.loaded():
+        found = exchanged(scenes.scene(index))
+        if found is None:
+            continue
+        other, captions = found
+        number = len(lines)
+        names = [f"ex_{number}_img_{side}" for side in (0, 1)]
+        for name, side in zip(names, (np.asarray(pixels), other.pixels)):
+            (folder / f"{name}.png").write_bytes(png(side))
+        record = {"id": number, "image_0": names[0], "image_1": names[1]}
+        record |= {"caption_0": captions[0], "caption_1": captions[1]}
+        lines.append(json.dumps(record | {"tag": "Adjective-Color", "collapsed_tag": "Object"}))
+    if not lines:
+        raise DataError(
+            "export: expected a scene of two objects of other colours and shapes for winoground, "
+            f"found none in {scenes.spec}"
+        )
+    job.write_text("examples.jsonl", lines_of(lines))
+    return Written("winoground", ("",))
