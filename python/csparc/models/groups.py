@@ -18,7 +18,7 @@ OF_BOTH = ("logit_scale", "logit_bias")
 def is_head(name: str) -> bool:
     """Whether a parameter of this name stands above the towers: in the last group of one, or a
     scale, which belongs to neither."""
-    return name in _OF_BOTH or name.removeprefix(VISUAL).partition(".")[0] in _BEHIND
+    return name in OF_BOTH or name.removeprefix(VISUAL).partition(".")[0] in BEHIND
 
 
 def tower_groups(names: Iterable[str], side: str) -> list[list[str]]:

@@ -25,10 +25,10 @@ from csparc.models import create_model
 from csparc.models.factory import configure
 from csparc.search import Hit, Search
 from csparc.trainer import grounded
+from csparc.trainer.batch_size import AUTO
 from csparc.trainer.config import INIT_LEARNING_RATE
 from csparc.trainer.initial import read_initial
 from csparc.trainer.state import default_preprocess
-from csparc.trainer.batch_size import AUTO
 from csparc.trainer.trainer import Trainer, TrainResult
 
 if TYPE_CHECKING:

@@ -20,12 +20,6 @@ from csparc.data.loading.words import BatchWords
 from csparc.data.tokenizer import Tokenizer
 
 
-def picture_bytes(batch_size: int, size: int | tuple[int, int]) -> int:
-    """Of a float32 batch [B,3,H,W], square where ``size`` is one number."""
-    high, wide = (size, size) if isinstance(size, int) else size
-    return batch_size * 3 * high * wide * 4
-
-
 @dataclass
 class Work:
     """Everything but the loader itself, which this would otherwise keep alive."""
@@ -51,7 +45,8 @@ class Work:
 
     @property
     def picture_bytes(self) -> int:
-        return picture_bytes(self.batch_size, self.transform.size)
+        """Of what a batch holds of its pictures."""
+        return self.inputs.picture_bytes(self.batch_size)
 
     def batches(self, epoch: int, position: int, waiting: list[int]) -> Iterator[Made]:
         """Batches from a place on, one after another; pictures ``waiting`` come first."""

@@ -11,9 +11,9 @@ from csparc._repr import cut, line
 from csparc._scalars import choice, whole_number
 from csparc.data.dataset import Dataset
 from csparc.data.loading import cache
-from csparc.data.loading.batches import Work, picture_bytes
+from csparc.data.loading.batches import Work
 from csparc.data.loading.duplicates import HANDLING
-from csparc.data.loading.inputs import inputs_of
+from csparc.data.loading.inputs import inputs_of, picture_bytes
 from csparc.data.loading.plan import Plan
 from csparc.data.loading.prefetch import Prefetch
 from csparc.data.loading.tally import Tallies
