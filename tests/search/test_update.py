@@ -15,6 +15,7 @@ import pytest
 from csparc.errors import DataError
 from csparc.search import open_index, open_pictures
 from csparc.search.files import MANIFEST, open_vectors, paths_of, read_entries, read_manifest
+from csparc.search.parts import Parts
 from csparc.search.update import LOCK
 
 COUNT = picture_index.COUNT
@@ -114,14 +115,24 @@ def test_an_index_is_searched_while_a_killed_update_left_its_parts(run, photos, 
     assert len(open_index(out)) == 2 * COUNT
 
 
-def test_damaged_parts_are_encoded_again(run, photos, tmp_path):
-    out = tmp_path / "index"
-    script = [sys.executable, picture_index.__file__, run, photos, out, "14"]
-    subprocess.run(script)
-    part = next(out.glob("parts-*/*.npy"))
-    part.write_bytes(part.read_bytes()[:-3])
-    assert picture_index.update(run, photos, out).pictures == COUNT
-    assert len(open_index(out)) == COUNT
+def test_parts_are_kept_by_content_and_damaged_ones_are_not_there(tmp_path, rng):
+    vectors = rng.random((3, 4), dtype=np.float32)
+    first = Parts(tmp_path, "m" * 32, 4)
+    first.add(["a" * 32, "b" * 32], vectors[:2])
+    first.flush()
+    first.add(["c" * 32], vectors[2:])
+    first.flush()
+    again = Parts(tmp_path, "m" * 32, 4)
+    assert len(again) == 3
+    assert (again["b" * 32] == vectors[1]).all()
+    path = next(tmp_path.glob("parts-*/000000.npy"))
+    path.write_bytes(path.read_bytes()[:-3])
+    again = Parts(tmp_path, "m" * 32, 4)
+    assert "a" * 32 not in again
+    assert (again["c" * 32] == vectors[2]).all()
+    assert len(Parts(tmp_path, "m" * 32, 5)) == 0
+    assert len(Parts(tmp_path, "n" * 32, 4)) == 0
+    assert len(list(tmp_path.glob("parts-*"))) == 1
 
 
 def test_a_second_update_at_once_is_refused(run, photos, tmp_path):

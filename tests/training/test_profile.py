@@ -50,8 +50,8 @@ def test_flop_of_products_are_at_most_what_the_core_counts():
     qkv, y, lse = (np.ones(s, np.float32) for s in ((128, 3, 32), (128, 2, 16), (2, 128)))
     image, kernel = np.ones((2, 8, 8, 16), np.float32), np.ones((16, 16, 3, 3), np.float32)
     calls = {
-        "linear_forward": (whole, square, None, None, whole.copy()),
-        "linear_backward": (whole, square, whole, whole.copy(), square.copy(), None),
+        "linear_forward": (whole, square, None, None, False, whole.copy()),
+        "linear_backward": (whole, square, whole, False, whole.copy(), square.copy(), None),
         "attention_forward": (qkv, offsets, None, False, 0, 0, 0, y, lse),
         "attention_backward": (
             qkv, offsets, None, False, 0, 0, 0, y, lse, y.copy(), np.empty_like(qkv)
@@ -106,7 +106,7 @@ def test_one_profile_at_a_time_and_no_step_no_report():
         profile.begin()
         _core.add(*np.ones((3, 4), np.float32))
         profile.end(1.0)
-    assert [(e.op, e.calls) for e in profile.recorded.entries.values()] == [("add", 1)]
+    assert [(e.op, e.calls) for e in profile.steps.entries.values()] == [("add", 1)]
     with pytest.raises(ValueError, match="at least one training step"):
         report(Steps(), Peaks(1.0, 1.0, 1))
 

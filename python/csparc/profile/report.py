@@ -82,7 +82,7 @@ def report(steps: Steps, peaks: Peaks) -> Report:
     """
     if steps.count == 0:
         raise ValueError("profile: expected at least one training step, found none")
-    entries = steps.entries.values()
+    entries = [one for one in steps.entries.values() if one.calls]
     rows = _rows([one for one in entries if one.here], steps, peaks)
     beside = _rows([one for one in entries if not one.here], steps, peaks)
     parts = dict.fromkeys(PARTS, 0.0)

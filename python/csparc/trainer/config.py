@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from csparc._precision import precision_name
 from csparc._repr import fields_line
 from csparc._scalars import choice, flag, number, positive, whole_number
 
@@ -18,7 +19,7 @@ _WHERE_AND_HOW = {
 
 _WHERE_GIVEN = {
     "val_best", "lock_image", "lock_image_unlocked_groups", "lock_text",
-    "lock_text_unlocked_layers", "layer_decay", "ema",
+    "lock_text_unlocked_layers", "layer_decay", "ema", "precision",
 }  # fmt: skip
 """Settings that a checkpoint records only where they are not their default."""
 
@@ -44,8 +45,10 @@ class TrainConfig:
 
     Parameters
     ----------
-    batch_size : int
+    batch_size : int or "auto"
         Pairs of one forward pass. The contrastive losses draw their negatives from these alone.
+        "auto": the largest sensible number that fits the memory there is when the trainer is made
+        (see `csparc.trainer.batch_size`); the number is recorded, and a resumed run keeps it.
     steps, epochs : int, exactly one of them
         Length of the run, in optimiser steps or in passes over the data (an incomplete last batch
         of a pass is left out). Passes that ``"avoid"`` duplicates are planned before the first
@@ -72,6 +75,10 @@ class TrainConfig:
     remat : bool
         Compute transformer blocks again in the backward pass instead of keeping what is inside
         them: the same bits from less memory, in more time (see `csparc.nn.remat`).
+    precision : "fp32" or "bf16"
+        Of the products of the model's linear layers (`csparc.TwoTower.precision`, which is set);
+        "bf16" is faster where the processor multiplies bfloat16. A loss follows its own option
+        ``precision``, where it has one.
     duplicates : "allow", "avoid", "exclude" or "positive"
         What pairs of a batch with equal captions (as token ids) or equal pictures are. "allow":
         each other's negatives. "avoid": kept out of the same batch (see `csparc.data.Loader`).
@@ -135,7 +142,7 @@ class TrainConfig:
         Naming the setting, what was expected and what was found.
     """
 
-    batch_size: int = 256
+    batch_size: int | str = 256
     steps: int | None = None
     epochs: int | None = None
     lr: float = 1e-3
@@ -148,6 +155,7 @@ class TrainConfig:
     accum_freq: int = 1
     micro_batch: int | None = None
     remat: bool = False
+    precision: str = "fp32"
     duplicates: str = "allow"
     seed: int = 0
     scale_min: float = 1.0
@@ -177,7 +185,10 @@ class TrainConfig:
         if (self.steps is None) == (self.epochs is None):
             found = "neither" if self.steps is None else "both"
             raise ValueError(f"expected one of steps and epochs, found {found}")
+        chosen_later = isinstance(self.batch_size, str) and self.batch_size == "auto"
         for name, low in _LOWEST.items():
+            if name == "batch_size" and chosen_later:
+                continue
             if getattr(self, name) is not None or name not in _OPTIONAL:
                 self._take(name, whole_number, low=low)
         self._take("seed", whole_number, low=-(1 << 63), high=(1 << 63) - 1)
@@ -192,6 +203,7 @@ class TrainConfig:
         self._take("scale_max", number, low=self.scale_min)
         choice(self.progress, "progress", PROGRESS)
         choice(self.duplicates, "duplicates", DUPLICATES)
+        object.__setattr__(self, "precision", precision_name(self.precision, "precision"))
         if not isinstance(self.val_tasks, (tuple, list)) or not all(
             isinstance(task, str) for task in self.val_tasks
         ):
@@ -206,7 +218,7 @@ class TrainConfig:
         for name in ("overwrite", "lock_image", "lock_text", "remat"):
             self._take(name, flag)
         self._check_fine_tuning()
-        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+        if not (self.micro_batch is None or chosen_later) and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch: expected at most batch_size, {self.batch_size} pairs, of which it "
                 f"is a part, found {self.micro_batch}"
