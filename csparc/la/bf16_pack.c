@@ -1,4 +1,5 @@
 /* The two forms of a matrix of bfloat16, from floats and from bfloat16, and the way back. */
+#include "la/bf16_lanes.h"
 #include "la/bf16_product.h"
 #include "la/simd.h"
 
@@ -39,6 +40,35 @@ store_words(void *p, words x, size_t count)
         memcpy(p, &x, 4 * count);
 }
 
+#if defined(__AVX512BF16__)
+
+/* Two vectors of floats, rounded: those of `low` in the first half. */
+INLINE words
+round_two(words low, words high)
+{
+    return (words)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+}
+
+INLINE void
+store_rounded_row(words x, size_t count, uint16_t *row)
+{
+    const words rounded = round_two(x, (words){0});
+    memcpy(row, &rounded, count >= LANES ? 2 * LANES : 4 * cs_bf16x2_count(count));
+}
+
+/* Two rounded rows, their numbers in turn. */
+INLINE words
+stack_rounded(words low, words high)
+{
+    static const uint16_t turns[2 * LANES] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                              21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                              11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return (words)_mm512_permutexvar_epi16(_mm512_loadu_si512(turns),
+                                           (__m512i)round_two(low, high));
+}
+
+#else
+
 /* Floats as bits, rounded to bfloat16 in their high halves; a NaN stays one. */
 INLINE words
 round_words(words x)
@@ -49,14 +79,20 @@ round_words(words x)
 }
 
 INLINE void
-store_rounded_row(words rounded, size_t count, uint16_t *row)
+store_rounded_row(words x, size_t count, uint16_t *row)
 {
-    shorts x = __builtin_convertvector(rounded >> 16, shorts);
-    if (count >= LANES)
-        memcpy(row, &x, sizeof x);
-    else
-        memcpy(row, &x, 4 * cs_bf16x2_count(count));
+    const shorts rounded = __builtin_convertvector(round_words(x) >> 16, shorts);
+    memcpy(row, &rounded, count >= LANES ? 2 * LANES : 4 * cs_bf16x2_count(count));
 }
+
+/* Two rounded rows, their numbers in turn. */
+INLINE words
+stack_rounded(words low, words high)
+{
+    return (round_words(low) >> 16) | (round_words(high) & 0xffff0000);
+}
+
+#endif
 
 void CS_SIMD(cs_bf16_of_floats)(size_t N, size_t D, const float *x, size_t x_row, cs_bf16x2 *rows,
                                 cs_bf16x2 *stack);
@@ -74,15 +110,15 @@ CS_SIMD(cs_bf16_of_floats)(size_t N, size_t D, const float *x, size_t x_row, cs_
                 __builtin_prefetch(first + 2 * x_row, 0, 2);
                 __builtin_prefetch(first + 3 * x_row, 0, 2);
             }
-            const words low = round_words(load_words(first, D - d));
-            const words high = two ? round_words(load_words(first + x_row, D - d)) : (words){0};
+            const words low = load_words(first, D - d);
+            const words high = two ? load_words(first + x_row, D - d) : (words){0};
             if (rows != NULL) {
                 store_rounded_row(low, D - d, halves + n * row + d);
                 if (two)
                     store_rounded_row(high, D - d, halves + (n + 1) * row + d);
             }
             if (stack != NULL)
-                store_words(stack + n / 2 * D + d, (low >> 16) | (high & 0xffff0000), D - d);
+                store_words(stack + n / 2 * D + d, stack_rounded(low, high), D - d);
         }
     }
 }

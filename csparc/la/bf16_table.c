@@ -38,7 +38,7 @@ DECLARE(portable)
 #ifdef CS_HAS_X86_ISAS
 DECLARE(avx2)
 DECLARE(avx512)
-DECLARE_PRODUCTS(avx512bf16)
+DECLARE(avx512bf16)
 
 static const products by_isa[CS_ISA_COUNT] = {
     [CS_ISA_PORTABLE] = PRODUCTS(portable),
@@ -51,9 +51,10 @@ static const forms forms_by_isa[CS_ISA_COUNT] = {
     [CS_ISA_AVX2] = FORMS(avx2),
     [CS_ISA_AVX512] = FORMS(avx512),
 };
+static const forms forms_by_instruction = FORMS(avx512bf16);
 #else
 static const products by_isa[] = {PRODUCTS(portable)}, instruction = PRODUCTS(portable);
-static const forms forms_by_isa[] = {FORMS(portable)};
+static const forms forms_by_isa[] = {FORMS(portable)}, forms_by_instruction = FORMS(portable);
 #endif
 
 static int plain = 1;
@@ -81,6 +82,12 @@ in_use(void)
     return plain ? &by_isa[cs_isa()] : &instruction;
 }
 
+static const forms *
+forms_in_use(void)
+{
+    return plain ? &forms_by_isa[cs_isa()] : &forms_by_instruction;
+}
+
 void
 cs_bf16_product(size_t M, size_t N, size_t terms, const cs_bf16_term *term,
                 const cs_bf16_result *result)
@@ -94,26 +101,26 @@ void
 cs_bf16_of_floats(size_t N, size_t D, const float *x, size_t x_row, cs_bf16x2 *rows,
                   cs_bf16x2 *stack)
 {
-    forms_by_isa[cs_isa()].of_floats(N, D, x, x_row, rows, stack);
+    forms_in_use()->of_floats(N, D, x, x_row, rows, stack);
 }
 
 void
 cs_bf16_of_bits(size_t N, size_t D, const uint16_t *x, const uint8_t *valid, cs_bf16x2 *rows,
                 cs_bf16x2 *stack)
 {
-    forms_by_isa[cs_isa()].of_bits(N, D, x, valid, rows, stack);
+    forms_in_use()->of_bits(N, D, x, valid, rows, stack);
 }
 
 void
 cs_floats_of_bf16(size_t N, const uint16_t *x, float *y)
 {
-    forms_by_isa[cs_isa()].floats(N, x, y);
+    forms_in_use()->floats(N, x, y);
 }
 
 void
 cs_bf16_add(size_t N, size_t D, float a, const uint16_t *x, float *y)
 {
-    forms_by_isa[cs_isa()].add(N, D, a, x, y);
+    forms_in_use()->add(N, D, a, x, y);
 }
 
 /* Words of 32 bits are only moved: those of floats serve. */

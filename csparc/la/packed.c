@@ -55,7 +55,7 @@ lay(cs_arena *arena)
     enum { APART = 32, WIDEST = CS_PACKED_STRIP + CS_PACKED_PAD, PANEL = 40 };
     return (packed){CS_TAKE(arena, float, CS_PACKED_DEPTH, WIDEST),
                     CS_TAKE(arena, float, CS_PACKED_ROWS + APART, CS_PACKED_DEPTH + APART),
-                    CS_TAKE(arena, float, PANEL, 2 * CS_PACKED_DEPTH)};
+                    CS_TAKE(arena, float, PANEL, CS_PACKED_DEPTH)};
 }
 
 static size_t
@@ -103,10 +103,10 @@ cost_of(const cut *c, size_t threads)
 }
 
 static cut
-cut_for(const cs_packed_f32 *p, size_t threads)
+cut_for(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads)
 {
     const size_t panel = cs_panel_columns_f32();
-    const size_t fewest = cs_ceil_divide(p->N, CS_PACKED_STRIP);
+    const size_t fewest = cs_ceil_divide(p->N, form->widest);
     cut best = cut_into(p, panel, 1, fewest);
     for (size_t down = 1; down <= 2 * threads && threads > 1; down++) {
         for (size_t across = fewest; across <= fewest + threads; across++) {
@@ -162,7 +162,7 @@ one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size
     const int last = index % c->across + 1 == c->across;
     const size_t columns = last ? p->N - j : c->wide;
     enum { LINE = 32 };
-    const size_t parts = cs_ceil_divide(p->K, CS_PACKED_DEPTH * form->pair);
+    const size_t parts = cs_ceil_divide(p->K, form->deepest);
     const size_t deep = parts > 1 ? cs_ceil_divide(cs_ceil_divide(p->K, parts), LINE) * LINE : p->K;
     cs_packed_part part = {.j = j, .columns = columns};
     do {
@@ -184,7 +184,7 @@ run(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads, char *sc
     if (p->M == 0 || p->N == 0)
         return;
     const size_t several = cs_threads_for(threads, 2, CS_SIZE(p->M, p->N, p->K));
-    const cut c = cut_for(p, several);
+    const cut c = cut_for(p, form, several);
     CS_EACH_DYNAMIC(index, thread, c.blocks, several,
                     one_block(p, form, &c, index, scratch + thread * thread_bytes()));
 }

@@ -65,7 +65,7 @@ multiply_floats(size_t rows, size_t columns, size_t depth, const cs_packed_rows 
     cs_product_f32(rows, columns, 1, &term, result);
 }
 
-const cs_packed_form cs_packed_floats = {1, float_rows, float_columns, multiply_floats};
+const cs_packed_form cs_packed_floats = {1, CS_PACKED_DEPTH, CS_PACKED_STRIP, float_rows, float_columns, multiply_floats};
 
 static cs_packed_rows
 half_rows(const cs_packed_f32 *p, const cs_packed_part *part, void *room)
@@ -90,6 +90,20 @@ widened(size_t depth, size_t columns, const float *from, size_t row, float *to)
     return to;
 }
 
+/* A panel of columns that are rows in memory, a few terms at a time so that they stay near. */
+static void
+turn_halves(size_t columns, size_t depth, const float *from, size_t row, cs_bf16x2 *spare,
+            cs_bf16x2 *to)
+{
+    enum { NEAR = 128 };
+    for (size_t k = 0, some; k < depth; k += some) {
+        some = cs_block_length(k, NEAR, depth);
+        cs_bf16_of_floats(columns, some, from + k, row, spare, NULL);
+        cs_bf16_transpose(columns, some, cs_packed_width(columns), spare,
+                          to + k / 2 * cs_packed_width(columns));
+    }
+}
+
 static void
 half_columns(const cs_packed_f32 *p, const cs_packed_part *part, size_t panel, void *panels,
              void *spare)
@@ -101,8 +115,7 @@ half_columns(const cs_packed_f32 *p, const cs_packed_part *part, size_t panel, v
         const size_t width = cs_packed_width(w);
         const float *from = p->b + part->k * p->b_row + j * p->b_col;
         if (p->b_row == 1) {
-            cs_bf16_of_floats(w, part->depth, from, p->b_col, spare, NULL);
-            cs_bf16_transpose(w, part->depth, width, spare, to);
+            turn_halves(w, part->depth, from, p->b_col, spare, to);
         } else if (w == width) {
             cs_bf16_of_floats(part->depth, w, from, p->b_row, NULL, to);
         } else {
@@ -123,4 +136,4 @@ multiply_halves(size_t rows, size_t columns, size_t depth, const cs_packed_rows 
     cs_bf16_product(rows, columns, 1, &term, &to);
 }
 
-const cs_packed_form cs_packed_halves = {2, half_rows, half_columns, multiply_halves};
+const cs_packed_form cs_packed_halves = {2, CS_PACKED_DEPTH, 2 * CS_PACKED_STRIP, half_rows, half_columns, multiply_halves};

@@ -23,7 +23,8 @@ typedef struct {
 } cs_packed_rows;
 
 typedef struct {
-    size_t pair; /* terms to an element */
+    size_t pair;           /* terms to an element */
+    size_t deepest, widest; /* the most terms and columns of a part */
     /* Rows of a, which may be copied to `room`. */
     cs_packed_rows (*rows)(const cs_packed_f32 *p, const cs_packed_part *part, void *room);
     /* Columns of b to panels. `spare`: room for a panel. */
@@ -36,8 +37,10 @@ typedef struct {
 
 extern const cs_packed_form cs_packed_floats, cs_packed_halves;
 
-/* Most terms and rows of a part, in elements and rows; columns of a strip; columns by which a last
- * panel may be wider, so that none is narrower than a vector; what a vector's rows are padded to. */
+/* Most terms, rows and columns of a part of floats: a third to half of a second-level cache of 1 MB.
+ * Of bfloat16, which always are copied, twice as many columns, so that fewer copies of rows are
+ * made. Columns by which a last panel may be wider, so that none is narrower than a vector; what
+ * its rows are padded to. */
 enum {
     CS_PACKED_DEPTH = 512,
     CS_PACKED_ROWS = 56,

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from csparc._precision import PRECISIONS
 from csparc.cli import common, fine_tuning, heads, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
@@ -201,6 +202,12 @@ def _add_schedule(group, needs_length: bool) -> None:
         "same bits",
     )
     group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the products of linear layers, whose sums and weights stay fp32 (fp32); a loss "
+        "has its own, --loss-opt precision=bf16",
+    )
+    group.add_argument(
         "--duplicates",
         choices=DUPLICATES,
         help="pairs of a batch with equal captions or pictures: negatives of each other, kept out "
@@ -328,8 +335,7 @@ def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, A
     from csparc.models.factory import configure
     from csparc.trainer import make_loss
 
-    if arguments.features is not None:
-        heads.settle(arguments)
+    heads.settle(arguments)
     fine_tuning.settle(arguments)
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from csparc._scalars import choice
+from csparc._precision import PRECISIONS, precision_name
 
-PRECISIONS = ("fp32", "bf16")
-SPELLINGS = (*PRECISIONS, "float32", "bfloat16")
+__all__ = ["PRECISIONS", "precision_name", "read_rounded", "refuse_rounding_of_wide"]
 
 
 def read_rounded(precision: object) -> bool:
     """Whether operands of products are rounded to bfloat16, from the argument ``precision``."""
     return precision_name(precision, "precision") == "bf16"
-
-
-def precision_name(value: object, name: str) -> str:
-    """The option ``precision`` of a loss in one spelling."""
-    return PRECISIONS[choice(value, name, SPELLINGS) % len(PRECISIONS)]
 
 
 def refuse_rounding_of_wide(rounded: bool, dtype: np.dtype) -> None:

@@ -26,6 +26,7 @@ def create_model(
     pretrained: str | os.PathLike | None = None,
     seed: int | None = 0,
     dtype: np.dtype | type = np.float32,
+    precision: str = "fp32",
     **overrides: Any,
 ) -> TwoTower:
     """A model with fresh weights, or with those of a file.
@@ -42,13 +43,18 @@ def create_model(
     seed : int or None
         Initial weights are a function of it; None leaves them zero, for weights to be loaded.
     dtype : float32 or float64
+    precision : "fp32" or "bf16"
+        What `csparc.TwoTower.precision` is set to; "bf16" of float32 alone.
     **overrides
         Fields of ``ModelConfig`` to change, such as ``vocab_size=2000`` or ``causal=True``. A
         tower is given as a ``TowerConfig`` or a mapping of the fields to change.
     """
     if pretrained is not None:
-        return _pretrained(name, pretrained, dtype, overrides)[0]
-    return TwoTower(configure(name, **overrides), seed=seed, dtype=dtype)
+        model = _pretrained(name, pretrained, dtype, overrides)[0]
+    else:
+        model = TwoTower(configure(name, **overrides), seed=seed, dtype=dtype)
+    model.precision = precision
+    return model
 
 
 def _pretrained(
@@ -88,7 +94,9 @@ def create_model_and_transforms(
 
     if (path := options.pop("pretrained", None)) is not None:
         options.pop("seed", None)
+        precision = options.pop("precision", "fp32")
         model, made = _pretrained(name, path, options.pop("dtype", np.float32), options)
+        model.precision = precision
         return model, transforms.Preprocess(**{**made.config(), "train": True}), made
     model = create_model(name, **options)
     size = model.config.image_size

@@ -14,6 +14,7 @@ from csparc._scalars import whole_number
 from csparc.models import groups, state
 from csparc.models.config import ModelConfig
 from csparc.models.inputs import check_ids, check_images, check_valid
+from csparc.models.precision import set_precision
 from csparc.models.resize import resize_positions
 from csparc.models.text import TextTower, end_positions
 from csparc.models.vision import VisionTower
@@ -53,6 +54,8 @@ class TwoTower:
         With ``config.logit_bias``, added to all logits, shape [1], initially -10. `get_logits`
         reads it; losses do not: `csparc.SiglipLoss` owns its own, which starts where its option
         ``logit_bias`` says.
+    precision : "fp32" or "bf16"
+        Of the products of linear layers; "fp32" until it is set.
     """
 
     def __init__(
@@ -77,6 +80,22 @@ class TwoTower:
             parameter.name = name
             if seed is not None:
                 parameter.initialise(seed)
+        self._precision = "fp32"
+
+    @property
+    def precision(self) -> str:
+        """ "fp32" or "bf16": of the products of linear layers, in calls, encoding and training.
+
+        With "bf16" their operands are rounded to the nearest bfloat16 as they are read. Weights,
+        activations and gradients are kept in float32, and so are all sums, norms, attention,
+        convolutions and softmax. Where the processor has no products of bfloat16, a warning, once,
+        says that it is no faster.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, name: str) -> None:
+        self._precision = set_precision(self.parameters.values(), self.dtype, name)
 
     def __repr__(self) -> str:
         numbers = sum(parameter.data.size for parameter in self.parameters.values())
@@ -147,7 +166,7 @@ class TwoTower:
         """Vectors [N,D] of captions alone, on a tape: of captions without a picture, beside those
         of a call."""
         ids = check_ids(text, self.config)
-        return self.text(tape, ids, check_valid(text_mask, ids))[1]
+        return self.text(tape, ids, self.valid_positions(text_mask, ids))[1]
 
     def encode_image(
         self, image: np.ndarray, normalize: bool = False, return_patches: bool = False
@@ -263,6 +282,7 @@ class TwoTower:
             table[0] = resize_positions(table[0], self.config.grid, config.grid)
             values[name] = np.concatenate(table)
         model.load_state_dict(values)
+        model.precision = self.precision
         return model
 
 

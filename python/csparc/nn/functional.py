@@ -31,7 +31,8 @@ def linear(
 ) -> Tensor:
     """x [..., K] weight [M, ...]^T + bias [M] + residual [..., M] -> [..., M].
 
-    Axes of weight after the first are taken together as K.
+    Axes of weight after the first are taken together as K. Where the weight is ``rounded``, the
+    operands of its products, here and in the backward pass, are rounded to bfloat16.
     """
     outputs, inputs = len(weight.data), x.shape[-1]
     kernel = weight.data.reshape(outputs, inputs)
@@ -43,7 +44,7 @@ def linear(
             kernel,
             None if bias is None else bias.data,
             None if residual is None else residual.data.reshape(-1, outputs),
-            tape.bf16,
+            weight.rounded,
             y.reshape(-1, outputs),
         )
     node, shape = x.node, x.shape
@@ -55,7 +56,7 @@ def linear(
             rows,
             kernel,
             dy.reshape(-1, outputs),
-            tape.bf16,
+            weight.rounded,
             None if dx is None else dx.reshape(-1, inputs),
             _grad(weight, kernel.shape),
             _grad(bias, (outputs,)),

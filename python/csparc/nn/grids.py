@@ -66,9 +66,8 @@ def conv(
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(data.shape, dy.dtype)
         dbias = None if bias is None else bias.grad
-        getattr(tape.core, f"{kind}_backward")(
-            data, weight.data, stride, dy, dx, weight.grad, dbias
-        )
+        backward = getattr(tape.core, f"{kind}_backward")
+        backward(data, weight.data, stride, dy, dx, weight.grad, dbias)
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 

@@ -68,6 +68,9 @@ class Parameter:
         False freezes it: no gradient is computed, and none of the work that only serves it.
     decay : bool
         Whether weight decay applies: not on biases, norms, scales and positions.
+    rounded : bool
+        Whether linear layers multiply it rounded to bfloat16, with inputs rounded likewise; sums
+        are float32. float32 only.
     name : str
         Its name in the state dict, given by the model.
     spread : float or None
@@ -86,6 +89,7 @@ class Parameter:
         _take(shape, dtype)
         self.data = np.zeros(shape, dtype)
         self.decay = decay
+        self.rounded = False
         self.name = ""
         self.spread = spread
         self.fill = fill

@@ -20,7 +20,7 @@ class _Inner(Tape):
 
     def __init__(self, outer: Tape, record: bool, unread: Parameter | None = None):
         super().__init__(record, outer.buffers)
-        self.core, self.bf16 = outer.core, outer.bf16
+        self.core = outer.core
         self._unread = unread
 
     def reads(self, weight: Parameter) -> bool:

@@ -83,7 +83,6 @@ class Tape:
 
     def __init__(self, record: bool = True, buffers: Buffers = BUFFERS, remat: bool = False):
         self.record = record
-        self.bf16 = False
         self.buffers = buffers
         self.remat = remat
         self._notes: list[tuple[Node, Note]] = []

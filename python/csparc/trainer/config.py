@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from csparc._precision import precision_name
 from csparc._repr import fields_line
 from csparc._scalars import choice, flag, number, positive, whole_number
 
@@ -18,7 +19,7 @@ _WHERE_AND_HOW = {
 
 _WHERE_GIVEN = {
     "val_best", "lock_image", "lock_image_unlocked_groups", "lock_text",
-    "lock_text_unlocked_layers", "layer_decay", "ema",
+    "lock_text_unlocked_layers", "layer_decay", "ema", "precision",
 }  # fmt: skip
 """Settings that a checkpoint records only where they are not their default."""
 
@@ -74,6 +75,10 @@ class TrainConfig:
     remat : bool
         Compute transformer blocks again in the backward pass instead of keeping what is inside
         them: the same bits from less memory, in more time (see `csparc.nn.remat`).
+    precision : "fp32" or "bf16"
+        Of the products of the model's linear layers (`csparc.TwoTower.precision`, which is set);
+        "bf16" is faster where the processor multiplies bfloat16. A loss follows its own option
+        ``precision``, where it has one.
     duplicates : "allow", "avoid", "exclude" or "positive"
         What pairs of a batch with equal captions (as token ids) or equal pictures are. "allow":
         each other's negatives. "avoid": kept out of the same batch (see `csparc.data.Loader`).
@@ -150,6 +155,7 @@ class TrainConfig:
     accum_freq: int = 1
     micro_batch: int | None = None
     remat: bool = False
+    precision: str = "fp32"
     duplicates: str = "allow"
     seed: int = 0
     scale_min: float = 1.0
@@ -197,6 +203,7 @@ class TrainConfig:
         self._take("scale_max", number, low=self.scale_min)
         choice(self.progress, "progress", PROGRESS)
         choice(self.duplicates, "duplicates", DUPLICATES)
+        object.__setattr__(self, "precision", precision_name(self.precision, "precision"))
         if not isinstance(self.val_tasks, (tuple, list)) or not all(
             isinstance(task, str) for task in self.val_tasks
         ):

@@ -149,6 +149,7 @@ class Trainer:
         elif self.config.early_stop is not None:
             raise ValueError("early_stop: expected val_data (--val-data) to judge by, found none")
         lock_towers(model, self.config)
+        model.precision = self.config.precision
         datasets = {"training": self.data}
         if self.validation is not None:
             datasets["validation"] = self.validation.dataset
@@ -243,7 +244,7 @@ class Trainer:
             Progress("rising learning rate", **how) as progress,
             self._loader(None, progress) as loader,
         ):
-            step = Step(self.model, self.loss, optimizer, self.config)
+            step = Step(self.model, self.loss, optimizer, self.config, loader.summed)
             return lr_find.trial(step, lambda: self._batches(loader, progress), lrs, progress)
 
     def use_averages(self) -> None:
