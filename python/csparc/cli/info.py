@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from csparc._precision import PRECISIONS
 from csparc.cli import common
 from csparc.losses.registry import DEFAULT, LOSSES, loss_class, make_loss
 
@@ -44,6 +45,13 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--remat", action="store_true", help="with MODEL: memory with blocks computed again"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="with MODEL: memory with products in this precision, which changes scratch alone "
+        f"(default {PRECISIONS[0]})",
     )
     parser.set_defaults(run=run)
 
@@ -85,7 +93,7 @@ def _memory_lines(config: ModelConfig, arguments: argparse.Namespace) -> Iterato
     loss.prepare(config.shared_width)
     memory = training_memory(
         config, loss, arguments.batch_size, micro_batch=arguments.micro_batch,
-        remat=arguments.remat,
+        remat=arguments.remat, precision=arguments.precision,
     )  # fmt: skip
     size = arguments.micro_batch
     how = f", {size} pairs at a time" if size else ""

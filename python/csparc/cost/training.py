@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._precision import precision_name
 from csparc._repr import fields_line
 from csparc._scalars import whole_number
 from csparc.cost.memory import held_by
@@ -60,6 +61,7 @@ def training_memory(
     *,
     micro_batch: int | None = None,
     remat: bool = False,
+    precision: str = "fp32",
     extra_texts: int = 0,
 ) -> TrainingMemory:
     """Peak bytes of training, beyond what the process holds without it.
@@ -75,7 +77,7 @@ def training_memory(
     loss : Loss
         What it owns is counted where it owns it by now (`csparc.losses.Loss.prepare`).
     batch_size : int
-    micro_batch, remat
+    micro_batch, remat, precision
         As of `csparc.TrainConfig`.
     extra_texts : int
         Captions without a picture in a batch.
@@ -83,7 +85,8 @@ def training_memory(
     Raises
     ------
     TypeError, ValueError
-        A size that is no whole number of at least 1, or a micro-batch above the batch.
+        A size that is no whole number of at least 1, a micro-batch above the batch, a precision
+        that is neither.
     """
     whole_number(batch_size, "batch_size", low=1)
     if micro_batch is not None:
@@ -91,6 +94,8 @@ def training_memory(
     chunked = micro_batch is not None and micro_batch < batch_size
     part = micro_batch if chunked else batch_size
     model = TwoTower(config, seed=None)
+    for parameter in model.parameters.values():
+        parameter.rounded = precision_name(precision, "precision") == "bf16"
     sizes = [size for size in dict.fromkeys([part, batch_size % part]) if size]
     pool = _pool_bytes(model, loss, sizes, remat, extra_texts, chunked)
     trained = [*model.parameters.values(), *loss.parameters.values()]

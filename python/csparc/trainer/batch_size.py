@@ -78,6 +78,7 @@ def choose(
     def needed(size: int) -> int:
         memory = training_memory(
             model.config, loss, size, micro_batch=config.micro_batch, remat=config.remat,
+            precision=config.precision,
             extra_texts=size if data.has_hard_negatives else 0,
         )  # fmt: skip
         return memory.total - memory.weights // 4 + kept  # the weights are there by now
