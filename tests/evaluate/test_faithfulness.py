@@ -98,6 +98,10 @@ def test_taggers_are_plugged_in_by_name_or_by_a_list_of_words(tmp_path, monkeypa
     TAGGERS.pop("first", None)
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # a file it leaves open
 def test_textblob_tags_without_downloads():
     pytest.importorskip("textblob")
     assert tagger_of("textblob")("a small dog runs") == ["small", "dog"]
