@@ -153,7 +153,7 @@ def run(name: str, limits: Limits) -> Measurement:
         done = sum(flop[side] * (1 + 2 * trained_share(model, side)) for side in SIDES)
         work[label] = done * pairs
         memory[label] = held(model, data, entry.config)
-    result = interleave(steps, work, 3, limits, ready=True, timer=processor_seconds)
+    result = interleave(steps, work, 4, limits, ready=True, timer=processor_seconds)
     whole = result.best("whole")
     result.figures = {"pairs a second, whole": pairs / whole}
     for label in ENTRIES:

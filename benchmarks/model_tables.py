@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from found import MISSING, Found, Rows, entry
-from results import Measurement
+from results import Measurement, duration
 
 STEPS = ("nano", "tiny", "small", "vit-b-32", "vit-b-16")
 ENCODE = {
@@ -67,6 +67,6 @@ def encode_table(found: Found) -> Rows:
             what, str(count),
             *(MISSING if n is None else f"{result.ratio(n):.2f}" for n in others.values()),
             percent(result, "csparc"), percent(result, best),
-            f"{1000 * result.best('csparc'):.3g} ms",
+            duration(result.best("csparc")),
         ))  # fmt: skip
     return rows

@@ -45,6 +45,7 @@ from csparc.search.browse import serve
 from csparc.study import Results, read_study, report
 from csparc.study.clock import Clock
 from csparc.study.driver import Driver
+from csparc.trainer.averages import Averages
 from csparc.weights import write_weights
 from csparc.weights.source import Source
 from csparc.weights.statement import Tensors
@@ -116,6 +117,7 @@ def objects(tmp_path_factory) -> list[Any]:
         *_several(folder, scenes, words, preprocess), OnRows(model),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
+        Averages(model.parameters, 0.9),
         *(task() for task in TASKS.values()), *_study(folder), *_index(folder, scenes), Profile(),
         DiskCache(folder / "kept", scenes, preprocess),
     ]  # fmt: skip

@@ -11,9 +11,12 @@ import numpy as np
 import picture_index
 import pictures
 import pytest
+import small_training
 
+import csparc
+from csparc.data.export import export
 from csparc.errors import DataError
-from csparc.search import open_index, open_pictures
+from csparc.search import open_index, open_pictures, update_index
 from csparc.search.files import MANIFEST, open_vectors, paths_of, read_entries, read_manifest
 from csparc.search.parts import Parts
 from csparc.search.update import LOCK
@@ -196,6 +199,19 @@ def test_captions_are_kept_where_there_are_some(run, photos, tmp_path):
     (photos / "00.txt").write_text("a blue boat\n")
     assert picture_index.update(run, photos, tmp_path / "index").encoded == 0
     assert open_index(tmp_path / "index").entry(0).captions == ("a blue boat",)
+
+
+def test_a_fitted_run_finds_the_same_in_memory(tmp_path):
+    export(small_training.scenes(24), "folder", tmp_path / "photos")
+    fitted = csparc.fit(tmp_path / "photos", steps=2, batch_size=8, progress="none")
+    update_index(fitted, open_pictures(tmp_path / "photos"), tmp_path / "index")
+    with pytest.raises(DataError, match=r"expected its model from no file, .* --checkpoint PATH"):
+        open_index(tmp_path / "index")
+    own, found = fitted.search("a red circle", 24), open_index(tmp_path / "index", model=fitted)
+    hits = found.search("a red circle", 24)
+    assert [hit.name for hit in hits] == [hit.name for hit in own]
+    assert [hit.captions for hit in hits] == [hit.captions for hit in own]
+    assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in own], abs=1e-6)
 
 
 @pytest.mark.parametrize("spec", ["scenes:size=8", "nowhere", "folder:nowhere"])

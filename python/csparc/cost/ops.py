@@ -179,6 +179,8 @@ WORK: dict[str, Work] = {
 }  # fmt: skip
 """The ops of encoders, optimiser and data by name."""
 
+BF16_FLAGS = frozenset({"bf16", "rounded"})
+"""Arguments that make products those of bfloat16."""
 OPTIMISER = frozenset({"adamw", "sum_of_squares"})
 DATA = frozenset({"normalize", "resize", "scene_draw", "scene_render", "rng_bits"})
 

@@ -32,6 +32,8 @@ class Entry:
     """Of one call."""
     flop_of_call: float
     """0 where the core counts them."""
+    bf16: bool
+    """Whether its products are of bfloat16."""
     here: bool
     """Whether the thread that trains ran it; others ran beside it."""
     calls: int = 0
@@ -94,7 +96,7 @@ class Profile:
 
     def __init__(self) -> None:
         self.steps = Steps()
-        self.peaks = Peaks(0.0, 0.0, 1)
+        self.peaks = Peaks(0.0, 0.0, 0.0, 1)
         self._running: list[tuple[Entry, float, float]] = []
         self._has_first = True
         self._originals: dict[str, Callable[..., Any]] = {}
@@ -154,6 +156,7 @@ class Profile:
         work, thread_of = ops.WORK.get(name, ops.Work()), threading.get_ident
         counted, entries = work.flop is None, self.steps.entries
         read = names.index(work.content) if work.content else None
+        flag = next((n for n, each in enumerate(names) if each in ops.BF16_FLAGS), None)
 
         def call(*values: Any, **named: Any) -> Any:
             if named:
@@ -166,10 +169,11 @@ class Profile:
             flop = float(_core.count_flop(False)) if counted else 0.0
             content = None if read is None else values[read].tobytes()
             shapes = [None if values[n] is None else values[n].shape for n in arrays]
-            key = (name, thread_of() == self._thread, content, *shapes)
+            bf16 = flag is not None and bool(values[flag])
+            key = (name, thread_of() == self._thread, bf16, content, *shapes)
             entry = entries.get(key)
             if entry is None:
-                entry = entries[key] = _entry(name, work, values, parameters, key[1])
+                entry = entries[key] = _entry(name, work, values, parameters, key[1:3])
             self._running.append((entry, seconds, flop or entry.flop_of_call))
             return result
 
@@ -177,10 +181,10 @@ class Profile:
 
 
 def _entry(
-    name: str, work: ops.Work, values: Sequence[Any], parameters: list[ops.Argument], here: bool
+    name: str, work: ops.Work, values: Sequence[Any], parameters: list[ops.Argument], where: tuple
 ) -> Entry:
     """An entry for the calls that are like this one."""
     found = ops.given(parameters, values)
     flop = 0.0 if work.flop is None else work.flop(found)
     nbytes = ops.moved_bytes(name, parameters, found)
-    return Entry(name, ops.sizes(parameters, found), nbytes, flop, here)
+    return Entry(name, ops.sizes(parameters, found), nbytes, flop, where[1], where[0])
