@@ -3,8 +3,8 @@
     python benchmarks/bench_gemm.py --case mlp
 
 Forward (x W'), the gradients of its input (dy W) and of its weight (dy' x), float32, as fractions
-of the FMA peak, and how much faster they are with operands rounded to bfloat16. Beside them dy W by BLIS on
-slices of the result, and by the tiles that read the weight in place.
+of the FMA peak, and how much faster they are with operands rounded to bfloat16. Beside them dy W by
+BLIS on slices of the result, and by the tiles that read the weight in place.
 """
 
 from __future__ import annotations

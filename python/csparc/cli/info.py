@@ -83,8 +83,8 @@ def _overview(batch_size: int) -> None:
 
     csparc.show_config()
     print(
-        "\nlinear layers: weights of up to weights_in_place numbers are read where they lie; larger "
-        "ones, and\nall with precision bf16, are packed (docs/kernels.md)"
+        "\nlinear layers: weights of up to weights_in_place numbers are read where they lie; "
+        "larger ones,\nand all with precision bf16, are packed (docs/kernels.md)"
     )
     print(
         f"\n{'model':10s}{'picture':>9s}{'patch':>7s}{'image tower':>14s}{'text tower':>14s}"
