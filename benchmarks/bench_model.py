@@ -87,7 +87,7 @@ def shares(step: Callable[[], None], repeats: int) -> dict[str, float]:
             start = time.perf_counter()
             step()
             profile.end(time.perf_counter() - start)
-    steps = profile.recorded
+    steps = profile.steps
     spent: dict[str, float] = {}
     for entry in steps.entries.values():
         spent[entry.op] = spent.get(entry.op, 0.0) + entry.seconds

@@ -6,9 +6,10 @@
 The objects of these pictures are other people's drawings: the 1,797 digits of 8 x 8 pixels that
 scikit-learn carries (E. Alpaydin and C. Kaynak, 1998), enlarged, inked in one of the eight colours
 of the generated scenes, one to three of them in a loose grid on grey. A picture has five captions
-such as "a red seven and a two" or "there are two nines". Writes, for `train` and for `heldout`,
-DIR/NAME/images, DIR/NAME/captions.json and DIR/NAME/instances.json, where an annotation also has
-the `colour` of its digit. Every tenth digit is drawn in held-out pictures alone.
+such as "a red seven and a two"; none counts, as the words for it are those of digits. Writes, for
+`train` and for `heldout`, DIR/NAME/images, DIR/NAME/captions.json and DIR/NAME/instances.json,
+where an annotation also has the `colour` of its digit. Every tenth digit is drawn in held-out
+pictures alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ import numpy as np
 from csparc.data.scenes.scene import PALETTE
 
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-COUNTS = ("no", "one", "two", "three")
 COLOURS = dict(list(PALETTE.items())[:8])
 SIDE, GRID, ENLARGED = 64, 4, (16, 20, 24)
 INKED = 0.5
@@ -69,11 +69,6 @@ def captions(rng: np.random.Generator, objects: list[dict[str, Any]]) -> list[st
 
 
 def one_caption(rng: np.random.Generator, objects: list[dict[str, Any]]) -> str:
-    if rng.random() < 0.25:
-        name = objects[rng.integers(len(objects))]["name"]
-        count = sum(item["name"] == name for item in objects)
-        plural = name + ("es" if name == "six" else "s") if count > 1 else name
-        return f"there {'are' if count > 1 else 'is'} {COUNTS[count]} {plural}"
     order = rng.permutation(len(objects))[: rng.integers(1, len(objects) + 1)]
     return " and ".join(phrase(rng, objects[number]) for number in order)
 

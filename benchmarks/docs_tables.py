@@ -1,5 +1,5 @@
 """The tables of docs/speed.md, made from a run: aims and what was reached, objectives, sizes,
-variants. Pure, like results.py."""
+variants, and those of `model_tables`. Pure, like results.py."""
 
 from __future__ import annotations
 
@@ -9,35 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results import GB_OF_PEER, Measurement, Record
-
-MISSING = "not measured"
-Rows = list[tuple[str, ...]]
-
-
-class Found:
-    """The records of a run by ``benchmark/case``."""
-
-    def __init__(self, records: list[Record]) -> None:
-        self.records = {f"{r.script.removeprefix('bench_')}/{r.case}": r for r in records}
-
-    def result(self, name: str) -> Measurement:
-        """KeyError: the case was not run, or failed."""
-        result = self.records[name].measurement
-        if result is None:
-            raise KeyError(name)
-        return result
-
-    def threads(self, name: str) -> int:
-        return self.records[name].threads
-
-
-def entry(result: Measurement, *words: str) -> str:
-    """The first entry whose name holds all words; KeyError: none does."""
-    for name in result.names:
-        if all(word in name for word in words):
-            return name
-    raise KeyError(" ".join(words))
+from found import MISSING, Found, Rows, entry
+from model_tables import encode_table, steps_table
+from results import GB_OF_PEER, Record
 
 
 def peak(name: str) -> Callable[[Found], float]:
@@ -254,13 +228,22 @@ def variants_table(found: Found) -> Rows:
     return rows
 
 
-TABLES: dict[str, Callable[[Found], Rows]] = {
-    "aims": aims_table,
-    "objectives": objectives_table,
-    "largest": largest_table,
-    "sizes": sizes_table,
-    "variants": variants_table,
+TABLES: dict[str, tuple[Callable[[Found], Rows], tuple[str, ...]]] = {
+    "aims": (aims_table, ("sparc", "objectives")),
+    "objectives": (objectives_table, ("objectives",)),
+    "largest": (largest_table, ("largest",)),
+    "sizes": (sizes_table, ("sparc",)),
+    "variants": (variants_table, ("sparc",)),
+    "steps": (steps_table, ("steps",)),
+    "encode": (encode_table, ("encode",)),
 }
+"""What makes each table, and the benchmarks it is of."""
+
+CONDITIONS = {
+    "conditions": ("sparc", "objectives", "largest"),
+    "conditions of models": ("steps", "encode"),
+}
+"""Where the machine is told, and of which benchmarks."""
 
 
 def markdown(rows: Rows) -> str:
@@ -270,13 +253,18 @@ def markdown(rows: Rows) -> str:
 
 def filled(text: str, about: dict[str, Any], records: list[Record]) -> str:
     """``text`` with what stands between its markers replaced: ``<!-- aims -->`` to
-    ``<!-- end of aims -->``, and so on; ``conditions`` is the machine.
+    ``<!-- end of aims -->``, and so on; ``conditions`` is the machine. Tables of benchmarks that
+    the run has no case of stay as they are.
 
     Raises ``ValueError`` where a marker is missing.
     """
     found = Found(records)
-    parts = {name: markdown(make(found)) for name, make in TABLES.items()}
-    parts["conditions"] = "\n".join(f"- {name}: {value}" for name, value in about.items())
+    ran = {name.partition("/")[0] for name in found.records}
+    machine = "\n".join(f"- {name}: {value}" for name, value in about.items())
+    parts = {name: machine for name, of in CONDITIONS.items() if ran.intersection(of)}
+    for name, (make, of) in TABLES.items():
+        if ran.intersection(of):
+            parts[name] = markdown(make(found))
     for name, part in parts.items():
         pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         text, count = pattern.subn(lambda m, part=part: f"{m[1]}\n{part}\n\n{m[2]}", text)

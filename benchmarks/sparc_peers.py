@@ -30,24 +30,19 @@ def peers(
     return found, notes
 
 
-def torch_loss(mask: np.ndarray, P: int) -> Callable:
-    """The loss of (patches, tokens, scale) in torch, for captions of these lengths."""
+def torch_form(P: int) -> Callable:
+    """The loss of (patches, tokens, image_global, text_global, valid tokens, scale) in torch."""
     import torch
     from torch.nn import functional as F
 
-    valid = torch.from_numpy(mask)
-    share = valid / (2 * len(mask) * valid.sum(1, keepdim=True))
-    target = torch.arange(len(mask))
-
-    def contrast(a, b, scale):
+    def contrast(a, b, valid, scale):
         """Row-wise cross-entropy of matching rows within each sample [B, L]."""
         logits = scale * F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).transpose(1, 2)
         logits = logits.masked_fill(~valid[:, None], float("-inf"))
         return torch.logsumexp(logits, -1) - torch.diagonal(logits, dim1=1, dim2=2)
 
-    def loss(v, t, scale):
-        image = v.mean(1)
-        text = (t * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
+    def loss(v, t, image, text, valid, scale):
+        target = torch.arange(len(v))
         logits = scale * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
         whole = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
         s = t @ v.transpose(1, 2)
@@ -55,8 +50,23 @@ def torch_loss(mask: np.ndarray, P: int) -> Callable:
         s = (s - low) / (high - low)
         s = torch.where(s < 1 / P, 0.0, s)
         grouped = (s / s.sum(-1, keepdim=True)) @ v
-        both = contrast(grouped, t, scale) + contrast(t, grouped, scale)
+        both = contrast(grouped, t, valid, scale) + contrast(t, grouped, valid, scale)
+        share = valid / (2 * len(v) * valid.sum(1, keepdim=True))
         return 0.5 * whole + (torch.where(valid, both, 0.0) * share).sum()
+
+    return loss
+
+
+def torch_loss(mask: np.ndarray, P: int) -> Callable:
+    """The loss of (patches, tokens, scale) in torch, for captions of these lengths, the means of
+    patches and tokens their global vectors."""
+    import torch
+
+    valid, form = torch.from_numpy(mask), torch_form(P)
+
+    def loss(v, t, scale):
+        text = (t * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
+        return form(v, t, v.mean(1), text, valid, scale)
 
     return loss
 

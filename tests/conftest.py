@@ -37,7 +37,8 @@ def root() -> Path:
 
 
 BENCHMARKS = (
-    "results", "plot", "docs_tables", "peers", "sparc_cases", "objective_batches", "harness",
+    "results", "plot", "docs_tables", "found", "model_tables",
+    "caption_cases", "peers", "sparc_cases", "objective_batches", "harness",
     "memory", "objective_forms", "bench_largest",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@
 #define CS_PACKED_OPERANDS_H
 
 #include "base/blocks.h"
-#include "la/packed.h"
+#include "la/packed_shape.h"
 #include "la/tiles.h"
 
 /* A part of a product: rows [i, i + rows), columns [j, j + columns), terms [k, k + depth). */

@@ -255,6 +255,9 @@ def test_the_same_figures_of_a_tree_written_to_disk(trained, folder, tmp_path, c
         assert convention.name in told
     assert record["config"]["head"] == "dense"
     assert record["without_class"] == 0
+    large = Scenes(tier="L", size=1)
+    stuff = {large.label_names("stuff")[k - 1] for k in np.unique(large.label_map(0, "stuff"))}
+    assert set(large.scene(0).bands) <= stuff
     colours = make_task("segmentation:by=colour").run(subject).figures
     assert colours["classes"].keys() == set(scenes.label_names("colour"))
 
@@ -283,3 +286,12 @@ def test_data_without_labels_are_refused(trained, tmp_path):
     task = make_task("segmentation")
     with pytest.raises(ValueError, match="segmentation: expected data with labels of pixels"):
         task.check(Subject(trained.model, trained.tokenizer, trained.val_preprocess, folder))
+
+
+def test_a_run_logs_its_main_figures(tmp_path):
+    scenes = Scenes(tier="S", size=6, split="seg_test")
+    small_training.trainer(
+        tmp_path, steps=2, val_frequency=2, val_data=scenes, val_tasks=("segmentation",)
+    ).run()
+    (record,) = small_training.read_log(tmp_path, "validation.jsonl")
+    assert 0 <= record["val/segmentation/sparc_ignored.nearest"] <= 100

@@ -193,7 +193,9 @@ def test_meaning_is_measured_on_scenes_alone(tmp_path, capsys):
     given = ["eval", "scenes", "--checkpoint", str(tmp_path / "run"), "--data"]
     assert cli.main([*given, "scenes:tier=S;size=8;split=test"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["true", "image_to_text", "text_to_image"]
+    names = [line.split()[0] for line in lines]
+    assert names[:5] == ["true", "image_to_text", "text_to_image", "found",
+                         "image_to_text_semantic_R@1"]  # fmt: skip
     (tmp_path / "a.png").write_bytes(b"")
     (tmp_path / "t.csv").write_text("filepath,title\na.png,a dog\n")
     assert cli.main([*given, f"csv:{tmp_path / 't.csv'}"]) == 2

@@ -80,7 +80,7 @@ def test_heads_may_be_fresh_and_of_another_shape(run, folder, tmp_path):
         (["--model=tiny"], "model: expected none beside --features"),
         (["--tokenizer=x.json"], "tokenizer: expected none beside --features"),
         (["--model-opt=shared_width=9"], "model-opt: expected --fresh-heads beside it"),
-        (["--fresh-heads", "--model-opt=image_size=64"], "image_size: expected fields of the heads"),
+        (["--fresh-heads", "--model-opt=image_size=64"], "image_size: expected fields of"),
         (["--fresh-heads", "--model-opt=global_pool=class"], "heads that read the rows"),
         (["--val-features=nowhere"], "nowhere"),
         (["--mix=1,2"], "mix: expected --train-data several times"),

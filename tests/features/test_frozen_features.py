@@ -93,6 +93,17 @@ def test_heads_are_those_of_locked_towers(loss, trained_run, folder):
     assert all(map(frozen.is_head, changed))
 
 
+def test_the_flags_that_lock_towers_lock_the_same(trained_run, folder):
+    trained = load_trained(trained_run)
+    locked = {"lock_image": True, "lock_image_unlocked_groups": 1}
+    locked |= {"lock_text": True, "lock_text_unlocked_layers": 1}
+    run = Trainer(
+        trained.model, "sparc", scenes(), tokenizer=trained.tokenizer, **TRAIN, **locked
+    )  # fmt: skip
+    wanted, found = weights(run), weights(on_features(folder, "sparc", val_data=None))
+    assert differences(found, wanted) <= 1e-5
+
+
 @pytest.mark.parametrize(
     "settings", [{"duplicates": "exclude"}, {"duplicates": "avoid", "accum_freq": 2}], ids=str
 )

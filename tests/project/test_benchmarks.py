@@ -8,6 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+from csparc.cost import model_info
+from csparc.models import PRESETS
+
 
 @pytest.fixture
 def measurement(benchmarks):
@@ -186,8 +189,8 @@ def test_list_names_every_case(root, benchmarks):
     expected += [f"objectives/{case}" for case in benchmarks["objective_batches"].CASES]
     assert listed[: len(expected)] == expected
     assert {name.partition("/")[0] for name in listed} == {
-        "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "scenes", "resize",
-        "largest", "frameworks",
+        "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "encode",
+        "scenes", "resize", "largest", "frameworks",
     }  # fmt: skip
 
 
@@ -259,3 +262,55 @@ def test_page_has_a_place_for_every_table(root, benchmarks, records):
     assert filled(once, {"processor": "abacus"}, records) == once
     with pytest.raises(ValueError, match="markers"):
         filled("no tables here", {}, records)
+
+
+def test_tables_of_models(benchmarks):
+    Measurement, Record = benchmarks["results"].Measurement, benchmarks["results"].Record
+    names = ("csparc", "torch 2 compiled, to the longest", "torch 2 compiled, to 55")
+    steps = Measurement(
+        {names[0]: [1.0], names[1]: [1.5], names[2]: [3.0]}, dict.fromkeys(names, 6.0), peak=12.0,
+        figures={"B": 64.0, "pairs a second, csparc": 64.0},
+    )  # fmt: skip
+    programs = ("csparc", "torch 2 compiled", "onnxruntime 1")
+    encode = Measurement(
+        {programs[0]: [0.002], programs[1]: [0.004], programs[2]: [0.001]},
+        dict.fromkeys(programs, 1.0), peak=2000.0,
+    )  # fmt: skip
+    records = [
+        Record("bench_steps", "tiny", 2, steps),
+        Record("bench_steps", "tiny-one-thread", 1, steps),
+        Record("bench_encode", "text-32", 2, encode),
+    ]
+    found, tables = benchmarks["docs_tables"].Found(records), benchmarks["model_tables"]
+    rows = tables.steps_table(found)
+    tiny = ("tiny", "64", "2", "1.50", "3.00", "50 %", "33 %", "64", "compiled")
+    assert [row for row in rows if row[0] == "tiny"] == [tiny, (*tiny[:2], "1", *tiny[3:])]
+    assert rows[1] == ("nano", "not measured", *[""] * 7)
+    row = ("encode_text", "32", "0.50", "not measured", "2.00", "25 %", "50 %", "2 ms")
+    assert row in tables.encode_table(found)
+    assert {len(row) for row in tables.encode_table(found)} == {8}
+
+
+def test_tables_of_what_was_not_run_stay(root, benchmarks, records):
+    text = (root / "docs" / "speed.md").read_text(encoding="utf-8")
+    Record = benchmarks["results"].Record
+    once = benchmarks["docs_tables"].filled(
+        text, {"processor": "abacus"}, [Record("bench_encode", "text-1", 2, error="none")]
+    )
+    conditions = once.index("<!-- conditions of models -->")
+    assert once.count("abacus") == 1
+    assert once.index("abacus") > conditions
+    assert once[:conditions] == text[: text.index("<!-- conditions of models -->")]
+
+
+def test_captions_to_encode(benchmarks):
+    cases = benchmarks["caption_cases"]
+    texts = cases.captions(64)
+    assert texts == cases.captions(64)
+    assert len(set(texts)) == 64
+    words = [len(text.split()) + 2 for text in texts]
+    assert np.median(words) == 13
+    config = PRESETS["nano"]
+    info = model_info
+    assert cases.useful_flop(config, [32, 32]) == 2 * info(config).flop
+    assert cases.useful_flop(config, [9, 32]) < 2 * info(config).flop

@@ -22,24 +22,30 @@ from csparc import _html, nn
 from csparc._repr import LONGEST, fields_line, short
 from csparc.checkpoint.checkpoint import load_trained, read_checkpoint
 from csparc.cost.model import model_info
-from csparc.data import BadItems, ShuffledPairs
+from csparc.data import BadItems, Mixed, MixedBatches, ShuffledPairs
 from csparc.data.export import export
+from csparc.data.loading.alternating import AlternatingLoader
 from csparc.data.loading.disk_cache import DiskCache
 from csparc.data.loading.loader import Loader
+from csparc.data.loading.tally import Tallies
+from csparc.data.mixed import Joined
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
 from csparc.evaluate.diagnose import diagnose
 from csparc.evaluate.encode import Pictures, encode_dataset, encode_late
 from csparc.evaluate.explain import explain, local_features
 from csparc.evaluate.figures import Figures, RetrievalFigures
+from csparc.features import FrozenFeatures, write_features
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
+from csparc.models.frozen import OnRows
 from csparc.profile import Profile
 from csparc.search import open_index, open_pictures, update_index
 from csparc.search.browse import serve
 from csparc.study import Results, read_study, report
 from csparc.study.clock import Clock
 from csparc.study.driver import Driver
+from csparc.trainer.averages import Averages
 from csparc.weights import write_weights
 from csparc.weights.source import Source
 from csparc.weights.statement import Tensors
@@ -108,8 +114,10 @@ def objects(tmp_path_factory) -> list[Any]:
         Tensors(weights.path, weights.layout, weights.shapes), local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess), Pictures(scenes, preprocess, len),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
+        *_several(folder, scenes, words, preprocess), OnRows(model),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,
+        Averages(model.parameters, 0.9),
         *(task() for task in TASKS.values()), *_study(folder), *_index(folder, scenes), Profile(),
         DiskCache(folder / "kept", scenes, preprocess),
     ]  # fmt: skip
@@ -132,6 +140,18 @@ def _index(folder: Path, scenes: Any) -> list[Any]:
     index = open_index(folder / "index")
     with serve(index) as server:
         return [index, server]
+
+
+def _several(folder: Path, scenes: Any, words: Any, preprocess: Any) -> list[Any]:
+    """Several data sets, what loads them, and features."""
+    sets = [scenes, Subset(scenes, range(20))]
+    both, turns = Mixed(sets), MixedBatches(sets)
+    loader = AlternatingLoader(turns, words, preprocess, 8)
+    tallies = Tallies(both)
+    write_features(load_trained(folder), scenes, folder / "features")
+    features = FrozenFeatures(folder / "features")
+    shard = features._shards[0]
+    return [both, turns, Joined(sets), loader, tallies, tallies.each[0], features, shard]
 
 
 def _modules(model: csparc.TwoTower) -> list[nn.Module]:

@@ -11,10 +11,14 @@ import numpy as np
 import picture_index
 import pictures
 import pytest
+import small_training
 
+import csparc
+from csparc.data.export import export
 from csparc.errors import DataError
-from csparc.search import open_index, open_pictures
+from csparc.search import open_index, open_pictures, update_index
 from csparc.search.files import MANIFEST, open_vectors, paths_of, read_entries, read_manifest
+from csparc.search.parts import Parts
 from csparc.search.update import LOCK
 
 COUNT = picture_index.COUNT
@@ -114,14 +118,24 @@ def test_an_index_is_searched_while_a_killed_update_left_its_parts(run, photos, 
     assert len(open_index(out)) == 2 * COUNT
 
 
-def test_damaged_parts_are_encoded_again(run, photos, tmp_path):
-    out = tmp_path / "index"
-    script = [sys.executable, picture_index.__file__, run, photos, out, "14"]
-    subprocess.run(script)
-    part = next(out.glob("parts-*/*.npy"))
-    part.write_bytes(part.read_bytes()[:-3])
-    assert picture_index.update(run, photos, out).pictures == COUNT
-    assert len(open_index(out)) == COUNT
+def test_parts_are_kept_by_content_and_damaged_ones_are_not_there(tmp_path, rng):
+    vectors = rng.random((3, 4), dtype=np.float32)
+    first = Parts(tmp_path, "m" * 32, 4)
+    first.add(["a" * 32, "b" * 32], vectors[:2])
+    first.flush()
+    first.add(["c" * 32], vectors[2:])
+    first.flush()
+    again = Parts(tmp_path, "m" * 32, 4)
+    assert len(again) == 3
+    assert (again["b" * 32] == vectors[1]).all()
+    path = next(tmp_path.glob("parts-*/000000.npy"))
+    path.write_bytes(path.read_bytes()[:-3])
+    again = Parts(tmp_path, "m" * 32, 4)
+    assert "a" * 32 not in again
+    assert (again["c" * 32] == vectors[2]).all()
+    assert len(Parts(tmp_path, "m" * 32, 5)) == 0
+    assert len(Parts(tmp_path, "n" * 32, 4)) == 0
+    assert len(list(tmp_path.glob("parts-*"))) == 1
 
 
 def test_a_second_update_at_once_is_refused(run, photos, tmp_path):
@@ -185,6 +199,19 @@ def test_captions_are_kept_where_there_are_some(run, photos, tmp_path):
     (photos / "00.txt").write_text("a blue boat\n")
     assert picture_index.update(run, photos, tmp_path / "index").encoded == 0
     assert open_index(tmp_path / "index").entry(0).captions == ("a blue boat",)
+
+
+def test_a_fitted_run_finds_the_same_in_memory(tmp_path):
+    export(small_training.scenes(24), "folder", tmp_path / "photos")
+    fitted = csparc.fit(tmp_path / "photos", steps=2, batch_size=8, progress="none")
+    update_index(fitted, open_pictures(tmp_path / "photos"), tmp_path / "index")
+    with pytest.raises(DataError, match=r"expected its model from no file, .* --checkpoint PATH"):
+        open_index(tmp_path / "index")
+    own, found = fitted.search("a red circle", 24), open_index(tmp_path / "index", model=fitted)
+    hits = found.search("a red circle", 24)
+    assert [hit.name for hit in hits] == [hit.name for hit in own]
+    assert [hit.captions for hit in hits] == [hit.captions for hit in own]
+    assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in own], abs=1e-6)
 
 
 @pytest.mark.parametrize("spec", ["scenes:size=8", "nowhere", "folder:nowhere"])

@@ -17,6 +17,7 @@ from csparc.losses import ClipLoss, SiglipLoss
 from csparc.models.resize import resize_positions
 from csparc.trainer.initial import read_initial
 from csparc.weights import write_weights
+from csparc.weights.converting import convert
 
 SIZES = {"image_size": 32, "image": small_training.TOWER, "text": small_training.TOWER}
 CLIP = {
@@ -67,6 +68,19 @@ def test_the_bias_of_a_models_logits_goes_to_the_loss(tmp_path):
     assert found.begin(loss) == ["logit_bias"]
     assert loss.value("logit_bias") == -3
     assert found.begin(SiglipLoss(logit_bias=-7), given=["logit_bias"]) == []
+
+
+def test_a_bias_that_was_learned_is_written_for_others(tmp_path):
+    began = read_initial(foreign(tmp_path / "siglip", SIGLIP, "hf"))
+    loss, settings = SiglipLoss(), {**small_training.SETTINGS, "steps": 2}
+    began.begin(loss)
+    csparc.Trainer(
+        began.model, loss, scenes(), tokenizer=began.tokenizer, val_preprocess=began.preprocess,
+        out=tmp_path / "run", **settings,
+    ).run()  # fmt: skip
+    learned = csparc.load_checkpoint(tmp_path / "run").loss.value("logit_bias")
+    convert(tmp_path / "run", tmp_path / "out", "hf")
+    assert csparc.load_checkpoint(tmp_path / "out").model.logit_bias.data[0] == learned != -10
 
 
 def test_a_run_of_our_own_gives_its_loss(own):

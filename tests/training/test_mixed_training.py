@@ -8,6 +8,7 @@ import small_training
 from small_training import scenes
 from test_step import gradients
 
+import csparc
 from csparc.checkpoint.folder import CheckpointFolder
 from csparc.cli.main import main
 from csparc.data import Mixed, MixedBatches
@@ -80,6 +81,13 @@ def test_epochs_are_those_of_the_first_set():
     assert {way: run.total_steps for way, run in runs.items()} == {"mixed": 13, "batches": 10}
     counters = runs["batches"].run().counters
     assert (counters.step, counters.samples_seen) == (10, 80)
+
+
+def test_a_call_holds_out_a_share_of_each():
+    both = Mixed(sets(), (3, 1))
+    found = csparc.fit(both, steps=2, batch_size=4, progress="none", val_share=0.25)
+    assert (len(found.held_out), len(found.data)) == (12, 49)
+    assert len(found.held_out.datasets) == 2
 
 
 def test_another_mix_is_another_run(tmp_path):

@@ -27,27 +27,27 @@ def add(group) -> None:
         help="begin from these weights: a checkpoint, a run's folder, or a file or folder of "
         "open_clip's or Hugging Face's; model, tokenizer and pixel values come with it",
     )
-    for side, what, unit in (("image", "groups", "picture"), ("text", "layers", "caption")):
+    for side, what in (("image", "groups"), ("text", "layers")):
         group.add_argument(
             f"--lock-{side}",
             action="store_true",
             default=None,
-            help=f"train nothing of the {unit} tower, or only its end:",
+            help=f"train nothing of the {side} tower but what one of the next two says",
         )
         unlocked = group.add_mutually_exclusive_group()
         unlocked.add_argument(
             f"--lock-{side}-unlocked-{what}",
             type=int,
             metavar="N",
-            help="with it, train the last N groups: 1 is the projection, 2 the last block as well "
-            "(0)",
+            help="with it, train the last N groups, as open_clip counts: 1 is the projection, 2 "
+            "the last block as well (0)",
         )
         unlocked.add_argument(
             f"--unlock-{side}-blocks",
             dest=f"lock_{side}_unlocked_{what}",
             type=_with_projection,
             metavar="N",
-            help="the same as a number of blocks, with what comes after them",
+            help="or the last N blocks and what comes after them, one group more",
         )
     group.add_argument(
         "--layer-decay",
@@ -59,7 +59,8 @@ def add(group) -> None:
         "--ema",
         type=float,
         metavar="DECAY",
-        help="keep averages of the weights, which are validated and later loaded: 0.999 (none)",
+        help="keep averages of the weights, such as 0.999; they are validated and later loaded "
+        "(none)",
     )
     group.add_argument(
         "--early-stop",

@@ -1,4 +1,4 @@
-"""The arguments of ``csparc train`` for a run on features, which trains what stands above towers."""
+"""The arguments of ``csparc train`` for a run on features, which trains what is above towers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ if TYPE_CHECKING:
     from csparc.losses import Loss
     from csparc.models import TwoTower
 
-_USUAL = {"aug_shift": 0, "image_resize_mode": "shortest"}
-_DECIDED = (
-    "init", "model", "tokenizer", "vocab_size", "aug_scale", "aug_shift", "image_mean", "image_std",
-    "image_resize_mode",
-)  # fmt: skip
+_DECIDED = ("init", "model", "tokenizer", "vocab_size", "aug_scale", "aug_shift", "image_mean",
+            "image_std", "image_resize_mode")  # fmt: skip
 """What the features decide, and an argument cannot."""
 
 
@@ -33,16 +30,20 @@ def add(group) -> None:
 
 
 def settle(arguments: argparse.Namespace) -> None:
-    """Refuse arguments that have no effect on features.
+    """Refuse arguments that have no effect on features, or on pictures.
 
     Raises
     ------
     ValueError
         Naming the argument.
     """
+    if arguments.features is None:
+        if arguments.fresh_heads:
+            raise ValueError("fresh-heads: expected --features beside it, found none")
+        return
     for name in _DECIDED:
         found = getattr(arguments, name)
-        if found is not None and found != _USUAL.get(name):
+        if found:
             raise ValueError(
                 f"{name.replace('_', '-')}: expected none beside --features, which were made with "
                 f"a model, its tokenizer and pictures as they are, found {found}"

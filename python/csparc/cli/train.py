@@ -10,6 +10,7 @@ from csparc._precision import PRECISIONS
 from csparc.cli import common, fine_tuning, heads, loss_arguments, train_sources
 from csparc.errors import TrainingError
 from csparc.evaluate import TASKS
+from csparc.trainer.batch_size import AUTO
 from csparc.trainer.config import DUPLICATES, INIT_LEARNING_RATE, PROGRESS, TrainConfig
 
 if TYPE_CHECKING:
@@ -156,7 +157,12 @@ def _add_schedule(group, needs_length: bool) -> None:
     )
     defaults = {field.name: field.default for field in fields(TrainConfig)}
     for name, kind, text in (
-        ("batch_size", common.positive_int, "pairs that are contrasted with each other"),
+        (
+            "batch_size",
+            _batch_size,
+            "pairs that are contrasted with each other; auto: as many as memory holds, a power of "
+            "two",
+        ),
         ("lr", float, "peak learning rate"),
         ("wd", float, "weight decay"),
         ("warmup", int, "steps of linear warm-up"),
@@ -224,6 +230,10 @@ def _add_schedule(group, needs_length: bool) -> None:
         metavar="DIR",
         help="folder that keeps decoded and resized pictures for later runs (default: none)",
     )
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == AUTO else common.positive_int(text)
 
 
 def _add_validation(group) -> None:
@@ -325,8 +335,7 @@ def settle(arguments: argparse.Namespace) -> tuple[TrainConfig, Any, dict[str, A
     from csparc.models.factory import configure
     from csparc.trainer import make_loss
 
-    if arguments.features is not None:
-        heads.settle(arguments)
+    heads.settle(arguments)
     fine_tuning.settle(arguments)
     given = {field.name: getattr(arguments, field.name) for field in fields(TrainConfig)}
     config = TrainConfig(**{name: value for name, value in given.items() if value is not None})

@@ -1,4 +1,4 @@
-"""What ``csparc train`` trains and validates on: pictures or features, one data set or several."""
+"""What ``csparc train`` trains and validates on: pictures or features, one set or several."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--mix",
         type=_weights,
         metavar="N,N",
-        help="with --train-data or --features given several times, the share of each in every batch (default "
-        "equal ones); epochs are those of the first",
+        help="with --train-data or --features given several times, the share of each in every "
+        "batch (default equal ones); epochs are those of the first",
     )
     way.add_argument(
         "--mix-batches",

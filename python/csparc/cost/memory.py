@@ -81,11 +81,12 @@ def estimate_memory(
     stages = made(**options).stages(Sizes(**sizes), kind.itemsize)
     if stages is None:
         raise ValueError(f"{loss}: expected a loss that says what it holds, found no stages")
-    return _peak(stages, {**sizes, "positive": int(positive)}, kind.itemsize) + OBJECTS
+    return held_by(stages, {**sizes, "positive": int(positive)}, kind.itemsize) + OBJECTS
 
 
-def _peak(stages: list[Stage], sizes: Mapping[str, int], itemsize: int) -> int:
-    """The core keeps each op's scratch for the next, and takes more only for a larger one."""
+def held_by(stages: list[Stage], sizes: Mapping[str, int], itemsize: int) -> int:
+    """Peak bytes of the stages of a loss: the core keeps each op's scratch for the next, and takes
+    more only for a larger one."""
     kept: list[int] = []
     most = 0
     for stage in stages:

@@ -41,8 +41,8 @@ class Work:
     """Outputs that are read before they are written."""
     rows_of: tuple[str, str] | None = None
     """(table, rows): of the array ``table`` only as many rows are touched as ``rows`` has."""
-    varies: bool = False
-    """Whether the FLOP depend on what an argument holds, not on shapes alone."""
+    content: str = ""
+    """The argument on whose content the FLOP depend, where shapes alone do not tell them."""
 
     __repr__ = fields_line
 
@@ -149,8 +149,8 @@ _LAYER = Work(_none)
 WORK: dict[str, Work] = {
     "linear_forward": Work(_linear),
     "linear_backward": Work(_linear_backward, added_to=_GRADIENTS),
-    "attention_forward": Work(_attention, varies=True),
-    "attention_backward": Work(_attention_backward, varies=True),
+    "attention_forward": Work(_attention, content="offsets"),
+    "attention_backward": Work(_attention_backward, content="offsets"),
     "attention_pool_forward": Work(_pool),
     "attention_pool_backward": Work(_pool_backward),
     "conv_forward": Work(_conv),
@@ -179,6 +179,8 @@ WORK: dict[str, Work] = {
 }  # fmt: skip
 """The ops of encoders, optimiser and data by name."""
 
+BF16_FLAGS = frozenset({"bf16", "rounded"})
+"""Arguments that make products those of bfloat16."""
 OPTIMISER = frozenset({"adamw", "sum_of_squares"})
 DATA = frozenset({"normalize", "resize", "scene_draw", "scene_render", "rng_bits"})
 

@@ -96,7 +96,7 @@ def stored(path: str, name: str, max_pixels: int = MAX_PIXELS) -> Image.Image:
     BadItem
         As `read`.
     """
-    content = _content(path, name)
+    content = content_of(path, name)
     try:
         with PillowLimit(max_pixels):
             picture = _opened(content)
@@ -117,7 +117,7 @@ def size_of(path: str, name: str) -> tuple[int, int]:
     BadItem
         It is no picture.
     """
-    content = _content(path, name)
+    content = content_of(path, name)
     try:
         with _opened(content) as opened:
             width, height = opened.size

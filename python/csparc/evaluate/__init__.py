@@ -9,6 +9,8 @@ from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
 from csparc.evaluate.segmentation import Segmentation
 from csparc.evaluate.zeroshot import ZeroShot, build_zero_shot_classifier, evaluate_zero_shot
+from csparc.evaluate.hardneg import HardNegatives, evaluate_matching, evaluate_pairs
+from csparc.evaluate.faithfulness import Faithfulness, evaluate_faithfulness, k_precision
 
 # ruff: isort: on
 from csparc.evaluate.figure import Figure
@@ -19,8 +21,10 @@ from csparc.evaluate.variance import variance_explained
 
 __all__ = [
     "TASKS",
+    "Faithfulness",
     "Figure",
     "Grounding",
+    "HardNegatives",
     "Meaning",
     "Places",
     "Retrieval",
@@ -31,9 +35,13 @@ __all__ = [
     "ZeroShot",
     "alignment_scores",
     "build_zero_shot_classifier",
+    "evaluate_faithfulness",
     "evaluate_grounding",
+    "evaluate_matching",
+    "evaluate_pairs",
     "evaluate_retrieval",
     "evaluate_zero_shot",
+    "k_precision",
     "make_task",
     "option",
     "place_scores",

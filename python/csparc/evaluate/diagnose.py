@@ -134,6 +134,7 @@ def diagnose(
         spoken = joined_sentences(sentences)
         by_word = figures["weights"]["of"] == "words"
         figures |= known_places(dataset, items, counts, whole, spoken, by, by_word)
+    loader.report.update(dataset.problems)  # places that were broken, too
     return Figures(figures | {"logit_scale": scale, "bad_items": len(loader.report)})
 
 

@@ -10,7 +10,8 @@ from csparc.evaluate.diagnose import CAPTIONS, diagnose
 from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
 from csparc.losses.explains import RULES
 
-_NAMES = {"NOUN": "nouns", "ADJ": "adjectives", "COLOUR": "colours", "CAPTION": "captions"}
+_NAMES = {"NOUN": "nouns", "ADJ": "adjectives", "COLOUR": "colours", "PHRASE": "phrases",
+          "CAPTION": "captions"}  # fmt: skip
 _MEASURES = (
     ("auc", "n", "auc_chance", "  above other objects’ patches"),
     ("auc_named", "n_named", "auc_chance", "  above others its caption names"),
@@ -29,7 +30,7 @@ class Grounding(Task):
     help = "which patches words select, and whether that depends on the picture"
     about = (
         "What the local loss aligned, on a picture's own patches and on another "
-        "picture's, and what decides a patch embedding; on generated scenes also whether words "
+        "picture's, and what decides a patch embedding; where places are known also whether words "
         "select the object they name."
     )
     main = (
@@ -38,6 +39,7 @@ class Grounding(Task):
         "sentence_placement.auc",
         "placement.NOUN.auc_named", "placement.NOUN.pointing",
         "placement.COLOUR.auc_named", "placement.COLOUR.pointing",
+        "placement.PHRASE.auc", "placement.PHRASE.pointing",
         "variance.position", "variance.picture",
     )  # fmt: skip
 

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from csparc.evaluate.cosine_ranks import nearest
+from csparc.evaluate.figure import figure_lines, share
+from csparc.evaluate.ranking import RECALL_AT
 from csparc.evaluate.tasks import Subject, Task, TaskResult, register
 
 if TYPE_CHECKING:
     from csparc.data.scenes.dataset import Scenes
 
 _RANDOM_PAIRS = 4096
+_SPREAD = 2654435761
+"""Multiples of it, modulo any number, are spread evenly."""
 
 
 @register
@@ -50,11 +55,10 @@ class Meaning(Task):
         return TaskResult(semantic_recall(subject.data, *arrays), found.problems)
 
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
-        """Both directions beside the share of random pairs that are true."""
+        """Both directions beside the share of random pairs that are true, and more answers."""
         chance = figures["chance"]
-        return [f"{'':28s}{'true':>10s}{'chance':>10s}"] + [
-            f"{name:28s}{figures[name]:8.2f} %{chance:8.2f} %" for name in self.main
-        ]
+        first = [f"{name:28s}{figures[name]:8.2f} %{chance:8.2f} %" for name in self.main]
+        return [f"{'':28s}{'true':>10s}{'chance':>10s}", *first, *figure_lines(figures)]
 
 
 def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:
@@ -65,7 +69,7 @@ def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:
 
 
 def semantic_recall(scenes: Scenes, image_features, text_features, image_index, items=None) -> dict:
-    """Per cent of queries whose first answer is right by meaning, and what chance would give.
+    """Per cent of queries whose first answers are right by meaning, and what chance would give.
 
     Strict retrieval counts a caption written for another scene as wrong even where it is true of
     this one. Here a picture is right for a sentence, and a sentence for a picture, when the
@@ -83,10 +87,9 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
     -------
     dict
         ``image_to_text`` and ``text_to_image``; ``chance``: the share of 4096 random pairs, spread
-        evenly, whose caption is true.
+        evenly, whose caption is true. ``image_to_text_semantic_R@k`` and ``text_to_image_`` for k
+        of 1, 5 and 10, each a `csparc.evaluate.Figure`: any of the first k answers is right.
     """
-    from csparc.data.scenes.grammar import holds
-
     index = np.asarray(image_index)
     images = np.asarray(image_features, dtype=np.float32)
     texts = np.asarray(text_features, dtype=np.float32)
@@ -94,15 +97,36 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
     number = caption_numbers(index)
     forms = [scenes.labelled_captions(int(items[row]))[k].form for row, k in zip(index, number)]
     views = [scenes.scene(int(item)) for item in items]
-    first_text = [int(np.argmax(texts @ image)) for image in images]
-    first_image = [int(np.argmax(images @ text)) for text in texts]
     pairs = np.arange(min(_RANDOM_PAIRS, len(images) * len(texts)), dtype=np.int64)
-    spread = pairs * 2654435761 % (len(images) * len(texts))
-    return {
-        "image_to_text": _share([holds(forms[j], views[i]) for i, j in enumerate(first_text)]),
-        "text_to_image": _share([holds(forms[j], views[i]) for j, i in enumerate(first_image)]),
-        "chance": _share([holds(forms[p % len(texts)], views[p // len(texts)]) for p in spread]),
-    }
+    spread = pairs * _SPREAD % (len(images) * len(texts))
+    by_chance = _true(forms, views, spread // len(texts), spread % len(texts))
+    result: dict[str, Any] = {"chance": 100.0 * float(np.mean(by_chance))}
+    for direction, sides in (
+        ("image_to_text", (images, texts)),
+        ("text_to_image", (texts, images)),
+    ):
+        found = nearest(*sides, max(RECALL_AT))
+        drawn = np.arange(found.size, dtype=np.int64).reshape(found.shape) * _SPREAD % len(sides[1])
+        queries = np.arange(len(found))[:, None]
+        of_texts = direction == "text_to_image"
+        true, random = (
+            _true(forms, views, *((answers, queries) if of_texts else (queries, answers)))
+            for answers in (found, drawn)
+        )
+        result[direction] = 100.0 * float(np.mean(true[:, 0]))
+        for k in RECALL_AT:
+            chance = 100.0 * float(np.mean(random[:, :k].any(axis=1)))
+            hits = true[:, :k].any(axis=1)
+            result[f"{direction}_semantic_R@{k}"] = share(hits, chance, k=k)
+    return result
+
+
+def _true(forms: list, views: list, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
+    """Whether each of these captions is true of each of these pictures."""
+    from csparc.data.scenes.grammar import holds
+
+    known = np.vectorize(lambda i, j: holds(forms[j], views[i]), otypes=[bool])
+    return known(*np.broadcast_arrays(images, texts))
 
 
 def caption_numbers(image_index: np.ndarray) -> np.ndarray:
@@ -113,7 +137,3 @@ def caption_numbers(image_index: np.ndarray) -> np.ndarray:
         numbers[place] = seen.get(image, 0)
         seen[image] = numbers[place] + 1
     return numbers
-
-
-def _share(values: list) -> float:
-    return 100.0 * float(np.mean(values))

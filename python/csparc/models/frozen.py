@@ -15,27 +15,16 @@ import numpy as np
 from csparc._arrays import packed
 from csparc._repr import fields_line, line
 from csparc.models.config import ModelConfig
+from csparc.models.groups import is_head
 from csparc.models.inputs import check_ids, check_images
 from csparc.models.two_tower import ModelOutput, TwoTower, encoded
 from csparc.nn import Tape, Tensor
-
-HEADS = (
-    "visual.adapter.", "visual.local_norm.", "visual.local_adapter.", "visual.head.",
-    "visual.attn_pool.", "adapter.", "local_norm.", "local_adapter.", "logit_scale", "logit_bias",
-)  # fmt: skip
-"""How the names of the parameters above the towers begin."""
-
 
 HEAD_FIELDS = (
     "shared_width", "head_activation", "global_pool", "pool_queries", "projection_bias",
     "logit_bias",
 )  # fmt: skip
 """Fields of a model's configuration that may differ between heads on the same rows."""
-
-
-def is_head(name: str) -> bool:
-    """Whether a parameter of this name stands above the towers."""
-    return name.startswith(HEADS)
 
 
 def lock_towers(model: TwoTower) -> None:

@@ -10,9 +10,15 @@ VISUAL = "visual."
 
 _BLOCK = re.compile(r"transformer\.resblocks\.(\d+)\.")
 _FINAL_NORMS = ("ln_post", "ln_final")
-_BEHIND = ("adapter", "head", "attn_pool", "local_adapter", "local_norm")
+BEHIND = ("adapter", "head", "attn_pool", "local_adapter", "local_norm")
 """First words of what comes after the blocks and the norm behind them."""
-_OF_BOTH = ("logit_scale", "logit_bias")
+OF_BOTH = ("logit_scale", "logit_bias")
+
+
+def is_head(name: str) -> bool:
+    """Whether a parameter of this name stands above the towers: in the last group of one, or a
+    scale, which belongs to neither."""
+    return name in OF_BOTH or name.removeprefix(VISUAL).partition(".")[0] in BEHIND
 
 
 def tower_groups(names: Iterable[str], side: str) -> list[list[str]]:
@@ -42,7 +48,7 @@ def tower_groups(names: Iterable[str], side: str) -> list[list[str]]:
         elif first in _FINAL_NORMS:
             place = count
         else:
-            place = count + 1 if first in _BEHIND else 0
+            place = count + 1 if first in BEHIND else 0
         groups[place].append(name)
     return groups
 
@@ -67,6 +73,6 @@ def depths(names: Iterable[str]) -> dict[str, int]:
 
 
 def _side(name: str) -> str | None:
-    if name in _OF_BOTH:
+    if name in OF_BOTH:
         return None
     return "image" if name.startswith(VISUAL) else "text"

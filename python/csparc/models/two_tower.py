@@ -160,13 +160,13 @@ class TwoTower:
     ) -> tuple[Tensor, Tensor]:
         """Tokens [B,L,D] and vectors [B,D] of captions alone, as of a call."""
         ids = check_ids(text, self.config)
-        return self.text(tape, ids, self._valid(text_mask, ids))
+        return self.text(tape, ids, self.valid_positions(text_mask, ids))
 
     def text_vectors(self, text: np.ndarray, text_mask: np.ndarray | None, tape: Tape) -> Tensor:
         """Vectors [N,D] of captions alone, on a tape: of captions without a picture, beside those
         of a call."""
         ids = check_ids(text, self.config)
-        return self.text(tape, ids, check_valid(text_mask, ids))[1]
+        return self.text(tape, ids, self.valid_positions(text_mask, ids))[1]
 
     def encode_image(
         self, image: np.ndarray, normalize: bool = False, return_patches: bool = False

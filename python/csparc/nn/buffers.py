@@ -26,13 +26,18 @@ def _rounded(size: int) -> int:
     return max(_ALIGNMENT, -(-size // step) * step)
 
 
-class _Block:
+class Block:
+    """Memory of one size, free when no array refers to it."""
+
     __slots__ = ("last_use", "memory", "offset")
 
     def __init__(self, size: int):
         self.memory = np.empty(size + _ALIGNMENT, np.uint8)
         self.offset = -self.memory.ctypes.data % _ALIGNMENT
         self.last_use = 0
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        return np.ndarray(shape, dtype, self.memory, self.offset)
 
     def is_free(self) -> bool:
         # The attribute and the argument of getrefcount; every array on it adds one.
@@ -42,10 +47,12 @@ class _Block:
 class Buffers:
     """A pool of arrays. ``taken`` counts the blocks ever allocated, ``size`` the bytes held now."""
 
+    _block: type[Block] = Block
+
     def __init__(self) -> None:
         self.taken = 0
         self.size = 0
-        self._blocks: dict[int, list[_Block]] = {}
+        self._blocks: dict[int, list[Block]] = {}
         self._clock = 0
         self._lock = threading.Lock()
 
@@ -61,12 +68,12 @@ class Buffers:
             block = next((block for block in blocks if block.is_free()), None)
             if block is None:
                 self._drop_idle()
-                block = _Block(size)
+                block = self._block(size)
                 blocks.append(block)
                 self.taken += 1
                 self.size += size
             block.last_use = self._clock
-            return np.ndarray(shape, dtype, block.memory, block.offset)
+            return block.array(shape, dtype)
 
     def in_use(self) -> int:
         """Bytes of the blocks some array refers to."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from csparc import _core
 from csparc.nn.parameter import Parameter, trained
 from csparc.nn.tape import Tape, Tensor
 
@@ -40,7 +39,7 @@ def linear(
     rows = x.data.reshape(-1, inputs)
     y = tape.take((*x.shape[:-1], outputs), rows.dtype)
     if tape.reads(weight):
-        _core.linear_forward(
+        tape.core.linear_forward(
             rows,
             kernel,
             None if bias is None else bias.data,
@@ -53,7 +52,7 @@ def linear(
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(shape, dy.dtype)
-        _core.linear_backward(
+        tape.core.linear_backward(
             rows,
             kernel,
             dy.reshape(-1, outputs),
@@ -76,7 +75,7 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
     rows = x.data.reshape(-1, width)
     y = tape.take(x.shape, rows.dtype)
     mean, rstd = tape.take((len(rows),), rows.dtype), tape.take((len(rows),), rows.dtype)
-    _core.layernorm_forward(rows, weight.data, bias.data, eps, y.reshape(-1, width), mean, rstd)
+    tape.core.layernorm_forward(rows, weight.data, bias.data, eps, y.reshape(-1, width), mean, rstd)
     node, shape = x.node, x.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
@@ -84,7 +83,7 @@ def layernorm(tape: Tape, x: Tensor, weight: Parameter, bias: Parameter, eps: fl
         both = trained(weight) and trained(bias)
         # The op adds both gradients or neither; that of a frozen one goes nowhere.
         spare = None if both or not trained(weight, bias) else np.zeros_like(weight.data)
-        _core.layernorm_backward(
+        tape.core.layernorm_backward(
             rows,
             weight.data,
             mean,
@@ -106,12 +105,12 @@ def activation(tape: Tape, x: Tensor, kind: str) -> Tensor:
         return x
     flat = x.data.reshape(-1)
     y = tape.take(x.shape, flat.dtype)
-    getattr(_core, f"{kind}_forward")(flat, y.reshape(-1))
+    getattr(tape.core, f"{kind}_forward")(flat, y.reshape(-1))
     node = x.node
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(dy.shape, dy.dtype)
-        getattr(_core, f"{kind}_backward")(flat, dy.reshape(-1), dx.reshape(-1))
+        getattr(tape.core, f"{kind}_backward")(flat, dy.reshape(-1), dx.reshape(-1))
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)
@@ -141,12 +140,12 @@ def attention(
     reach = (mask, causal, window, grid_width, registers)
     y = tape.take((len(packed), heads, width // heads), packed.dtype)
     lse = tape.take((heads, len(packed)), packed.dtype)
-    _core.attention_forward(packed, offsets, *reach, y, lse)
+    tape.core.attention_forward(packed, offsets, *reach, y, lse)
     node, shape = qkv.node, qkv.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dqkv = tape.take(shape, dy.dtype)
-        _core.attention_backward(
+        tape.core.attention_backward(
             packed, offsets, *reach, y, lse, dy.reshape(y.shape), dqkv.reshape(packed.shape)
         )
         tape.add_grad(node, dqkv, fresh=True)
@@ -158,10 +157,10 @@ def embed(tape: Tape, ids: np.ndarray, weight: Parameter) -> Tensor:
     """Rows of weight [V,C] by ids [..., ] int32 -> [..., C]."""
     flat, width = ids.reshape(-1), weight.shape[1]
     y = tape.take((*ids.shape, width), weight.data.dtype)
-    _core.embed_forward(weight.data, flat, y.reshape(-1, width))
+    tape.core.embed_forward(weight.data, flat, y.reshape(-1, width))
 
     def note(tape: Tape, dy: np.ndarray) -> None:
-        _core.embed_backward(flat, dy.reshape(-1, width), weight.grad)
+        tape.core.embed_backward(flat, dy.reshape(-1, width), weight.grad)
 
     return tape.output(y, weight.requires_grad, note, weight)
 
@@ -170,12 +169,12 @@ def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
     """x [B,T,C] + position [S,C] on its first rows; a table longer than T is cut off."""
     length = x.shape[1]
     y = tape.take(x.shape, x.data.dtype)
-    _core.position_forward(x.data, position.data[:length], y)
+    tape.core.position_forward(x.data, position.data[:length], y)
     node = x.node
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         if position.requires_grad:
-            _core.position_backward(dy, position.grad[:length])
+            tape.core.position_backward(dy, position.grad[:length])
         tape.add_grad(node, dy, fresh=False)
 
     return tape.output(y, node is not None or position.requires_grad, note, position)
@@ -184,7 +183,7 @@ def add_position(tape: Tape, x: Tensor, position: Parameter) -> Tensor:
 def add(tape: Tape, x: Tensor, y: Tensor) -> Tensor:
     """x + y, same shapes."""
     z = tape.take(x.shape, x.data.dtype)
-    _core.add(x.data.reshape(-1), y.data.reshape(-1), z.reshape(-1))
+    tape.core.add(x.data.reshape(-1), y.data.reshape(-1), z.reshape(-1))
     nodes = (x.node, y.node)
 
     def note(tape: Tape, dz: np.ndarray) -> None:
@@ -199,12 +198,12 @@ def patchify(tape: Tape, images: Tensor, size: int) -> Tensor:
     batch, _, high, wide = images.shape
     shape = (batch, (high // size) * (wide // size), 3 * size * size)
     y = tape.take(shape, images.data.dtype)
-    _core.patchify_forward(images.data, size, y)
+    tape.core.patchify_forward(images.data, size, y)
     node, image_shape = images.node, images.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dimages = tape.take(image_shape, dy.dtype)
-        _core.patchify_backward(dy, size, dimages)
+        tape.core.patchify_backward(dy, size, dimages)
         tape.add_grad(node, dimages, fresh=True)
 
     return tape.output(y, node is not None, note)
@@ -214,12 +213,12 @@ def pool(tape: Tape, x: Tensor, valid: np.ndarray | None = None) -> Tensor:
     """Mean of x [B,T,C] over the valid positions -> [B,C]; 0 where there are none."""
     mask, shape = mask_bytes(valid), x.shape
     y = tape.take((shape[0], shape[2]), x.data.dtype)
-    _core.pool_forward(x.data, mask, y)
+    tape.core.pool_forward(x.data, mask, y)
     node = x.node
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(shape, dy.dtype)
-        _core.pool_backward(mask, dy, dx)
+        tape.core.pool_backward(mask, dy, dx)
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)
@@ -230,12 +229,12 @@ def unpack(tape: Tape, x: Tensor, rows: np.ndarray, shape: tuple[int, ...]) -> T
     width = x.shape[-1]
     y = tape.take((*shape, width), x.data.dtype)
     y[...] = 0
-    _core.embed_backward(rows, x.data, y.reshape(-1, width))
+    tape.core.embed_backward(rows, x.data, y.reshape(-1, width))
     node, packed_shape = x.node, x.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(packed_shape, dy.dtype)
-        _core.embed_forward(dy.reshape(-1, width), rows, dx)
+        tape.core.embed_forward(dy.reshape(-1, width), rows, dx)
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)
@@ -246,13 +245,13 @@ def select(tape: Tape, x: Tensor, rows: np.ndarray) -> Tensor:
     batch, length, width = x.shape
     places = rows + np.arange(batch, dtype=np.int32) * np.int32(length)
     y = tape.take((batch, width), x.data.dtype)
-    _core.embed_forward(x.data.reshape(-1, width), places, y)
+    tape.core.embed_forward(x.data.reshape(-1, width), places, y)
     node, shape = x.node, x.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(shape, dy.dtype)
         dx[...] = 0
-        _core.embed_backward(places, dy, dx.reshape(-1, width))
+        tape.core.embed_backward(places, dy, dx.reshape(-1, width))
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)

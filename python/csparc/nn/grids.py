@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from csparc import _core
 from csparc.nn.functional import mask_bytes
 from csparc.nn.parameter import Parameter, trained
 from csparc.nn.tape import Tape, Tensor
@@ -28,12 +27,12 @@ def attention_pool(
     )
     y = tape.take((batch, *split[1:]), rows.dtype)
     lse = tape.take((batch, heads, queries), rows.dtype)
-    _core.attention_pool_forward(rows, pairs, mask, y, lse)
+    tape.core.attention_pool_forward(rows, pairs, mask, y, lse)
     nodes, shapes = (q.node, kv.node), (q.shape, kv.shape)
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dq, dkv = (tape.take(shape, dy.dtype) for shape in shapes)
-        _core.attention_pool_backward(
+        tape.core.attention_pool_backward(
             rows, pairs, mask, y, lse, dy.reshape(y.shape), dq.reshape(split),
             dkv.reshape(pairs.shape),
         )  # fmt: skip
@@ -59,7 +58,7 @@ def conv(
     kind = "conv_planar" if planar else "conv"
     high, wide = x.shape[2:] if planar else x.shape[1:3]
     y = tape.take((x.shape[0], high // stride, wide // stride, len(weight.data)), x.data.dtype)
-    getattr(_core, f"{kind}_forward")(
+    getattr(tape.core, f"{kind}_forward")(
         x.data, weight.data, None if bias is None else bias.data, stride, y
     )
     data, node = x.data, x.node
@@ -67,7 +66,8 @@ def conv(
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(data.shape, dy.dtype)
         dbias = None if bias is None else bias.grad
-        getattr(_core, f"{kind}_backward")(data, weight.data, stride, dy, dx, weight.grad, dbias)
+        backward = getattr(tape.core, f"{kind}_backward")
+        backward(data, weight.data, stride, dy, dx, weight.grad, dbias)
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 
@@ -78,12 +78,12 @@ def append(tape: Tape, x: Tensor, rows: Parameter) -> Tensor:
     """x [B,T,C] with rows [R,C] behind those of every sample -> [B,T+R,C]."""
     batch, length, width = x.shape
     y = tape.take((batch, length + len(rows.data), width), x.data.dtype)
-    _core.append_forward(x.data, rows.data, y)
+    tape.core.append_forward(x.data, rows.data, y)
     node, shape = x.node, x.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = None if node is None else tape.take(shape, dy.dtype)
-        _core.append_backward(dy, dx, rows.grad)
+        tape.core.append_backward(dy, dx, rows.grad)
         if dx is not None:
             tape.add_grad(node, dx, fresh=True)
 
@@ -93,12 +93,12 @@ def append(tape: Tape, x: Tensor, rows: Parameter) -> Tensor:
 def leading(tape: Tape, x: Tensor, length: int) -> Tensor:
     """The first ``length`` rows of every sample: x [B,S,C] -> [B,length,C]."""
     y = tape.take((x.shape[0], length, x.shape[2]), x.data.dtype)
-    _core.leading_forward(x.data, y)
+    tape.core.leading_forward(x.data, y)
     node, shape = x.node, x.shape
 
     def note(tape: Tape, dy: np.ndarray) -> None:
         dx = tape.take(shape, dy.dtype)
-        _core.leading_backward(dy, dx)
+        tape.core.leading_backward(dy, dx)
         tape.add_grad(node, dx, fresh=True)
 
     return tape.output(y, node is not None, note)

@@ -105,7 +105,7 @@ class Parameter:
         if not self.requires_grad:
             return None
         if self._grad is None:
-            self._grad = np.zeros_like(self.data)
+            self._grad = np.zeros(self.data.shape, self.data.dtype)
         return self._grad
 
     @grad.setter

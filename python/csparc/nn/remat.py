@@ -15,11 +15,12 @@ from csparc.nn.parameter import Parameter, trained
 from csparc.nn.tape import Tape, Tensor
 
 
-class _Replay(Tape):
-    """Records a block that is computed again; ``unread`` is the weight of its last map."""
+class _Inner(Tape):
+    """A tape of a block alone; what the map with the weight ``unread`` gives nobody reads."""
 
-    def __init__(self, outer: Tape, unread: Parameter):
-        super().__init__(buffers=outer.buffers)
+    def __init__(self, outer: Tape, record: bool, unread: Parameter | None = None):
+        super().__init__(record, outer.buffers)
+        self.core = outer.core
         self._unread = unread
 
     def reads(self, weight: Parameter) -> bool:
@@ -50,11 +51,10 @@ def rematerialized(
     """
     if not tape.record or (x.node is None and not trained(*parameters)):
         return block(tape, x)
-    once = Tape(record=False, buffers=tape.buffers)
-    y = block(once, x).data
+    y = block(_Inner(tape, record=False), x).data
 
     def note(tape: Tape, dy: np.ndarray) -> None:
-        replay = _Replay(tape, last)
-        replay.backward({block(replay, x): dy})
+        replay = _Inner(tape, record=True, unread=last)
+        replay.play({block(replay, x): dy})
 
     return tape.output(y, True, note, last)

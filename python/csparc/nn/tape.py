@@ -8,6 +8,7 @@ does not mention is free as soon as the forward pass drops it; a note is dropped
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,9 @@ class Tape:
     >>> tape.backward({out.patches: dpatches, out.tokens: dtokens})
     """
 
+    core: Any = _core
+    """Where ops are looked up."""
+
     def __init__(self, record: bool = True, buffers: Buffers = BUFFERS, remat: bool = False):
         self.record = record
         self.buffers = buffers
@@ -132,10 +136,10 @@ class Tape:
             before = node.grad
             if not fresh:
                 copy = self.take(grad.shape, grad.dtype)
-                _core.add(before.reshape(-1), grad.reshape(-1), copy.reshape(-1))
+                self.core.add(before.reshape(-1), grad.reshape(-1), copy.reshape(-1))
                 grad = copy
             else:
-                _core.accumulate(before.reshape(-1), grad.reshape(-1))
+                self.core.accumulate(before.reshape(-1), grad.reshape(-1))
         node.grad = grad
 
     def backward(self, gradients: Mapping[Tensor, np.ndarray]) -> None:
@@ -165,7 +169,12 @@ class Tape:
                     f"Tape.backward: the gradient is {grad.dtype} {list(grad.shape)}, its tensor "
                     f"{tensor.data.dtype} {list(tensor.shape)}"
                 )
-            self.add_grad(tensor.node, np.ascontiguousarray(grad), fresh=False)
+        self.play({tensor: np.ascontiguousarray(grad) for tensor, grad in gradients.items()})
+
+    def play(self, gradients: Mapping[Tensor, np.ndarray]) -> None:
+        """`backward` without its checks, of gradients that come from ops."""
+        for tensor, grad in gradients.items():
+            self.add_grad(tensor.node, grad, fresh=False)
         while self._notes:
             node, note = self._notes.pop()
             grad, node.grad = node.grad, None

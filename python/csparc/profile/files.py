@@ -51,8 +51,8 @@ def profiling(path: str | os.PathLike | None) -> Iterator[Profile | None]:
             yield profile
         finally:
             profile.close()
-            if profile.recorded.count:
-                found = report(profile.recorded, profile.peaks)
+            if profile.steps.count:
+                found = report(profile.steps, profile.peaks)
                 write(found, path)
                 _tell((*lines(found), f"profile: {paths(path)[1]}"))
 

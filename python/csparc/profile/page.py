@@ -20,7 +20,7 @@ def page(found: Report) -> str:
     title = f"A step takes {duration_of(found.seconds)}"
     body = [
         f"<header><h1>{escape(title)}</h1><p>Mean of {found.steps} training steps, "
-        f"{found.peaks.threads} threads. Where the time goes, and how far each part is from what "
+        f"threads {found.peaks.threads}. Where the time goes, and how far each part is from what "
         "this machine can do.</p></header><main>",
         _tiles(found),
         _parts(found),
@@ -47,7 +47,7 @@ def page(found: Report) -> str:
 def _tiles(found: Report) -> str:
     ops = sum(row.calls for row in found.rows)
     tiles = (
-        (f"{found.peak_fraction:.0%}", "of the FMA peak",
+        (f"{found.peak_fraction:.0%}", "of the peak of products",
          f"products of the whole step; peak {found.peaks.flop / 1e9:.0f} GFLOP/s"),
         (f"{found.waiting:.1%}", "waiting for data", "nothing is computed meanwhile"),
         (f"{found.parts['between ops']:.1%}", "between ops", "Python and NumPy"),
@@ -106,7 +106,7 @@ def _bar(row: Row, longest: float) -> str:
 
 
 def _of(row: Row) -> str:
-    return "FMA peak" if row.bound == "products" else "memory"
+    return {"products": "FMA peak", "bf16": "bfloat16 peak", "memory": "memory"}[row.bound]
 
 
 def _notes(found: Report) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +23,8 @@ class Peaks:
 
     flop: float
     """FLOP a second of nothing but multiply-adds in float32 (csparc/la/peak.c)."""
+    bf16: float
+    """The same of bfloat16 products."""
     bandwidth: float
     """Bytes a second of the core's addition of large arrays: two are read, one is written."""
     threads: int
@@ -33,13 +37,17 @@ def measure_peaks() -> Peaks:
     threads = _core.get_num_threads()
     flop = np.empty(threads)
     x, y, z = (np.ones(_FLOATS, np.float32) for _ in range(3))
-    fastest, widest = 0.0, 0.0
+    fastest, rounded, widest = 0.0, 0.0, 0.0
     for _ in range(_REPEATS):
-        begun = perf_counter()
-        _core.fma_peak(_ROUNDS, flop)
-        between = perf_counter()
-        _core.add(x, y, z)
-        ended = perf_counter()
-        fastest = max(fastest, float(flop.sum()) / (between - begun))
-        widest = max(widest, 3 * x.nbytes / (ended - between))
-    return Peaks(fastest, widest, threads)
+        spent = _seconds(_core.fma_peak, _ROUNDS, flop)
+        fastest = max(fastest, float(flop.sum()) / spent)
+        spent = _seconds(_core.bf16_peak, _ROUNDS, flop)
+        rounded = max(rounded, float(flop.sum()) / spent)
+        widest = max(widest, 3 * x.nbytes / _seconds(_core.add, x, y, z))
+    return Peaks(fastest, rounded, widest, threads)
+
+
+def _seconds(op: Callable[..., None], *arguments: Any) -> float:
+    begun = perf_counter()
+    op(*arguments)
+    return perf_counter() - begun

@@ -19,6 +19,8 @@ SMALL = 0.01
 PARTS = ("encoders", "loss", "optimiser", "waiting for data", "between ops")
 """What a step is made of; "between ops" is Python and NumPy."""
 
+_MARKS = {"products": "", "bf16": " b", "memory": " m"}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -41,7 +43,7 @@ class Row:
     """Of the FMA peak where there are products, else of the memory's; above 1 what is moved came
     from a cache. None where no time was measured."""
     bound: str
-    """"products" or "memory": what the fraction is of."""
+    """"products", "bf16" (of bfloat16) or "memory": what the fraction is of."""
 
     __repr__ = fields_line
 
@@ -57,7 +59,7 @@ class Report:
     parts: dict[str, float]
     """Share of a step by part (`PARTS`)."""
     peak_fraction: float
-    """FLOP of all products of a step over what the peak would do in it."""
+    """Share of a step in which all its products would be done at their peak."""
     peaks: Peaks
     rows: list[Row]
     beside: list[Row]
@@ -82,7 +84,7 @@ def report(steps: Steps, peaks: Peaks) -> Report:
     """
     if steps.count == 0:
         raise ValueError("profile: expected at least one training step, found none")
-    entries = steps.entries.values()
+    entries = [one for one in steps.entries.values() if one.calls]
     rows = _rows([one for one in entries if one.here], steps, peaks)
     beside = _rows([one for one in entries if not one.here], steps, peaks)
     parts = dict.fromkeys(PARTS, 0.0)
@@ -92,19 +94,20 @@ def report(steps: Steps, peaks: Peaks) -> Report:
     parts["waiting for data"] = steps.waited / steps.seconds
     parts["between ops"] += max(0.0, 1 - sum(parts.values()))
     step = steps.seconds / steps.count
-    flop = sum(row.flop for row in rows)
+    products = [row for row in rows if row.flop]
+    at_peak = sum(row.peak_fraction * row.share for row in products if row.peak_fraction)
     return Report(
-        steps.count, step, parts["waiting for data"], parts, flop / step / peaks.flop, peaks,
+        steps.count, step, parts["waiting for data"], parts, at_peak, peaks,
         rows, beside,
     )  # fmt: skip
 
 
 def _rows(entries: list[Entry], steps: Steps, peaks: Peaks) -> list[Row]:
     """The longest first."""
-    groups: dict[tuple[str, int], list[Entry]] = {}
+    groups: dict[tuple[str, bool, int], list[Entry]] = {}
     for number, entry in enumerate(entries):
         small = entry.seconds < SMALL * steps.seconds
-        groups.setdefault((entry.op, -1 if small else number), []).append(entry)
+        groups.setdefault((entry.op, entry.bf16, -1 if small else number), []).append(entry)
     rows = [_row(group, steps, peaks) for group in groups.values()]
     return sorted(rows, key=lambda row: -row.seconds)
 
@@ -113,8 +116,10 @@ def _row(group: list[Entry], steps: Steps, peaks: Peaks) -> Row:
     seconds = sum(one.seconds for one in group)
     flop = sum(one.flop for one in group)
     nbytes = float(sum(one.calls * one.nbytes for one in group))
-    done, most, bound = (flop, peaks.flop, "products") if flop else (
-        nbytes, peaks.bandwidth, "memory")  # fmt: skip
+    done, most, bound = nbytes, peaks.bandwidth, "memory"
+    if flop:
+        bf16 = group[0].bf16
+        done, most, bound = flop, *((peaks.bf16, "bf16") if bf16 else (peaks.flop, "products"))
     op, count = group[0].op, steps.count
     return Row(
         op, ops.part_of(op), _shape(group), sum(one.calls for one in group) / count,
@@ -140,8 +145,9 @@ def lines(found: Report, most: int = 24) -> Iterable[str]:
     parts = ", ".join(f"{name} {share:.1%}" for name, share in found.parts.items())
     yield f"a step takes {duration_of(found.seconds)} (mean of {found.steps}): {parts}"
     yield (
-        f"products reach {found.peak_fraction:.0%} of the peak over the whole step; peak "
-        f"{found.peaks.flop / 1e9:.0f} GFLOP/s, memory {found.peaks.bandwidth / 1e9:.1f} GB/s, "
+        f"products reach {found.peak_fraction:.0%} of their peak over the whole step; peak "
+        f"{found.peaks.flop / 1e9:.0f} GFLOP/s (b: bfloat16, {found.peaks.bf16 / 1e9:.0f}), m: "
+        f"memory {found.peaks.bandwidth / 1e9:.1f} GB/s, "
         f"threads {found.peaks.threads}"
     )
     table = [("share", "time", "calls", "of peak", "op", "shape")]
@@ -161,10 +167,10 @@ def lines(found: Report, most: int = 24) -> Iterable[str]:
 
 
 def peak_of(row: Row) -> str:
-    """The fraction of the peak: of products, or of the memory (marked with an m)."""
+    """The fraction of the peak: of products, of those of bfloat16 (b), or of the memory (m)."""
     if row.peak_fraction is None:
         return ""
-    return f"{row.peak_fraction:.0%}" + (" m" if row.bound == "memory" else "")
+    return f"{row.peak_fraction:.0%}{_MARKS[row.bound]}"
 
 
 def duration_of(seconds: float) -> str:

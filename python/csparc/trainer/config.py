@@ -45,8 +45,10 @@ class TrainConfig:
 
     Parameters
     ----------
-    batch_size : int
+    batch_size : int or "auto"
         Pairs of one forward pass. The contrastive losses draw their negatives from these alone.
+        "auto": the largest sensible number that fits the memory there is when the trainer is made
+        (see `csparc.trainer.batch_size`); the number is recorded, and a resumed run keeps it.
     steps, epochs : int, exactly one of them
         Length of the run, in optimiser steps or in passes over the data (an incomplete last batch
         of a pass is left out). Passes that ``"avoid"`` duplicates are planned before the first
@@ -140,7 +142,7 @@ class TrainConfig:
         Naming the setting, what was expected and what was found.
     """
 
-    batch_size: int = 256
+    batch_size: int | str = 256
     steps: int | None = None
     epochs: int | None = None
     lr: float = 1e-3
@@ -183,7 +185,10 @@ class TrainConfig:
         if (self.steps is None) == (self.epochs is None):
             found = "neither" if self.steps is None else "both"
             raise ValueError(f"expected one of steps and epochs, found {found}")
+        chosen_later = isinstance(self.batch_size, str) and self.batch_size == "auto"
         for name, low in _LOWEST.items():
+            if name == "batch_size" and chosen_later:
+                continue
             if getattr(self, name) is not None or name not in _OPTIONAL:
                 self._take(name, whole_number, low=low)
         self._take("seed", whole_number, low=-(1 << 63), high=(1 << 63) - 1)
@@ -213,7 +218,7 @@ class TrainConfig:
         for name in ("overwrite", "lock_image", "lock_text", "remat"):
             self._take(name, flag)
         self._check_fine_tuning()
-        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+        if not (self.micro_batch is None or chosen_later) and self.micro_batch > self.batch_size:
             raise ValueError(
                 f"micro_batch: expected at most batch_size, {self.batch_size} pairs, of which it "
                 f"is a part, found {self.micro_batch}"

@@ -25,6 +25,7 @@ from csparc.models import create_model
 from csparc.models.factory import configure
 from csparc.search import Hit, Search
 from csparc.trainer import grounded
+from csparc.trainer.batch_size import AUTO
 from csparc.trainer.config import INIT_LEARNING_RATE
 from csparc.trainer.initial import read_initial
 from csparc.trainer.state import default_preprocess
@@ -279,4 +280,5 @@ def default_length(pictures: int, settings: dict[str, Any]) -> dict[str, int]:
     batch = settings.get("batch_size") or max(1, min(LARGEST_BATCH, int(0.9 * pictures)))
     if settings.get("steps") or settings.get("epochs"):
         return {"batch_size": batch}
-    return {"batch_size": batch, "steps": min(2000, max(200, 100 * pictures // batch))}
+    pairs = LARGEST_BATCH if batch == AUTO else batch
+    return {"batch_size": batch, "steps": min(2000, max(200, 100 * pictures // pairs))}

@@ -29,18 +29,14 @@ def forward(model: TwoTower, batch: Batch, tape: Tape) -> ModelOutput:
     return model(batch["image"], text, mask, tape=tape)
 
 
-def image_features(
-    model: TwoTower, batch: Batch, part: slice, tape: Tape
-) -> tuple[Tensor, Tensor]:
+def image_features(model: TwoTower, batch: Batch, part: slice, tape: Tape) -> tuple[Tensor, Tensor]:
     """Patches and vectors of a part of the pictures of a batch."""
     if "image_rows" in batch:
         return frozen.image_heads(model, batch["image_rows"][part], tape)
     return model.image_features(batch["image"][part], tape)
 
 
-def text_features(
-    model: TwoTower, batch: Batch, part: slice, tape: Tape
-) -> tuple[Tensor, Tensor]:
+def text_features(model: TwoTower, batch: Batch, part: slice, tape: Tape) -> tuple[Tensor, Tensor]:
     """Tokens and vectors of a part of the captions of a batch."""
     text, mask = batch["text"][part], batch["text_mask"][part]
     if "text_rows" in batch:
@@ -48,9 +44,7 @@ def text_features(
     return model.text_features(text, mask, tape)
 
 
-def extra_vectors(
-    model: TwoTower, batch: Batch, tape: Tape, part: slice = slice(None)
-) -> Tensor:
+def extra_vectors(model: TwoTower, batch: Batch, tape: Tape, part: slice = slice(None)) -> Tensor:
     """Vectors [N,D] of the hard negatives of a batch, or of a part of them."""
     text, mask = batch["hard_negative"][part], batch["hard_negative_mask"][part]
     if "hard_negative_rows" in batch:

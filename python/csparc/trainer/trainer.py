@@ -23,6 +23,7 @@ from csparc.losses.foreign import as_loss
 from csparc.optim import cosine
 from csparc.profile.files import profiling
 from csparc.trainer import early_stop, lr_find
+from csparc.trainer.batch_size import settled
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
@@ -130,6 +131,7 @@ class Trainer:
         introduce(model, self.loss)
         self.data = _opened(data)
         check_takes_hard_negatives(self.loss, self.data)
+        self.config, self._about_batch = settled(self.config, model, self.loss, self.data)
         self.tokenizer = tokenizer
         self.val_preprocess = val_preprocess or default_preprocess(model)
         self.preprocess = preprocess or self.val_preprocess
@@ -242,7 +244,7 @@ class Trainer:
             Progress("rising learning rate", **how) as progress,
             self._loader(None, progress) as loader,
         ):
-            step = Step(self.model, self.loss, optimizer, self.config)
+            step = Step(self.model, self.loss, optimizer, self.config, loader.summed)
             return lr_find.trial(step, lambda: self._batches(loader, progress), lrs, progress)
 
     def use_averages(self) -> None:
@@ -270,7 +272,7 @@ class Trainer:
         """What the data sets have to tell, such as files that are not used."""
         validation = [] if self.validation is None else [self.validation.dataset]
         notes = [note for data in (self.data, *validation) for note in data.problems.notes(False)]
-        for note in dict.fromkeys(notes):
+        for note in dict.fromkeys(filter(None, [self._about_batch, *notes])):
             progress.say(note)
 
     def _plan(self, loader: Loader, progress: Progress) -> None:

@@ -115,12 +115,16 @@ def read_own(
     vocabulary: bool = True,
 ) -> Pretrained:
     """A checkpoint of csparc's as `read_weights` gives those of others; ``vocabulary``: whether the
-    number of tokens must be that of the model ``name``, too."""
+    number of tokens must be that of the model ``name``, too. A bias of logits that the loss learned
+    becomes the model's, which others read."""
     file = find_checkpoint(path)
     trained = checkpoint.load_trained(file)
     if name is not None:
         check_sizes(os.fspath(file), name, trained.model.config, vocabulary)
     model = refitted(trained.model, image_size, context_length)
+    learned = {} if trained.loss is None else trained.loss.parameters
+    if model.logit_bias is not None and "logit_bias" in learned:
+        np.copyto(model.logit_bias.data, learned["logit_bias"].data)
     preprocess = Preprocess(**{**trained.metadata.preprocess, "size": model.config.image_size})
     return Pretrained(model, preprocess, trained.tokenizer, "csparc", trained.loss)
 

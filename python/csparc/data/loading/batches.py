@@ -43,6 +43,11 @@ class Work:
 
     __repr__ = fields_line
 
+    @property
+    def picture_bytes(self) -> int:
+        """Of what a batch holds of its pictures."""
+        return self.inputs.picture_bytes(self.batch_size)
+
     def batches(self, epoch: int, position: int, waiting: list[int]) -> Iterator[Made]:
         """Batches from a place on, one after another; pictures ``waiting`` come first."""
         ahead = self.threads + -(-self.batch_size // CHUNK)

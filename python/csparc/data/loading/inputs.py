@@ -31,6 +31,9 @@ class Inputs(Protocol):
     def of_pictures(self, drawn: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Arrays of a batch."""
 
+    def picture_bytes(self, batch_size: int) -> int:
+        """Of the arrays of a batch."""
+
     def of_captions(
         self, chosen: Sequence[tuple[int, int]], mask: np.ndarray
     ) -> dict[str, np.ndarray]:
@@ -67,6 +70,10 @@ class PictureInputs:
     def of_pictures(self, drawn: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return {"image": self._transform.normalize(np.stack(drawn))}
 
+    def picture_bytes(self, batch_size: int) -> int:
+        size = self._transform.height, self._transform.width
+        return picture_bytes(batch_size, size)
+
     def of_captions(
         self, chosen: Sequence[tuple[int, int]], mask: np.ndarray
     ) -> dict[str, np.ndarray]:
@@ -97,6 +104,9 @@ class RowInputs:
     def of_pictures(self, drawn: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         return {"image_rows": as_float32(np.stack(drawn))}
 
+    def picture_bytes(self, batch_size: int) -> int:
+        return batch_size * self._dataset.rows(0).image.size * 4
+
     def of_captions(
         self, chosen: Sequence[tuple[int, int]], mask: np.ndarray
     ) -> dict[str, np.ndarray]:
@@ -111,6 +121,12 @@ class RowInputs:
         texts = [pair.hard_negatives[number] for pair, number in found]
         behind = found[0][0].behind if found else 0
         return {"hard_negative_rows": laid_out(texts, mask, behind)}
+
+
+def picture_bytes(batch_size: int, size: int | tuple[int, int]) -> int:
+    """Of a float32 batch [B,3,H,W], square where ``size`` is one number."""
+    high, wide = (size, size) if isinstance(size, int) else size
+    return batch_size * 3 * high * wide * 4
 
 
 def inputs_of(

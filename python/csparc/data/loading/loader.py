@@ -13,7 +13,7 @@ from csparc.data.dataset import Dataset
 from csparc.data.loading import cache
 from csparc.data.loading.batches import Work
 from csparc.data.loading.duplicates import HANDLING
-from csparc.data.loading.inputs import inputs_of
+from csparc.data.loading.inputs import inputs_of, picture_bytes
 from csparc.data.loading.plan import Plan
 from csparc.data.loading.prefetch import Prefetch
 from csparc.data.loading.tally import Tallies
@@ -206,7 +206,7 @@ class Loader:
             source = self._work.batches(
                 cursor["epoch"], cursor["position"], cursor.get("waiting", [])
             )
-            self._prefetch = Prefetch(source, ahead=2)
+            self._prefetch = Prefetch(source, batches_ahead(self._work.picture_bytes))
         while True:
             made = next(self._prefetch)
             for part, bad in made.bad:
@@ -231,6 +231,22 @@ class Loader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+LARGE_BATCH = 1 << 28
+"""Bytes of pictures above which one batch is made ahead, where three are of smaller ones."""
+
+
+def batches_ahead(nbytes: int) -> int:
+    """Batches, of pictures of so many bytes, that are made before they are asked for."""
+    return 3 if nbytes <= LARGE_BATCH else 1
+
+
+def held_bytes(batch_size: int, image_size: int) -> int:
+    """Most bytes of pictures that training holds at a time: the float32 batch of the step and those
+    made ahead, the 8-bit pictures of the one being made, once as decoded and once side by side."""
+    nbytes = picture_bytes(batch_size, image_size)
+    return nbytes * (1 + batches_ahead(nbytes)) + nbytes // 2
 
 
 def _checked_cursor(cursor: dict | None, work: Work) -> dict:

@@ -72,13 +72,17 @@ class _Shared(Generic[T]):
 
     def produce(self) -> None:
         try:
-            for item in self.source:
+            while self._has_room():
+                try:
+                    item = next(self.source)
+                except StopIteration:
+                    return
                 with self.changed:
-                    self.changed.wait_for(lambda: self.stopped or len(self.ready) < self.ahead)
                     if self.stopped:
                         return
                     self.ready.append(item)
                     self.changed.notify_all()
+                del item  # held here it would be one more than `ahead`
         except BaseException as error:
             self.error = error
         finally:
@@ -88,6 +92,12 @@ class _Shared(Generic[T]):
             with self.changed:
                 self.ended = True
                 self.changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """Wait until another item may be made; False when none is wanted any more."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.stopped or len(self.ready) < self.ahead)
+            return not self.stopped
 
     def stop(self) -> None:
         with self.changed:

@@ -13,6 +13,7 @@ from csparc.data.report import BadItems
 from csparc.data.scenes import grammar
 from csparc.data.scenes.scene import (
     COLOURS,
+    GROUNDS,
     SHAPES,
     SPLITS,
     TIERS,
@@ -163,16 +164,28 @@ class Scenes(Dataset):
         return Regions(scene.instance.shape, parts, tuple(mentions), exclusive=True)
 
     def label_names(self, by: str = "") -> tuple[str, ...]:
-        """The shapes of the tier, or with ``by="colour"`` its colours."""
+        """The shapes of the tier; with ``by="colour"`` its colours, with ``by="stuff"`` the shapes
+        and the kinds of ground."""
         tier = TIERS[self.tier]
-        return COLOURS[: tier.colours] if _by_colour(by) else SHAPES[: tier.shapes]
+        if by == "colour":
+            return COLOURS[: tier.colours]
+        if by not in ("", "shape", "stuff"):
+            raise DataError(f"scenes: expected labels by shape, colour or stuff, found {by!r}")
+        return (*SHAPES[: tier.shapes], *GROUNDS[: tier.stuff * (by == "stuff")])
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
-        """int16 [H, W]: 0 on the ground, else the shape or colour of the object that is seen."""
+        """int16 [H, W]: the shape or colour of the object that is seen; the ground is 0, or with
+        ``by="stuff"`` what it is made of, where it is made of something."""
         scene, names = self.scene(index), self.label_names(by)
-        seen = [o.colour if _by_colour(by) else o.shape for o in scene.objects]
+        seen = [o.colour if by == "colour" else o.shape for o in scene.objects]
         numbers = np.array([0, *(names.index(name) + 1 for name in seen)], np.int16)
-        return numbers[scene.instance]
+        labels = numbers[scene.instance]
+        if by == "stuff" and scene.bands is not None:
+            above, below = (names.index(name) + 1 for name in scene.bands)
+            lower = np.arange(len(labels)) >= scene.horizon
+            bands = np.where(lower, below, above)[:, None].astype(np.int16)
+            labels = np.where(scene.instance == 0, bands, labels)
+        return labels
 
     def load(self, index: int) -> np.ndarray:
         """The picture, uint8 [H, W, 3] RGB."""
@@ -214,9 +227,3 @@ def _mentions(number: int, caption: grammar.Caption) -> list[Mention]:
                 groups = (pos, "COLOUR") if word in COLOURS else (pos,)
                 found.append(Mention(number, *spans[place], groups, phrase.objects))
     return found
-
-
-def _by_colour(by: str) -> bool:
-    if by not in ("", "shape", "colour"):
-        raise DataError(f"scenes: expected classes by shape or by colour, found {by!r}")
-    return by == "colour"

@@ -270,11 +270,21 @@ def _fits(item: SceneObject, phrase: tuple) -> bool:
 
 def named(form: tuple) -> frozenset[str]:
     """The shapes, colours, sizes, textures and stuff that a logical form names."""
+    words = {word for phrase in phrases_of(form) for word in phrase if word is not None}
+    return frozenset(words | {form[1]} if form[0] == "on" else words)
+
+
+def phrases_of(form: tuple) -> list[tuple]:
+    """The noun phrases (shape, colour, size, texture) of a logical form; of a count its shape."""
     kind, *rest = form
-    phrases = [(rest[1],)] if kind == "count" else [part for part in rest if type(part) is tuple]
-    if kind == "on":
-        phrases.append((rest[0],))
-    return frozenset(word for phrase in phrases for word in phrase if word is not None)
+    if kind == "count":
+        return [(rest[1], None, None, None)]
+    return [part for part in rest if type(part) is tuple]
+
+
+def fits_any(phrase: tuple, scene: Scene) -> bool:
+    """Whether some object of a scene is all that a noun phrase says."""
+    return any(_fits(item, phrase) for item in scene.objects)
 
 
 def spoken(form: tuple, before: Sequence[str] = (), behind: Sequence[str] = ()) -> str:

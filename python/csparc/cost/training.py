@@ -1,0 +1,184 @@
+"""The memory a training step takes, from the configuration of a model and a loss alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from csparc._repr import fields_line
+from csparc._scalars import whole_number
+from csparc.cost.memory import held_by
+from csparc.data.loading.loader import held_bytes
+from csparc.losses.base import Loss
+from csparc.losses.costs import Sizes
+from csparc.models import ModelConfig, TwoTower
+from csparc.nn import Tensor
+from csparc.nn.rehearsal import CountedBuffers, Rehearsal
+
+ITEM = 4  # bytes of a float32
+FLOAT = np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class TrainingMemory:
+    """Peak bytes of a training step, by what holds them."""
+
+    weights: int
+    """Of the model and the loss: weights, gradients and two moments of AdamW."""
+    activations: int
+    """The pool of the tape: what the backward pass reads, and the gradients on the way; scratch."""
+    features: int
+    """What the loss reads of all pairs beside the pool, and its gradients."""
+    loss: int | None
+    """What the loss holds besides (`csparc.estimate_memory`); None where it does not say."""
+    pictures: int
+    """Batches of pictures: in use, and made ahead."""
+
+    __repr__ = fields_line
+
+    @property
+    def total(self) -> int:
+        named = (self.weights, self.activations, self.features, self.loss or 0, self.pictures)
+        return sum(named)
+
+    def rows(self) -> Iterator[tuple[str, int | None]]:
+        """What holds memory and its bytes, with the total last."""
+        yield "weights, gradients, moments", self.weights
+        yield "activations and their gradients", self.activations
+        yield "features of the loss", self.features
+        yield "the loss itself", self.loss
+        yield "pictures, made ahead too", self.pictures
+        yield "peak", self.total
+
+
+def training_memory(
+    config: ModelConfig,
+    loss: Loss,
+    batch_size: int,
+    *,
+    micro_batch: int | None = None,
+    remat: bool = False,
+    extra_texts: int = 0,
+) -> TrainingMemory:
+    """Peak bytes of training, beyond what the process holds without it.
+
+    The towers' own forward and backward are rehearsed on arrays without memory, by the pool that
+    training takes its buffers from; only the loss is counted by formula. Captions are taken at
+    their full length: shorter ones take less. Not counted: decoded pictures that a data set keeps
+    (up to 1 GiB), what the matrix library packs (about 4 MB a thread), validation.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    loss : Loss
+        What it owns is counted where it owns it by now (`csparc.losses.Loss.prepare`).
+    batch_size : int
+    micro_batch, remat
+        As of `csparc.TrainConfig`.
+    extra_texts : int
+        Captions without a picture in a batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A size that is no whole number of at least 1, or a micro-batch above the batch.
+    """
+    whole_number(batch_size, "batch_size", low=1)
+    if micro_batch is not None:
+        whole_number(micro_batch, "micro_batch", low=1, high=batch_size)
+    chunked = micro_batch is not None and micro_batch < batch_size
+    part = micro_batch if chunked else batch_size
+    model = TwoTower(config, seed=None)
+    pool = _pool_bytes(model, loss, part, remat, extra_texts, chunked)
+    trained = [*model.parameters.values(), *loss.parameters.values()]
+    across, _, within = (chunked and loss.apart()) or (loss, 1.0, None)
+    features = _feature_bytes(config, across, batch_size, extra_texts)
+    if chunked:
+        features *= 2  # the features are gathered beside the pool, then their gradients
+    if within is not None:
+        features += _feature_bytes(config, within, part, 0)
+    held = [_held(config, across, batch_size, extra_texts)]
+    held += [] if within is None else [_held(config, within, part, 0)]
+    return TrainingMemory(
+        weights=4 * sum(parameter.data.nbytes for parameter in trained),
+        activations=pool,
+        features=features,
+        loss=None if None in held else sum(held),
+        pictures=held_bytes(batch_size, config.image_size),
+    )
+
+
+def _pool_bytes(
+    model: TwoTower, loss: Loss, pairs: int, remat: bool, extra_texts: int, chunked: bool
+) -> int:
+    """What the pool and the core hold after a step with so many pairs at a time."""
+    config, tape = model.config, Rehearsal(remat=remat)
+    size, filler = config.image_size, CountedBuffers()
+    captions = _captions(config, pairs)
+    if chunked:
+        _forward(model, _quiet(tape), filler, pairs, size, captions)
+    found = _forward(model, tape, filler, pairs, size, captions)
+    wanted = {name: found[name] for name in loss.features}
+    texts = min(extra_texts, pairs) if chunked else extra_texts
+    if texts and chunked:
+        _play(tape, wanted, filler)
+        wanted = {}
+    if texts:
+        wanted["extra"] = model.text_features(*_captions(config, texts), tape)[1]
+    _play(tape, wanted, filler)
+    return tape.buffers.size + tape.core.scratch
+
+
+def _quiet(tape: Rehearsal) -> Rehearsal:
+    quiet = Rehearsal(record=False)
+    quiet.buffers, quiet.core = tape.buffers, tape.core
+    return quiet
+
+
+def _forward(
+    model: TwoTower,
+    tape: Rehearsal,
+    filler: CountedBuffers,
+    pairs: int,
+    size: int,
+    captions: tuple[np.ndarray, np.ndarray],
+) -> dict[str, Tensor]:
+    images = Tensor(filler.take((pairs, 3, size, size), FLOAT))
+    patches, image_global = model.visual(tape, images)
+    tokens, text_global = model.text_features(*captions, tape)
+    return {
+        "patches": patches, "image_global": image_global, "tokens": tokens,
+        "text_global": text_global,
+    }  # fmt: skip
+
+
+def _play(tape: Rehearsal, wanted: dict[str, Tensor], filler: CountedBuffers) -> None:
+    tape.play({tensor: filler.take(tensor.shape, FLOAT) for tensor in wanted.values()})
+
+
+def _captions(config: ModelConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and mask of captions of full length, which end with the end token where there is one."""
+    ids = np.ones((count, config.context_length), np.int32)
+    if config.eos_id is not None:
+        ids[:, -1] = config.eos_id
+    return ids, np.ones(ids.shape, np.bool_)
+
+
+def _feature_bytes(config: ModelConfig, loss: Loss, pairs: int, extra_texts: int) -> int:
+    """Of the arrays a loss reads, as float32."""
+    width, rows = config.shared_width, {"patches": config.patches, "tokens": config.context_length}
+    counts = sum(rows.get(name, 1) for name in loss.features)
+    return ITEM * width * (pairs * counts + extra_texts)
+
+
+def _held(config: ModelConfig, loss: Loss, pairs: int, extra_texts: int) -> int | None:
+    sizes = Sizes(
+        B=pairs, P=config.patches, L=config.context_length, D=config.shared_width, N=extra_texts
+    )
+    stages = loss.stages(sizes, ITEM)
+    if stages is None:
+        return None
+    named = {name: getattr(sizes, name) for name in ("B", "P", "L", "D", "N")}
+    return held_by(stages, {**named, "positive": 0}, ITEM)
