@@ -24,20 +24,7 @@
 #include <stddef.h>
 
 #include "base/real.h"
-
-/* Strides in elements. */
-typedef struct {
-    size_t M, N, K;
-    const cs_real *a;
-    size_t a_row, a_col;
-    const cs_real *b;
-    size_t b_row, b_col;
-    const cs_real *start;
-    size_t start_row;
-    const cs_real *bias;
-    cs_real *c;
-    size_t c_row;
-} CS_TYPED(cs_packed);
+#include "la/packed_shape.h"
 
 size_t CS_TYPED(cs_packed_scratch)(size_t threads);
 void CS_TYPED(cs_packed_product)(const CS_TYPED(cs_packed) *product, size_t threads, void *scratch);

@@ -65,7 +65,8 @@ multiply_floats(size_t rows, size_t columns, size_t depth, const cs_packed_rows 
     cs_product_f32(rows, columns, 1, &term, result);
 }
 
-const cs_packed_form cs_packed_floats = {1, CS_PACKED_DEPTH, CS_PACKED_STRIP, float_rows, float_columns, multiply_floats};
+const cs_packed_form cs_packed_floats = {
+    1, CS_PACKED_DEPTH, CS_PACKED_STRIP, float_rows, float_columns, multiply_floats};
 
 static cs_packed_rows
 half_rows(const cs_packed_f32 *p, const cs_packed_part *part, void *room)
@@ -136,4 +137,5 @@ multiply_halves(size_t rows, size_t columns, size_t depth, const cs_packed_rows 
     cs_bf16_product(rows, columns, 1, &term, &to);
 }
 
-const cs_packed_form cs_packed_halves = {2, CS_PACKED_DEPTH, 2 * CS_PACKED_STRIP, half_rows, half_columns, multiply_halves};
+const cs_packed_form cs_packed_halves = {
+    2, CS_PACKED_DEPTH, 2 * CS_PACKED_STRIP, half_rows, half_columns, multiply_halves};

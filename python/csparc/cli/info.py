@@ -131,6 +131,10 @@ def _overview(batch_size: int) -> None:
 
     csparc.show_config()
     print(
+        "\nlinear layers: weights of up to weights_in_place numbers are read where they lie; "
+        "larger ones,\nand all with precision bf16, are packed (docs/kernels.md)"
+    )
+    print(
         f"\n{'model':10s}{'picture':>9s}{'patch':>7s}{'image tower':>14s}{'text tower':>14s}"
         f"{'tokens':>8s}{'parameters':>13s}{f'training, batch {batch_size}':>22s}"
     )
