@@ -4,8 +4,8 @@
 
 #include "la/bf16_product.h"
 
-/* Rows a power of two apart fall into few sets of the nearest cache: there a tile that reads them in
- * place throws its own lines out. */
+/* Rows a power of two apart fall into few sets of the nearest cache: there a tile that reads them
+ * in place throws its own lines out. */
 int
 cs_reads_in_place(const cs_packed_f32 *p)
 {
