@@ -101,6 +101,7 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
     spread = pairs * _SPREAD % (len(images) * len(texts))
     by_chance = _true(forms, views, spread // len(texts), spread % len(texts))
     result: dict[str, Any] = {"chance": 100.0 * float(np.mean(by_chance))}
+    owners = {"image_to_text": None, "text_to_image": index}
     for direction, sides in (
         ("image_to_text", (images, texts)),
         ("text_to_image", (texts, images)),
@@ -117,7 +118,7 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
         for k in RECALL_AT:
             chance = 100.0 * float(np.mean(random[:, :k].any(axis=1)))
             hits = true[:, :k].any(axis=1)
-            result[f"{direction}_semantic_R@{k}"] = share(hits, chance, k=k)
+            result[f"{direction}_semantic_R@{k}"] = share(hits, chance, owners[direction], k=k)
     return result
 
 
