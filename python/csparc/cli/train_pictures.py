@@ -6,12 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 from csparc.cli import common
+from csparc.data.transforms import RESIZE_MODES
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
     from csparc.data.transforms import Preprocess
-
-RESIZE_MODES = ("shortest", "longest", "squash")
 
 
 def add(group) -> None:

@@ -160,9 +160,7 @@ def open_label_table(spec: str, path: str, options: Options) -> LabelledPictures
     DataError
         Broken file, columns missing, nothing left or too many bad rows.
     """
-    guard = Guard(
-        os.path.dirname(os.path.abspath(path)), options.allow_outside, "the table's folder"
-    )
+    guard = table.guard_of(path, options)
     gather = Gather(options)
     keys = table.Keys.of(options, _PATHS, _LABELS)
     separator = "\t" if path.lower().endswith(".tsv") else ","

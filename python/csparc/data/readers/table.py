@@ -73,9 +73,7 @@ def open_table(spec: str, path: str, separator: str, options: Options) -> Pictur
     DataError
         Broken file, columns missing, nothing left or too many bad rows.
     """
-    guard = Guard(
-        os.path.dirname(os.path.abspath(path)), options.allow_outside, "the table's folder"
-    )
+    guard = guard_of(path, options)
     gather = Gather(options)
     keys = Keys.of(options, IMG_KEYS, CAPTION_KEYS)
     for where, name, caption, negatives in pairs(path, separator, keys, options, gather.problems):
@@ -92,6 +90,12 @@ def open_table(spec: str, path: str, separator: str, options: Options) -> Pictur
     return PictureFiles(
         spec, guard, found, gather.problems, options.max_pixels, gather.hard_negatives
     )
+
+
+def guard_of(path: str, options: Options) -> Guard:
+    """Of the paths in a table, which are relative to its folder."""
+    folder = os.path.dirname(os.path.abspath(path))
+    return Guard(folder, options.allow_outside, "the table's folder")
 
 
 def pairs(
