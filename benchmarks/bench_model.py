@@ -1,9 +1,11 @@
-"""A training step of an encoder preset, forward and backward of both towers, split by op.
+"""A training step of an encoder preset, forward and backward of both towers, split by op; or
+encoding pictures and captions.
 
     python benchmarks/bench_model.py --case nano
 
-FLOP of the encoders, thrice the forward's. Beside the rate: pairs per second, the buffers, and the
-share of each op that takes a hundredth of the time or more, of steps timed after the others.
+FLOP of the encoders, thrice the forward's in training. Beside the rate: pairs per second, the
+buffers, and the share of each op that takes a hundredth of the time or more, of steps timed after
+the others. The peak is that of float32, in bfloat16, too.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ VOCABULARY = 1000
 
 @dataclass(frozen=True)
 class Case:
-    """``median``: captions of lengths around it; None: all full."""
+    """``median``: captions of lengths around it; None: all full. ``encode``: forward alone."""
 
     preset: str
     B: int
     median: int | None = None
     repeats: int = 8
+    precision: str = "fp32"
+    encode: bool = False
 
 
 CASES = {
@@ -40,6 +44,10 @@ CASES = {
     "nano-local": Case("nano-local", 256),
     "nano-captions": Case("nano", 256, median=12),
     "small": Case("small", 16),
+    "vit-b-32": Case("vit-b-32", 16),
+    "vit-b-32-bf16": Case("vit-b-32", 16, precision="bf16"),
+    "vit-b-32-encode": Case("vit-b-32", 32, encode=True),
+    "vit-b-32-encode-bf16": Case("vit-b-32", 32, precision="bf16", encode=True),
 }
 
 
@@ -91,10 +99,14 @@ def shares(step: Callable[[], None], repeats: int) -> dict[str, float]:
 def run(name: str, limits: Limits) -> Measurement:
     case = CASES[name]
     csparc.set_num_threads(limits.threads)
-    model = csparc.create_model(case.preset, vocab_size=VOCABULARY)
-    step = training_step(model, batch(model.config, case))
-    entry = f"step of {case.B} pairs"
-    flop = 3.0 * model_info(model.config).flop * case.B
+    model = csparc.create_model(case.preset, vocab_size=VOCABULARY, precision=case.precision)
+    data = batch(model.config, case)
+    flop = float(model_info(model.config).flop * case.B)
+    if case.encode:
+        step, entry = (lambda: model(*data)), f"encoding of {case.B} pairs"
+    else:
+        step, entry = training_step(model, data), f"step of {case.B} pairs"
+        flop *= 3
     result = interleave({entry: step}, {entry: flop}, case.repeats, limits)
     result.figures = {
         "pairs a second": case.B / result.best(entry),

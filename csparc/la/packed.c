@@ -128,6 +128,28 @@ fetch_ahead(const cs_packed_f32 *p, const cs_packed_part *part, size_t j, size_t
             __builtin_prefetch(p->c + m * p->c_row + n, 1, 2);
 }
 
+/* Where the sums of a part from column j on start and go. */
+static cs_result_f32
+sums_of(const cs_packed_f32 *p, const cs_packed_part *part, size_t j)
+{
+    float *c = p->c + part->i * p->c_row + j;
+    cs_result_f32 result = {.c = c, .c_row = p->c_row, .rows = c, .rows_row = p->c_row,
+                            .hints = CS_FETCH_SUMS};
+    if (part->k == 0) {
+        result.rows = p->start == NULL ? NULL : p->start + part->i * p->start_row + j;
+        result.rows_row = p->start_row;
+        result.hints = result.rows == c ? CS_FETCH_SUMS : 0;
+    }
+    return result;
+}
+
+/* Rows of floats are read as well where they lie: tiles fetch them ahead. */
+static int
+is_in_place(const cs_packed_f32 *p, const cs_packed_form *form)
+{
+    return form->pair == 1 && p->b_col == 1;
+}
+
 /* The sums of a few rows go on by the terms of a part. */
 static void
 add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_part *part,
@@ -136,14 +158,15 @@ add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_par
     const cs_packed_rows a = form->rows(p, part, room->rows);
     const size_t depth = cs_ceil_divide(part->depth, form->pair);
     const float *b = room->panels;
+    if (is_in_place(p, form)) {
+        const cs_result_f32 result = sums_of(p, part, part->j);
+        form->multiply(part->rows, part->columns, part->depth, &a,
+                       p->b + part->k * p->b_row + part->j, p->b_row, &result);
+        return;
+    }
     for (size_t j = part->j, end = part->j + part->columns, w; j < end; j += w) {
         w = cs_packed_panel(end - j, panel);
-        float *c = p->c + part->i * p->c_row + j;
-        cs_result_f32 result = {.c = c, .c_row = p->c_row, .rows = c, .rows_row = p->c_row};
-        if (part->k == 0) {
-            result.rows = p->start == NULL ? NULL : p->start + part->i * p->start_row + j;
-            result.rows_row = p->start_row;
-        }
+        const cs_result_f32 result = sums_of(p, part, j);
         if (j + w < end)
             fetch_ahead(p, part, j + w, cs_packed_panel(end - j - w, panel));
         form->multiply(part->rows, w, part->depth, &a, b, cs_packed_width(w), &result);
@@ -167,7 +190,8 @@ one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size
     cs_packed_part part = {.j = j, .columns = columns};
     do {
         part.depth = cs_block_length(part.k, deep, p->K);
-        form->columns(p, &part, c->panel, room.panels, room.spare);
+        if (!is_in_place(p, form))
+            form->columns(p, &part, c->panel, room.panels, room.spare);
         for (part.i = i; part.i < i + rows; part.i += part.rows) {
             part.rows = cs_block_length(part.i, CS_PACKED_ROWS, i + rows);
             add_part(p, form, &part, c->panel, &room);
@@ -192,7 +216,7 @@ run(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads, char *sc
 void
 cs_packed_product_f32(const cs_packed_f32 *p, size_t threads, void *scratch)
 {
-    run(p, &cs_packed_floats, threads, scratch);
+    run(p, cs_reads_in_place(p) ? &cs_packed_floats : &cs_packed_copies, threads, scratch);
 }
 
 void

@@ -51,8 +51,8 @@ typedef struct {
 void CS_TYPED(cs_product)(size_t M, size_t N, size_t terms, const CS_TYPED(cs_term) *term,
                           const CS_TYPED(cs_result) *result);
 
-/* Columns of the panels that products with many columns are cut into: a b packed in panels so wide is
- * read in order. */
+/* Columns of the panels that products with many columns are cut into: a b packed in panels so wide
+ * is read in order. */
 size_t cs_panel_columns_f32(void);
 
 /* xt[D,M] = transpose of x[N,D], columns N..M zero. Row strides x_row >= D, M. */

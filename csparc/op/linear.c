@@ -19,14 +19,10 @@ enum { IS_DOUBLE = 0 };
 /* Rows a thread takes at a time: eight tiles, whose inputs and outputs stay in cache. */
 enum { ROW_BLOCK = 112 };
 
-/* Entries of the largest weight that runs on the tile kernels, which read it in place: it must stay
- * in a core's second-level cache. */
-enum { LARGEST_TILED = 768 * 192 };
-
 static int
 is_small(const cs_linear_shape *shape)
 {
-    return cs_size_times(shape->K, shape->M) <= LARGEST_TILED;
+    return cs_size_times(shape->K, shape->M) <= CS_LARGEST_TILED;
 }
 
 /* In bfloat16 operands are copied in any case. */

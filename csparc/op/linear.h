@@ -24,6 +24,10 @@
 #include "base/real.h"
 #include "csparc.h"
 
+/* Entries of the largest weight that runs on the tile kernels, which read it in place: it must stay
+ * in a core's second-level cache. */
+enum { CS_LARGEST_TILED = 768 * 192 };
+
 typedef struct {
     size_t N, K, M;
     int bf16;

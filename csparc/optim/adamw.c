@@ -6,8 +6,8 @@
 
 /* The n entries of a block; sums [2] takes the sums of squares of updates and of new weights. */
 static void
-update(size_t n, const cs_adamw_settings *s, const cs_real *restrict grad,
-       cs_real *restrict weight, cs_real *restrict m, cs_real *restrict v, double *sums)
+update(size_t n, const cs_adamw_settings *s, cs_real *restrict grad, cs_real *restrict weight,
+       cs_real *restrict m, cs_real *restrict v, double *sums)
 {
     const cs_real lr = (cs_real)s->lr, decay = (cs_real)s->decay, eps = (cs_real)s->eps;
     const cs_real beta1 = (cs_real)s->beta1, rest1 = (cs_real)(1 - s->beta1);
@@ -18,6 +18,7 @@ update(size_t n, const cs_adamw_settings *s, const cs_real *restrict grad,
 #pragma omp simd reduction(+ : updates, weights)
     for (size_t i = 0; i < n; i++) {
         cs_real g = scale * grad[i];
+        grad[i] = 0;
         m[i] = beta1 * m[i] + rest1 * g;
         v[i] = beta2 * v[i] + rest2 * g * g;
         cs_real u = correction1 * m[i] / (sqrt(correction2 * v[i]) + eps) + decay * weight[i];
@@ -39,7 +40,7 @@ cs_adamw_scratch(size_t N)
 #endif
 
 cs_status
-CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, const cs_real *grad,
+CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, cs_real *grad,
                    cs_real *weight, cs_real *m, cs_real *v, double *sums, void *scratch)
 {
     const size_t blocks = cs_optim_block_count(N), step = CS_OPTIM_BLOCK;

@@ -6,10 +6,10 @@
  *
  *   c1 = 1 / (1 - beta1^t), c2 = 1 / (1 - beta2^t) at step t = 1, 2, ...: given by the caller
  *
- *   grad (N) in    weight, m, v (N) read and written
+ *   grad (N) read, and set to 0 for the next step    weight, m, v (N) read and written
  *   sums (2) out: sum of squares of u, and of the new weights
  *
- * 16 FLOP an entry; bandwidth bound: 7 words an entry. sums are taken in double over blocks of
+ * 16 FLOP an entry; bandwidth bound: 8 words an entry. sums are taken in double over blocks of
  * fixed length and over the blocks in order: scratch of two doubles a block.
  */
 #ifndef CS_ADAMW_H
@@ -23,7 +23,7 @@ typedef struct {
 } cs_adamw_settings;
 
 size_t cs_adamw_scratch(size_t N);
-cs_status CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, const cs_real *grad,
+cs_status CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, cs_real *grad,
                              cs_real *weight, cs_real *m, cs_real *v, double *sums, void *scratch);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/threads.h"
 #include "la/blis_context.h"
 #include "la/bf16_product.h"
+#include "op/linear.h"
 #include "py/bind.h"
 #include "py/measure.h"
 #include "py/take.h"
@@ -40,11 +41,11 @@ config(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
-    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:i,s:O}",
+    return Py_BuildValue("{s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:O}",
                          "blis_version", cs_blis_version(), "blis_context", cs_blis_context_name(),
                          "isa", cs_isa_name(cs_isa()), "bfloat16", cs_bf16_name(),
-                         "threads", cs_thread_count(), "processors",
-                         cs_processor_count(),
+                         "weights_in_place", CS_LARGEST_TILED,
+                         "threads", cs_thread_count(), "processors", cs_processor_count(),
 #ifdef _OPENMP
                          "openmp", Py_True
 #else

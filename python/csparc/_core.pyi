@@ -231,7 +231,6 @@ def resize(
     /,
 ) -> None: ...
 def adamw(
-    grad: Real,
     lr: float,
     decay: float,
     beta1: float,
@@ -240,6 +239,7 @@ def adamw(
     correction1: float,
     correction2: float,
     scale: float,
+    grad: Real,
     weight: Real,
     m: Real,
     v: Real,

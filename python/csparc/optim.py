@@ -103,20 +103,19 @@ class AdamW:
             if grad is None:
                 continue
             _core.adamw(
-                grad.reshape(-1),
                 lr * self.lr_factors.get(name, 1.0),
                 self.weight_decay if parameter.decay else 0.0,
                 *self.betas,
                 self.eps,
                 *corrections,
                 self._scale,
+                grad.reshape(-1),
                 parameter.data.reshape(-1),
                 self.m[name].reshape(-1),
                 self.v[name].reshape(-1),
                 sums,
             )
             total += sums
-            parameter.zero_grad()
         self._scale = 1.0
         update, weight = np.sqrt(total)
         return float(update), float(weight)

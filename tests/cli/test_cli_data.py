@@ -96,10 +96,10 @@ def test_columns_are_for_the_data_that_takes_them(tmp_path: Path) -> None:
     table.write_text("filepath,words\np000.png,one\n")
     arguments = reading(csv_caption_key="words")
     spec = f"folder:{folder};captions=none"
-    assert len(common.open_silently(f"csv:{table}", arguments, spec)) == 1
+    assert len(common.open_silently(f"csv:{table}", arguments, [spec])) == 1
     images = tmp_path / "c.json"
     shutil.copy(table, images)
     with pytest.raises(DataError, match="caption_key=words: has no effect"):
         common.open_silently(f"coco:{folder},{images}", arguments)
     with pytest.raises(DataError, match="no valid JSON"):
-        common.open_silently(f"coco:{folder},{images}", arguments, f"csv:{table}")
+        common.open_silently(f"coco:{folder},{images}", arguments, [f"csv:{table}"])

@@ -9,7 +9,9 @@ from PIL import Image
 
 import csparc.data
 from csparc.cli import main as cli
+from csparc.data.export import export
 from csparc.data.readers.class_names import read_class_names
+from csparc.data.scenes import Scenes
 from csparc.errors import DataError
 from csparc.evaluate import Subject, make_task
 
@@ -166,3 +168,10 @@ def test_a_model_is_evaluated_on_each_of_them(tmp_path, capsys):
     elsewhere = make_task(f"zeroshot:on=imagenet:{root}")
     elsewhere.check(given)
     assert elsewhere.run(given).figures["top1"].n == 11
+
+
+def test_what_export_writes_as_imagenet_is_read_back(tmp_path):
+    scenes = Scenes("S", 6, 0, "zs_seen")
+    data = csparc.data.open(export(scenes, "imagenet", tmp_path / "pictures"))
+    shown = [f"{one.colour} {one.shape}" for i in range(6) for one in scenes.scene(i).objects]
+    assert sorted(data.captions(i)[0] for i in range(6)) == sorted(shown)

@@ -14,7 +14,7 @@ import csparc
 from csparc import data
 from csparc.data import BadItems, Dataset, ShuffledPairs
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import holds
+from csparc.data.scenes.forms import holds
 from csparc.data.subset import Subset
 from csparc.errors import DataError
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 import csparc.data
 from csparc.cli import main as cli
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import holds
+from csparc.data.scenes.forms import holds
 from csparc.errors import DataError
 from csparc.evaluate import evaluate_matching, evaluate_pairs
 from csparc.evaluate.hardneg import blind_accuracy, scene_negatives

@@ -22,6 +22,7 @@ from csparc.features.manifest import MODEL, NAME
 from csparc.losses import LOSSES, make_loss
 from csparc.models import frozen
 from csparc.trainer import Trainer
+from csparc.trainer.step import Step
 
 pytestmark = pytest.mark.filterwarnings("ignore:the loss reads no image_global")
 TRAIN = {**small_training.SETTINGS, "steps": 6, "val_frequency": 3, "save_frequency": 2}
@@ -158,6 +159,24 @@ def test_a_run_on_features_is_a_run(folder, trained_run, tmp_path):
     for name, array in trained.model.state_dict().items():
         if not frozen.is_head(name):
             np.testing.assert_array_equal(array, before[name])
+
+
+def test_a_run_that_ends_anywhere_is_gone_on_with(folder, tmp_path, monkeypatch):
+    whole, out, run = tmp_path / "whole", tmp_path / "out", Step.run
+    on_features(folder, "clip+words", out=whole).run()
+
+    def fail(step, number, *rest):
+        if number == 4:
+            raise MemoryError
+        return run(step, number, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Step, "run", fail)
+        with pytest.raises(MemoryError):
+            on_features(folder, "clip+words", out=out).run()
+    on_features(folder, "clip+words", out=out, resume="latest").run()
+    first, second = (one / "checkpoints" / "last.safetensors" for one in (whole, out))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_hard_negatives_are_kept(trained_run, tmp_path):

@@ -189,8 +189,8 @@ def test_list_names_every_case(root, benchmarks):
     expected += [f"objectives/{case}" for case in benchmarks["objective_batches"].CASES]
     assert listed[: len(expected)] == expected
     assert {name.partition("/")[0] for name in listed} == {
-        "sparc", "objectives", "words", "tiles", "conv", "model", "steps", "encode", "scenes",
-        "resize", "largest", "frameworks",
+        "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "encode",
+        "scenes", "resize", "largest", "frameworks",
     }  # fmt: skip
 
 

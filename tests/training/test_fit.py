@@ -122,7 +122,7 @@ def test_what_cannot_be_drawn(fitted, picture, caption, error, message):
         fitted.plot_alignment(picture, caption)
 
 
-@pytest.mark.parametrize("data", [None, 3, ["photos"]])
+@pytest.mark.parametrize("data", [None, 3, [3]])
 def test_data_that_are_no_path(data):
     with pytest.raises(TypeError, match=r"^data: expected SCHEME:PATH or a path, found "):
         fit(data, **QUICK)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from csparc._precision import PRECISIONS
 from csparc.cli import common
-from csparc.losses.registry import LOSSES, loss_class
+from csparc.losses.registry import DEFAULT, LOSSES, loss_class, make_loss
+
+if TYPE_CHECKING:
+    from csparc.models.config import ModelConfig
 
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
@@ -18,12 +23,12 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         description="Without a model: version, BLIS, kernels, threads, and every preset. "
         "With one: its parameters, arithmetic and memory in detail.",
     )
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("model", nargs="?", metavar="MODEL", help="a preset's name")
-    what.add_argument(
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="a preset's name")
+    parser.add_argument(
         "--loss",
         metavar="NAME",
-        help=f"the options of a loss instead: {', '.join(LOSSES)}, or all",
+        help=f"the options of a loss instead: {', '.join(LOSSES)}, or all; with MODEL the loss the "
+        f"memory is stated for (default {DEFAULT})",
     )
     parser.add_argument(
         "--batch-size",
@@ -32,6 +37,22 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the batch the memory is stated for (default 64)",
     )
+    parser.add_argument(
+        "--micro-batch",
+        type=common.positive_int,
+        metavar="N",
+        help="with MODEL: memory with micro-batches, as csparc train has them",
+    )
+    parser.add_argument(
+        "--remat", action="store_true", help="with MODEL: memory with blocks computed again"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="with MODEL: memory with products in this precision, which changes scratch alone "
+        f"(default {PRECISIONS[0]})",
+    )
     parser.set_defaults(run=run)
 
 
@@ -39,7 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.cost.model import model_info
     from csparc.models.presets import preset
 
-    if arguments.loss is not None:
+    if arguments.model is None and (arguments.micro_batch is not None or arguments.remat):
+        given = "--remat" if arguments.remat else "--micro-batch"
+        raise ValueError(
+            f"{given}: expected MODEL beside it, the memory of whose training it changes"
+        )
+    if arguments.model is None and arguments.loss is not None:
         names = list(LOSSES) if arguments.loss == "all" else [arguments.loss]
         print("\n\n".join("\n".join(_loss_lines(name)) for name in names))
         return 0
@@ -54,7 +80,29 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for line in model_info(config).lines(arguments.batch_size):
         print(line)
+    for line in _memory_lines(config, arguments):
+        print(line)
     return 0
+
+
+def _memory_lines(config: ModelConfig, arguments: argparse.Namespace) -> Iterator[str]:
+    """The peak memory of training, by what holds it."""
+    from csparc.cost.training import training_memory
+
+    loss = make_loss(arguments.loss or DEFAULT)
+    loss.prepare(config.shared_width)
+    memory = training_memory(
+        config, loss, arguments.batch_size, micro_batch=arguments.micro_batch,
+        remat=arguments.remat, precision=arguments.precision,
+    )  # fmt: skip
+    size = arguments.micro_batch
+    how = f", {size} pairs at a time" if size else ""
+    how += ", blocks computed again" if arguments.remat else ""
+    yield f"\nmemory of training with {loss.label}, batch {arguments.batch_size}{how}, at its peak:"
+    for name, nbytes in memory.rows():
+        yield f"{name:32s}" + (
+            "not known" if nbytes is None else f"{nbytes / 2**20:,.0f} MiB"
+        ).rjust(16)
 
 
 def _loss_lines(name: str) -> Iterator[str]:
@@ -82,6 +130,10 @@ def _overview(batch_size: int) -> None:
     from csparc.models.presets import PRESETS
 
     csparc.show_config()
+    print(
+        "\nlinear layers: weights of up to weights_in_place numbers are read where they lie; "
+        "larger ones,\nand all with precision bf16, are packed (docs/kernels.md)"
+    )
     print(
         f"\n{'model':10s}{'picture':>9s}{'patch':>7s}{'image tower':>14s}{'text tower':>14s}"
         f"{'tokens':>8s}{'parameters':>13s}{f'training, batch {batch_size}':>22s}"

@@ -169,7 +169,7 @@ WORK: dict[str, Work] = {
     "position_backward": Work(_none, added_to=("dposition",)),
     "add": _LAYER,
     "accumulate": Work(_none, added_to=("y",)),
-    "adamw": Work(_none, added_to=("weight", "m", "v")),
+    "adamw": Work(_none, added_to=("grad", "weight", "m", "v")),
     "sum_of_squares": _LAYER,
     "normalize": _LAYER,
     "resize": _LAYER,

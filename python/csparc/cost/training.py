@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from csparc._precision import precision_name
 from csparc._repr import fields_line
 from csparc._scalars import whole_number
 from csparc.cost.memory import held_by
@@ -60,6 +61,7 @@ def training_memory(
     *,
     micro_batch: int | None = None,
     remat: bool = False,
+    precision: str = "fp32",
     extra_texts: int = 0,
 ) -> TrainingMemory:
     """Peak bytes of training, beyond what the process holds without it.
@@ -75,7 +77,7 @@ def training_memory(
     loss : Loss
         What it owns is counted where it owns it by now (`csparc.losses.Loss.prepare`).
     batch_size : int
-    micro_batch, remat
+    micro_batch, remat, precision
         As of `csparc.TrainConfig`.
     extra_texts : int
         Captions without a picture in a batch.
@@ -83,7 +85,8 @@ def training_memory(
     Raises
     ------
     TypeError, ValueError
-        A size that is no whole number of at least 1, or a micro-batch above the batch.
+        A size that is no whole number of at least 1, a micro-batch above the batch, a precision
+        that is neither.
     """
     whole_number(batch_size, "batch_size", low=1)
     if micro_batch is not None:
@@ -91,7 +94,10 @@ def training_memory(
     chunked = micro_batch is not None and micro_batch < batch_size
     part = micro_batch if chunked else batch_size
     model = TwoTower(config, seed=None)
-    pool = _pool_bytes(model, loss, part, remat, extra_texts, chunked)
+    for parameter in model.parameters.values():
+        parameter.rounded = precision_name(precision, "precision") == "bf16"
+    sizes = [size for size in dict.fromkeys([part, batch_size % part]) if size]
+    pool = _pool_bytes(model, loss, sizes, remat, extra_texts, chunked)
     trained = [*model.parameters.values(), *loss.parameters.values()]
     across, _, within = (chunked and loss.apart()) or (loss, 1.0, None)
     features = _feature_bytes(config, across, batch_size, extra_texts)
@@ -111,23 +117,25 @@ def training_memory(
 
 
 def _pool_bytes(
-    model: TwoTower, loss: Loss, pairs: int, remat: bool, extra_texts: int, chunked: bool
+    model: TwoTower, loss: Loss, sizes: list[int], remat: bool, extra_texts: int, chunked: bool
 ) -> int:
-    """What the pool and the core hold after a step with so many pairs at a time."""
-    config, tape = model.config, Rehearsal(remat=remat)
-    size, filler = config.image_size, CountedBuffers()
-    captions = _captions(config, pairs)
-    if chunked:
-        _forward(model, _quiet(tape), filler, pairs, size, captions)
-    found = _forward(model, tape, filler, pairs, size, captions)
-    wanted = {name: found[name] for name in loss.features}
-    texts = min(extra_texts, pairs) if chunked else extra_texts
-    if texts and chunked:
+    """What the pool and the core hold after a step with batches of these ``sizes`` on the tape."""
+    tape = Rehearsal(remat=remat)
+    filler = CountedBuffers()
+    for size in sizes if chunked else ():
+        _forward(model, _quiet(tape), filler, size)
+    for size in sizes:
+        found = _forward(model, tape, filler, size)
+        wanted = {name: found[name] for name in loss.features}
+        texts = min(extra_texts, size) if chunked else extra_texts
+        if texts and chunked:
+            _play(tape, wanted, filler)
+            wanted = {}
+        if texts:
+            captions = _captions(model.config, texts)
+            wanted["extra_text_global"] = model.text_features(*captions, tape)[1]
         _play(tape, wanted, filler)
-        wanted = {}
-    if texts:
-        wanted["extra"] = model.text_features(*_captions(config, texts), tape)[1]
-    _play(tape, wanted, filler)
+        found.clear()
     return tape.buffers.size + tape.core.scratch
 
 
@@ -142,12 +150,11 @@ def _forward(
     tape: Rehearsal,
     filler: CountedBuffers,
     pairs: int,
-    size: int,
-    captions: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Tensor]:
-    images = Tensor(filler.take((pairs, 3, size, size), FLOAT))
+    side = model.config.image_size
+    images = Tensor(filler.take((pairs, 3, side, side), FLOAT))
     patches, image_global = model.visual(tape, images)
-    tokens, text_global = model.text_features(*captions, tape)
+    tokens, text_global = model.text_features(*_captions(model.config, pairs), tape)
     return {
         "patches": patches, "image_global": image_global, "tokens": tokens,
         "text_global": text_global,

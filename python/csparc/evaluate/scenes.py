@@ -63,7 +63,7 @@ class Meaning(Task):
 
 def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:
     """Whether caption ``number`` of scene ``owner`` is also true of scene ``item``."""
-    from csparc.data.scenes.grammar import holds
+    from csparc.data.scenes.forms import holds
 
     return holds(scenes.labelled_captions(owner)[number].form, scenes.scene(item))
 
@@ -124,7 +124,7 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
 
 def _true(forms: list, views: list, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
     """Whether each of these captions is true of each of these pictures."""
-    from csparc.data.scenes.grammar import holds
+    from csparc.data.scenes.forms import holds
 
     known = np.vectorize(lambda i, j: holds(forms[j], views[i]), otypes=[bool])
     return known(*np.broadcast_arrays(images, texts))

@@ -46,7 +46,8 @@ class _Counting:
         return partial(self._linear, op) if kind == "linear" else _nothing
 
     def _linear(self, op: str, rows: np.ndarray, kernel: np.ndarray, *others: Any) -> None:
-        sizes = {"N": len(rows), "K": rows.shape[1], "M": len(kernel)}
+        bf16 = any(other is True for other in others)
+        sizes = {"N": len(rows), "K": rows.shape[1], "M": len(kernel), "bf16": int(bf16)}
         self._count(_core.scratch_bytes(op, rows.itemsize, sizes))
 
     def _conv(self, op: str, x: np.ndarray, weight: np.ndarray, *others: Any) -> None:

@@ -1,7 +1,7 @@
 """Blocks computed again in the backward pass, so that of each only its input is kept.
 
 "Sublinear memory cost" (arXiv 1604.06174), a block at a time: a block of N rows of width C keeps
-its N C inputs in place of about 17 N C numbers, and costs its forward pass a second time, but for
+its N C inputs in place of about 16 N C numbers, and costs its forward pass a second time, but for
 the product of its last map, which no gradient reads.
 """
 

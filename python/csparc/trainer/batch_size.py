@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,14 +28,6 @@ USED = 0.9
 SMALLEST = 8
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A batch size, and why it is that."""
-
-    batch_size: int
-    why: str
-
-
 def settled(
     config: TrainConfig, model: TwoTower, loss: Loss, data: Dataset
 ) -> tuple[TrainConfig, str | None]:
@@ -53,17 +45,15 @@ def settled(
     if recorded is not None:
         told = f"batch size {recorded}, as the run that is resumed recorded it"
         return replace(config, batch_size=recorded), told
-    chosen = choose(config, model, loss, data)
-    return replace(config, batch_size=chosen.batch_size), (
-        f"batch size {chosen.batch_size}: {chosen.why}"
-    )
+    size, why = choose(config, model, loss, data)
+    return replace(config, batch_size=size), f"batch size {size}: {why}"
 
 
 def choose(
     config: TrainConfig, model: TwoTower, loss: Loss, data: Dataset, available: int | None = None
-) -> Chosen:
+) -> tuple[int, str]:
     """The largest power of two, at most `LARGEST` and the pictures of the data, whose peak memory
-    (`csparc.cost.training_memory`) takes `SHARE` of what is available at most.
+    (`csparc.cost.training.training_memory`) takes `SHARE` of what is available at most; and why.
 
     Parameters
     ----------
@@ -88,6 +78,7 @@ def choose(
     def needed(size: int) -> int:
         memory = training_memory(
             model.config, loss, size, micro_batch=config.micro_batch, remat=config.remat,
+            precision=config.precision,
             extra_texts=size if data.has_hard_negatives else 0,
         )  # fmt: skip
         return memory.total - memory.weights // 4 + kept  # the weights are there by now
@@ -103,10 +94,10 @@ def choose(
     size = max(fitting)
     why = f"it takes about {_size(needed(size))} of {there}"
     if size < sizes[-1]:
-        return Chosen(size, f"{why}, the next larger {_size(needed(2 * size))}")
+        return size, f"{why}, the next larger {_size(needed(2 * size))}"
     if 2 * size > pictures:
-        return Chosen(size, f"{why}, and the data have {len(data):,} pictures")
-    return Chosen(size, f"{why}, and is the largest that is chosen")
+        return size, f"{why}, and the data have {len(data):,} pictures"
+    return size, f"{why}, and is the largest that is chosen"
 
 
 def _powers() -> list[int]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 
 from csparc._whereabouts import absent, expanded, same_in_another_form
-from csparc.data.dataset import Gather, Options, PictureFiles, caption_lines
+from csparc.data.caption_text import caption_lines
+from csparc.data.gather import Gather
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers import captions_file, hard_negatives
 from csparc.data.readers.listing import Listing, list_folder
 from csparc.data.readers.paths import Guard, printable

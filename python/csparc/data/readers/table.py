@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from csparc import _text
 from csparc._repr import fields_line
 from csparc._text import show
-from csparc.data.dataset import Gather, Options, PictureFiles
+from csparc.data.gather import Gather
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.table_rows import QUOTING, Row, Rows

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import fits_any, holds, named, phrases_of
+from csparc.data.scenes.forms import fits_any, holds, named, phrases_of
 from csparc.evaluate.cosine_ranks import nearest
 from csparc.evaluate.encode import Features, encode_dataset
 from csparc.evaluate.faithfulness.precision import (
@@ -19,7 +19,7 @@ from csparc.evaluate.faithfulness.precision import (
     k_precision_of_words,
 )
 from csparc.evaluate.faithfulness.taggers import TAGGERS, Tagger, tagger_of
-from csparc.evaluate.figure import Figure, share
+from csparc.evaluate.figure import share
 from csparc.evaluate.tasks import Subject, Task, TaskResult, any_text, option, register
 
 _SPREAD = 2654435761
@@ -70,7 +70,7 @@ class Faithfulness(Task):
         arrays = (first, found.image_index, found.captions, tagger_of(self.tagger))
         figures = evaluate_faithfulness(*arrays, self.articles, self.count)
         if isinstance(subject.data, Scenes):
-            _add(figures, scene_precision(subject.data, found, first))
+            figures = _with(figures, scene_precision(subject.data, found, first))
         return TaskResult(figures, found.problems)
 
 
@@ -122,14 +122,15 @@ def evaluate_faithfulness(
     chance, chance_words = precisions(drawn)
     hit = np.array([index[first[i]] == i for i in asked], dtype=bool)
     figures: dict[str, Any] = {"image_to_text_R@1": share(hit, _r1_chance(own, asked, len(index)))}
-    for rows, into in ((np.ones_like(hit), figures), (~hit, figures.setdefault("misses", {}))):
+    misses: dict[str, Any] = {}
+    for rows, into in ((np.ones_like(hit), figures), (~hit, misses)):
         into["k_precision"] = share(whole[rows], 100 * float(chance.mean()), **variant)
         none = int(np.isnan(words[rows]).sum())
         into["k_precision_na"] = share(
             np.nan_to_num(words[rows]), 100 * float(np.nan_to_num(chance_words).mean()),
             without_nouns_and_adjectives=none,
         )  # fmt: skip
-    return figures
+    return figures | {"misses": misses}
 
 
 def _r1_chance(own: list[list[int]], asked: list[int], captions: int) -> float:
@@ -172,10 +173,7 @@ def _judged(scenes: Scenes, item: int, form: tuple) -> tuple[float, float, float
     return len(words & shown) / len(words), float(np.mean(fitting)), float(holds(form, scene))
 
 
-def _add(figures: dict[str, Any], more: dict[str, Any]) -> None:
-    """Put figures in, those of dicts into the dict of the same name."""
-    for name, value in more.items():
-        if isinstance(value, Figure):
-            figures[name] = value
-        else:
-            figures[name] |= value
+def _with(figures: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Both, those of misses together and last."""
+    misses = figures.pop("misses") | more.pop("misses")
+    return figures | more | {"misses": misses}
