@@ -23,7 +23,7 @@ GROUND = "the ground"
 ROOMS = (
     GROUND, "reference", "nn", "optim", "losses", "data", "models", "checkpoint", "weights",
     "features", "evaluate", "cost", "profile", "viz", "search", "trainer", "interop", "torch",
-    "jax", "demo", "study", "cli", "__main__",
+    "jax", "demo", "report", "study", "cli", "__main__",
 )  # fmt: skip
 """From the lowest to the highest: a room imports from itself and from those before it."""
 

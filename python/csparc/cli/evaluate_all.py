@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from csparc.cli import common, evaluation
@@ -37,24 +38,36 @@ def run(arguments: argparse.Namespace) -> int:
     subject = evaluation.loaded(arguments.checkpoint, arguments.batch_size)
     subject = replace(subject, data=common.open_data(arguments.data, arguments))
     warn_if_shuffled(subject.data, "evaluated")
+    record = record_of(subject, arguments, out)
+    if not record["tasks"]:
+        raise ValueError(f"--data: expected data that some task can run on, found {arguments.data}")
+    return 0
+
+
+def record_of(
+    subject: Subject, arguments: argparse.Namespace, out: Path | None = None, printed: bool = True
+) -> dict[str, Any]:
+    """The tasks that a subject allows, by name, and what was left out and why, as JSON values;
+    written to ``out`` after each task, and ``printed``."""
     allowed, left_out = tasks_for(subject)
     config = evaluation.config_of(subject, arguments)
     record: dict[str, Any] = {"config": config, "tasks": {}, "left_out": left_out}
     for task in allowed:
+        lines = []
         try:
             one = evaluation.evaluated(task, subject, arguments)
         except (CsparcError, ImportError, ValueError) as error:
             left_out[task.name] = one_line(error)
         else:
             record["tasks"][task.name] = one.record(config)
-        _write(out, record)
-        if task.name in record["tasks"]:
-            print("\n".join([f"== {task.name}", *one.lines(), ""]))
+            lines = [f"== {task.name}", *one.lines(), ""]
+        if out is not None:
+            common.write_text(out, json.dumps(record, indent=2, allow_nan=False) + "\n")
+        if printed and lines:
+            print("\n".join(lines))
     for name, why in left_out.items():
         common.say(f"left out {name}: {why.removeprefix(f'{name}: ')}")
-    if not record["tasks"]:
-        raise ValueError(f"--data: expected data that some task can run on, found {arguments.data}")
-    return 0
+    return record
 
 
 def tasks_for(subject: Subject) -> tuple[list[Task], dict[str, str]]:
@@ -69,8 +82,3 @@ def tasks_for(subject: Subject) -> tuple[list[Task], dict[str, str]]:
         else:
             allowed.append(task)
     return allowed, left_out
-
-
-def _write(out: Any, record: dict[str, Any]) -> None:
-    if out is not None:
-        common.write_text(out, json.dumps(record, indent=2, allow_nan=False) + "\n")
