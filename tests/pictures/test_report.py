@@ -12,6 +12,8 @@ from csparc.cli import main as cli
 from csparc.demo.page.lines import Line, lines_chart
 from csparc.errors import DataError
 from csparc.evaluate.encode import Features
+from csparc.report.confusion import counted
+from csparc.report.overlays import colour_of, overlaid
 from csparc.report.page import by_task, render
 from csparc.report.pictures import extremes
 from csparc.report.runs import Evaluation, Run, evaluations, read_runs
@@ -51,6 +53,8 @@ def test_with_data_every_run_is_evaluated_and_shown(runs):
     page = out.read_text(encoding="utf-8")
     assert page.count('<article class="search">') == 2 * 6
     assert page.count('<article class="alignment">') == 2 * 3
+    assert page.count('<div class="panels segmented">') == 4
+    assert page.count('<table class="confusion">') == 2 * 2
     head = page[page.index('id="task-zeroshot"') :]
     assert '<th scope="col">one</th><th scope="col">two</th>' in head
 
@@ -97,6 +101,20 @@ def test_the_best_and_the_worst_are_of_different_pictures():
     best, worst = extremes(found, 2)
     assert best == [0, 2]
     assert worst == [4, 3]
+
+
+def test_a_matrix_counts_by_row_what_is_there():
+    found = counted("x", ["a", "b", "c"], np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0]))
+    assert found.counts.tolist() == [[1, 0, 1], [1, 2, 0], [0, 0, 0]]
+
+
+def test_pixels_of_a_class_have_its_colour_and_others_stay():
+    picture = np.full((1, 3, 3), (200, 100, 0), np.uint8)
+    drawn = overlaid(picture, np.array([[0, 2, -1]]))
+    assert drawn[0, 0].tolist() == drawn[0, 2].tolist() == [200, 100, 0]
+    expected = 0.4 * 100 + 0.6 * np.array(colour_of(2))
+    assert np.abs(drawn[0, 1] - expected).max() <= 0.5
+    assert len({colour_of(label) for label in range(1, 60)}) == 59
 
 
 def test_a_chart_of_several_curves_has_one_range():

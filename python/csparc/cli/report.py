@@ -10,7 +10,8 @@ from csparc.cli import common, evaluate_all, evaluation
 ABOUT = (
     "Write one HTML page that lays runs side by side: the figures that csparc eval --json wrote "
     "into their folders, or with --data those of every task that the data allow, and the curves of "
-    "their training. With --data also what each run finds, and what its words select."
+    "their training. With --data also what each run finds, what its "
+    "words select, how it segments, and what it takes for what."
 )
 
 
@@ -36,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     common.use_threads(arguments.threads)
     runs, shown = read_runs(arguments.runs), ""
     if arguments.data is not None:
+        from csparc.report.confusion import confusion_section
+        from csparc.report.overlays import overlays_section
         from csparc.report.pictures import pictures_sections
         from csparc.report.runs import evaluations_of
 
@@ -45,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
             subjects.append(replace(subject, data=data))
             record = evaluate_all.record_of(subjects[-1], arguments, printed=False)
             runs[number] = replace(one, evaluations=evaluations_of(record, ""))
-        shown = pictures_sections([one.name for one in runs], subjects)
+        names = [one.name for one in runs]
+        parts = () if data.has_rows else (pictures_sections, overlays_section, confusion_section)
+        shown = "".join(part(names, subjects) for part in parts)
     common.write_text(out, render(runs, shown))
     print(out)
     return 0

@@ -27,8 +27,6 @@ ALIGNMENTS = 3
 
 def pictures_sections(names: Sequence[str], subjects: Sequence[Subject]) -> str:
     """What runs find and what their words select, of models on the same data with pictures."""
-    if subjects[0].data.has_rows:
-        return ""
     found = [
         encode_dataset(
             one.model, one.tokenizer, one.data, one.preprocess, batch_size=one.batch_size
