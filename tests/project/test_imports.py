@@ -127,7 +127,9 @@ sys.exit(f"loaded: {sorted(heavy)}" if heavy else 0)
     assert done.returncode == 0, done.stderr
     assert set(csparc._ROOMS) <= set(dir(csparc))
     listed = {*csparc._ROOMS, *csparc._FRAMEWORKS}
-    assert set(ROOMS) - listed == {GROUND, "interop", "demo", "study", "cli", "__main__"}
+    assert set(ROOMS) - listed == {
+        GROUND, "interop", "demo", "report", "study", "cli", "__main__",
+    }  # fmt: skip
 
 
 def test_what_is_no_attribute_is_said():
