@@ -151,7 +151,7 @@ BUGS = [
     ),
     Bug(
         "a relation is claimed on the diagonal",
-        "python/csparc/data/scenes/grammar.py",
+        "python/csparc/data/scenes/forms.py",
         "along > DOMINANCE * abs(across)",
         "along > abs(across)",
         "data/test_grammar.py::test_relations_need_their_margins",

@@ -147,7 +147,7 @@ sums_of(const cs_packed_f32 *p, const cs_packed_part *part, size_t j)
 static int
 is_in_place(const cs_packed_f32 *p, const cs_packed_form *form)
 {
-    return form == &cs_packed_floats && p->b_col == 1;
+    return form->pair == 1 && p->b_col == 1;
 }
 
 /* The sums of a few rows go on by the terms of a part. */
@@ -216,7 +216,7 @@ run(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads, char *sc
 void
 cs_packed_product_f32(const cs_packed_f32 *p, size_t threads, void *scratch)
 {
-    run(p, &cs_packed_floats, threads, scratch);
+    run(p, cs_reads_in_place(p) ? &cs_packed_floats : &cs_packed_copies, threads, scratch);
 }
 
 void

@@ -1,5 +1,5 @@
-/* Products of matrices that are larger than a core's caches: operands are copied, a part at a time,
- * to where the tiles of la/tiles.h read them best.
+/* Products of matrices that are larger than a core's caches: a part of the operands at a time is
+ * held near a core, and copied where the tiles of la/tiles.h read it better so.
  *
  *   c[m,n] = start[m,n] + sum_k a[m,k] b[k,n] + bias[n]
  *
@@ -7,11 +7,12 @@
  *   start (M,N) in, or NULL for 0; it may be c itself     bias (N) in, or NULL
  *   c (M,N) out, its columns contiguous
  *
- * A thread takes a block of c. For it some rows of b at a time are copied into panels as wide as a
- * tile, and beside them a few rows of a; both stay in the second-level cache while their product is
- * added to the block. What one thread packs no other reads. Every sum starts at `start` and runs
- * over k in order, bias last: bits do not depend on how c and K are cut, nor on the threads, and
- * are those of la/tiles.h.
+ * A thread takes a block of c. For it some rows of b at a time, and beside them a few rows of a,
+ * stay in the second-level cache while their product is added to the block. Columns of b that are
+ * not contiguous are copied into panels as wide as a tile, and so are rows of a that a tile cannot
+ * read well where they lie. What one thread packs no other reads. Every sum starts at `start` and
+ * runs over k in order, bias last: bits do not depend on how c and K are cut, nor on the threads,
+ * and are those of la/tiles.h.
  *
  * The same with operands that are rounded to the nearest bfloat16, ties to even, as they are
  * copied; sums, start, bias and c stay float32 (la/bf16_product.h).

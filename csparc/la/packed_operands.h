@@ -35,12 +35,17 @@ typedef struct {
                      const void *panel, size_t b_row, const cs_result_f32 *result);
 } cs_packed_form;
 
-extern const cs_packed_form cs_packed_floats, cs_packed_halves;
+/* Floats whose rows of a are read in place, floats whose rows are copied, and bfloat16, whose rows
+ * always are. */
+extern const cs_packed_form cs_packed_floats, cs_packed_copies, cs_packed_halves;
 
-/* Most terms, rows and columns of a part of floats: half of a second-level cache of 1 MB. Of
- * bfloat16, whose rows always are copied, twice as many columns, so that fewer copies are made.
- * Columns by which a last panel may be wider, so that none is narrower than a vector; what its rows
- * are padded to. */
+/* Whether rows of a float a are read in place. */
+int cs_reads_in_place(const cs_packed_f32 *p);
+
+/* Most terms, rows and columns of a part: half of a second-level cache of 1 MB. Where rows of a are
+ * copied, half as many terms and twice as many columns, so that fewer copies are made. Columns by
+ * which a last panel may be wider, so that none is narrower than a vector; what its rows are padded
+ * to. */
 enum {
     CS_PACKED_DEPTH = 512,
     CS_PACKED_ROWS = 56,

@@ -1,4 +1,4 @@
-"""Small HTML tables and pictures for notebooks and the demo's page; every text is escaped."""
+"""Small HTML tables and pictures for notebooks, and whole pages; every text is escaped."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
+
+from csparc._version import __version__
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[object] = (), title: str = "") -> str:
@@ -20,6 +22,19 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[object] = (), title: 
 def _row(name: object, *cells: object) -> str:
     values = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
     return f'<tr><th scope="row">{escape(str(name))}</th>{values}</tr>'
+
+
+def document(title: str, body: str, style: str) -> str:
+    """A page around its body and its style, which are HTML and CSS: one file that loads nothing,
+    light or dark, narrow or wide."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)} · csparc</title><style>{style}</style></head>"
+        f"<body>{body}<footer>csparc {__version__}. This file is complete: it loads nothing and "
+        "can be sent as it is.</footer></body></html>\n"
+    )
 
 
 def paragraph(text: str) -> str:

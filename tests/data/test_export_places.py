@@ -10,7 +10,7 @@ import csparc.data
 from csparc.data.export import WRITERS, export
 from csparc.data.regions import VOID
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import holds
+from csparc.data.scenes.forms import holds
 from csparc.errors import DataError
 
 WITH_PLACES = ("coco", "voc", "entities", "visual-genome")

@@ -10,8 +10,9 @@ import pytest
 from tolerances import SIGMAS
 
 from csparc.data.scenes import Scenes, grammar
-from csparc.data.scenes.grammar import RELATIONS, holds, tupled
+from csparc.data.scenes.forms import fits, holds, tupled
 from csparc.data.scenes.scene import COLOURS, GROUNDS, SHAPES, SPLITS, TEXTURES, THREE_SIZES, TIERS
+from csparc.data.scenes.wording import NUMBERS, RELATIONS, noun_phrase
 
 SIZE = 600
 INVERSE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
@@ -60,7 +61,7 @@ def _false_versions(form, scene):
         return
     if kind == "relation" and rest[0] in INVERSE:
         first, second = rest[1:]
-        fit = [[item for item in scene.objects if grammar._fits(item, part)] for part in rest[1:]]
+        fit = [[item for item in scene.objects if fits(item, part)] for part in rest[1:]]
         if len(fit[0]) == len(fit[1]) == 1:
             yield (kind, INVERSE[rest[0]], first, second)
             yield (kind, rest[0], second, first)
@@ -111,7 +112,7 @@ def test_labels_fit_the_words(told):
                     item = scene.objects[number]
                     assert words[-1].startswith(item.shape)
                     for word in words[1:-1]:
-                        assert word in (item.size, item.colour, item.texture, *grammar.NUMBERS)
+                        assert word in (item.size, item.colour, item.texture, *NUMBERS)
 
 
 def test_forms_survive_json(told):
@@ -213,5 +214,5 @@ def test_every_noun_phrase_of_the_vocabulary_is_read_back():
     for shape, colour, size, texture in itertools.product(
         SHAPES, (None, *COLOURS), (None, *THREE_SIZES), (None, *TEXTURES)
     ):
-        words = [word for word, _ in grammar.noun_phrase(shape, colour, size, texture)]
+        words = [word for word, _ in noun_phrase(shape, colour, size, texture)]
         assert NOUN_PHRASE.fullmatch(" ".join(words))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from batch_asserts import assert_same
 from pictures import pixels
 
 from csparc.data import BadItem, BadItems, Dataset, tokenizer
@@ -62,14 +63,6 @@ def loader(dataset: Dataset, batch_size: int = 4, train: bool = True, **options:
 
 def take(source: Iterator[dict], count: int) -> list[dict]:
     return [next(source) for _ in range(count)]
-
-
-def assert_equal(some: list[dict], others: list[dict]) -> None:
-    assert len(some) == len(others)
-    for one, other in zip(some, others):
-        assert one.keys() == other.keys()
-        for key in one:
-            np.testing.assert_array_equal(one[key], other[key])
 
 
 def numbers(batches: list[dict]) -> list[list[int]]:
@@ -137,7 +130,7 @@ def test_bits_do_not_depend_on_threads_or_the_cache(options: dict) -> None:
         loader(Numbers(50, bad=(3, 14))) as source,
         loader(Numbers(50, bad=(3, 14)), **options) as other,
     ):
-        assert_equal(take(source, 30), take(other, 30))
+        assert_same(take(source, 30), take(other, 30))
 
 
 def test_a_cursor_goes_on_with_exactly_the_next_batch() -> None:
@@ -153,7 +146,7 @@ def test_a_cursor_goes_on_with_exactly_the_next_batch() -> None:
     assert {cursor["epoch"] for cursor in cursors} == {0, 1, 2}
     for begin, cursor in enumerate(cursors[:-1]):
         with new(cursor) as source:
-            assert_equal(take(source, min(3, 16 - begin)), batches[begin : begin + 3])
+            assert_same(take(source, min(3, 16 - begin)), batches[begin : begin + 3])
 
 
 def test_bad_pictures_make_room_for_the_next() -> None:
@@ -237,7 +230,7 @@ def test_threads_end_when_closed_or_forgotten() -> None:
     assert ours() == []
     cursor = source.cursor
     again = next(source)
-    assert_equal([again], take(loader(Numbers(1000), cursor=cursor), 1))
+    assert_same([again], take(loader(Numbers(1000), cursor=cursor), 1))
     gone = weakref.ref(source)
     del source
     gc.collect()

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from batch_asserts import assert_same
 
 import csparc
 from csparc.data import BadItem, BadItems, Dataset, Mixed, MixedBatches, tokenizer
@@ -48,14 +49,6 @@ def batches(dataset: Dataset, count: int, size: int = 6, **options: object):
     transform = preprocess(8, train=True)
     with loader_of(dataset, TOKENIZER, transform, size, **{"seed": 5, **options}) as loader:
         return [next(loader) for _ in range(count)], loader
-
-
-def assert_same(some: list[dict], others: list[dict]) -> None:
-    assert len(some) == len(others)
-    for one, other in zip(some, others):
-        assert one.keys() == other.keys()
-        for key in one:
-            np.testing.assert_array_equal(one[key], other[key])
 
 
 def test_every_batch_has_its_shares_and_an_epoch_the_first_set():

@@ -14,7 +14,7 @@ import csparc
 from csparc import data
 from csparc.data import BadItems, Dataset, ShuffledPairs
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import holds
+from csparc.data.scenes.forms import holds
 from csparc.data.subset import Subset
 from csparc.errors import DataError
 
@@ -111,8 +111,8 @@ def test_captions_that_go_anywhere_share_words_as_often_as_any_do() -> None:
     shown = [scenes.shown_words(index) - set(found.common) for index in range(600)]
     shared = [len(found.said_words(index) & shown[index]) for index in range(600)]
     assert found.sharing == np.count_nonzero(shared)
-    steps = range(1, 40)
-    usual = [len(scenes.said_words(i) & shown[i - k]) for k in steps for i in range(600)]
+    said = [scenes.said_words(index) for index in range(600)]
+    usual = [len(said[i] & shown[i - step]) for step in range(1, 40) for i in range(600)]
     assert np.mean(shared) == pytest.approx(np.mean(usual), rel=0.15)
     assert found.fingerprint() != ShuffledPairs(scenes, 3).fingerprint()
     with pytest.raises(ValueError, match="kind"):

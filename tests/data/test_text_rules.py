@@ -11,7 +11,7 @@ from pictures import save
 from csparc import _text, data
 from csparc._scalars import sentence
 from csparc.data import tokenizer
-from csparc.data.dataset import clean_caption
+from csparc.data.caption_text import clean_caption
 from csparc.data.report import BadItem
 
 PARTED_INSIDE_A_LINE = ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"]

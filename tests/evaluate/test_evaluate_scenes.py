@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import holds
+from csparc.data.scenes.forms import holds
 from csparc.evaluate.named_words import (
     named_words,
     piece_spans,

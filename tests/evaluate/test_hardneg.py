@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 import csparc.data
 from csparc.cli import main as cli
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import holds
+from csparc.data.scenes.forms import holds
 from csparc.errors import DataError
 from csparc.evaluate import evaluate_matching, evaluate_pairs
 from csparc.evaluate.hardneg import blind_accuracy, scene_negatives
@@ -173,7 +173,7 @@ def test_a_model_is_evaluated_on_each_of_them(tmp_path, capsys):
     ):
         assert cli.main([*line, str(report), "--data", spec]) == 0
         found = json.loads(report.read_text())
-        assert [name for name in found if name not in ("config", "bad_items")] == names
+        assert [name for name in found if name not in ("config", "bad_items", "measured")] == names
         assert found["all"]["chance"] == 50.0
         assert "blind" in capsys.readouterr().out
     (tmp_path / "t.csv").write_text("filepath,title\na.png,a dog\n")

@@ -72,6 +72,7 @@ def test_the_tasks_of_csparc_are_one_list():
     ("facts", "message"),
     [
         ({"name": "Two words"}, "name: expected lower-case letters, digits, - and _"),
+        ({"name": "all"}, "name: expected lower-case letters, digits, - and _, but not all"),
         ({"help": ""}, "help: expected a line of text, found ''"),
         ({"main": ()}, "main: expected a tuple of keys"),
         ({"main": "gap"}, "main: expected a tuple of keys"),

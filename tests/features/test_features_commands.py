@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-import small_training
 
 from csparc.checkpoint.checkpoint import load_trained
 from csparc.cli.main import main
@@ -19,22 +18,15 @@ from csparc.features.manifest import NAME
 DATA = "scenes:tier=S;size=40"
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("towers") / "run"
-    small_training.trainer(out, "clip", steps=2, val_data=None).run()
-    return out
-
-
 def encode(run: Path, out: Path, *more: str, data: str = DATA) -> list[str]:
     return ["encode", "--patches", f"--checkpoint={run}", f"--data={data}", f"--out={out}",
             "--threads=1", *more]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def folder(run, tmp_path_factory) -> Path:
+def folder(trained_run, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("features") / "train"
-    assert main(encode(run, out, "--shard-size=16")) == 0
+    assert main(encode(trained_run, out, "--shard-size=16")) == 0
     return out
 
 
@@ -43,9 +35,9 @@ def train(folder: Path, out: Path, *more: str) -> list[str]:
             "--progress=none", "--threads=1", *more]  # fmt: skip
 
 
-def test_what_is_trained_is_a_checkpoint_for_all_commands(run, folder, tmp_path, capsys):
+def test_what_is_trained_is_a_checkpoint_for_all_commands(trained_run, folder, tmp_path, capsys):
     val, out = tmp_path / "val", tmp_path / "run"
-    assert main(encode(run, val, data="scenes:tier=S;size=12;split=val")) == 0
+    assert main(encode(trained_run, val, data="scenes:tier=S;size=12;split=val")) == 0
     assert "12 pictures and " in capsys.readouterr().out
     assert main(train(folder, out, f"--val-features={val}", "--loss=sparc")) == 0
     assert "image_to_text_R@1" in capsys.readouterr().out
@@ -54,7 +46,7 @@ def test_what_is_trained_is_a_checkpoint_for_all_commands(run, folder, tmp_path,
     assert main(["encode", *given, f"--out={tmp_path / 'x.npz'}"]) == 0
 
 
-def test_heads_may_be_fresh_and_of_another_shape(run, folder, tmp_path):
+def test_heads_may_be_fresh_and_of_another_shape(trained_run, folder, tmp_path):
     for loss, more, field, wanted in (
         ("filip", [], "global_pool", "mean"),
         ("clip", ["--model-opt=shared_width=24"], "shared_width", 24),
@@ -62,7 +54,7 @@ def test_heads_may_be_fresh_and_of_another_shape(run, folder, tmp_path):
     ):
         out = tmp_path / f"{loss}-{len(more)}-{wanted}"
         assert main(train(folder, out, f"--loss={loss}", "--fresh-heads", *more)) == 0
-        model, before = load_trained(out).model, load_trained(run).model
+        model, before = load_trained(out).model, load_trained(trained_run).model
         assert getattr(model.config, field) == wanted
         name = "visual.transformer.resblocks.0.mlp.c_fc.weight"
         assert (model.state_dict()[name] == before.state_dict()[name]).all()
@@ -92,19 +84,19 @@ def test_what_cannot_be_is_refused(flags, message, folder, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_flags_of_features_need_them(run, tmp_path, capsys):
-    given = ["encode", f"--checkpoint={run}", f"--data={DATA}", f"--out={tmp_path / 'x.npz'}"]
-    assert main([*given, "--dtype=float32"]) == 2
+def test_flags_of_features_need_them(trained_run, tmp_path, capsys):
+    given = ["encode", f"--checkpoint={trained_run}", f"--data={DATA}", "--dtype=float32"]
+    assert main([*given, f"--out={tmp_path / 'x.npz'}"]) == 2
     assert "dtype: expected --patches beside it" in capsys.readouterr().err
 
 
-def test_kill_9_costs_the_shard_it_is_at(run, tmp_path):
+def test_kill_9_costs_the_shard_it_is_at(trained_run, tmp_path):
     """Killed twice, wherever it is, and run again, with another number of threads."""
-    whole, out = tmp_path / "whole", tmp_path / "out"
+    whole, out, data = tmp_path / "whole", tmp_path / "out", "scenes:tier=S;size=24"
     flags = ["--shard-size=2", "--batch-size=2", "--dtype=float32"]
-    assert main(encode(run, whole, *flags)) == 0
+    assert main(encode(trained_run, whole, *flags, data=data)) == 0
     for kill in range(2):
-        words = [sys.executable, "-m", "csparc", *encode(run, out, *flags)]
+        words = [sys.executable, "-m", "csparc", *encode(trained_run, out, *flags, data=data)]
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         goal = len(list(out.glob("shard-*.safetensors"))) + 3
         while len(list(out.glob("shard-*.safetensors"))) < goal and process.poll() is None:
@@ -112,7 +104,7 @@ def test_kill_9_costs_the_shard_it_is_at(run, tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert (out / NAME).exists() or kill == 0
-    assert main(encode(run, out, *flags, "--threads=2")) == 0
-    assert len(FrozenFeatures(out)) == 40
+    assert main(encode(trained_run, out, *flags, "--threads=2", data=data)) == 0
+    assert len(FrozenFeatures(out)) == 24
     for path in whole.iterdir():
         assert (out / path.name).read_bytes() == path.read_bytes()

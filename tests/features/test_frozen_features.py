@@ -15,34 +15,15 @@ from small_training import scenes
 from csparc.checkpoint.checkpoint import load_trained
 from csparc.data import Mixed
 from csparc.data.loading.loader import Loader
-from csparc.data.scenes import Scenes
 from csparc.errors import DataError
 from csparc.features import FrozenFeatures, write_features
 from csparc.features.manifest import MODEL, NAME
 from csparc.losses import LOSSES, make_loss
 from csparc.models import frozen
 from csparc.trainer import Trainer
-from csparc.trainer.step import Step
 
 pytestmark = pytest.mark.filterwarnings("ignore:the loss reads no image_global")
 TRAIN = {**small_training.SETTINGS, "steps": 6, "val_frequency": 3, "save_frequency": 2}
-
-
-class Mistaken(Scenes):
-    """Scenes, most of which have captions of others as hard negatives."""
-
-    has_hard_negatives = True
-
-    def hard_negatives(self, index: int) -> list[str]:
-        return [] if index % 4 == 0 else [self.captions((index + n) % 40)[0] for n in (1, 2)]
-
-
-@pytest.fixture(scope="module")
-def trained_run(tmp_path_factory) -> Path:
-    """A short run on pictures, whose towers the features are of."""
-    out = tmp_path_factory.mktemp("towers") / "run"
-    small_training.trainer(out, "clip", steps=2, val_data=None).run()
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -161,26 +142,18 @@ def test_a_run_on_features_is_a_run(folder, trained_run, tmp_path):
             np.testing.assert_array_equal(array, before[name])
 
 
-def test_a_run_that_ends_anywhere_is_gone_on_with(folder, tmp_path, monkeypatch):
-    whole, out, run = tmp_path / "whole", tmp_path / "out", Step.run
+def test_a_run_that_ends_anywhere_is_gone_on_with(folder, tmp_path):
+    whole, out = tmp_path / "whole", tmp_path / "out"
     on_features(folder, "clip+words", out=whole).run()
-
-    def fail(step, number, *rest):
-        if number == 4:
-            raise MemoryError
-        return run(step, number, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Step, "run", fail)
-        with pytest.raises(MemoryError):
-            on_features(folder, "clip+words", out=out).run()
+    with small_training.failing_at(4), pytest.raises(MemoryError):
+        on_features(folder, "clip+words", out=out).run()
     on_features(folder, "clip+words", out=out, resume="latest").run()
     first, second = (one / "checkpoints" / "last.safetensors" for one in (whole, out))
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_hard_negatives_are_kept(trained_run, tmp_path):
-    data = Mistaken(tier="S", size=40)
+    data = small_training.mistaken()
     whole = written(trained_run, tmp_path / "all", data, dtype="float32")
     wanted = weights(on_pictures(trained_run, "clip", data=data, val_data=None))
     found = weights(on_features(whole, "clip", val_data=None))

@@ -6,12 +6,15 @@ delays every picture.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -21,6 +24,7 @@ from csparc.losses import as_loss
 from csparc.models import TwoTower, create_model
 from csparc.trainer import Trainer
 from csparc.trainer.initial import read_initial
+from csparc.trainer.step import Step
 
 TOWER = {"width": 16, "layers": 1, "heads": 2}
 SETTINGS = {"batch_size": 8, "steps": 12, "lr": 3e-3, "save_frequency": 2, "val_frequency": 5,
@@ -82,14 +86,28 @@ def read_log(out: Path, name: str = "log.jsonl") -> list[dict]:
     return [{k: v for k, v in r.items() if k not in clock} for r in records]
 
 
+def weights(trainer) -> dict[str, np.ndarray]:
+    """A copy of a trainer's weights."""
+    return {name: array.copy() for name, array in trainer.model.state_dict().items()}
+
+
+@contextlib.contextmanager
+def failing_at(number: int, error: type[BaseException] = MemoryError) -> Iterator[None]:
+    """While this context is open, step ``number`` of every run raises ``error``."""
+    run = Step.run
+
+    def fail(step: Step, at: int, *rest: Any) -> dict[str, float]:
+        if at == number:
+            raise error
+        return run(step, at, *rest)
+
+    with mock.patch.object(Step, "run", fail):
+        yield
+
+
 if __name__ == "__main__":
     pairs = (setting.split("=", 1) for setting in sys.argv[2:])
     settings = {key: json.loads(value) for key, value in pairs}
     if settings.pop("slow", False):
         settings["data"] = SlowScenes(tier="S", size=40, split="train")
     trainer(sys.argv[1], **settings).run()
-
-
-def weights(trainer) -> dict[str, np.ndarray]:
-    """A copy of a trainer's weights."""
-    return {name: array.copy() for name, array in trainer.model.state_dict().items()}

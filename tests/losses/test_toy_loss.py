@@ -24,7 +24,6 @@ from csparc.cli.session import load_session
 from csparc.cost.measured import measure_loss
 from csparc.cost.memory import estimate_memory
 from csparc.losses import registry
-from csparc.trainer.step import Step
 
 pytest.importorskip("matplotlib")
 SCENES = "scenes:tier=S;size=40"
@@ -84,19 +83,11 @@ def test_it_trains_by_its_name_and_logs_its_parts(toy, tmp_path):
         assert record["global_loss"] == 0
 
 
-def test_a_run_of_the_command_line_is_resumed_to_the_bit(toy, tmp_path, monkeypatch):
+def test_a_run_of_the_command_line_is_resumed_to_the_bit(toy, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert train(whole, "--loss-opt", "margin=0.5", "--save-frequency", "2") == 0
-    run = Step.run
-
-    def killed(self, number, *rest):
-        if number == 6:
-            raise KeyboardInterrupt
-        return run(self, number, *rest)
-
-    monkeypatch.setattr(Step, "run", killed)
-    assert train(parts, "--loss-opt", "margin=0.5", "--save-frequency", "2") == 130
-    monkeypatch.undo()
+    with small_training.failing_at(6, KeyboardInterrupt):
+        assert train(parts, "--loss-opt", "margin=0.5", "--save-frequency", "2") == 130
     settings = ("--loss-opt", "margin=0.5", "--save-frequency", "2", "--resume", "latest")
     assert train(parts, *settings) == 0
     saved = [folder / "checkpoints" / "last.safetensors" for folder in (whole, parts)]

@@ -23,7 +23,7 @@ GROUND = "the ground"
 ROOMS = (
     GROUND, "reference", "nn", "optim", "losses", "data", "models", "checkpoint", "weights",
     "features", "evaluate", "cost", "profile", "viz", "search", "trainer", "interop", "torch",
-    "jax", "demo", "study", "cli", "__main__",
+    "jax", "demo", "report", "study", "cli", "__main__",
 )  # fmt: skip
 """From the lowest to the highest: a room imports from itself and from those before it."""
 
@@ -127,7 +127,8 @@ sys.exit(f"loaded: {sorted(heavy)}" if heavy else 0)
     assert done.returncode == 0, done.stderr
     assert set(csparc._ROOMS) <= set(dir(csparc))
     listed = {*csparc._ROOMS, *csparc._FRAMEWORKS}
-    assert set(ROOMS) - listed == {GROUND, "interop", "demo", "study", "cli", "__main__"}
+    of_commands = {"interop", "demo", "study", "report", "cli", "__main__"}
+    assert set(ROOMS) - listed == {GROUND, *of_commands}
 
 
 def test_what_is_no_attribute_is_said():

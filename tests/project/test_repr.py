@@ -31,10 +31,12 @@ from csparc.data.loading.tally import Tallies
 from csparc.data.mixed import Joined
 from csparc.data.subset import Subset
 from csparc.evaluate import TASKS
+from csparc.evaluate.controls import Constant
 from csparc.evaluate.diagnose import diagnose
 from csparc.evaluate.encode import Pictures, encode_dataset, encode_late
 from csparc.evaluate.explain import explain, local_features
 from csparc.evaluate.figures import Figures, RetrievalFigures
+from csparc.evaluate.placement import PlaceScores
 from csparc.features import FrozenFeatures, write_features
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
@@ -114,6 +116,7 @@ def objects(tmp_path_factory) -> list[Any]:
         Tensors(weights.path, weights.layout, weights.shapes), local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess), Pictures(scenes, preprocess, len),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),
+        Constant(model), PlaceScores(),
         *_several(folder, scenes, words, preprocess), OnRows(model),
         BadItems(), Sizes(1, 2, 3, 4), model_info("nano"), nn.Sequences.equal(1000, 9),
         scenes.scene(0), scenes.labelled_captions(0)[0], *_losses(), trainer._state.optimizer,

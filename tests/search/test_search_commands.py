@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import picture_index
 import pytest
+from interrupts import heed_interrupts
 from PIL import Image
 
 from csparc.cli.main import main
@@ -172,6 +173,7 @@ def test_browse_prints_an_address_that_answers(whole):
     process = subprocess.Popen(
         [sys.executable, "-m", "csparc", "browse", whole[1]],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     try:
         address = process.stdout.readline().strip()

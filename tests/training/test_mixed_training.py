@@ -53,21 +53,12 @@ def test_gradients_of_a_batch_of_each_are_summed():
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("settings", [{}, {"duplicates": "avoid", "accum_freq": 2}], ids=str)
-def test_a_run_that_ends_anywhere_is_gone_on_with(way, settings, tmp_path, monkeypatch):
+def test_a_run_that_ends_anywhere_is_gone_on_with(way, settings, tmp_path):
     whole, out = tmp_path / "whole", tmp_path / "out"
     given = {"batch_size": 4, "steps": 8, "save_frequency": 3, **settings}
     small_training.trainer(whole, data=WAYS[way](), **given).run()
-    trainer, run = small_training.trainer(out, data=WAYS[way](), **given), Step.run
-
-    def fail(step, number, *rest):
-        if number == 6:
-            raise MemoryError
-        return run(step, number, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Step, "run", fail)
-        with pytest.raises(MemoryError):
-            trainer.run()
+    with small_training.failing_at(6), pytest.raises(MemoryError):
+        small_training.trainer(out, data=WAYS[way](), **given).run()
     small_training.trainer(out, data=WAYS[way](), resume="latest", **given).run()
     first, second = (CheckpointFolder(one / "checkpoints").last for one in (whole, out))
     assert first.read_bytes() == second.read_bytes()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import small_training
+from interrupts import heed_interrupts
 from small_training import read_log
 
 import csparc
@@ -37,13 +38,6 @@ def start(out: Path, **settings) -> subprocess.Popen:
         env=env,
         preexec_fn=heed_interrupts,
     )
-
-
-def heed_interrupts() -> None:
-    """Tests that run in the background of a shell ignore Ctrl-C, under nohup the end of a session,
-    and so would their children."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def run(out: Path, **settings) -> str:

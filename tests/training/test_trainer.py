@@ -12,7 +12,6 @@ from small_training import read_log, weights
 from csparc.checkpoint.checkpoint import read_checkpoint
 from csparc.losses.registry import LOSSES, make_loss
 from csparc.trainer import Trainer
-from csparc.trainer.step import Step
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -62,7 +61,7 @@ def test_a_loss_without_global_vectors_has_a_model_whose_every_layer_it_trains()
         Trainer(small_training.model(), "pacl", data, tokenizer=tokenizer, batch_size=8, steps=1)
 
 
-def test_a_loss_that_owns_parameters_is_trained_saved_and_resumed(tmp_path, monkeypatch):
+def test_a_loss_that_owns_parameters_is_trained_saved_and_resumed(tmp_path):
     out, whole = tmp_path / "run", tmp_path / "whole"
     trainer = small_training.trainer(whole, loss="siglip")
     scale = float(trainer.model.logit_scale.data[0])
@@ -74,18 +73,8 @@ def test_a_loss_that_owns_parameters_is_trained_saved_and_resumed(tmp_path, monk
     assert float(bias[0]) != -10.0
     np.testing.assert_array_equal(saved.loss["logit_bias"], bias)
     assert np.any(saved.first_moment["loss.logit_bias"])
-
-    run = Step.run
-
-    def killed(self, number, *rest):
-        if number == 8:
-            raise KeyboardInterrupt
-        return run(self, number, *rest)
-
-    monkeypatch.setattr(Step, "run", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with small_training.failing_at(8, KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         small_training.trainer(out, loss="siglip").run()
-    monkeypatch.undo()
     small_training.trainer(out, loss="siglip", resume="latest").run()
     assert (out / "checkpoints" / "last.safetensors").read_bytes() == path.read_bytes()
 

@@ -22,11 +22,12 @@ from csparc.trainer.step import Step, introduce
 
 ROUNDED = 0.01
 """A pool that grows in another order, of gathered features, may hold another block."""
-MODELS = [
-    ("nano", {}),
-    ("nano-local", {}),
-    ("nano", {"global_pool": "listing", "registers": 8, "local_layer": 2}),
-    ("nano", {"global_pool": "attention", "attention_window": 3, "image_positions": "none"}),
+BOTH = {"micro_batch": 5, "remat": True}
+CASES = [
+    *(("nano", {}, settings) for settings in ({}, {"remat": True}, {"micro_batch": 8}, BOTH)),
+    ("nano-local", {}, BOTH),
+    ("nano", {"global_pool": "listing", "registers": 8, "local_layer": 2}, {"micro_batch": 5}),
+    ("nano", {"global_pool": "attention", "attention_window": 3, "image_positions": "none"}, {}),
 ]
 
 
@@ -38,11 +39,7 @@ def batch(config, pairs: int, rng: np.random.Generator) -> dict:
     return {"image": image, "text": text, "text_mask": mask, "loss_mask": mask}
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"remat": True}, {"micro_batch": 5}, {"micro_batch": 8, "remat": True}],
-    ids=str,
-)  # fmt: skip
-@pytest.mark.parametrize(("name", "options"), MODELS, ids=str)
+@pytest.mark.parametrize(("name", "options", "settings"), CASES, ids=str)
 def test_the_pool_holds_what_was_predicted(name, options, settings, rng, monkeypatch):
     loss, pool = make_loss("sparc"), Buffers()
     model = create_model(name, vocab_size=100, **options)

@@ -35,6 +35,11 @@ def write_atomically(path: str | os.PathLike, write: Write) -> None:
     file_system.flush_folder(path.parent)
 
 
+def write_text_atomically(path: str | os.PathLike, text: str) -> None:
+    """The same of a text, as UTF-8."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
 def _write_flushed(path: Path, write: Write) -> None:
     """Write from the start of a file that may exist: its space on the disk is used again."""
     if not _write_over(path, write):

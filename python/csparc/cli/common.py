@@ -232,10 +232,10 @@ def writing(path: Path) -> Iterator[None]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all; what is no regular file, such as a pipe, as it comes."""
-    from csparc.checkpoint.folder import write_atomically
+    from csparc.checkpoint.folder import write_text_atomically
 
     with writing(path):
         if path.exists() and not path.is_file():
             path.write_bytes(text.encode())
         else:
-            write_atomically(path, lambda file: file.write(text.encode()))
+            write_text_atomically(path, text)

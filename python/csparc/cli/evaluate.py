@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 from csparc._settings import parse_value, takes
-from csparc.cli import common
-from csparc.evaluate import TASKS, Subject, Task, TaskResult
-from csparc.evaluate.figure import plain
+from csparc.cli import common, evaluate_all, evaluation
+from csparc.evaluate import TASKS, Subject, Task
 from csparc.losses.options import Option
 
 
@@ -34,6 +32,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         )
         _add_flags(of_task, task)
         of_task.set_defaults(run=run, task=task)
+    evaluate_all.register(tasks, shared)
 
 
 def _add_flags(parser: argparse.ArgumentParser, task: type[Task]) -> None:
@@ -45,9 +44,7 @@ def _add_flags(parser: argparse.ArgumentParser, task: type[Task]) -> None:
         common.add_reading(parser)
     for option in task.options():
         _add_option(parser, option)
-    parser.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
-    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
-    common.add_threads(parser)
+    evaluation.add_flags(parser)
 
 
 def _add_option(parser: argparse.ArgumentParser, option: Option) -> None:
@@ -87,54 +84,31 @@ def _literal(text: str) -> str:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from csparc._progress import Progress
-
     out = common.check_writable(arguments.json) if arguments.json else None
     given = {option.name: getattr(arguments, option.name) for option in arguments.task.options()}
     task = arguments.task(**given)
     common.use_threads(arguments.threads)
     subject = _subject(task, arguments)
     task.check(subject)
-    shown: Any = nullcontext()
-    if subject.data is not None:
-        shown = Progress("encoding", len(subject.data), "picture")
-    with shown as progress:
-        found = task.run(replace(subject, progress=progress and progress.to))
+    one = evaluation.evaluated(task, subject, arguments)
     if out is not None:
-        record = _record(task, arguments, subject, found)
+        record = one.record(evaluation.config_of(subject, arguments))
         text = json.dumps(record, indent=2, allow_nan=False)
         common.write_text(out, f"{text}\n")
-    for line in task.lines(found.figures):
+    for line in one.lines():
         print(line)
-    if found.problems:
-        print(found.problems.summary())
     return 0
 
 
 def _subject(task: Task, arguments: argparse.Namespace) -> Subject:
     """What the task needs, loaded and opened."""
-    from csparc.cli.session import load_session
     from csparc.data.shuffled import warn_if_shuffled
 
-    parts: dict[str, Any] = {"batch_size": arguments.batch_size}
+    subject = Subject(batch_size=arguments.batch_size)
     if {"model", "loss"} & set(task.needs):
-        session = load_session(arguments.checkpoint)
-        for part in ("model", "tokenizer", "preprocess", "loss", "loss_specials"):
-            parts[part] = getattr(session, part)
+        subject = evaluation.loaded(arguments.checkpoint, arguments.batch_size)
     if "data" in task.needs:
-        parts["data"] = common.open_data(arguments.data, arguments, **task.reading())
-        warn_if_shuffled(parts["data"], "evaluated")
-    return Subject(**parts)
-
-
-def _record(
-    task: Task, arguments: argparse.Namespace, subject: Subject, found: TaskResult
-) -> dict[str, Any]:
-    """The figures, and what they are of, as JSON values."""
-    config: dict[str, Any] = {}
-    if "checkpoint" in arguments:
-        config["checkpoint"] = str(arguments.checkpoint)
-    if subject.data is not None:
-        config["data"] = subject.data.spec
-    record = plain(found.figures) | {"config": config | task.config()}
-    return record if found.problems is None else record | {"bad_items": len(found.problems)}
+        data = common.open_data(arguments.data, arguments, **task.reading())
+        warn_if_shuffled(data, "evaluated")
+        subject = replace(subject, data=data)
+    return subject

@@ -45,7 +45,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from csparc._extras import require
-    from csparc.checkpoint.folder import write_atomically
+    from csparc.checkpoint.folder import write_atomically, write_text_atomically
     from csparc.viz import save
     from csparc.viz.lr_curve import plot_learning_rates
 
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(found.to_dict(), indent=1, allow_nan=False)
-    write_atomically(out / JSON_NAME, lambda file: file.write(text.encode()))
+    write_text_atomically(out / JSON_NAME, text)
     picture = io.BytesIO()
     save(plot_learning_rates(found), picture)
     write_atomically(out / PLOT_NAME, lambda file: file.write(picture.getvalue()))

@@ -30,6 +30,7 @@ from csparc.cli import (
     info,
     lr_find,
     output,
+    report,
     search,
     study,
     train,
@@ -38,7 +39,7 @@ from csparc.errors import CsparcError
 
 COMMANDS = (
     demo, train, lr_find, evaluate, align, index, search, browse, encode, export, convert, study,
-    cost, info,
+    report, cost, info,
 )  # fmt: skip
 
 

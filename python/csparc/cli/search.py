@@ -79,12 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(_record(arguments, index, hits), indent=1))
     elif out is not None:
-        from csparc.checkpoint.folder import write_atomically
+        from csparc.checkpoint.folder import write_text_atomically
         from csparc.search.results_page import results_page
 
         told = " + ".join(filter(None, (arguments.sentence, arguments.image)))
-        page = results_page(index, hits, told).encode()
-        write_atomically(out, lambda file: file.write(page))
+        write_text_atomically(out, results_page(index, hits, told))
         print(out)
     else:
         for rank, hit in enumerate(hits, 1):

@@ -112,7 +112,7 @@ def run(study: Study, unit: Unit, out: Path, threads: int) -> None:
     CsparcError, OSError
         The data or the machine are at fault: nothing is left as a result.
     """
-    from csparc.checkpoint.folder import write_atomically
+    from csparc.checkpoint.folder import write_text_atomically
     from csparc.study.clock import Clock
     from csparc.study.driver import failure, named
     from csparc.study.provenance import note_trainer, provenance
@@ -140,7 +140,7 @@ def run(study: Study, unit: Unit, out: Path, threads: int) -> None:
         facts |= {f"{phase}_{key}": value for key, value in spent.items()}
     record |= {**facts, "figures": figures, "failure": failed}
     text = json.dumps(record, allow_nan=False)
-    write_atomically(folder / RESULT, lambda file: file.write(text.encode()))
+    write_text_atomically(folder / RESULT, text)
 
 
 def evaluated(study: Study, arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:

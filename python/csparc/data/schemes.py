@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from csparc import _text
 from csparc._whereabouts import absent, expanded
-from csparc.data.dataset import Dataset, Options
+from csparc.data.dataset import Dataset
+from csparc.data.options import Options
 from csparc.data.readers.coco import open_coco
 from csparc.data.readers.entities import open_entities
 from csparc.data.readers.folder import open_folder

@@ -47,8 +47,9 @@ from csparc._scalars import whole_number
 from csparc._text import show
 from csparc._whereabouts import expanded, looked_for
 from csparc.data import images
-from csparc.data.dataset import TEXT_FORMS, Dataset, Options
+from csparc.data.dataset import Dataset
 from csparc.data.mixed import mixed
+from csparc.data.options import TEXT_FORMS, Options
 from csparc.data.report import DEFAULT_MAX_BAD
 from csparc.data.schemes import OPENERS, SCHEMES, TAKES
 from csparc.data.shuffled import KINDS, ShuffledPairs

@@ -25,19 +25,27 @@ def text_searches(
     for row in range(min(count, len(pictures))):
         own = np.flatnonzero(features.image_index == row)
         caption = int(max(own, key=lambda j: len(features.captions[j])))
-        scores = features.image_features @ features.text_features[caption]
-        hits = [
-            Hit(
-                rank,
-                float(scores[i]),
-                i == row,
-                None if i == row else truth(i, caption),
-                image=pictures[i],
-            )
-            for rank, i in _nearest(scores, [row])
-        ]
-        searches.append(TextSearch(features.captions[caption], hits))
+        searches.append(text_search(features, pictures, caption, truth))
     return searches
+
+
+def text_search(
+    features: Features, pictures: Sequence[np.ndarray], caption: int, truth: Truth
+) -> TextSearch:
+    """The pictures nearest to a caption, a number of ``features.captions``; as `text_searches`."""
+    row = int(features.image_index[caption])
+    scores = features.image_features @ features.text_features[caption]
+    hits = [
+        Hit(
+            rank,
+            float(scores[i]),
+            i == row,
+            None if i == row else truth(i, caption),
+            image=pictures[i],
+        )
+        for rank, i in _nearest(scores, [row])
+    ]
+    return TextSearch(features.captions[caption], hits)
 
 
 def image_searches(

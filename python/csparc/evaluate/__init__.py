@@ -13,13 +13,16 @@ from csparc.evaluate.hardneg import HardNegatives, evaluate_matching, evaluate_p
 from csparc.evaluate.faithfulness import Faithfulness, evaluate_faithfulness, k_precision
 
 # ruff: isort: on
+from csparc.evaluate.controls import CONTROLS, run_with_controls
 from csparc.evaluate.figure import Figure
 from csparc.evaluate.grounding import evaluate_grounding
+from csparc.evaluate.intervals import bootstrap
 from csparc.evaluate.placement import Places, alignment_scores, place_scores
 from csparc.evaluate.retrieval import Retrieval
 from csparc.evaluate.variance import variance_explained
 
 __all__ = [
+    "CONTROLS",
     "TASKS",
     "Faithfulness",
     "Figure",
@@ -34,6 +37,7 @@ __all__ = [
     "TaskResult",
     "ZeroShot",
     "alignment_scores",
+    "bootstrap",
     "build_zero_shot_classifier",
     "evaluate_faithfulness",
     "evaluate_grounding",
@@ -46,6 +50,7 @@ __all__ = [
     "option",
     "place_scores",
     "register",
+    "run_with_controls",
     "semantic_recall",
     "variance_explained",
 ]

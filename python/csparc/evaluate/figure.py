@@ -11,10 +11,11 @@ import numpy as np
 
 from csparc._repr import fields_line
 
-__all__ = ["Figure", "figure_lines", "plain", "share"]
+__all__ = ["Figure", "figure_lines", "figures_within", "mean", "plain", "share"]
 
 
-def _mean(items: np.ndarray) -> float:
+def mean(items: np.ndarray) -> float:
+    """The mean of items [n]; nan of none."""
     return float(np.mean(items)) if len(items) else float("nan")
 
 
@@ -36,9 +37,12 @@ class Figure:
     """What decided this figure beside the options of the task, as JSON holds it."""
     items: np.ndarray | None = field(default=None, repr=False)
     """What each item gave, [n, ...], so that items can be drawn again; not recorded."""
-    statistic: Callable[[np.ndarray], float] = field(default=_mean, repr=False)
+    statistic: Callable[[np.ndarray], float] = field(default=mean, repr=False)
     """The value of items: ``statistic(items) == value``."""
     unit: str = "%"
+    pictures: np.ndarray | None = field(default=None, repr=False)
+    """The picture of each item [n], a number of any kind, so that all items of a picture are drawn
+    together; None where each item is a picture."""
 
     __repr__ = fields_line
 
@@ -52,10 +56,22 @@ class Figure:
         }
 
 
-def share(hits, chance: float | None, **config: Any) -> Figure:
-    """The per cent of items that hit, of bools or shares from 0 to 1 [n]."""
+def share(hits, chance: float | None, pictures=None, **config: Any) -> Figure:
+    """The per cent of items that hit, of bools or shares from 0 to 1 [n]; ``pictures`` [n] as of
+    `Figure`."""
     items = 100.0 * np.asarray(hits, dtype=np.float64)
-    return Figure(_mean(items), len(items), chance, config, items)
+    return Figure(mean(items), len(items), chance, config, items, pictures=pictures)
+
+
+def figures_within(figures: Mapping[str, Any]) -> dict[str, Figure]:
+    """Every `Figure` by its path: ``outer.inner`` of one within a dict."""
+    found: dict[str, Figure] = {}
+    for name, value in figures.items():
+        if isinstance(value, Figure):
+            found[name] = value
+        elif isinstance(value, Mapping):
+            found |= {f"{name}.{path}": one for path, one in figures_within(value).items()}
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from csparc import _html
 from csparc._repr import line, short
-from csparc.evaluate.figure import Figure, share
+from csparc.evaluate.figure import Figure, mean, share
 
 
 class Figures(dict):
@@ -26,10 +26,12 @@ class Figures(dict):
 class RetrievalFigures(Figures):
     """The figures of `csparc.evaluate.evaluate_retrieval`.
 
-    ``ranks``: the rank int64 of each query's right answer, by direction; not among the figures.
+    ``ranks``: the rank int64 of each query's right answer, by direction, and ``pictures`` the
+    picture of each query; not among the figures.
     """
 
     ranks: dict[str, np.ndarray] | None = None
+    pictures: dict[str, np.ndarray] | None = None
 
     def recalls(self, k: int) -> dict[str, Figure]:
         """R@k of both directions with what each query gave.
@@ -42,9 +44,28 @@ class RetrievalFigures(Figures):
         if self.ranks is None:
             raise ValueError("recalls: expected figures of an evaluation, found some without ranks")
         return {
-            direction: share(found <= k, self["chance"].get(f"{direction}_R@{k}"), k=k)
+            direction: share(
+                found <= k, self["chance"].get(f"{direction}_R@{k}"), self._owner(direction), k=k
+            )
             for direction, found in self.ranks.items()
         }
+
+    def measured(self) -> dict[str, Figure]:
+        """Every recall and rank as a `Figure`; nothing without the ranks."""
+        found = {}
+        for direction, ranks in (self.ranks or {}).items():
+            for k in (1, 5, 10):
+                found[f"{direction}_R@{k}"] = self.recalls(k)[direction]
+            for kind, statistic in (("mean", mean), ("median", _median)):
+                name, items = f"{direction}_{kind}_rank", ranks.astype(np.float64)
+                found[name] = Figure(
+                    self[name], len(ranks), self["chance"].get(name), {}, items, statistic, "",
+                    self._owner(direction),
+                )  # fmt: skip
+        return found
+
+    def _owner(self, direction: str) -> np.ndarray | None:
+        return None if self.pictures is None else self.pictures[direction]
 
     def __repr__(self) -> str:
         names = ("n_images", "n_texts", "image_to_text_R@1", "text_to_image_R@1")
@@ -66,6 +87,10 @@ class RetrievalFigures(Figures):
             rows.append([kind.replace("_", " "), *(_text(cell) for cell in cells)])
         title = f"{self.get('n_images', '?')} pictures, {self.get('n_texts', '?')} captions"
         return _html.table(rows, ["image to text", "chance", "text to image", "chance"], title)
+
+
+def _median(ranks: np.ndarray) -> float:
+    return float(np.floor(np.median(ranks)))
 
 
 def _text(value: Any) -> str:

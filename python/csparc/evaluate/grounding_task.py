@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from csparc.evaluate.diagnose import CAPTIONS, diagnose
+from csparc.evaluate.figure import Figure
+from csparc.evaluate.figures import value_at
+from csparc.evaluate.placement import PlaceScores
 from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
 from csparc.losses.explains import RULES
 
@@ -19,6 +22,14 @@ _MEASURES = (
     ("pointing", "n_pointing", "pointing_chance", "  heaviest patch on its object"),
 )
 """Figure, the words it is over, its chance, and what it is called."""
+_OTHERS = (
+    ("matched.local_loss", "n", "chance_local_loss", ""),
+    ("matched.token_accuracy", "n", "chance_token_accuracy", "%"),
+    ("matched.effective_patches", "n", "patches", ""),
+    ("variance.position", "n_pictures", "variance.position_chance", "%"),
+    ("variance.picture", "n_pictures", "variance.picture_chance", "%"),
+)
+"""Figures that are no mean over words alone: path, what they are over, their chance, their unit."""
 
 
 @register
@@ -71,6 +82,22 @@ class Grounding(Task):
             should_stop=subject.should_stop,
         )
         return None if figures is None else TaskResult(figures)
+
+    def measured(self, figures: Mapping[str, Any]) -> dict[str, Figure]:
+        """What is known of places, with what each word gave, and of the others the values."""
+        found = {
+            path: Figure(value, int(figures[n]), value_at(figures, chance.split(".")), unit=unit)
+            for path, n, chance, unit in _OTHERS
+            if (value := value_at(figures, path.split("."))) is not None
+        }
+        groups = {f"placement.{name}": one for name, one in figures.get("placement", {}).items()}
+        if "sentence_placement" in figures:
+            groups["sentence_placement"] = figures["sentence_placement"]
+        for above, scores in groups.items():
+            if isinstance(scores, PlaceScores):
+                own = scores.measured().items()
+                found |= {f"{above}.{name}": one for name, one in own if one.n}
+        return found
 
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
         """Figures on own and on other pictures side by side, then places if they are known."""

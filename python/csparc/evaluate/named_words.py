@@ -55,10 +55,11 @@ class Named:
 
 @dataclass(frozen=True)
 class WordPlaces:
-    """The words of many pairs that name a region: the pair of each, its rows among the weights of
-    that pair, the `GROUPS` it is of, and the patches of its region."""
+    """The words of many pairs that name a region: the pair and the picture of each, its rows among
+    the weights of that pair, the `GROUPS` it is of, and the patches of its region."""
 
     pairs: list[int]
+    pictures: np.ndarray
     rows: list[list[int]]
     groups: list[tuple[str, ...]]
     places: Places
@@ -76,7 +77,7 @@ class WordPlaces:
         for group in (*GROUPS, *sorted(there.difference(GROUPS))):
             has = np.array([group in groups for groups in self.groups])
             if has.any():
-                found[group] = place_scores(stacked[has], self.places.take(has))
+                found[group] = place_scores(stacked[has], self.places.take(has), self.pictures[has])
         return found
 
 
@@ -115,7 +116,8 @@ def sentence_placement(
         for shown, own in zip((_shown(data, item, grid, frame) for item in items), objects)
     ]
     places = _places(found, grid)
-    return place_scores(np.asarray(maps).reshape(places.inside.shape), places)
+    maps = np.asarray(maps).reshape(places.inside.shape)
+    return place_scores(maps, places, np.asarray(items, dtype=np.int64))
 
 
 def named_words(
@@ -192,7 +194,8 @@ def word_places(
                 rows.append(own)
                 groups.append(name.groups)
                 found.append((name.inside, name.outside, name.named, name.objects))
-    return WordPlaces(pairs, rows, groups, _places(found, grid))
+    pictures = np.array([items[pair] for pair in pairs], dtype=np.int64)
+    return WordPlaces(pairs, pictures, rows, groups, _places(found, grid))
 
 
 def _places(found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, int]], grid: Grid) -> Places:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from csparc._repr import fields_line
+from csparc._repr import fields_line, line
+from csparc.evaluate.figure import Figure
 from csparc.evaluate.figures import mean_known
 
 _CELLS = 1 << 20
@@ -33,12 +34,42 @@ class Places:
         return Places(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
-def place_scores(weights: np.ndarray, places: Places) -> dict[str, float]:
-    """How well weights [T, P] of T words pick out the object that each names.
+class PlaceScores(dict):
+    """The figures of `place_scores`, some of them with what each word gave.
+
+    ``of_words``: per cent [T] of the figures ``auc``, ``auc_named``, ``auc_all`` and ``pointing``,
+    nan of a word that is not among those they are over; ``pictures`` [T]: the picture of each word.
+    Neither is among the figures.
+    """
+
+    of_words: dict[str, np.ndarray] | None = None
+    pictures: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        return line(self, n=self.get("n"), auc=self.get("auc"), pointing=self.get("pointing"))
+
+    def measured(self) -> dict[str, Figure]:
+        """The figures of ``of_words`` beside their chance."""
+        found = {}
+        for name, values in (self.of_words or {}).items():
+            known = ~np.isnan(values)
+            owners = None if self.pictures is None else self.pictures[known]
+            chance = self["pointing_chance" if name == "pointing" else "auc_chance"]
+            found[name] = Figure(
+                self[name], int(known.sum()), chance, {}, values[known], pictures=owners
+            )
+        return found
+
+
+def place_scores(
+    weights: np.ndarray, places: Places, pictures: np.ndarray | None = None
+) -> PlaceScores:
+    """How well weights [T, P] of T words pick out the object that each names, each of which is in
+    one of the ``pictures`` [T].
 
     Returns
     -------
-    dict
+    PlaceScores, a dict
         Three areas under the ROC curve, in per cent, each the mean over words of the probability
         that a patch of the own object weighs more than another patch (ties count half), chance 50
         (``auc_chance``): ``auc`` against the patches of all other objects, ``auc_named`` against
@@ -56,14 +87,17 @@ def place_scores(weights: np.ndarray, places: Places) -> dict[str, float]:
     weights, inside = np.asarray(weights, dtype=np.float64), places.inside
     names = ("auc", "auc_named", "auc_all")
     against = (places.others, places.named, ~inside)
-    result: dict[str, float] = {}
+    result, items = PlaceScores(), {}
     for name, areas in zip(names, _areas(weights, inside, against)):
-        result[name] = 100.0 * mean_known(areas)
+        items[name] = 100.0 * areas
+        result[name] = mean_known(items[name])
         result[name.replace("auc", "n")] = int((~np.isnan(areas)).sum())
     result["auc_chance"] = 50.0
-    result |= _pointing(weights, inside)
+    items["pointing"], scores = _pointing(weights, inside)
+    result |= scores
     own = places.objects[inside.any(axis=1)]
     result["pointing_object_chance"] = 100.0 * mean_known(1 / own.astype(np.float64))
+    result.of_words, result.pictures = items, pictures
     return result
 
 
@@ -98,16 +132,18 @@ def alignment_scores(weights, inside, outside=None) -> dict:
         )
     areas = _areas(weights, inside, (outside,))[0]
     found = {"auc": 100.0 * mean_known(areas), "n": int((~np.isnan(areas)).sum())}
-    return found | _pointing(weights, inside)
+    return found | _pointing(weights, inside)[1]
 
 
-def _pointing(weights: np.ndarray, inside: np.ndarray) -> dict[str, float]:
-    """The pointing game of weights [T, P], over the words that have an inside."""
+def _pointing(weights: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """The pointing game of weights [T, P], over the words that have an inside: per cent of each
+    word [T], nan of the others, and the figures."""
     named = inside.any(axis=1)
     heaviest = weights.argmax(axis=1) if weights.size else np.zeros(len(weights), np.int64)
     points = inside[np.arange(len(weights)), heaviest] if weights.size else named
-    return {
-        "pointing": 100.0 * mean_known(points[named].astype(np.float64)),
+    items = np.where(named, 100.0 * points, np.nan)
+    return items, {
+        "pointing": mean_known(items),
         "pointing_chance": 100.0 * mean_known(inside[named].mean(axis=1)),
         "n_pointing": int(named.sum()),
     }

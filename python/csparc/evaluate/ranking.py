@@ -27,12 +27,13 @@ def evaluate_scores(
     index = np.asarray(image_index)
     of_images = _image_query_ranks(image_rows, index, n_images)
     of_texts = _text_query_ranks(text_rows, index)
-    return retrieval_figures(of_images, of_texts, np.bincount(index, minlength=n_images))
+    return retrieval_figures(of_images, of_texts, index)
 
 
-def retrieval_figures(of_images: Ranks, of_texts: Ranks, captions_of) -> RetrievalFigures:
+def retrieval_figures(of_images: Ranks, of_texts: Ranks, index: np.ndarray) -> RetrievalFigures:
     """What `csparc.evaluate.evaluate_retrieval` returns, from the ranks of each image's best
-    caption and of each caption's image; ``captions_of`` [N] captions of each image."""
+    caption and of each caption's image, ``index`` [M]."""
+    captions_of = np.bincount(index, minlength=len(of_images.ranks))
     asked = captions_of > 0
     ranks = {"image_to_text": of_images.ranks[asked], "text_to_image": of_texts.ranks}
     ties = {"image_to_text": of_images.tied[asked], "text_to_image": of_texts.tied}
@@ -44,6 +45,7 @@ def retrieval_figures(of_images: Ranks, of_texts: Ranks, captions_of) -> Retriev
     result["n_image_queries"] = int(asked.sum())
     result["n_texts"] = len(of_texts.ranks)
     result.ranks = ranks
+    result.pictures = {"image_to_text": np.flatnonzero(asked), "text_to_image": index}
     return result
 
 

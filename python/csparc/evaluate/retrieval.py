@@ -10,6 +10,8 @@ import numpy as np
 
 from csparc._rows import checked_rows
 from csparc.evaluate.cosine_ranks import cosine_ranks
+from csparc.evaluate.figure import Figure
+from csparc.evaluate.figures import RetrievalFigures
 from csparc.evaluate.ranking import RECALL_AT, chance, retrieval_figures
 from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
 from csparc.losses.options import count
@@ -80,6 +82,10 @@ class Retrieval(Task):
         arrays = (found.image_features, found.text_features, found.image_index)
         return TaskResult(evaluate_retrieval(*arrays), found.problems)
 
+    def measured(self, figures: Mapping[str, Any]) -> dict[str, Figure]:
+        """Recalls and ranks, of the ranks that were kept beside them."""
+        return figures.measured() if isinstance(figures, RetrievalFigures) else {}
+
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
         """Each figure beside chance."""
         lines = [
@@ -147,8 +153,7 @@ def evaluate_retrieval(image_features, text_features, image_index) -> dict:
             f"image_features and text_features differ in width: {images.shape[1]} and "
             f"{texts.shape[1]}; both must come from the same model"
         )
-    captions_of = np.bincount(index, minlength=len(images))
-    return retrieval_figures(*cosine_ranks(images, texts, index), captions_of)
+    return retrieval_figures(*cosine_ranks(images, texts, index), index)
 
 
 def checked_index(image_index, n_images: int, n_texts: int) -> np.ndarray:

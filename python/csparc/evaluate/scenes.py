@@ -63,7 +63,7 @@ class Meaning(Task):
 
 def is_true(scenes: Scenes, item: int, owner: int, number: int) -> bool:
     """Whether caption ``number`` of scene ``owner`` is also true of scene ``item``."""
-    from csparc.data.scenes.grammar import holds
+    from csparc.data.scenes.forms import holds
 
     return holds(scenes.labelled_captions(owner)[number].form, scenes.scene(item))
 
@@ -101,6 +101,7 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
     spread = pairs * _SPREAD % (len(images) * len(texts))
     by_chance = _true(forms, views, spread // len(texts), spread % len(texts))
     result: dict[str, Any] = {"chance": 100.0 * float(np.mean(by_chance))}
+    owners = {"image_to_text": None, "text_to_image": index}
     for direction, sides in (
         ("image_to_text", (images, texts)),
         ("text_to_image", (texts, images)),
@@ -117,13 +118,13 @@ def semantic_recall(scenes: Scenes, image_features, text_features, image_index, 
         for k in RECALL_AT:
             chance = 100.0 * float(np.mean(random[:, :k].any(axis=1)))
             hits = true[:, :k].any(axis=1)
-            result[f"{direction}_semantic_R@{k}"] = share(hits, chance, k=k)
+            result[f"{direction}_semantic_R@{k}"] = share(hits, chance, owners[direction], k=k)
     return result
 
 
 def _true(forms: list, views: list, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
     """Whether each of these captions is true of each of these pictures."""
-    from csparc.data.scenes.grammar import holds
+    from csparc.data.scenes.forms import holds
 
     known = np.vectorize(lambda i, j: holds(forms[j], views[i]), otypes=[bool])
     return known(*np.broadcast_arrays(images, texts))

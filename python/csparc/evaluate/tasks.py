@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from csparc._registration import enter
 from csparc._repr import fields_line, line
 from csparc._settings import parse_settings
-from csparc.evaluate.figure import Figure, figure_lines
+from csparc.evaluate.figure import Figure, figure_lines, figures_within
 from csparc.evaluate.figures import value_at
 from csparc.losses.options import Option, checked, declared_options, option
 
@@ -26,8 +26,9 @@ __all__ = ["TASKS", "Subject", "Task", "TaskResult", "make_task", "option", "reg
 NEEDS = ("model", "data", "loss")
 """What a task may need of its subject. With the model come its tokenizer and preprocessing."""
 RESERVED = (
-    "allow_outside", "batch_size", "checkpoint", "csv_caption_key", "csv_img_key", "csv_separator",
-    "data", "debug", "help", "imported", "json", "max_bad", "max_pixels", "threads",
+    "allow_outside", "batch_size", "bootstrap", "bootstrap_seed", "checkpoint", "controls",
+    "csv_caption_key", "csv_img_key", "csv_separator", "data", "debug", "help", "imported", "json",
+    "max_bad", "max_pixels", "threads",
 )  # fmt: skip
 """What flags of every task are called, and its own options are not."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -144,6 +145,11 @@ class Task(ABC):
             f"{key:32s}{value:10.4g}" for key, value in self.main_figures(figures).items()
         ]
 
+    def measured(self, figures: Mapping[str, Any]) -> dict[str, Figure]:
+        """Figures by their paths, ``outer.inner``: what intervals and controls stand beside. Where
+        a task does not say, every `Figure`."""
+        return figures_within(figures)
+
     def main_figures(self, figures: Mapping[str, Any]) -> dict[str, float]:
         """The main figures by name, without those that are over nothing or are not there."""
         found: dict[str, float] = {}
@@ -218,8 +224,8 @@ def _check_facts(cls: type[Task]) -> None:
     )
     texts = isinstance(main, tuple) and main and all(isinstance(key, str) for key in main)
     for fact, found, right, expected in (
-        ("name", name, isinstance(name, str) and _NAME.fullmatch(name),
-         "lower-case letters, digits, - and _"),
+        ("name", name, isinstance(name, str) and name != "all" and _NAME.fullmatch(name),
+         "lower-case letters, digits, - and _, but not all"),
         ("help", text, isinstance(text, str) and text, "a line of text"),
         ("needs", needs, isinstance(needs, tuple) and set(needs) <= set(NEEDS),
          f"a tuple of names among {', '.join(NEEDS)}"),

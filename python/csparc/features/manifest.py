@@ -21,7 +21,7 @@ import numpy as np
 from csparc._json import read_json
 from csparc._repr import fields_line
 from csparc._text import show
-from csparc.checkpoint.folder import write_atomically
+from csparc.checkpoint.folder import write_text_atomically
 from csparc.data.tokenizer import Tokenizer
 from csparc.data.transforms import Preprocess
 from csparc.errors import DataError
@@ -99,7 +99,7 @@ class Manifest:
         """Replace ``folder``'s manifest, whole or not at all."""
         record = {"format": FORMAT, "format_version": VERSION, **asdict(self)}
         text = json.dumps(record, indent=1, allow_nan=False) + "\n"
-        write_atomically(folder / NAME, lambda file: file.write(text.encode()))
+        write_text_atomically(folder / NAME, text)
 
 
 def read_manifest(folder: Path) -> Manifest:

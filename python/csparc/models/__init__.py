@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from csparc.models.config import ModelConfig
 from csparc.models.factory import create_model, create_model_and_transforms, get_tokenizer
+from csparc.models.output import ModelOutput
 from csparc.models.presets import PRESETS, list_models
-from csparc.models.two_tower import ModelOutput, TwoTower
+from csparc.models.two_tower import TwoTower
 
 if TYPE_CHECKING:
     from csparc.cost.model import ModelInfo, model_info

@@ -17,7 +17,8 @@ from csparc._repr import fields_line, line
 from csparc.models.config import ModelConfig
 from csparc.models.groups import is_head
 from csparc.models.inputs import check_ids, check_images
-from csparc.models.two_tower import ModelOutput, TwoTower, encoded
+from csparc.models.output import ModelOutput, encoded
+from csparc.models.two_tower import TwoTower
 from csparc.nn import Tape, Tensor
 
 HEAD_FIELDS = (

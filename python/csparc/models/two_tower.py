@@ -4,33 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from csparc import _core, _html
-from csparc._repr import fields_line, line
+from csparc._repr import line
 from csparc._scalars import whole_number
 from csparc.models import groups, state
 from csparc.models.config import ModelConfig
 from csparc.models.inputs import check_ids, check_images, check_valid
+from csparc.models.output import ModelOutput, encoded
 from csparc.models.precision import set_precision
 from csparc.models.resize import resize_positions
+from csparc.models.table import parts_table
 from csparc.models.text import TextTower, end_positions
 from csparc.models.vision import VisionTower
 from csparc.nn import Parameter, Tape, Tensor
-
-
-@dataclass
-class ModelOutput:
-    """What a forward pass gives, as tensors: the features a loss reads, not normalised."""
-
-    patches: Tensor  # [B,P,D]
-    tokens: Tensor  # [B,L,D]
-    image_global: Tensor  # [B,D]
-    text_global: Tensor  # [B,D]
-
-    __repr__ = fields_line
 
 
 class TwoTower:
@@ -107,17 +95,7 @@ class TwoTower:
 
     def _repr_html_(self) -> str:
         """A table of the parts: parameters and memory of each, and what is frozen."""
-        parts: dict[str, list[Parameter]] = {}
-        for name, parameter in self.parameters.items():
-            parts.setdefault(_part_of(name), []).append(parameter)
-        parts["all"] = list(self.parameters.values())
-        rows = []
-        for part, own in parts.items():
-            numbers = sum(parameter.data.size for parameter in own)
-            frozen = sum(parameter.data.size for parameter in own if not parameter.requires_grad)
-            size = f"{numbers * self.dtype.itemsize / 2**20:,.2f} MiB"
-            rows.append([part, f"{numbers:,}", size, f"{frozen:,}" if frozen else ""])
-        return _html.table(rows, ["parameters", str(self.dtype), "frozen"], repr(self.config))
+        return parts_table(self.parameters, self.dtype, repr(self.config))
 
     def __call__(
         self,
@@ -284,33 +262,3 @@ class TwoTower:
         model.load_state_dict(values)
         model.precision = self.precision
         return model
-
-
-def _part_of(name: str) -> str:
-    """The part of the model a parameter belongs to, for a table."""
-    side, _, rest = name.partition("visual.")
-    tower = "text" if side else "image"
-    if name in ("logit_scale", "logit_bias"):
-        return "temperature"
-    first = (rest or name).split(".")[0]
-    return f"{tower} {'blocks' if first in ('transformer', 'ln_final', 'ln_post') else first}"
-
-
-def encoded(
-    pooled: Tensor, local: Tensor | None, normalize: bool
-) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
-    """What encoding returns: the arrays, with ``normalize`` as unit vectors, none of them shared
-    with a tape."""
-    results = tuple(
-        _unit(tensor.data) if normalize else tensor.data.copy()
-        for tensor in (pooled, local)
-        if tensor is not None
-    )
-    return results if local is not None else results[0]
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    rows = x.reshape(-1, x.shape[-1])
-    y, norm = np.empty_like(rows), np.empty(len(rows), x.dtype)
-    _core.l2norm_forward(rows, y, norm)
-    return y.reshape(x.shape)

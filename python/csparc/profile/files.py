@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from csparc._terminal import escaped
-from csparc.checkpoint.folder import write_atomically
+from csparc.checkpoint.folder import write_text_atomically
 from csparc.profile.page import page
 from csparc.profile.recorder import Profile
 from csparc.profile.report import Report, lines, report
@@ -26,8 +26,8 @@ def write(found: Report, path: str | os.PathLike) -> None:
     """Write both files, each whole or not at all."""
     data, picture = paths(path)
     text = json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n"
-    write_atomically(data, lambda file: file.write(text.encode()))
-    write_atomically(picture, lambda file: file.write(page(found).encode()))
+    write_text_atomically(data, text)
+    write_text_atomically(picture, page(found))
 
 
 @contextmanager

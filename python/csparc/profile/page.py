@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
 
-from csparc._version import __version__
+from csparc import _html
 from csparc.profile.report import PARTS, Report, Row, duration_of
 
 MOST_ROWS = 40
@@ -34,14 +34,7 @@ def page(found: Report) -> str:
             )
         )  # fmt: skip
     body.append(_notes(found))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(title)} · csparc</title><style>{style}</style></head><body>"
-        f"{''.join(body)}</main><footer>csparc {__version__}. This file is complete: it loads "
-        "nothing and can be sent as it is.</footer></body></html>\n"
-    )
+    return _html.document(title, f"{''.join(body)}</main>", style)
 
 
 def _tiles(found: Report) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from csparc._processors import processors
 from csparc._repr import fields_line
 from csparc.data import images
-from csparc.data.dataset import PictureFiles
+from csparc.data.picture_files import PictureFiles
 from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 from csparc.search.files import Entry

@@ -20,7 +20,7 @@ import numpy as np
 
 from csparc._json import parse_json, read_json
 from csparc._repr import fields_line
-from csparc.checkpoint.folder import write_atomically
+from csparc.checkpoint.folder import write_atomically, write_text_atomically
 from csparc.errors import DataError
 
 MANIFEST = "index.json"
@@ -109,7 +109,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Make ``manifest`` the present one, whole or not at all."""
     record = {"format": FORMAT, "version": VERSION, **dataclasses.asdict(manifest)}
     text = json.dumps(record, indent=1) + "\n"
-    write_atomically(folder / MANIFEST, lambda file: file.write(text.encode("ascii")))
+    write_text_atomically(folder / MANIFEST, text)
 
 
 def paths_of(folder: Path, generation: int) -> tuple[Path, Path, Path]:

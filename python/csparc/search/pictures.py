@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 import csparc.data
-from csparc.data.dataset import PictureFiles
 from csparc.data.images import MAX_PIXELS
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.listing import list_folder
 from csparc.data.readers.paths import Guard
 from csparc.data.report import BadItems

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
-from csparc._version import __version__
+from csparc import _html
 from csparc.data.report import BadItem
 from csparc.search.hits import Hit
 from csparc.search.index import Index
@@ -17,17 +17,12 @@ def results_page(index: Index, hits: Sequence[Hit], query: str) -> str:
     """The page of ``hits`` in ``index``; ``query`` says what was searched with."""
     sheet = files("csparc.search").joinpath("results_page.css").read_text(encoding="utf-8")
     cards = "".join(_card(index, rank, hit) for rank, hit in enumerate(hits, 1))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{escape(query)} · csparc</title><style>{sheet}</style></head><body>"
+    body = (
         f"<header><h1>{escape(query)}</h1><p>The {len(hits)} nearest of {len(index):,} pictures, "
         "the nearest first. Numbers are cosines; compare them within this page only.</p></header>"
         f'<main><ol class="results">{cards}</ol></main>'
-        f"<footer>csparc {__version__}. This file is complete: it loads nothing and can be sent as "
-        "it is.</footer></body></html>\n"
     )
+    return _html.document(query, body, sheet)
 
 
 def _card(index: Index, rank: int, hit: Hit) -> str:

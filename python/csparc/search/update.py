@@ -16,7 +16,7 @@ import numpy as np
 from csparc._repr import fields_line
 from csparc._scalars import whole_number
 from csparc.checkpoint import file_system
-from csparc.data.dataset import PictureFiles
+from csparc.data.picture_files import PictureFiles
 from csparc.data.report import BadItems
 from csparc.errors import DataError
 from csparc.search.encoding import encode_new, stamp

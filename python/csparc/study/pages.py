@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from csparc._text import one_line
-from csparc.checkpoint.folder import write_atomically
+from csparc.checkpoint.folder import write_text_atomically
 from csparc.errors import DataError
 from csparc.study.report import ENOUGH_SEEDS, Comparison, Report, Row
 
@@ -45,9 +45,9 @@ def write_report(folder: str | os.PathLike, found: Report, plots: bool = True) -
                 save(drawn, out / f"{name}.png")
                 pictures.append(f"![{name}]({name}.png)\n")
     text = "\n".join([f"# {_plain(found.study.name)}\n", markdown(found), *pictures])
-    write_atomically(page, lambda file: file.write(text.encode()))
+    write_text_atomically(page, text)
     data = json.dumps(as_json(found), indent=2, allow_nan=False) + "\n"
-    write_atomically(out / "report.json", lambda file: file.write(data.encode()))
+    write_text_atomically(out / "report.json", data)
     return page
 
 
@@ -62,7 +62,7 @@ def write_into(path: str | os.PathLike, found: Report) -> None:
     page = Path(path)
     text = page.read_text(encoding="utf-8")
     written = with_tables(text, found, os.fspath(path))
-    write_atomically(page, lambda file: file.write(written.encode()))
+    write_text_atomically(page, written)
 
 
 def with_tables(text: str, found: Report, where: str = "page") -> str:

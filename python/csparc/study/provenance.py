@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from csparc._json import read_json
-from csparc.checkpoint.folder import write_atomically
+from csparc.checkpoint.folder import write_text_atomically
 from csparc.config import config
 from csparc.errors import DataError
 
@@ -49,7 +49,7 @@ def note_trainer(path: Path, made: dict[str, Any], trains: bool) -> list[dict[st
     if trains and here not in known:
         known = [*known, here]
         text = json.dumps(known)
-        write_atomically(path, lambda file: file.write(text.encode()))
+        write_text_atomically(path, text)
     return known
 
 

@@ -21,7 +21,7 @@ from csparc._json import parse_json, read_json
 from csparc._repr import line
 from csparc._text import show
 from csparc.checkpoint import file_system
-from csparc.checkpoint.folder import write_atomically
+from csparc.checkpoint.folder import write_text_atomically
 from csparc.errors import DataError, TrainingError
 from csparc.study.description import Study, Unit
 
@@ -74,7 +74,7 @@ class Results:
             self.lines = read_results(self.path) if self.path.exists() else []
             self._check_settings()
             text = json.dumps(self.study.source, indent=2, ensure_ascii=False) + "\n"
-            write_atomically(self.folder / DESCRIPTION, lambda file: file.write(text.encode()))
+            write_text_atomically(self.folder / DESCRIPTION, text)
         except BaseException:
             self.close()
             raise

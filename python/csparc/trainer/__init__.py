@@ -10,11 +10,12 @@ from csparc.trainer.config import TrainConfig
 if TYPE_CHECKING:
     from csparc.checkpoint.checkpoint import load_checkpoint
     from csparc.losses.registry import make_loss
-    from csparc.trainer.trainer import Trainer, TrainResult
+    from csparc.trainer.result import TrainResult
+    from csparc.trainer.trainer import Trainer
 
 # Imported when first used: the command line reads the settings' defaults for its help alone.
 _LATER = {
-    "TrainResult": "csparc.trainer.trainer",
+    "TrainResult": "csparc.trainer.result",
     "Trainer": "csparc.trainer.trainer",
     "load_checkpoint": "csparc.checkpoint.checkpoint",
     "make_loss": "csparc.losses.registry",

@@ -28,8 +28,9 @@ from csparc.trainer import grounded
 from csparc.trainer.batch_size import AUTO
 from csparc.trainer.config import INIT_LEARNING_RATE
 from csparc.trainer.initial import read_initial
+from csparc.trainer.result import TrainResult
 from csparc.trainer.state import default_preprocess
-from csparc.trainer.trainer import Trainer, TrainResult
+from csparc.trainer.trainer import Trainer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,14 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from csparc._progress import Progress
-from csparc._repr import cut, fields_line, line
-from csparc.checkpoint.metadata import Counters
+from csparc._repr import cut, line
 from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
@@ -27,11 +23,13 @@ from csparc.trainer.batch_size import settled
 from csparc.trainer.config import TrainConfig
 from csparc.trainer.files import RunFiles
 from csparc.trainer.interrupt import StopRequest
+from csparc.trainer.length import plan_steps
 from csparc.trainer.locking import lock_towers
 from csparc.trainer.log import step_keys
 from csparc.trainer.lr_find import LearningRates
 from csparc.trainer.on_features import check_features
-from csparc.trainer.senseless import nothing_to_learn
+from csparc.trainer.result import TrainResult
+from csparc.trainer.saving import Saving
 from csparc.trainer.state import TrainingState, default_preprocess, make_optimizer
 from csparc.trainer.step import (
     Step,
@@ -39,34 +37,14 @@ from csparc.trainer.step import (
     check_takes_hard_negatives,
     introduce,
 )
-from csparc.trainer.validation import Validation, failure, summary
+from csparc.trainer.validating import Validating
+from csparc.trainer.validation import Validation
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
     from csparc.profile import Profile
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """How a run ended."""
-
-    counters: Counters
-    validation: dict[str, Any] | None
-    """The last validation of this process: the figures of `csparc.evaluate.evaluate_retrieval`, and
-    ``val/TASK/FIGURE`` of the tasks that were named."""
-    validation_failed: str | None
-    """Why the last validation failed, None where it did not: training goes on, and the step it was
-    due after is validated again when the run is resumed there."""
-    interrupted: str | None
-    """"Ctrl-C", "SIGTERM" or the name of another signal when that ended the run early."""
-    log: list[dict[str, float]]
-    """The lines of the log, when there is no ``out`` to hold them."""
-    stopped_early: bool = False
-    """Whether ``early_stop`` ended the run."""
-
-    __repr__ = fields_line
 
 
 class Trainer:
@@ -159,12 +137,9 @@ class Trainer:
             model, self.loss, tokenizer, self.config, preprocess=self.preprocess,
             val_preprocess=self.val_preprocess, loss_specials=loss_specials, data=datasets,
         )  # fmt: skip
-        self._files = RunFiles(self.config, step_keys(self.loss, self.data))
-        self._saved = self._state.counters
-        self._cursor: dict[str, Any] = {}  # where the data go on after the last finished step
-        self._history: list[dict[str, float]] = []
-        self._last_validation: dict[str, Any] | None = None
-        self._validation_failed: str | None = None
+        files = RunFiles(self.config, step_keys(self.loss, self.data))
+        self._saving = Saving(self._state, files)
+        self._validating = Validating(self.validation, self.config, self._saving)
 
     def __repr__(self) -> str:
         done = f"step {self._state.counters.step} of {self.total_steps}"
@@ -191,19 +166,22 @@ class Trainer:
             set_num_threads(self.config.threads)
         stop = StopRequest()
         with (
-            contextlib.closing(self._files),
+            contextlib.closing(self._saving.files),
             profiling(self.config.profile) as profile,
             Progress("training", unit="step", kind=self.config.progress, lasting=True) as progress,
             self._loader(self._begin(progress), progress) as loader,
         ):
-            self._plan(loader, progress)
+            done = self._state.counters.step
+            self.total_steps = plan_steps(self.config, self.loss, self.data, loader, done, progress)
+            progress.begin(done, self.total_steps)
             with stop:
                 self._train(loader, progress, stop, profile)
             if loader.report:
                 progress.say(loader.report.summary())
         return TrainResult(
-            self._state.counters, self._last_validation, self._validation_failed,
-            stop.signal_name, self._history, self._stops_early(),
+            self._state.counters, self._validating.last, self._validating.failed,
+            stop.signal_name, self._saving.history,
+            self._validating.out_of_patience(self.total_steps),
         )  # fmt: skip
 
     def find_lr(
@@ -254,42 +232,13 @@ class Trainer:
             self._state.averages.settle()
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
-        """Restore what there is to resume; returns the place in the data to go on from."""
-        self._say_notes(progress)
-        found = self._files.open(progress)
-        cursor = None
-        if found is not None:
-            path, checkpoint = found
-            self._state.restore(checkpoint, str(path))
-            self._saved = counters = self._state.counters
-            cursor = checkpoint.metadata.cursor
-            self._files.cut_back(counters.step, counters.validated_step)
-            progress.say(f"resuming after step {counters.step} from {path}")
-        self._files.reserve(self._state.checkpoint({}))
-        return cursor
-
-    def _say_notes(self, progress: Progress) -> None:
-        """What the data sets have to tell, such as files that are not used."""
+        """Say what the data sets have to tell, such as files that are not used, and restore what
+        there is to resume; returns the place in the data to go on from."""
         validation = [] if self.validation is None else [self.validation.dataset]
         notes = [note for data in (self.data, *validation) for note in data.problems.notes(False)]
         for note in dict.fromkeys(filter(None, [self._about_batch, *notes])):
             progress.say(note)
-
-    def _plan(self, loader: Loader, progress: Progress) -> None:
-        """Find how long the run is, where the data decide that, and start the clock."""
-        config, pictures, done = self.config, self.data.epoch_length, self._state.counters.step
-        if config.needs_plan:
-            most = config.total_steps(pictures)
-            progress.say("reading every picture once, to plan epochs without duplicates")
-            self.total_steps = config.total_steps(pictures, loader.batches_in)
-            progress.say(f"{self.total_steps} steps, of {most} if no duplicates were kept apart")
-        if done >= self.total_steps:
-            progress.say(f"nothing is left of the {self.total_steps} steps")
-        extra = self.data.has_hard_negatives
-        senseless = nothing_to_learn(config, self.loss, self.total_steps, extra)
-        if senseless is not None and done < self.total_steps:
-            warnings.warn(senseless, stacklevel=3)
-        progress.begin(done, self.total_steps)
+        return self._saving.begin(progress)
 
     def _loader(
         self, cursor: dict[str, Any] | None, progress: Progress
@@ -313,12 +262,17 @@ class Trainer:
     def _train(
         self, loader: Loader, progress: Progress, stop: StopRequest, profile: Profile | None
     ) -> None:
-        config, state = self.config, self._state
+        config, state, saving = self.config, self._state, self._saving
+        validating = self._validating
         warmup = config.warmup_steps(self.total_steps)
         step = Step(self.model, self.loss, state.optimizer, config, loader.summed)
-        self._cursor = loader.cursor
-        self._validate_if_due(progress, stop)
-        while state.counters.step < self.total_steps and not stop and not self._stops_early():
+        saving.cursor = loader.cursor
+        validating.if_due(self.total_steps, progress, stop)
+        while (
+            state.counters.step < self.total_steps
+            and not stop
+            and not validating.out_of_patience(self.total_steps)
+        ):
             if profile is not None:
                 profile.begin()
             begun = time.perf_counter()
@@ -331,112 +285,35 @@ class Trainer:
             if profile is not None:
                 profile.end(spent, waited)
             number = state.finish_step(pairs, loader.cursor["epoch"])
-            self._cursor = loader.cursor
+            saving.cursor = loader.cursor
             clock = {"pairs_per_second": pairs / spent, "data_wait": waited / spent}
-            self._log({"step": number, **record, **clock})
+            saving.log({"step": number, **record, **clock})
             note = (
                 f"loss {record['loss']:.3f}, {pairs / spent:.0f} pairs/s, "
                 f"{waited / spent:.0%} waiting for data"
             )
             progress.to(number, self.total_steps, note)
-            self._validate_if_due(progress, stop)
+            validating.if_due(self.total_steps, progress, stop)
             if number % config.save_frequency == 0 and number < self.total_steps:
-                self._save()
-                self._keep_room()
-        self._save()
-        if self._stops_early():
+                saving.save()
+                saving.keep_room()
+        saving.save()
+        if validating.out_of_patience(self.total_steps):
             progress.say(early_stop.told(config, state.counters))
         if stop:
-            saved = (
-                f"; saved in {self._files.out}" if self._files.out and state.counters.step else ""
-            )
+            out = saving.files.out
+            saved = f"; saved in {out}" if out and state.counters.step else ""
             progress.say(f"{stop.signal_name}: stopped after step {state.counters.step}{saved}")
-
-    def _stops_early(self) -> bool:
-        counters = self._state.counters
-        return counters.step < self.total_steps and early_stop.out_of_patience(
-            self.config, counters
-        )
 
     def _batches(self, loader: Loader, progress: Progress) -> list[dict[str, Any]]:
         """The slices of the next step; where they cannot be had, the steps so far are saved."""
         try:
             return [next(loader) for _ in range(self.config.accum_freq * loader.summed)]
         except Exception:
-            if self._saved != self._state.counters:
-                self._save()
+            if not self._saving.up_to_date:
+                self._saving.save()
                 progress.say(f"saved after step {self._state.counters.step}")
             raise
-
-    def _log(self, record: dict[str, float]) -> None:
-        if self._files.out is None:
-            self._history.append(record)
-        with self._saving_first():
-            self._files.log.append(record)
-
-    def _validate_if_due(self, progress: Progress, stop: StopRequest) -> None:
-        """Validate after the steps that ask for it, once: also when a resumed run begins there."""
-        counters, often = self._state.counters, self.config.val_frequency
-        at_end = counters.step == self.total_steps
-        due = counters.step > 0 and (at_end or (often > 0 and counters.step % often == 0))
-        if self.validation is None or not due or counters.validated_step == counters.step:
-            return
-        self._save()  # before anything else can fail
-        if not at_end:
-            self._keep_room()
-        result = self._validated(progress, stop)
-        if result is None:
-            return
-        after = replace(counters, validated_step=counters.step)
-        reached, before = self.validation.score(result), counters.best_score
-        best = reached is not None and (before is None or reached > before)
-        if best:
-            after = replace(after, best_score=reached, best_step=counters.step)
-        with self._saving_first():
-            if best:
-                self._files.save_best(self._state.checkpoint(self._cursor, after))
-            self._files.log_validation({"step": counters.step, **result})
-        self._state.counters, self._last_validation = after, result
-        for text in summary(counters.step, result):
-            progress.say(text)
-
-    def _validated(self, progress: Progress, stop: StopRequest) -> dict[str, Any] | None:
-        """The figures; None when asked to stop, or when it failed, which ends no training."""
-        try:
-            with self._state.averaged():
-                result = self.validation.run(self.model, lambda: bool(stop))
-        except Exception as error:
-            self._validation_failed = failure(self._state.counters.step, error)
-            progress.say(self._validation_failed)
-            return None
-        self._validation_failed = None
-        return result
-
-    def _save(self) -> None:
-        """Write the last checkpoint, unless it holds this state already."""
-        if self._saved == self._state.counters:
-            return
-        try:
-            self._files.save_last(self._state.checkpoint(self._cursor))
-            self._saved = self._state.counters
-        except OSError as error:
-            raise self._files.cannot_write(error) from error
-
-    def _keep_room(self) -> None:
-        """Stop now, with everything saved, when there would be no space for the next save."""
-        try:
-            self._files.keep_room()
-        except OSError as error:
-            raise self._files.cannot_write(error) from error
-
-    @contextlib.contextmanager
-    def _saving_first(self) -> Iterator[None]:
-        """Around other writing: when the disk is full, save the step in the reserved space."""
-        try:
-            yield
-        except OSError as error:
-            self._save()
-            raise self._files.cannot_write(error) from error
 
 
 def _opened(data: Dataset | str | os.PathLike) -> Dataset:

@@ -6,6 +6,7 @@ import os
 from xml.etree import ElementTree
 
 from csparc._text import reason_of, show
+from csparc.data.readers.paths import read_small
 from csparc.data.report import BadItem
 
 _LARGEST = 1 << 24
@@ -39,13 +40,7 @@ def read_boxes(path: str) -> tuple[tuple[int, int], list[tuple[list[str], Box | 
 
 
 def _parsed(path: str, name: str) -> ElementTree.Element:
-    try:
-        with open(path, "rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise BadItem(name, f"cannot be read: {error.strerror or error}") from error
-    if len(content) > _LARGEST:
-        raise BadItem(name, f"expected boxes, found more than {_LARGEST} bytes")
+    content = read_small(path, name, _LARGEST, "boxes")
     if b"<!ENTITY" in content:
         raise BadItem(name, "expected plain XML, found definitions of entities")
     try:

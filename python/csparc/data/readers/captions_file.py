@@ -21,8 +21,9 @@ from collections.abc import Iterator
 from csparc import _text
 from csparc._json import parse_json
 from csparc._text import show
-from csparc.data.dataset import Gather, Options
+from csparc.data.gather import Gather
 from csparc.data.images import SUFFIXES
+from csparc.data.options import Options
 from csparc.data.readers import hard_negatives, table
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import lines, refuse_repeated

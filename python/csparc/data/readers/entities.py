@@ -15,8 +15,11 @@ import re
 from csparc import _text
 from csparc._text import show
 from csparc._whereabouts import absent
-from csparc.data.dataset import Gather, Options, PictureFiles, caption_lines
+from csparc.data.caption_text import caption_lines
+from csparc.data.gather import Gather
 from csparc.data.naming import COLOUR_WORDS
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.boxes import read_boxes
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import lines

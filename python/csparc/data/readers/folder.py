@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 from csparc._whereabouts import absent, expanded, same_in_another_form
-from csparc.data.dataset import Gather, Options, PictureFiles, caption_lines
+from csparc.data.caption_text import caption_lines
+from csparc.data.gather import Gather
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers import captions_file, hard_negatives
 from csparc.data.readers.listing import Listing, list_folder
-from csparc.data.readers.paths import Guard, printable
+from csparc.data.readers.paths import Guard, printable, read_small
 from csparc.data.report import BadItem
 from csparc.errors import DataError
 
@@ -195,12 +198,5 @@ def _no_captions(picture: str, listing: Listing) -> str:
 
 def _read_text(guard: Guard, path: str, where: str, form: str | None) -> list[str]:
     """The captions in the text beside a picture."""
-    path = guard.check(path, where)
-    try:
-        with open(path, "rb") as file:
-            content = file.read(_LARGEST_TEXT + 1)
-    except OSError as error:
-        raise BadItem(where, f"cannot be read: {error.strerror or error}") from error
-    if len(content) > _LARGEST_TEXT:
-        raise BadItem(where, f"expected captions, found more than {_LARGEST_TEXT} bytes")
+    content = read_small(guard.check(path, where), where, _LARGEST_TEXT, "captions")
     return caption_lines(content, where, form)

@@ -14,9 +14,10 @@ import numpy as np
 
 from csparc._json import read_json
 from csparc._text import show
-from csparc.data.dataset import Options, PictureFiles
 from csparc.data.masks import filled, from_run_lengths
 from csparc.data.naming import COLOUR_KEYS, SYNONYMS, Naming
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.text_files import member
 from csparc.data.regions import Mention, Region, Regions, box_of, painted
 from csparc.data.report import BadItem, BadItems

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 from csparc._json import read_json
 from csparc._text import show
-from csparc.data.dataset import Gather, Options, PictureFiles
+from csparc.data.gather import Gather
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.listing import note_unnamed
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import member, note_repeated

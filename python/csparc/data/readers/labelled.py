@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from csparc import _text
 from csparc._text import show
 from csparc._whereabouts import absent, expanded
-from csparc.data.dataset import Gather, Options, PictureFiles
+from csparc.data.gather import Gather
 from csparc.data.images import MAX_PIXELS
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers import table
 from csparc.data.readers.class_names import ClassNames, looks_like_wnids, read_class_names
 from csparc.data.readers.listing import list_folder
@@ -163,9 +165,7 @@ def open_label_table(spec: str, path: str, options: Options) -> LabelledPictures
     DataError
         Broken file, columns missing, nothing left or too many bad rows.
     """
-    guard = Guard(
-        os.path.dirname(os.path.abspath(path)), options.allow_outside, "the table's folder"
-    )
+    guard = table.guard_of(path, options)
     gather = Gather(options)
     keys = table.Keys.of(options, _PATHS, _LABELS)
     separator = "\t" if path.lower().endswith(".tsv") else ","

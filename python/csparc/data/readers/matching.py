@@ -11,8 +11,10 @@ from csparc._json import parse_json, read_json
 from csparc._repr import fields_line
 from csparc._text import is_blank, show
 from csparc._whereabouts import absent
-from csparc.data.dataset import Options, PictureFiles, clean_caption
+from csparc.data.caption_text import clean_caption
 from csparc.data.images import MAX_PIXELS
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import lines, note_repeated, refuse_repeated
 from csparc.data.report import BadItem, BadItems

@@ -141,5 +141,23 @@ class Guard:
         return os.path.join(real, file)
 
 
+def read_small(path: str, where: str, largest: int, what: str) -> bytes:
+    """The content of a file that holds ``what``, of at most ``largest`` bytes.
+
+    Raises
+    ------
+    BadItem
+        Named `where`: it cannot be read, or is larger.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise BadItem(where, f"cannot be read: {error.strerror or error}") from error
+    if len(content) > largest:
+        raise BadItem(where, f"expected {what}, found more than {largest} bytes")
+    return content
+
+
 def _within(root: str, path: str) -> bool:
     return path.startswith(root if root.endswith(os.sep) else root + os.sep)

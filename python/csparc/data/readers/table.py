@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from csparc import _text
 from csparc._repr import fields_line
 from csparc._text import show
-from csparc.data.dataset import Gather, Options, PictureFiles
+from csparc.data.gather import Gather
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers import hard_negatives
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.table_rows import QUOTING, Row, Rows
@@ -71,9 +73,7 @@ def open_table(spec: str, path: str, separator: str, options: Options) -> Pictur
     DataError
         Broken file, columns missing, nothing left or too many bad rows.
     """
-    guard = Guard(
-        os.path.dirname(os.path.abspath(path)), options.allow_outside, "the table's folder"
-    )
+    guard = guard_of(path, options)
     gather = Gather(options)
     keys = Keys.of(options, IMG_KEYS, CAPTION_KEYS)
     for where, name, caption, negatives in pairs(path, separator, keys, options, gather.problems):
@@ -90,6 +90,12 @@ def open_table(spec: str, path: str, separator: str, options: Options) -> Pictur
     return PictureFiles(
         spec, guard, found, gather.problems, options.max_pixels, gather.hard_negatives
     )
+
+
+def guard_of(path: str, options: Options) -> Guard:
+    """Of the paths in a table, which are relative to its folder."""
+    folder = os.path.dirname(os.path.abspath(path))
+    return Guard(folder, options.allow_outside, "the table's folder")
 
 
 def pairs(

@@ -26,7 +26,8 @@ def lines(path: str, kind: str) -> Iterator[str]:
 
     UTF-8, or UTF-16 and UTF-32 as spreadsheets write them (`csparc._text.encoding_of`). A line ends
     as `csparc._text.lines_of` says. Bytes that are no UTF-8 come as half surrogate pairs, which are
-    refused where the line is used (`csparc.data.dataset.clean_caption`): one line costs itself.
+    refused where the line is used (`csparc.data.caption_text.clean_caption`): one line costs
+    itself.
 
     Raises
     ------

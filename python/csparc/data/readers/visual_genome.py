@@ -11,8 +11,11 @@ import re
 
 from csparc._json import read_json
 from csparc._text import show
-from csparc.data.dataset import Gather, Options, PictureFiles, clean_caption
+from csparc.data.caption_text import clean_caption
+from csparc.data.gather import Gather
 from csparc.data.naming import COLOUR_WORDS
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.paths import Guard
 from csparc.data.regions import Mention, Region, Regions
 from csparc.data.report import BadItem, BadItems

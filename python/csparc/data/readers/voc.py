@@ -26,7 +26,8 @@ from csparc._repr import fields_line
 from csparc._text import show
 from csparc._whereabouts import absent
 from csparc.data import images
-from csparc.data.dataset import Options, PictureFiles
+from csparc.data.options import Options
+from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.boxes import read_boxes
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import lines

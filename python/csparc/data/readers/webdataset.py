@@ -17,8 +17,11 @@ import numpy as np
 from csparc._json import parse_json
 from csparc._text import show
 from csparc.data import images
-from csparc.data.dataset import Dataset, Gather, Options, caption_lines
+from csparc.data.caption_text import caption_lines
+from csparc.data.dataset import Dataset
+from csparc.data.gather import Gather
 from csparc.data.images import SUFFIXES, is_picture
+from csparc.data.options import Options
 from csparc.data.readers import hard_negatives, tar
 from csparc.data.readers.paths import printable
 from csparc.data.readers.shards import expand

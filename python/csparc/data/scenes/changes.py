@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 
-from csparc.data.scenes import grammar
-from csparc.data.scenes.grammar import NUMBERS, Caption, holds
+from csparc.data.scenes.forms import holds
+from csparc.data.scenes.grammar import Caption
 from csparc.data.scenes.scene import COLOURS, GROUNDS, SHAPES, TEXTURES, TIERS, Scene
+from csparc.data.scenes.wording import NUMBERS, spoken
 
 _OPPOSITE = {
     "left of": "right of", "right of": "left of", "above": "below", "below": "above",
@@ -48,17 +49,17 @@ def exchanged(scene: Scene) -> tuple[Scene, tuple[str, str]] | None:
             for first, second in ((one.colour, two.colour), (two.colour, one.colour))
         ]
         if not holds(forms[0], other) and not holds(forms[1], scene):
-            return other, tuple(grammar.spoken(form) for form in forms)
+            return other, tuple(spoken(form) for form in forms)
     return None
 
 
 def _text(caption: Caption, form: tuple) -> str:
     """The caption with another logical form in the place of its own."""
     if form[0] == "count":
-        return grammar.spoken(form)
+        return spoken(form)
     before = caption.tokens[: caption.phrases[0].start]
     behind = () if form[0] == "on" else caption.tokens[caption.phrases[-1].stop :]
-    return grammar.spoken(form, before, behind)
+    return spoken(form, before, behind)
 
 
 def _phrases(form: tuple) -> list[tuple]:

@@ -11,6 +11,7 @@ from csparc.data.dataset import Dataset
 from csparc.data.regions import Mention, Region, Regions
 from csparc.data.report import BadItems
 from csparc.data.scenes import grammar
+from csparc.data.scenes.forms import named
 from csparc.data.scenes.scene import (
     COLOURS,
     GROUNDS,
@@ -131,7 +132,7 @@ class Scenes(Dataset):
     def said_words(self, index: int) -> frozenset[str]:
         """What the captions name: shapes, colours, sizes, textures of objects, and grounds."""
         captions = self.labelled_captions(index)[: self.max_captions]
-        return frozenset(word for caption in captions for word in grammar.named(caption.form))
+        return frozenset(word for caption in captions for word in named(caption.form))
 
     def shown_words(self, index: int) -> frozenset[str]:
         """The shapes, colours, sizes and textures of the objects, and the grounds, named or not."""

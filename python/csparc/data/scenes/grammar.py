@@ -1,4 +1,4 @@
-"""Captions of scenes, what they say (logical forms), and whether that is true of a scene.
+"""Captions drawn of scenes, with the logical form of what each says.
 
 ::
 
@@ -11,53 +11,32 @@
 An attribute is named with the probability of ``KEEP``: colour stays well below 1, because a model
 that can tell all captions apart by colour does not learn shapes.
 
-A logical form is nested tuples, equal to what ``json`` reads back after ``tupled``::
-
-    ("exists", NP...)            different objects fit the noun phrases
-    ("relation", REL, NP, NP)    an object fitting the first stands so to one fitting the second
-    ("count", n, shape)          exactly n objects have the shape
-    ("on", stuff, NP)            an object fitting it has its centre before that stuff
-
-with NP = (shape, colour | None, size | None, texture | None).
+What a caption says is a logical form (`csparc.data.scenes.forms`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from csparc import _random
 from csparc._repr import fields_line
+from csparc.data.scenes.forms import RELATION_TESTS
 from csparc.data.scenes.scene import Scene, SceneObject
+from csparc.data.scenes.wording import (
+    AND,
+    COMMA,
+    PREFIXES,
+    RELATIONS,
+    TAIL,
+    Words,
+    counted,
+    noun_phrase,
+)
 
 KEEP = {"colour": 0.6, "size": 0.3, "texture": 0.3}
 LIKE = 0.05
-Words = tuple[tuple[str, str], ...]  # (token, part of speech)
-PREFIXES: tuple[Words, ...] = (
-    (),
-    (("a", "DET"), ("picture", "NOUN"), ("of", "ADP")),
-    (("there", "PRON"), ("is", "VERB")),
-    (("an", "DET"), ("image", "NOUN"), ("showing", "VERB")),
-)
-AND: Words = (("and", "CCONJ"),)
-COMMA: Words = ((",", "PUNCT"),)
-TAIL: Words = (*COMMA, ("i", "PRON"), ("like", "VERB"), ("it", "PRON"))
-RELATIONS: dict[str, Words] = {
-    "left of": (("left", "ADV"), ("of", "ADP")),
-    "right of": (("right", "ADV"), ("of", "ADP")),
-    "above": (("above", "ADP"),),
-    "below": (("below", "ADP"),),
-    "next to": (("next", "ADV"), ("to", "ADP")),
-}
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
-PLURALS = {"cross": "crosses"}
-
-# A direction may be claimed when the centres differ by more than MARGIN of the side along it, and
-# DOMINANCE times more than across it; "next to" when they are closer than NEAR.
-MARGIN, DOMINANCE, NEAR = 0.12, 1.3, 0.35
-
 _CAPTION_STREAM = 1 << 32  # beside the streams of the scenes themselves
 _WORDS_AT_ONCE = 96
 _ONE = 1 << 64
@@ -111,7 +90,7 @@ def captions(scene: Scene, seed: int, stream: int, index: int, count: int = 5) -
     related = [
         (first, name, second)
         for first, second in itertools.permutations(scene.objects, 2)
-        for name, test in _TESTS.items()
+        for name, test in RELATION_TESTS.items()
         if test(first, second)
     ]
     found: dict[tuple[str, ...], Caption] = {}
@@ -140,16 +119,6 @@ class _Draws:
 
     def pick(self, items):
         return items[self.below(len(items))]
-
-
-@functools.cache
-def noun_phrase(
-    shape: str, colour: str | None, size: str | None = None, texture: str | None = None
-) -> Words:
-    """'a' [SIZE] [COLOUR] [TEXTURE] NOUN, with what each word is."""
-    words = [word for word in (size, colour, texture) if word]
-    article = "an" if (*words, shape)[0][0] in "aeiou" else "a"
-    return ((article, "DET"), *((word, "ADJ") for word in words), (shape, "NOUN"))
 
 
 class _Writer:
@@ -233,105 +202,6 @@ def _write_count(writer: _Writer, scene: Scene, related: list, draw: _Draws) -> 
     shape = draw.pick(scene.objects).shape
     numbers = tuple(item.number for item in scene.objects if item.shape == shape)
     count = len(numbers)
-    writer.add(_counted(count, shape))
+    writer.add(counted(count, shape))
     writer.phrases.append(Phrase(2, 4, numbers))
     return ("count", count, shape)
-
-
-def _counted(count: int, shape: str) -> Words:
-    """'there' BE NUM NOUNS."""
-    noun = shape if count == 1 else PLURALS.get(shape, shape + "s")
-    verb = "is" if count == 1 else "are"
-    return (("there", "PRON"), (verb, "VERB"), (NUMBERS[count], "NUM"), (noun, "NOUN"))
-
-
-def _beyond(along: float, across: float) -> bool:
-    return along > MARGIN and along > DOMINANCE * abs(across)
-
-
-_TESTS: dict[str, Callable[[SceneObject, SceneObject], bool]] = {
-    "left of": lambda a, b: _beyond(b.x - a.x, b.y - a.y),
-    "right of": lambda a, b: _beyond(a.x - b.x, a.y - b.y),
-    "above": lambda a, b: _beyond(b.y - a.y, b.x - a.x),
-    "below": lambda a, b: _beyond(a.y - b.y, a.x - b.x),
-    "next to": lambda a, b: (a.x - b.x) ** 2 + (a.y - b.y) ** 2 < NEAR**2,
-}
-
-
-def _fits(item: SceneObject, phrase: tuple) -> bool:
-    shape, colour, size, texture = phrase
-    return (
-        item.shape == shape
-        and colour in (None, item.colour)
-        and size in (None, item.size)
-        and texture in (None, item.texture)
-    )
-
-
-def named(form: tuple) -> frozenset[str]:
-    """The shapes, colours, sizes, textures and stuff that a logical form names."""
-    words = {word for phrase in phrases_of(form) for word in phrase if word is not None}
-    return frozenset(words | {form[1]} if form[0] == "on" else words)
-
-
-def phrases_of(form: tuple) -> list[tuple]:
-    """The noun phrases (shape, colour, size, texture) of a logical form; of a count its shape."""
-    kind, *rest = form
-    if kind == "count":
-        return [(rest[1], None, None, None)]
-    return [part for part in rest if type(part) is tuple]
-
-
-def fits_any(phrase: tuple, scene: Scene) -> bool:
-    """Whether some object of a scene is all that a noun phrase says."""
-    return any(_fits(item, phrase) for item in scene.objects)
-
-
-def spoken(form: tuple, before: Sequence[str] = (), behind: Sequence[str] = ()) -> str:
-    """A sentence that says a logical form, between the words ``before`` and ``behind``."""
-    kind, *rest = form
-    if kind == "count":
-        words = list(_counted(*rest))
-    else:
-        phrases = [noun_phrase(*part) for part in rest if isinstance(part, tuple)]
-        words = [*phrases[0]]
-        for place, phrase in enumerate(phrases[1:], 2):
-            between = RELATIONS[rest[0]] if kind == "relation" else COMMA
-            words += AND if kind == "exists" and place == len(phrases) else between
-            words += phrase
-    if kind == "on":
-        words += (("on", "ADP"), (rest[0], "NOUN"))
-    tokens = [*before, *(token for token, _ in words), *behind]
-    return " ".join(tokens).replace(" ,", ",")
-
-
-def holds(form: tuple, scene: Scene) -> bool:
-    """Whether a logical form is true of a scene.
-
-    A relation is true only where its margins are met, so it may be false of a scene together with
-    its opposite. Raises ValueError for a form this grammar does not have.
-    """
-    kind, *rest = form
-    if kind == "count":
-        count, shape = rest
-        return sum(item.shape == shape for item in scene.objects) == count
-    if kind == "exists":
-        return any(
-            all(map(_fits, chosen, rest))
-            for chosen in itertools.permutations(scene.objects, len(rest))
-        )
-    if kind == "relation" and rest[0] in _TESTS:
-        test, subject, other = _TESTS[rest[0]], rest[1], rest[2]
-        return any(
-            _fits(a, subject) and _fits(b, other) and test(a, b)
-            for a, b in itertools.permutations(scene.objects, 2)
-        )
-    if kind == "on":
-        stuff, phrase = rest
-        return any(_fits(o, phrase) and scene.stands_on(o) == stuff for o in scene.objects)
-    raise ValueError(f"logical form: expected exists, relation, count or on, found {form!r}")
-
-
-def tupled(form: list | tuple) -> tuple:
-    """A logical form read from JSON, its lists turned back into tuples."""
-    return tuple(tupled(part) if isinstance(part, (list, tuple)) else part for part in form)

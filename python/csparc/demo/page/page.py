@@ -84,7 +84,7 @@ def alignment_section(result: DemoResult) -> str:
         lead += f" <strong>{escape(words_alike_verdict(result.words_alike))}</strong>"
     if not (fixed or alike or points(result.placement)):
         lead += f"A selection is not yet a found object: {control}"
-    body = "".join(_alignment(item) for item in result.alignments)
+    body = "".join(alignment_article(item) for item in result.alignments)
     return section("alignment", f"Which patches each {one} selected", lead, body)
 
 
@@ -95,7 +95,8 @@ def limits_section(result: DemoResult) -> str:
     return section("limits", "What is not shown", lead, f'<ul class="limits">{items}</ul>')
 
 
-def _alignment(item: Alignment) -> str:
+def alignment_article(item: Alignment) -> str:
+    """A caption, its picture, and a panel for what each of its words selected."""
     whole = enlarge(item.image, _PANEL)
     panels = [
         f'<figure class="whole"><figcaption>picture</figcaption><img src="{data_uri(whole)}" '

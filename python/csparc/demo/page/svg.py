@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from csparc._repr import fields_line
 
 WIDTH, HEIGHT = 340, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 24
@@ -28,50 +32,82 @@ def line_chart(
     """
     steps, values = np.asarray(steps, float), np.asarray(values, float)
     smoothed = np.asarray(smoothed, float)
-    keep = np.unique(np.linspace(0, len(steps) - 1, min(_MOST_POINTS, len(steps))).astype(int))
-    shown = np.concatenate([_central(values), smoothed, [reference[1]] if reference else []])
-    low, high = _range(shown)
-    right = max(steps[-1], steps[0] + 1)
-    x = _LEFT + (steps - steps[0]) / (right - steps[0]) * (WIDTH - _LEFT - _RIGHT)
+    shown = np.concatenate([central(values), smoothed, [reference[1]] if reference else []])
+    axes = frame(shown, steps[0], steps[-1])
     spoken = (
         f"{title}: from {_number(smoothed[0])} at step {int(steps[0])} to "
         f"{_number(smoothed[-1])} at step {int(steps[-1])}"
     )
-    parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(spoken)}"><title>{escape(spoken)}</title>'
-    ]
-    for tick in _ticks(low, high):
-        y = _height_of(tick, low, high)
-        parts.append(
-            f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
-            f'y2="{y:.1f}"/><text class="tick" x="{_LEFT - 6}" y="{y + 3.5:.1f}" '
-            f'text-anchor="end">{_number(tick)}</text>'
-        )
-    for tick in _ticks(steps[0], right, 4):
-        place = _LEFT + (tick - steps[0]) / (right - steps[0]) * (WIDTH - _LEFT - _RIGHT)
-        anchor = "end" if place > WIDTH - _RIGHT - 12 else "middle"
-        parts.append(
-            f'<text class="tick" x="{place:.1f}" y="{HEIGHT - 7}" '
-            f'text-anchor="{anchor}">{_number(tick)}</text>'
-        )
+    parts = [axes.head(spoken), axes.ticks()]
     if reference:
-        y = _height_of(reference[1], low, high)
+        y = axes.place([0.0], [reference[1]])[1][0]
         parts.append(
             f'<line class="reference" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
             f'y2="{y:.1f}"/><text class="tick" x="{WIDTH - _RIGHT}" y="{y - 5:.1f}" '
             f'text-anchor="end">{escape(reference[0])}</text>'
         )
     for kind, series in (("raw", values), ("line", smoothed)):
-        y = _height_of(np.clip(series, low, high), low, high)
-        points = " ".join(f"{x[i]:.1f},{y[i]:.1f}" for i in keep)
-        parts.append(f'<polyline class="{kind}" points="{points}"/>')
-    end = _height_of(min(max(smoothed[-1], low), high), low, high)
-    parts.append(f'<circle class="dot" cx="{x[-1]:.1f}" cy="{end:.1f}" r="3"/></svg>')
+        x, y = axes.place(steps, series)
+        parts.append(f'<polyline class="{kind}" points="{axes.points(x, y)}"/>')
+    parts.append(f'<circle class="dot" cx="{x[-1]:.1f}" cy="{y[-1]:.1f}" r="3"/></svg>')
     return "".join(parts)
 
 
-def _central(values: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Frame:
+    """The axes of a chart: its first and last step, its lowest and highest value."""
+
+    first: float
+    last: float
+    low: float
+    high: float
+
+    __repr__ = fields_line
+
+    def head(self, spoken: str) -> str:
+        """The beginning of the chart, which says ``spoken`` to who does not see it."""
+        return (
+            f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+            f'aria-label="{escape(spoken)}"><title>{escape(spoken)}</title>'
+        )
+
+    def place(self, steps: ArrayLike, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Where points lie; values beyond the axes lie on their ends."""
+        share = (np.asarray(steps, float) - self.first) / (self.last - self.first)
+        clipped = np.clip(values, self.low, self.high)
+        return _LEFT + share * (WIDTH - _LEFT - _RIGHT), _height_of(clipped, self.low, self.high)
+
+    def points(self, x: np.ndarray, y: np.ndarray) -> str:
+        """Those of a line, thinned where there are more than a chart shows."""
+        keep = np.unique(np.linspace(0, len(x) - 1, min(_MOST_POINTS, len(x))).astype(int))
+        return " ".join(f"{x[i]:.1f},{y[i]:.1f}" for i in keep)
+
+    def ticks(self) -> str:
+        """Round numbers beside both axes."""
+        parts = []
+        for tick in _ticks(self.low, self.high):
+            y = _height_of(tick, self.low, self.high)
+            parts.append(
+                f'<line class="axis" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" '
+                f'y2="{y:.1f}"/><text class="tick" x="{_LEFT - 6}" y="{y + 3.5:.1f}" '
+                f'text-anchor="end">{_number(tick)}</text>'
+            )
+        for tick in _ticks(self.first, self.last, 4):
+            x = float(self.place([tick], [self.low])[0][0])
+            anchor = "end" if x > WIDTH - _RIGHT - 12 else "middle"
+            parts.append(
+                f'<text class="tick" x="{x:.1f}" y="{HEIGHT - 7}" '
+                f'text-anchor="{anchor}">{_number(tick)}</text>'
+            )
+        return "".join(parts)
+
+
+def frame(shown: np.ndarray, first: float, last: float) -> Frame:
+    """The axes for values ``shown`` from step ``first`` to ``last``."""
+    return Frame(first, max(last, first + 1), *_range(shown))
+
+
+def central(values: np.ndarray) -> np.ndarray:
     """The values without the extreme hundredths: one spike must not flatten a curve."""
     return np.quantile(values, [0.01, 0.99])
 

@@ -29,8 +29,8 @@ def _of_words(known: Mapping[str, str] | frozenset[str]) -> Tagger:
 @lru_cache(maxsize=1)
 def _scenes() -> Tagger:
     """The words of generated scenes that their grammar calls nouns and adjectives."""
-    from csparc.data.scenes.grammar import PLURALS, PREFIXES
     from csparc.data.scenes.scene import COLOURS, SHAPES, SIZES, TEXTURES
+    from csparc.data.scenes.wording import PLURALS, PREFIXES
 
     words = {word for prefix in PREFIXES for word, kind in prefix if kind in _KINDS}
     words |= {*SHAPES, *(PLURALS.get(shape, f"{shape}s") for shape in SHAPES)}

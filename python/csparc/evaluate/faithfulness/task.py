@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import fits_any, holds, named, phrases_of
+from csparc.data.scenes.forms import fits_any, holds, named, phrases_of
 from csparc.evaluate.cosine_ranks import nearest
 from csparc.evaluate.encode import Features, encode_dataset
 from csparc.evaluate.faithfulness.precision import (

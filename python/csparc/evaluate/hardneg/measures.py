@@ -14,15 +14,16 @@ _RIDGE = 1.0
 _STEPS = 8
 
 
-def evaluate_matching(right, wrong) -> Figure:
+def evaluate_matching(right, wrong, pictures=None) -> Figure:
     """The per cent of pictures whose caption scores higher than the wrong one, of scores ``right``
-    and ``wrong`` [N]; equal scores count as wrong. Chance 50."""
+    and ``wrong`` [N]; equal scores count as wrong. Chance 50. ``pictures`` [N]: the picture of
+    each, where one has several."""
     right, wrong = np.asarray(right), np.asarray(wrong)
     if right.shape != wrong.shape or right.ndim != 1:
         raise ValueError(
             f"right, wrong: expected as many scores [N], found {right.shape} and {wrong.shape}"
         )
-    return share(right > wrong, 50.0, ties=int(np.count_nonzero(right == wrong)))
+    return share(right > wrong, 50.0, pictures, ties=int(np.count_nonzero(right == wrong)))
 
 
 def evaluate_pairs(scores) -> dict[str, Figure]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from csparc import _random
 from csparc._repr import fields_line
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import NUMBERS, PLURALS, RELATIONS, holds, noun_phrase
+from csparc.data.scenes.forms import holds
 from csparc.data.scenes.scene import COLOURS, SHAPES, SPLITS, TIERS, Scene
+from csparc.data.scenes.wording import NUMBERS, PLURALS, RELATIONS, noun_phrase
 
 KINDS = ("replace_att", "replace_obj", "replace_rel", "swap_att", "swap_obj", "count")
 """Another colour; another shape; the opposite relation; the colours of two objects, or the objects

@@ -89,9 +89,12 @@ def matching_figures(entries: list[Entry], right: np.ndarray, wrong: np.ndarray)
     """``all``, each kind where there are several, and ``blind``: the same of words alone."""
     kinds = np.array([entry.kind for entry in entries])
     names = list(dict.fromkeys(kinds.tolist()))
-    figures: dict[str, Any] = {"all": evaluate_matching(right, wrong)}
+    pictures = np.array([entry.item for entry in entries])
+    figures: dict[str, Any] = {"all": evaluate_matching(right, wrong, pictures)}
     if len(names) > 1:
-        figures |= {k: evaluate_matching(right[kinds == k], wrong[kinds == k]) for k in names}
+        for kind in names:
+            own = kinds == kind
+            figures[kind] = evaluate_matching(right[own], wrong[own], pictures[own])
     figures["blind"] = {
         kind: blind_accuracy(*zip(*((e.caption, e.negative) for e in entries if e.kind == kind)))
         for kind in names

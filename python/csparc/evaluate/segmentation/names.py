@@ -14,6 +14,7 @@ from csparc._text import show
 from csparc.data.readers.text_files import lines
 from csparc.data.readers.voc import CONTEXT_CLASSES
 from csparc.errors import DataError
+from csparc.evaluate.encode import encode_texts
 
 TEXTS = ("pooled", "token")
 """The vector of a prompt: that of the whole text (the paper), or the mean of its tokens' vectors,
@@ -93,16 +94,17 @@ def text_vectors(
     """Unit vectors [M, D] of ``template`` with each text in the place of its braces."""
     if template.count("{}") != 1:
         raise ValueError(f"template: expected a text with one {{}}, found {show(template, 60)}")
-    prompts, found = [template.replace("{}", text) for text in texts], []
-    for first in range(0, len(prompts), batch_size):
-        ids = np.asarray(tokenizer(prompts[first : first + batch_size]))
+
+    def of_ids(ids: np.ndarray) -> np.ndarray:
         valid = tokenizer.valid_mask(ids)
         whole, tokens = model.encode_text(ids, return_tokens=True, text_mask=valid)
         if form == "token":
             mask = np.asarray(tokenizer.loss_mask(ids), dtype=bool)[:, :, None]
             whole = (tokens * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
-        found.append(unit(whole))
-    return np.concatenate(found)
+        return unit(whole)
+
+    prompts = [template.replace("{}", text) for text in texts]
+    return np.concatenate(encode_texts(prompts, tokenizer, of_ids, batch_size))
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.grammar import PREFIXES, TAIL, noun_phrase
 from csparc.data.scenes.scene import COLOURS, SHAPES, TIERS
+from csparc.data.scenes.wording import PREFIXES, TAIL, noun_phrase
 from csparc.evaluate.figure import Figure, share
 
 PARTS = {"seen": "zs_seen", "unseen": "zs_unseen"}
