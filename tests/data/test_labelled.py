@@ -78,6 +78,11 @@ def test_names_without_keys_go_by_the_order_of_the_folders(tmp_path):
         csparc.data.open(f"imagenet:{tmp_path}")
 
 
+def test_a_folder_without_classes_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"expected a folder of pictures for each class, found no"):
+        csparc.data.open(f"imagenet:{tmp_path}")
+
+
 def test_folders_that_no_text_names_need_names(tmp_path):
     picture(tmp_path / "n01440764" / "a.jpg")
     with pytest.raises(DataError, match=r"expected the names of the classes.*;classes=FILE"):

@@ -70,6 +70,7 @@ def test_heads_may_be_fresh_and_of_another_shape(trained_run, folder, tmp_path):
     [
         (["--aug-scale=0.5"], "aug-scale: expected none beside --features"),
         (["--model=tiny"], "model: expected none beside --features"),
+        (["--cache=kept"], "cache: expected none beside --features"),
         (["--tokenizer=x.json"], "tokenizer: expected none beside --features"),
         (["--model-opt=shared_width=9"], "model-opt: expected --fresh-heads beside it"),
         (["--fresh-heads", "--model-opt=image_size=64"], "image_size: expected fields of"),

@@ -90,6 +90,12 @@ def test_the_command_takes_what_train_takes(tmp_path, capsys):
     assert cli.main(["train", *line, "--steps", "1"]) == 0
 
 
+def test_a_trial_of_one_step_is_refused_by_the_name_of_its_flag(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["lr-find", "--train-data", "scenes:", "--out", "o", "--find-steps", "1"])
+    assert "--find-steps: expected a whole number of at least 2, found 1" in capsys.readouterr().err
+
+
 def test_the_plot_marks_the_suggestion():
     figure = plot_learning_rates(judged(np.linspace(2, 1, 50).tolist()), theme="dark")
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]

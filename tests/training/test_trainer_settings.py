@@ -43,6 +43,7 @@ from csparc.trainer import TrainConfig
         ),
         ({"steps": 1, "resume": "latest"}, "resume: expected out"),
         ({"steps": 1, "out": 3}, "out: expected a path, found 3"),
+        ({"steps": 1, "cache": ""}, "cache: expected a path, found an empty text"),
     ],
 )
 def test_settings_that_are_refused(settings, message):

@@ -19,6 +19,11 @@ def positive_int(text: str) -> int:
     return _checked(text, int, whole_number, low=1)
 
 
+def two_or_more(text: str) -> int:
+    """An argparse type: a whole number of at least 2."""
+    return _checked(text, int, whole_number, low=2)
+
+
 def positive_float(text: str) -> float:
     """An argparse type: a number above 0."""
     return _checked(text, float, number, above=0)

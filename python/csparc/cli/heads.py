@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from csparc.models import TwoTower
 
 _DECIDED = ("init", "model", "tokenizer", "vocab_size", "aug_scale", "aug_shift", "image_mean",
-            "image_std", "image_resize_mode")  # fmt: skip
+            "image_std", "image_resize_mode", "cache")  # fmt: skip
 """What the features decide, and an argument cannot."""
 
 

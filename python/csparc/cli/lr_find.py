@@ -27,7 +27,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the trial")
     group.add_argument(
         "--find-steps",
-        type=common.positive_int,
+        type=common.two_or_more,
         default=100,
         metavar="N",
         help="steps, each at a higher rate (default 100)",

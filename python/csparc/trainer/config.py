@@ -213,8 +213,10 @@ class TrainConfig:
             raise TypeError(f"val_best: expected the name of a figure, found {self.val_best!r}")
         for name in ("out", "resume", "profile", "cache"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, (str, os.PathLike)) or not str(value)):
+            if value is not None and not isinstance(value, (str, os.PathLike)):
                 raise TypeError(f"{name}: expected a path, found {value!r}")
+            if value == "":
+                raise ValueError(f"{name}: expected a path, found an empty text")
         for name in ("overwrite", "lock_image", "lock_text", "remat"):
             self._take(name, flag)
         self._check_fine_tuning()

@@ -140,6 +140,11 @@ def _names_of(guard: Guard, options: Options, folders: list[str]) -> ClassNames:
         path = os.path.join(guard.root, name)
         if os.path.isfile(path):
             return read_class_names(path)
+    if not folders:
+        raise DataError(
+            f"{guard.root}: expected a folder of pictures for each class, found no folder with "
+            f"pictures in it"
+        )
     if looks_like_wnids(folders) or all(folder.isdigit() for folder in folders):
         raise DataError(
             f"{guard.root}: expected the names of the classes, found folders such as {folders[0]}: "
