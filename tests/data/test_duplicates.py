@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pictures import pixels
-from test_loader import Numbers, assert_equal, loader, numbers, take
+from batch_asserts import assert_same
+from test_loader import Numbers, loader, numbers, take
 
 from csparc.data.loading.duplicates import Content, group_ids, picture_key
 from csparc.errors import DataError
@@ -69,7 +70,7 @@ def test_groups_of_a_batch() -> None:
         assert len(set(group.tolist())) > 1
     with loader(data, batch_size=12) as source:
         plain = take(source, 6)
-    assert_equal(plain, [{key: b[key] for key in b if key != "group"} for b in batches])
+    assert_same(plain, [{key: b[key] for key in b if key != "group"} for b in batches])
 
 
 def test_apart_within_each_batch() -> None:
@@ -108,7 +109,7 @@ def test_nothing_to_avoid_changes_nothing() -> None:
         loader(Numbers(30, bad=(4,))) as source,
         loader(Numbers(30, bad=(4,)), duplicates="avoid") as other,
     ):
-        assert_equal(take(source, 14), take(other, 14))
+        assert_same(take(source, 14), take(other, 14))
         assert source.cursor == other.cursor
 
 
@@ -156,7 +157,7 @@ def test_a_cursor_goes_on_with_exactly_the_next_batch(options: dict) -> None:
     assert {cursor["epoch"] for cursor in cursors} >= {0, 1, 2}
     for begin, cursor in enumerate(cursors[:-1]):
         with new(cursor) as source:
-            assert_equal(take(source, min(3, 20 - begin)), batches[begin : begin + 3])
+            assert_same(take(source, min(3, 20 - begin)), batches[begin : begin + 3])
             if begin + 3 <= 20:
                 assert source.cursor == cursors[begin + 3]
 
@@ -169,7 +170,7 @@ def test_bits_do_not_depend_on_threads_or_the_cache(options: dict) -> None:
             loader(Repeated(40, 7, 5), **settings) as source,
             loader(Repeated(40, 7, 5), **settings, **options) as other,
         ):
-            assert_equal(take(source, 20), take(other, 20))
+            assert_same(take(source, 20), take(other, 20))
 
 
 def test_too_few_different_captions() -> None:
