@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pictures import pixels
 from batch_asserts import assert_same
+from pictures import pixels
 from test_loader import Numbers, loader, numbers, take
 
 from csparc.data.loading.duplicates import Content, group_ids, picture_key
