@@ -169,10 +169,12 @@ def test_seed_decides_the_weights() -> None:
     assert not np.array_equal(
         one.parameters["adapter.weight"].data, other.parameters["adapter.weight"].data
     )
-    spread = create_model("nano").parameters["token_embedding.weight"].data
-    # A normal of spread 0.02 cut at two spreads has standard deviation 0.8796 spreads.
-    assert spread.std() == pytest.approx(0.02 * 0.8796, rel=0.01)
-    assert np.abs(spread).max() <= 0.04
+    for scale in (0.02, 1.0):
+        model = create_model("nano", token_scale=scale)
+        spread = model.parameters["token_embedding.weight"].data
+        # A normal cut at two spreads has standard deviation 0.8796 spreads.
+        assert spread.std() == pytest.approx(scale * 0.8796, rel=0.01)
+        assert np.abs(spread).max() <= 2 * scale
 
 
 def test_only_matrices_decay() -> None:
