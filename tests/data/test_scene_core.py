@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from scene_reference import BLACK
 
 from csparc import _core
 from csparc.data.scenes import scene as scenery
 from csparc.data.scenes.scene import SPLITS, TIERS
-
-BLACK = np.array([0, -1, -1, 0, 256, 0, 0], np.int32)
 
 
 def _call(change):

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from scene_reference import signed_distance
+from scene_reference import BLACK, signed_distance
 from tolerances import OUTLINE, SIGMAS
 
 import csparc.data
@@ -15,8 +15,6 @@ from csparc.data.scenes import Scenes
 from csparc.data.scenes import scene as scenery
 from csparc.data.scenes.scene import COLOURS, PALETTE, SHAPES, SPLITS, TIERS, Scene
 from csparc.errors import DataError
-
-BLACK = np.array([0, -1, -1, 0, 256, 0, 0], np.int32)
 
 
 def _golden(tier, split):

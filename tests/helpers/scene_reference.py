@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+BLACK = np.array([0, -1, -1, 0, 256, 0, 0], np.int32)
+"""A plain black ground in even light, without noise: cs_scene_ground."""
+
 
 def _box(u, v, half_width, half_height):
     return np.maximum(np.abs(u) - half_width, np.abs(v) - half_height)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from csparc.data.report import BadItems
 from csparc.data.rows import laid_out
 from csparc.evaluate.late_interaction import LateFeatures
 from csparc.models import frozen
+
+if TYPE_CHECKING:
+    from csparc.evaluate.tasks import Subject
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,14 @@ def encode_dataset(
         captions=found.captions,
         problems=found.problems,
     )
+
+
+def encode_subject(subject: Subject) -> Features | None:
+    """`encode_dataset` of a subject, as it asks to be told and stopped."""
+    return encode_dataset(
+        subject.model, subject.tokenizer, subject.data, subject.preprocess,
+        batch_size=subject.batch_size, progress=subject.progress, should_stop=subject.should_stop,
+    )  # fmt: skip
 
 
 def encode_late(
@@ -177,6 +188,14 @@ class Pictures:
                 yield self.of_pictures(images), batch["index"]
                 if self.progress:
                     self.progress(int(batch["index"][-1]) + 1, len(self.dataset))
+
+
+def unit_pictures(subject: Subject) -> Pictures:
+    """Unit vectors of a subject's pictures, a batch at a time."""
+    return Pictures(
+        subject.data, subject.preprocess, unit_images(subject.model), subject.batch_size,
+        subject.progress, subject.should_stop,
+    )  # fmt: skip
 
 
 def encode_texts(

@@ -61,22 +61,20 @@ class Retrieval(Task):
             )
 
     def run(self, subject: Subject) -> TaskResult | None:
-        from csparc.evaluate.encode import encode_dataset, encode_late
+        from csparc.evaluate.encode import encode_late, encode_subject
         from csparc.evaluate.late_interaction import evaluate_late_retrieval
 
-        model = (subject.model, subject.tokenizer, subject.data, subject.preprocess)
-        how = {
-            "batch_size": subject.batch_size,
-            "progress": subject.progress,
-            "should_stop": subject.should_stop,
-        }
         if self.score == "own":
-            late = encode_late(*model, specials=subject.loss_specials, **how)
+            late = encode_late(
+                subject.model, subject.tokenizer, subject.data, subject.preprocess,
+                specials=subject.loss_specials, batch_size=subject.batch_size,
+                progress=subject.progress, should_stop=subject.should_stop,
+            )  # fmt: skip
             if late is None:
                 return None
             features, index, problems = late
             return TaskResult(evaluate_late_retrieval(features, index, subject.loss), problems)
-        found = encode_dataset(*model, **how)
+        found = encode_subject(subject)
         if found is None:
             return None
         arrays = (found.image_features, found.text_features, found.image_index)

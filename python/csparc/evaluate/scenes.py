@@ -42,13 +42,9 @@ class Meaning(Task):
             )
 
     def run(self, subject: Subject) -> TaskResult | None:
-        from csparc.evaluate.encode import encode_dataset
+        from csparc.evaluate.encode import encode_subject
 
-        found = encode_dataset(
-            subject.model, subject.tokenizer, subject.data, subject.preprocess,
-            batch_size=subject.batch_size, progress=subject.progress,
-            should_stop=subject.should_stop,
-        )  # fmt: skip
+        found = encode_subject(subject)
         if found is None:
             return None
         arrays = (found.image_features, found.text_features, found.image_index, found.items)

@@ -15,7 +15,7 @@ from csparc.demo.page.result import Alignment
 from csparc.demo.page.searches import picture_hits
 from csparc.demo.page.sections import section
 from csparc.evaluate import Subject, evaluate_retrieval
-from csparc.evaluate.encode import Features, encode_dataset
+from csparc.evaluate.encode import Features, encode_subject
 from csparc.evaluate.explain import explanations, local_features, sentence_maps
 from csparc.evaluate.scenes import caption_numbers, is_true
 
@@ -27,12 +27,7 @@ ALIGNMENTS = 3
 
 def pictures_sections(names: Sequence[str], subjects: Sequence[Subject]) -> str:
     """What runs find and what their words select, of models on the same data with pictures."""
-    found = [
-        encode_dataset(
-            one.model, one.tokenizer, one.data, one.preprocess, batch_size=one.batch_size
-        )
-        for one in subjects
-    ]
+    found = [encode_subject(one) for one in subjects]
     searches = "".join(
         f"<h3>{escape(name)}</h3>{_searches(one, features)}"
         for name, one, features in zip(names, subjects, found)

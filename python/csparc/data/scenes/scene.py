@@ -185,15 +185,21 @@ class Scene:
         )
 
     @functools.cached_property
+    def _ground(self) -> dict[str, int]:
+        return dict(zip(_GROUND, self.ground.tolist()))
+
+    @functools.cached_property
     def bands(self) -> tuple[str, str] | None:
         """What the ground is made of above and below `horizon`; None where it is a plain grey."""
-        _, above, below, *_ = self.ground.tolist()
-        return None if above < 0 else (GROUNDS[above], GROUNDS[below])
+        ground = self._ground
+        if ground["above"] < 0:
+            return None
+        return GROUNDS[ground["above"]], GROUNDS[ground["below"]]
 
     @property
     def horizon(self) -> int:
         """The first row of the lower band."""
-        return int(self.ground[_GROUND.index("horizon")])
+        return self._ground["horizon"]
 
     def stands_on(self, item: SceneObject) -> str | None:
         """The stuff behind the centre of an object; None on a plain ground."""

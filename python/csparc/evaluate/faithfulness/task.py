@@ -11,7 +11,7 @@ import numpy as np
 from csparc.data.scenes import Scenes
 from csparc.data.scenes.forms import fits_any, holds, named, phrases_of
 from csparc.evaluate.cosine_ranks import nearest
-from csparc.evaluate.encode import Features, encode_dataset
+from csparc.evaluate.encode import Features, encode_subject
 from csparc.evaluate.faithfulness.precision import (
     ARTICLES,
     COUNTS,
@@ -59,11 +59,7 @@ class Faithfulness(Task):
         tagger_of(self.tagger)
 
     def run(self, subject: Subject) -> TaskResult | None:
-        found = encode_dataset(
-            subject.model, subject.tokenizer, subject.data, subject.preprocess,
-            batch_size=subject.batch_size, progress=subject.progress,
-            should_stop=subject.should_stop,
-        )  # fmt: skip
+        found = encode_subject(subject)
         if found is None:
             return None
         first = nearest(found.image_features, found.text_features, 1)[:, 0]

@@ -11,7 +11,7 @@ from csparc._repr import fields_line
 from csparc.data.readers.matching import MatchingPictures
 from csparc.data.scenes import Scenes
 from csparc.errors import DataError
-from csparc.evaluate.encode import Pictures, Stopped, encode_texts, unit_images, unit_texts
+from csparc.evaluate.encode import Stopped, encode_texts, unit_pictures, unit_texts
 from csparc.evaluate.hardneg.measures import blind_accuracy, evaluate_matching, evaluate_pairs
 from csparc.evaluate.hardneg.scenes import KINDS, scene_negatives
 from csparc.evaluate.tasks import Subject, Task, TaskResult, register
@@ -113,10 +113,7 @@ def _pair_scores(entries: list[Entry], right: np.ndarray, wrong: np.ndarray) -> 
 
 
 def _pictures(subject: Subject) -> tuple[np.ndarray, np.ndarray, Any]:
-    pictures = Pictures(
-        subject.data, subject.preprocess, unit_images(subject.model), subject.batch_size,
-        subject.progress, subject.should_stop,
-    )  # fmt: skip
+    pictures = unit_pictures(subject)
     made, items = zip(*pictures)
     return np.concatenate(made), np.concatenate(items), pictures.problems
 

@@ -12,7 +12,7 @@ import numpy as np
 from csparc.data.readers.labelled import SEVERITIES, LabelledPictures
 from csparc.data.report import BadItems
 from csparc.data.scenes import Scenes
-from csparc.evaluate.encode import Pictures, Stopped, unit_images
+from csparc.evaluate.encode import Stopped, unit_pictures
 from csparc.evaluate.figure import Figure, share
 from csparc.evaluate.tasks import Subject, Task, TaskResult, any_text, option, register
 from csparc.evaluate.zeroshot.classifier import ENSEMBLES, class_vectors
@@ -188,10 +188,7 @@ def _each_batch(
 ) -> tuple[np.ndarray, np.ndarray, BadItems]:
     """What is measured of the scores [B, K] of each batch, put together; the pictures; those that
     were left out. Neither pictures nor their vectors are kept."""
-    pictures = Pictures(
-        subject.data, subject.preprocess, unit_images(subject.model), subject.batch_size,
-        subject.progress, subject.should_stop,
-    )  # fmt: skip
+    pictures = unit_pictures(subject)
     found, numbers = [], []
     for features, items in pictures:
         found.append(measure(class_scores(features, vectors), items))
