@@ -44,9 +44,15 @@ cs_packed_product_f64(const cs_packed_f64 *p, size_t threads, void *scratch)
 
 #include "la/packed_operands.h"
 
-/* What a thread packs; a cut of rows is followed by what sets its runs apart. */
+enum { TILE = 14 };
+
+/* Of a turned product (below): rows it takes at a time, whole tiles, and the width of its panels. */
+enum { TURNED_ROWS = 448, TURNED_PANEL = 64 };
+
+/* What a thread packs, and results that are still to be turned; a cut of rows is followed by what
+ * sets its runs apart. */
 typedef struct {
-    float *panels, *rows, *spare;
+    float *panels, *rows, *spare, *turned;
 } packed;
 
 static packed
@@ -55,7 +61,8 @@ lay(cs_arena *arena)
     enum { APART = 32, WIDEST = CS_PACKED_STRIP + CS_PACKED_PAD, PANEL = 40 };
     return (packed){CS_TAKE(arena, float, CS_PACKED_DEPTH, WIDEST),
                     CS_TAKE(arena, float, CS_PACKED_ROWS + APART, CS_PACKED_DEPTH + APART),
-                    CS_TAKE(arena, float, PANEL, CS_PACKED_DEPTH)};
+                    CS_TAKE(arena, float, PANEL, CS_PACKED_DEPTH),
+                    CS_TAKE(arena, float, TURNED_ROWS, CS_PACKED_FEW)};
 }
 
 static size_t
@@ -64,6 +71,13 @@ thread_bytes(void)
     cs_arena arena = {NULL, 0};
     lay(&arena);
     return arena.used;
+}
+
+static packed
+room_of(char *scratch, size_t thread)
+{
+    cs_arena mine = {scratch + thread * thread_bytes(), 0};
+    return lay(&mine);
 }
 
 size_t
@@ -81,7 +95,6 @@ typedef struct {
 static cut
 cut_into(const cs_packed_f32 *p, size_t panel, size_t down, size_t across)
 {
-    enum { TILE = 14 };
     const size_t rest = CS_PACKED_WIDER + 1; /* what is less goes to the panel before */
     const size_t panels = p->N < panel ? 1 : (p->N + panel - rest) / panel;
     const size_t wide = cs_ceil_divide(panels, across);
@@ -96,17 +109,17 @@ cut_into(const cs_packed_f32 *p, size_t panel, size_t down, size_t across)
 static double
 cost_of(const cut *c, size_t threads)
 {
-    const double per_column = 15, per_row = 9, uneven = 0.25;
+    const double per_column = 15, per_row = 9, uneven = 0.02;
     const double block = (double)c->tall * (double)c->wide + per_column * (double)c->wide +
                          per_row * (double)c->tall;
     return ((double)cs_ceil_divide(c->blocks, threads) + uneven) * block;
 }
 
 static cut
-cut_for(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads)
+cut_for(const cs_packed_f32 *p, size_t threads)
 {
     const size_t panel = cs_panel_columns_f32();
-    const size_t fewest = cs_ceil_divide(p->N, form->widest);
+    const size_t fewest = cs_ceil_divide(p->N, CS_PACKED_STRIP);
     cut best = cut_into(p, panel, 1, fewest);
     for (size_t down = 1; down <= 2 * threads && threads > 1; down++) {
         for (size_t across = fewest; across <= fewest + threads; across++) {
@@ -143,11 +156,11 @@ sums_of(const cs_packed_f32 *p, const cs_packed_part *part, size_t j)
     return result;
 }
 
-/* Rows of floats are read as well where they lie: tiles fetch them ahead. */
+/* Copies of b pay for themselves where enough rows use them. */
 static int
 is_in_place(const cs_packed_f32 *p, const cs_packed_form *form)
 {
-    return form->pair == 1 && p->b_col == 1;
+    return form->pair == 1 && p->b_col == 1 && p->M <= CS_PACKED_FEW;
 }
 
 /* The sums of a few rows go on by the terms of a part. */
@@ -166,35 +179,34 @@ add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_par
     }
     for (size_t j = part->j, end = part->j + part->columns, w; j < end; j += w) {
         w = cs_packed_panel(end - j, panel);
+        const size_t width = cs_packed_width(w);
         const cs_result_f32 result = sums_of(p, part, j);
         if (j + w < end)
             fetch_ahead(p, part, j + w, cs_packed_panel(end - j - w, panel));
-        form->multiply(part->rows, w, part->depth, &a, b, cs_packed_width(w), &result);
-        b += depth * cs_packed_width(w);
+        form->multiply(part->rows, p->is_padded ? width : w, part->depth, &a, b, width, &result);
+        b += depth * width;
     }
 }
 
 static void
 one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size_t index,
-          char *scratch)
+          const packed *room)
 {
-    cs_arena mine = {scratch, 0};
-    const packed room = lay(&mine);
     const size_t i = index / c->across * c->tall, j = index % c->across * c->wide;
     const size_t rows = cs_block_length(i, c->tall, p->M);
     const int last = index % c->across + 1 == c->across;
     const size_t columns = last ? p->N - j : c->wide;
     enum { LINE = 32 };
-    const size_t parts = cs_ceil_divide(p->K, form->deepest);
+    const size_t parts = cs_ceil_divide(p->K, CS_PACKED_DEPTH);
     const size_t deep = parts > 1 ? cs_ceil_divide(cs_ceil_divide(p->K, parts), LINE) * LINE : p->K;
     cs_packed_part part = {.j = j, .columns = columns};
     do {
         part.depth = cs_block_length(part.k, deep, p->K);
         if (!is_in_place(p, form))
-            form->columns(p, &part, c->panel, room.panels, room.spare);
+            form->columns(p, &part, c->panel, room->panels, room->spare);
         for (part.i = i; part.i < i + rows; part.i += part.rows) {
             part.rows = cs_block_length(part.i, CS_PACKED_ROWS, i + rows);
-            add_part(p, form, &part, c->panel, &room);
+            add_part(p, form, &part, c->panel, room);
         }
         part.k += deep;
     } while (part.k < p->K);
@@ -203,20 +215,75 @@ one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size
 }
 
 static void
+run_blocks(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size_t index,
+           char *scratch, size_t thread)
+{
+    const packed room = room_of(scratch, thread);
+    one_block(p, form, c, index, &room);
+}
+
+/* A few rows times columns that would have to be transposed, which takes as long as the product:
+ * c^T = b^T a^T reads them where they lie, and only the few rows are copied. */
+static int
+is_turned(const cs_packed_f32 *p, const cs_packed_form *form)
+{
+    return form->pair == 1 && p->M <= CS_PACKED_FEW && p->a_col == 1 && p->b_row == 1;
+}
+
+/* Columns n to n + rows of c, as rows of c^T. */
+static void
+one_turned(const cs_packed_f32 *p, const cs_packed_form *form, size_t n, size_t rows,
+           const packed *room)
+{
+    const size_t width = cs_packed_width(p->M), apart = cs_packed_width(rows);
+    const cut whole = {TURNED_PANEL, rows, width, 1, 1};
+    float *sums = room->turned, *back = room->panels;
+    cs_packed_f32 turned = {
+        .M = rows, .N = p->M, .K = p->K, .a = p->b + n * p->b_col, .a_row = p->b_col, .a_col = 1,
+        .b = p->a, .b_row = 1, .b_col = p->a_row, .start_row = width, .c = sums, .c_row = width,
+        .is_padded = 1};
+    if (p->start != NULL) {
+        cs_transpose_f32(p->M, rows, width, p->start + n, p->start_row, sums);
+        turned.start = sums;
+    }
+    one_block(&turned, form, &whole, 0, room);
+    cs_transpose_f32(rows, p->M, apart, sums, width, back);
+    for (size_t m = 0; m < p->M; m++)
+        memcpy(p->c + m * p->c_row + n, back + m * apart, rows * sizeof *back);
+    if (p->bias != NULL)
+        add_bias(p, 0, p->M, n, rows);
+}
+
+static void
+run_turned(const cs_packed_f32 *p, const cs_packed_form *form, size_t length, size_t index,
+           char *scratch, size_t thread)
+{
+    const packed room = room_of(scratch, thread);
+    one_turned(p, form, index * length, cs_block_length(index * length, length, p->N), &room);
+}
+
+static void
 run(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads, char *scratch)
 {
     if (p->M == 0 || p->N == 0)
         return;
     const size_t several = cs_threads_for(threads, 2, CS_SIZE(p->M, p->N, p->K));
-    const cut c = cut_for(p, form, several);
+    if (is_turned(p, form)) {
+        const size_t blocks = several * cs_ceil_divide(p->N, several * TURNED_ROWS);
+        const size_t length = cs_ceil_divide(cs_ceil_divide(p->N, blocks), TILE) * TILE;
+        CS_EACH_DYNAMIC(index, thread, cs_ceil_divide(p->N, length), several,
+                        run_turned(p, form, length, index, scratch, thread));
+        return;
+    }
+    const cut c = cut_for(p, several);
     CS_EACH_DYNAMIC(index, thread, c.blocks, several,
-                    one_block(p, form, &c, index, scratch + thread * thread_bytes()));
+                    run_blocks(p, form, &c, index, scratch, thread));
 }
 
 void
 cs_packed_product_f32(const cs_packed_f32 *p, size_t threads, void *scratch)
 {
-    run(p, cs_reads_in_place(p) ? &cs_packed_floats : &cs_packed_copies, threads, scratch);
+    run(p, &cs_packed_floats, threads, scratch);
 }
 
 void

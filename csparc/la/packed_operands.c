@@ -5,12 +5,12 @@
 #include "la/bf16_product.h"
 
 /* Rows a power of two apart fall into few sets of the nearest cache: there a tile that reads them
- * in place throws its own lines out. */
-int
-cs_reads_in_place(const cs_packed_f32 *p)
+ * in place throws its own lines out. A copy helps only where several panels use it. */
+static int
+reads_in_place(const cs_packed_f32 *p)
 {
     enum { FAR = 512 };
-    return p->a_col == 1 && p->a_row % FAR != 0;
+    return p->a_col == 1 && (p->N <= CS_PACKED_FEW || p->a_row % FAR != 0);
 }
 
 static cs_packed_rows
@@ -19,7 +19,7 @@ float_rows(const cs_packed_f32 *p, const cs_packed_part *part, void *room)
     enum { LINE = 16 };
     const float *from = p->a + part->i * p->a_row + part->k * p->a_col;
     const int along = p->a_col == 1;
-    if (cs_reads_in_place(p))
+    if (reads_in_place(p))
         return (cs_packed_rows){from, p->a_row, 1};
     /* Contiguous runs: of terms, or of rows. A line more sets them apart. */
     const size_t runs = along ? part->rows : part->depth, length = along ? part->depth : part->rows;
@@ -65,11 +65,7 @@ multiply_floats(size_t rows, size_t columns, size_t depth, const cs_packed_rows 
     cs_product_f32(rows, columns, 1, &term, result);
 }
 
-const cs_packed_form cs_packed_floats = {
-    1, CS_PACKED_DEPTH, CS_PACKED_STRIP, float_rows, float_columns, multiply_floats};
-
-const cs_packed_form cs_packed_copies = {
-    1, CS_PACKED_DEPTH / 2, 2 * CS_PACKED_STRIP, float_rows, float_columns, multiply_floats};
+const cs_packed_form cs_packed_floats = {1, float_rows, float_columns, multiply_floats};
 
 static cs_packed_rows
 half_rows(const cs_packed_f32 *p, const cs_packed_part *part, void *room)
@@ -140,5 +136,4 @@ multiply_halves(size_t rows, size_t columns, size_t depth, const cs_packed_rows 
     cs_bf16_product(rows, columns, 1, &term, &to);
 }
 
-const cs_packed_form cs_packed_halves = {
-    2, CS_PACKED_DEPTH, 2 * CS_PACKED_STRIP, half_rows, half_columns, multiply_halves};
+const cs_packed_form cs_packed_halves = {2, half_rows, half_columns, multiply_halves};

@@ -23,9 +23,8 @@ typedef struct {
 } cs_packed_rows;
 
 typedef struct {
-    size_t pair;           /* terms to an element */
-    size_t deepest, widest; /* the most terms and columns of a part */
-    /* Rows of a, which may be copied to `room`. */
+    size_t pair; /* terms to an element */
+    /* Rows of a; copied to `room`, or floats read in place. */
     cs_packed_rows (*rows)(const cs_packed_f32 *p, const cs_packed_part *part, void *room);
     /* Columns of b to panels. `spare`: room for a panel. */
     void (*columns)(const cs_packed_f32 *p, const cs_packed_part *part, size_t panel, void *panels,
@@ -35,21 +34,17 @@ typedef struct {
                      const void *panel, size_t b_row, const cs_result_f32 *result);
 } cs_packed_form;
 
-/* Floats whose rows of a are read in place, floats whose rows are copied, and bfloat16, whose rows
- * always are. */
-extern const cs_packed_form cs_packed_floats, cs_packed_copies, cs_packed_halves;
+extern const cs_packed_form cs_packed_floats, cs_packed_halves;
 
-/* Whether rows of a float a are read in place. */
-int cs_reads_in_place(const cs_packed_f32 *p);
-
-/* Most terms, rows and columns of a part: half of a second-level cache of 1 MB. Where rows of a are
- * copied, half as many terms and twice as many columns, so that fewer copies are made. Columns by
- * which a last panel may be wider, so that none is narrower than a vector; what its rows are padded
- * to. */
+/* Most terms, rows and columns of a part: its rows of a and a panel stay in a second-level cache of
+ * 512 KB, its panels, 3 MB, in the third. Rows of c up to which columns of b are not copied, for
+ * too few would use the copies. Columns by which a last panel may be wider, so that none is
+ * narrower than a vector; what its rows are padded to. */
 enum {
-    CS_PACKED_DEPTH = 512,
+    CS_PACKED_DEPTH = 768,
     CS_PACKED_ROWS = 56,
-    CS_PACKED_STRIP = 256,
+    CS_PACKED_STRIP = 1024,
+    CS_PACKED_FEW = 128,
     CS_PACKED_WIDER = 7,
     CS_PACKED_PAD = 8
 };

@@ -18,6 +18,7 @@ typedef struct {
     const cs_real *bias;
     cs_real *c;
     size_t c_row;
+    int is_padded; /* rows of c have room for columns up to a multiple of CS_PACKED_PAD */
 } CS_TYPED(cs_packed);
 
 #endif
