@@ -153,6 +153,8 @@ sums_of(const cs_packed_f32 *p, const cs_packed_part *part, size_t j)
         result.rows_row = p->start_row;
         result.hints = result.rows == c ? CS_FETCH_SUMS : 0;
     }
+    if (p->is_turned)
+        result.hints |= CS_FETCH;
     return result;
 }
 
@@ -183,7 +185,7 @@ add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_par
         const cs_result_f32 result = sums_of(p, part, j);
         if (j + w < end)
             fetch_ahead(p, part, j + w, cs_packed_panel(end - j - w, panel));
-        form->multiply(part->rows, p->is_padded ? width : w, part->depth, &a, b, width, &result);
+        form->multiply(part->rows, p->is_turned ? width : w, part->depth, &a, b, width, &result);
         b += depth * width;
     }
 }
@@ -241,7 +243,7 @@ one_turned(const cs_packed_f32 *p, const cs_packed_form *form, size_t n, size_t 
     cs_packed_f32 turned = {
         .M = rows, .N = p->M, .K = p->K, .a = p->b + n * p->b_col, .a_row = p->b_col, .a_col = 1,
         .b = p->a, .b_row = 1, .b_col = p->a_row, .start_row = width, .c = sums, .c_row = width,
-        .is_padded = 1};
+        .is_turned = 1};
     if (p->start != NULL) {
         cs_transpose_f32(p->M, rows, width, p->start + n, p->start_row, sums);
         turned.start = sums;

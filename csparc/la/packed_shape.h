@@ -18,7 +18,7 @@ typedef struct {
     const cs_real *bias;
     cs_real *c;
     size_t c_row;
-    int is_padded; /* rows of c have room for columns up to a multiple of CS_PACKED_PAD */
+    int is_turned; /* c^T of a few rows: a is read once, rows of c are as wide as those of a panel */
 } CS_TYPED(cs_packed);
 
 #endif

@@ -26,7 +26,7 @@
 
 /* Entries of the largest weight that runs on the tile kernels, which read it in place: it must stay
  * in a core's second-level cache. */
-enum { CS_LARGEST_TILED = 768 * 192 };
+enum { CS_LARGEST_TILED = 128 * 192 };
 
 typedef struct {
     size_t N, K, M;

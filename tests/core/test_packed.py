@@ -15,8 +15,10 @@ import csparc
 from csparc import _core
 
 SIZES = [(1, 512, 512), (50, 768, 384), (13, 777, 333), (0, 512, 512), (64, 1500, 263),
-         (460, 513, 331), (30, 8, 20_000), (30, 20_000, 9)]  # fmt: skip
-"""Rows, inputs, outputs: few of each, one above whole tiles, panels, strips and depths."""
+         (460, 513, 331), (30, 8, 20_000), (30, 20_000, 9), (128, 1600, 470),
+         (129, 1600, 1060)]  # fmt: skip
+"""Rows, inputs, outputs: few of each, one above whole tiles, panels, strips, depths, and the most
+rows that are turned."""
 
 
 class Layer(NamedTuple):
@@ -65,7 +67,7 @@ def test_value(sizes: tuple[int, int, int], bf16: bool, rng: np.random.Generator
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-@pytest.mark.parametrize("sizes", [SIZES[2], SIZES[5], (200, 70, 30)])
+@pytest.mark.parametrize("sizes", [SIZES[2], SIZES[5], SIZES[8], (200, 70, 30)])
 def test_same_bits_on_any_threads(
     sizes: tuple[int, int, int], bf16: bool, rng: np.random.Generator
 ) -> None:
@@ -77,8 +79,9 @@ def test_same_bits_on_any_threads(
     assert len(seen) == 1
 
 
-def test_bits_are_those_of_tiles(rng: np.random.Generator) -> None:
-    layer = draw(rng, 61, 1100, 333)._replace(bias=np.zeros(333, np.float32))
+@pytest.mark.parametrize("rows", [3, 61, 200])
+def test_bits_are_those_of_tiles(rows: int, rng: np.random.Generator) -> None:
+    layer = draw(rng, rows, 1100, 333)._replace(bias=np.zeros(333, np.float32))
     found = run(layer)
     y, dx, dweight = np.empty_like(found.y), np.empty_like(found.dx), np.empty_like(found.dweight)
     _core.product(layer.x, layer.weight.T.copy(), None, layer.residual, 0, y)
