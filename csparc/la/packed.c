@@ -131,14 +131,19 @@ cut_for(const cs_packed_f32 *p, size_t threads)
     return best;
 }
 
-/* Fetch what the sums of the next panel start from. */
+/* Fetch where the sums of the next panel go, and what they start from. */
 static void
 fetch_ahead(const cs_packed_f32 *p, const cs_packed_part *part, size_t j, size_t columns)
 {
     enum { LINE = 16 };
-    for (size_t m = part->i; m < part->i + part->rows; m++)
-        for (size_t n = j; n < j + columns; n += LINE)
+    const int starts = part->k == 0 && p->start != NULL && p->start != p->c;
+    for (size_t m = part->i; m < part->i + part->rows; m++) {
+        for (size_t n = j; n < j + columns; n += LINE) {
             __builtin_prefetch(p->c + m * p->c_row + n, 1, 2);
+            if (starts)
+                __builtin_prefetch(p->start + m * p->start_row + n, 0, 2);
+        }
+    }
 }
 
 /* Where the sums of a part from column j on start and go. */
@@ -165,6 +170,13 @@ is_in_place(const cs_packed_f32 *p, const cs_packed_form *form)
     return form->pair == 1 && p->b_col == 1 && p->M <= CS_PACKED_FEW;
 }
 
+/* What is added after the last terms, from column j on. */
+static const float *
+bias_of(const cs_packed_f32 *p, const cs_packed_part *part, size_t j)
+{
+    return p->bias != NULL && part->k + part->depth == p->K ? p->bias + j : NULL;
+}
+
 /* The sums of a few rows go on by the terms of a part. */
 static void
 add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_part *part,
@@ -176,7 +188,8 @@ add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_par
     if (is_in_place(p, form)) {
         const cs_result_f32 result = sums_of(p, part, part->j);
         form->multiply(part->rows, part->columns, part->depth, &a,
-                       p->b + part->k * p->b_row + part->j, p->b_row, &result);
+                       p->b + part->k * p->b_row + part->j, p->b_row,
+                       bias_of(p, part, part->j), &result);
         return;
     }
     for (size_t j = part->j, end = part->j + part->columns, w; j < end; j += w) {
@@ -185,7 +198,8 @@ add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_par
         const cs_result_f32 result = sums_of(p, part, j);
         if (j + w < end)
             fetch_ahead(p, part, j + w, cs_packed_panel(end - j - w, panel));
-        form->multiply(part->rows, p->is_turned ? width : w, part->depth, &a, b, width, &result);
+        form->multiply(part->rows, p->is_turned ? width : w, part->depth, &a, b, width,
+                       bias_of(p, part, j), &result);
         b += depth * width;
     }
 }
@@ -212,8 +226,6 @@ one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size
         }
         part.k += deep;
     } while (part.k < p->K);
-    if (p->bias != NULL)
-        add_bias(p, i, rows, j, columns);
 }
 
 static void

@@ -7,13 +7,13 @@
  *   start (M,N) in, or NULL for 0; it may be c itself     bias (N) in, or NULL
  *   c (M,N) out, its columns contiguous
  *
- * A thread takes a block of c. For it some rows of b are copied into panels as wide as a tile, which
- * stay in the third-level cache, and a few rows of a at a time stay in the second-level cache while
- * their product with every panel is added to the block. Rows of a are copied only where a tile
- * cannot read them well where they lie. A product of few rows copies nothing of b: it reads b in
- * place, or, where b's columns are contiguous, computes c^T and turns it. What one thread packs no
- * other reads. Every sum starts at `start` and runs over k in order, bias last: bits do not depend
- * on how c and K are cut, nor on the threads, and are those of la/tiles.h.
+ * A thread takes a block of c. For it some rows of b are copied into panels as wide as a tile,
+ * which stay in the third-level cache, and a few rows of a at a time stay in the second-level cache
+ * while their product with every panel is added to the block. Rows of a are copied only where a
+ * tile cannot read them well where they lie. A product of few rows copies nothing of b: it reads b
+ * in place, or, where b's columns are contiguous, computes c^T and turns it. What one thread packs
+ * no other reads. Every sum starts at `start` and runs over k in order, bias last: bits do not
+ * depend on how c and K are cut, nor on the threads, and are those of la/tiles.h.
  *
  * The same with operands that are rounded to the nearest bfloat16, ties to even, as they are
  * copied; sums, start, bias and c stay float32 (la/bf16_product.h).

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "la/bf16_product.h"
+#include "la/rows.h"
 
 /* Rows a power of two apart fall into few sets of the nearest cache: there a tile that reads them
  * in place throws its own lines out. A copy helps only where several panels use it. */
@@ -59,10 +60,13 @@ float_columns(const cs_packed_f32 *p, const cs_packed_part *part, size_t panel, 
 
 static void
 multiply_floats(size_t rows, size_t columns, size_t depth, const cs_packed_rows *a,
-                const void *panel, size_t b_row, const cs_result_f32 *result)
+                const void *panel, size_t b_row, const float *bias, const cs_result_f32 *result)
 {
-    const cs_term_f32 term = {depth, a->a, a->row, a->col, panel, b_row};
-    cs_product_f32(rows, columns, 1, &term, result);
+    /* The bias is a product of ones with it. */
+    static const float one = 1;
+    const cs_term_f32 terms[2] = {{depth, a->a, a->row, a->col, panel, b_row},
+                                  {1, &one, 0, 0, bias, columns}};
+    cs_product_f32(rows, columns, bias != NULL ? 2 : 1, terms, result);
 }
 
 const cs_packed_form cs_packed_floats = {1, float_rows, float_columns, multiply_floats};
@@ -128,12 +132,14 @@ half_columns(const cs_packed_f32 *p, const cs_packed_part *part, size_t panel, v
 
 static void
 multiply_halves(size_t rows, size_t columns, size_t depth, const cs_packed_rows *a,
-                const void *panel, size_t b_row, const cs_result_f32 *result)
+                const void *panel, size_t b_row, const float *bias, const cs_result_f32 *result)
 {
     const cs_bf16_term term = {cs_bf16x2_count(depth), a->a, a->row, a->col, panel, b_row};
     const cs_bf16_result to = {result->c,    result->c_row,    result->e,
                                result->rows, result->rows_row, result->hints};
     cs_bf16_product(rows, columns, 1, &term, &to);
+    for (size_t m = 0; bias != NULL && m < rows; m++)
+        cs_rows_f32()->scale_add(columns, 1, bias, 1, result->c + m * result->c_row);
 }
 
 const cs_packed_form cs_packed_halves = {2, half_rows, half_columns, multiply_halves};

@@ -29,19 +29,21 @@ typedef struct {
     /* Columns of b to panels. `spare`: room for a panel. */
     void (*columns)(const cs_packed_f32 *p, const cs_packed_part *part, size_t panel, void *panels,
                     void *spare);
-    /* The product of rows and one panel of `columns` columns, b_row elements a row. */
+    /* The product of rows and one panel of `columns` columns, b_row elements a row, then plus bias,
+     * if any. */
     void (*multiply)(size_t rows, size_t columns, size_t depth, const cs_packed_rows *a,
-                     const void *panel, size_t b_row, const cs_result_f32 *result);
+                     const void *panel, size_t b_row, const float *bias,
+                     const cs_result_f32 *result);
 } cs_packed_form;
 
 extern const cs_packed_form cs_packed_floats, cs_packed_halves;
 
 /* Most terms, rows and columns of a part: its rows of a and a panel stay in a second-level cache of
- * 512 KB, its panels, 3 MB, in the third. Rows of c up to which columns of b are not copied, for
+ * 512 KB, its panels, 4 MB, in the third. Rows of c up to which columns of b are not copied, for
  * too few would use the copies. Columns by which a last panel may be wider, so that none is
  * narrower than a vector; what its rows are padded to. */
 enum {
-    CS_PACKED_DEPTH = 768,
+    CS_PACKED_DEPTH = 1024,
     CS_PACKED_ROWS = 56,
     CS_PACKED_STRIP = 1024,
     CS_PACKED_FEW = 128,

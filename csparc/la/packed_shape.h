@@ -18,7 +18,7 @@ typedef struct {
     const cs_real *bias;
     cs_real *c;
     size_t c_row;
-    int is_turned; /* c^T of a few rows: a is read once, rows of c are as wide as those of a panel */
+    int is_turned; /* c^T of a few rows: a is read once, rows of c are as wide as panels */
 } CS_TYPED(cs_packed);
 
 #endif
