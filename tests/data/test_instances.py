@@ -139,7 +139,11 @@ def test_what_no_instances_file_is_is_said(tmp_path: Path, record: dict) -> None
         data.open(spec)
     for change, message in (
         ({"categories": []}, "expected categories with id and name, found none"),
-        ({"images": []}, "expected annotations of the pictures with captions, found none"),
+        ({"images": []}, "image_id 7 is not among the images"),
+        (
+            {"images": [record["images"][0] | {"file_name": "b.png"}]},
+            "expected annotations of the pictures with captions, found none",
+        ),
         ({"annotations": {}}, "expected 'annotations' as a list, found an object"),
     ):
         with pytest.raises(DataError, match=message):
