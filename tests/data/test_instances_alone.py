@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pictures import pixels, save
 from PIL import Image
+from pycocotools import mask as coder
+from pycocotools.coco import COCO
 
 from csparc import data
+from csparc.data.export import export
+from csparc.data.scenes import Scenes
 from csparc.errors import DataError
 
 
@@ -200,3 +207,32 @@ def test_marks_and_words_beyond_ascii(tmp_path: Path) -> None:
     (tmp_path / "made.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
     found = data.open(f"instances:{tmp_path / 'pics'},{tmp_path / 'made.json'}")
     assert found.label_names()[0] == "Grüße 盆栽"
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_what_pycocotools_packs_is_read_and_what_is_written_it_reads(tmp_path: Path, rng) -> None:
+    truth = rng.random((3, 12, 16)) < 0.4
+    packed = [coder.encode(np.asfortranarray(mask.astype(np.uint8))) for mask in truth]
+    record = objects365() | {
+        "annotations": [
+            {"id": number, "image_id": 420917, "category_id": 1, "iscrowd": 0,
+             "area": int(coder.area(one)), "bbox": coder.toBbox(one).tolist(),
+             "segmentation": one | {"counts": one["counts"].decode()}}
+            for number, one in enumerate(packed)
+        ]
+    }  # fmt: skip
+    found = opened(tmp_path, record, ("patch8/objects365_v1_00420917.jpg",))
+    for part, mask, one in zip(found.regions(0).parts, truth, packed):
+        np.testing.assert_array_equal(part.mask, mask)
+        left, top, width, height = coder.toBbox(one)
+        assert part.box == (left, top, left + width, top + height)
+    scenes = Scenes(size=5, split="seg_test")
+    export(scenes, "lvis", tmp_path / "lvis")
+    with contextlib.redirect_stdout(io.StringIO()):
+        theirs = COCO(str(tmp_path / "lvis" / "lvis_v1_seg_test.json"))
+    for index in range(5):
+        entries = theirs.loadAnns(theirs.getAnnIds(imgIds=[index + 1]))
+        parts = scenes.regions(index).parts
+        assert [theirs.cats[e["category_id"]]["name"] for e in entries] == [p.name for p in parts]
+        for entry, part in zip(entries, parts, strict=True):
+            np.testing.assert_array_equal(theirs.annToMask(entry), part.mask)

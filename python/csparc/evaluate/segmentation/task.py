@@ -36,10 +36,10 @@ class Segmentation(Task):
     name = "segmentation"
     help = "zero-shot segmentation: the class of every pixel, by names"
     about = (
-        "Zero-shot segmentation of data with labels of pixels (voc:, context:, coco: with instances, "
-        "instances:, scenes:): each patch has the class whose name it is most alike. Mean "
-        "intersection over union by every convention in use, each beside random labels of patches "
-        "and the best that labels of patches can do."
+        "Zero-shot segmentation of data with labels of pixels (voc:, context:, coco: with "
+        "instances, instances:, scenes:): each patch has the class whose name it is most alike. "
+        "Mean intersection over union by every convention in use, each beside random labels of "
+        "patches and the best that labels of patches can do."
     )
     main = (
         "sparc_ignored.nearest", "sparc_false.nearest", "present.nearest", "foreground.nearest",
