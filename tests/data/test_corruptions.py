@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import small_training
 
 import csparc.data
 from csparc.data.export import export
 from csparc.data.export.corruptions import CORRUPTIONS, corrupted
 from csparc.data.scenes import Scenes
+from csparc.evaluate import Subject, make_task
 from csparc.evaluate.zeroshot import task
 
 
@@ -31,6 +33,17 @@ def test_every_picture_comes_back_under_every_condition(scenes, tmp_path):
     assert {read.condition(number) for number in range(len(read))} == {
         (kind, severity) for kind in CORRUPTIONS for severity in "12345"
     }
+
+
+def test_a_model_is_evaluated_under_all_of_them(tmp_path):
+    trainer = small_training.trainer(tmp_path / "run", steps=1, val_data=None)
+    data = csparc.data.open(export(Scenes(size=3, split="zs_seen"), "imagenet-c", tmp_path / "c"))
+    subject = Subject(trainer.model, trainer.tokenizer, trainer.val_preprocess, data)
+    found = make_task("zeroshot").run(subject).figures
+    assert found["top1"].config["corruptions"] == 5
+    assert found["top1"].config["missing_cells"] == 0
+    assert found["top1"].n == 3 * 25
+    assert found["corruptions"].keys() == CORRUPTIONS.keys()
 
 
 def test_they_are_among_the_fifteen():

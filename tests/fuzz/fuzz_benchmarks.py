@@ -18,7 +18,7 @@ from csparc.data.export import export
 from csparc.data.scenes import Scenes
 from csparc.errors import DataError
 
-SEVERAL = Scenes("S", 3, split="seg_test")
+SEVERAL = Scenes("M", 3, split="seg_test")
 SINGLE = Scenes("S", 3, split="zs_seen")
 WRITTEN: tuple[tuple[str, Scenes], ...] = (
     ("coco", SEVERAL), ("lvis", SEVERAL), ("objects365", SEVERAL), ("voc", SEVERAL),
