@@ -8,17 +8,26 @@ import pytest
 
 import csparc.data
 from csparc.data.export import WRITERS, export
+from csparc.data.export.instances import frequency
 from csparc.data.regions import VOID
 from csparc.data.scenes import Scenes
 from csparc.data.scenes.forms import holds
 from csparc.errors import DataError
 
-WITH_PLACES = ("coco", "voc", "entities", "visual-genome")
+WITH_PLACES = (
+    "coco", "lvis", "objects365", "voc", "entities", "visual-genome", "visual-genome-objects",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def scenes():
     return Scenes(size=12, split="seg_test")
+
+
+ON_CAPTIONS_ALONE = {
+    "folder", "csv", "tsv", "webdataset", "coco", "karpathy", "karpathy-flickr", "token",
+    "flickr-csv", "clip-benchmark",
+}  # fmt: skip
 
 
 def opened(scenes, kind, folder):
@@ -88,6 +97,48 @@ def test_phrases_come_back_through_visual_genome(scenes, tmp_path):
     assert [m.regions for m in read.regions(0).mentions if "PHRASE" in m.groups] == [
         (number,) for number in range(len(parts))
     ]
+
+
+def test_masks_and_absent_classes_come_back_through_lvis(scenes, tmp_path):
+    read = opened(scenes, "lvis", tmp_path)
+    assert read.label_names() == scenes.label_names()
+    for index in range(len(scenes)):
+        own, found = scenes.regions(index).parts, read.regions(index)
+        shown = {part.name for part in own}
+        assert [part.name for part in found.parts] == [part.name for part in own]
+        for one, other in zip(own, found.parts):
+            np.testing.assert_array_equal(one.mask, other.mask)
+        assert found.absent == tuple(n for n in scenes.label_names() if n not in shown)
+        assert found.unfinished == ()
+        assert read.captions(index) == sorted(shown)
+        np.testing.assert_array_equal(read.label_map(index), scenes.label_map(index))
+    again = csparc.data.open(export(read, "lvis", tmp_path / "again"))
+    for index in range(len(scenes)):
+        assert again.regions(index).absent == read.regions(index).absent
+
+
+def test_frequencies_of_lvis_follow_from_the_pictures(tmp_path):
+    assert [frequency(n) for n in (0, 10, 11, 100, 101)] == ["r", "r", "c", "c", "f"]
+    scenes = Scenes(size=60)
+    read = csparc.data.open(export(scenes, "lvis", tmp_path / "lvis"))
+    shown = [{o.shape for o in scenes.scene(index).objects} for index in range(60)]
+    assert read.frequencies == {
+        name: frequency(sum(name in own for own in shown)) for name in scenes.label_names()
+    }
+    assert set(read.frequencies.values()) == {"r", "c"}
+
+
+@pytest.mark.parametrize("kind", ["objects365", "visual-genome-objects"])
+def test_names_of_boxes_come_back(kind, scenes, tmp_path):
+    read = opened(scenes, kind, tmp_path)
+    for index in range(len(scenes)):
+        own, found = scenes.regions(index).parts, read.regions(index)
+        assert [part.name for part in found.parts] == [part.name for part in own]
+        texts = read.captions(index)
+        assert set(texts) == {part.name for part in own}
+        assert [m.regions for m in found.mentions] == [
+            tuple(k for k, part in enumerate(own) if part.name == text) for text in texts
+        ]
 
 
 @pytest.mark.parametrize("kind", ["voc", "context"])
@@ -161,7 +212,7 @@ def test_winoground_pairs_differ_by_the_exchange(tmp_path):
 
 def test_what_a_format_needs_is_asked_for(tmp_path):
     folder = csparc.data.open(export(Scenes(size=2), "folder", tmp_path / "folder"))
-    for kind in ("voc", "context", "entities", "visual-genome", "imagenet", "sugarcrepe"):
+    for kind in WRITERS.keys() - ON_CAPTIONS_ALONE:
         with pytest.raises(DataError, match=r"export: expected .* found"):
             export(folder, kind, tmp_path / kind)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder"]

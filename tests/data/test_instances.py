@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pictures import save
+from pycocotools import mask as coder
 
 from csparc import data
 from csparc.data.masks import filled, from_run_lengths, outlines, run_lengths
@@ -120,6 +121,12 @@ def test_bad_annotations_are_left_out_and_named(
         ([["a"] * 6], "expected polygons of three corners or more"),
         ({"size": [3, 3], "counts": [9]}, "expected counts and the size"),
         ({"size": [12, 16], "counts": [5, 6]}, "expected counts that add up to 12 x 16 pixels"),
+        ({"size": [12, 16], "counts": [10**30]}, "expected whole numbers"),
+        ({"size": [12, 16], "counts": [[192]]}, "expected counts that add up to 12 x 16 pixels"),
+        ({"size": [12, 16], "counts": "0"}, "expected counts that add up to 12 x 16 pixels"),
+        ({"size": [12, 16], "counts": "P6o"}, "expected COCO's letters for counts, found them cut"),
+        ({"size": [12, 16], "counts": "P6 "}, "expected COCO's letters for counts, found ' '"),
+        ({"size": [12, 16], "counts": "o" * 30}, "expected COCO's letters for counts, found 'o'"),
         ({"size": [12, 16], "counts": [-1, 193]}, "expected counts that add up to 12 x 16 pixels"),
     ],
 )
@@ -139,7 +146,11 @@ def test_what_no_instances_file_is_is_said(tmp_path: Path, record: dict) -> None
         data.open(spec)
     for change, message in (
         ({"categories": []}, "expected categories with id and name, found none"),
-        ({"images": []}, "expected annotations of the pictures with captions, found none"),
+        ({"images": []}, "image_id 7 is not among the images"),
+        (
+            {"images": [record["images"][0] | {"file_name": "b.png"}]},
+            "expected annotations of the pictures with captions, found none",
+        ),
         ({"annotations": {}}, "expected 'annotations' as a list, found an object"),
     ):
         with pytest.raises(DataError, match=message):
@@ -163,7 +174,6 @@ def test_masks_survive_being_written(rng) -> None:
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_pycocotools_reads_what_is_written_and_writes_what_is_read(rng) -> None:
-    coder = pytest.importorskip("pycocotools.mask")
     for _ in range(50):
         mask = rng.random((9, 11)) < rng.uniform(0.1, 0.9)
         rows = coder.frPyObjects({"size": [9, 11], "counts": run_lengths(mask)}, 9, 11)

@@ -98,6 +98,20 @@ def test_a_picture_outside_of_classes_is_left_out_and_counted(tmp_path):
     assert data.problems.reasons == {"stray.jpg": "expected a picture in the folder of a class"}
 
 
+def test_pictures_of_no_class_or_severity_are_left_out_among_corruptions(tmp_path):
+    for name in "abcdefgh":
+        picture(tmp_path / "fog" / "1" / "dog" / f"{name}.jpg")
+    picture(tmp_path / "fog" / "1" / "stray.jpg")
+    picture(tmp_path / "fog" / "6" / "dog" / "a.jpg")
+    data = csparc.data.open(f"imagenet:{tmp_path}", max_bad=0.2)
+    assert {data.condition(index) for index in range(len(data))} == {("fog", "1")}
+    assert len(data) == 8
+    assert data.problems.reasons == {
+        "fog/1/stray.jpg": "expected a picture in the folder of a class",
+        "fog/6/dog/a.jpg": "expected a severity from 1 to 5, found '6'",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -109,12 +109,15 @@ GOOD = {"id": 61, "regions": REGIONS}
     ("record", "reason"),
     [
         ([{**GOOD, "regions": [*REGIONS, REGIONS[0] | {"width": 0}]}], "of some width and height"),
-        ([{**GOOD, "regions": [*REGIONS, REGIONS[0] | {"x": "2"}]}], "an object with phrase, x, y"),
+        (
+            [{**GOOD, "regions": [*REGIONS, REGIONS[0] | {"x": "2"}]}],
+            "an object with x, y, width",
+        ),
         ([{**GOOD, "regions": [*REGIONS, REGIONS[0] | {"phrase": " "}]}], "the caption is empty"),
         ([GOOD, {"id": 62, "regions": []}], "expected 62.jpg in"),
         ([GOOD, {"id": "61", "regions": []}], "expected id as a whole number"),
         ([GOOD, {"id": 61}], "expected an object with id and regions"),
-        ([GOOD, GOOD], "the picture 61 is there twice"),
+        ([GOOD, GOOD], "the picture '61.jpg' is there twice"),
     ],
 )
 def test_bad_regions_are_left_out_and_named(tmp_path: Path, record: list, reason: str) -> None:
@@ -122,6 +125,61 @@ def test_bad_regions_are_left_out_and_named(tmp_path: Path, record: list, reason
     assert len(found.captions(0)) == len(found.regions(0).parts) == 2
     assert len(found.problems) == 1
     assert reason in found.problems.summary()
+
+
+OBJECTS = [
+    {"object_id": 5, "names": ["traffic light"], "synsets": [], "x": 2, "y": 3, "w": 4, "h": 6},
+    {"object_id": 6, "names": ["Lamp", "light", "traffic light"], "x": 0, "y": 10, "w": 16, "h": 2},
+]
+WITH_OBJECTS = {"image_id": 61, "image_url": "", "objects": OBJECTS}
+
+
+def test_objects_of_visual_genome(tmp_path: Path) -> None:
+    found = data.open(visual_genome(tmp_path, [WITH_OBJECTS]))
+    assert found.captions(0) == ["traffic light", "Lamp", "light"]
+    regions = found.regions(0)
+    assert [(part.name, part.box) for part in regions.parts] == [
+        ("traffic light", (2, 3, 6, 9)), ("Lamp", (0, 10, 16, 12)),
+    ]  # fmt: skip
+    assert [(m.caption, m.start, m.stop, m.groups, m.regions) for m in regions.mentions] == [
+        (0, 0, 13, ("NOUN",), (0, 1)), (1, 0, 4, ("NOUN",), (1,)),
+        (2, 0, 5, ("NOUN",), (1,)),
+    ]  # fmt: skip
+    one = data.open(visual_genome(tmp_path / "1", [WITH_OBJECTS]), max_captions=1)
+    assert (one.captions(0), len(one.regions(0).parts)) == (["traffic light"], 2)
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ([{**WITH_OBJECTS, "objects": [*OBJECTS, OBJECTS[0] | {"w": 0}]}], "some width and height"),
+        (
+            [{**WITH_OBJECTS, "objects": [*OBJECTS, OBJECTS[0] | {"h": None}]}],
+            "x, y, w and h as",
+        ),
+        ([{**WITH_OBJECTS, "objects": [*OBJECTS, OBJECTS[0] | {"names": []}]}], "with names, x, y"),
+        ([{**WITH_OBJECTS, "objects": [*OBJECTS, OBJECTS[0] | {"names": [""]}]}], "is empty"),
+        ([{**WITH_OBJECTS, "objects": [*OBJECTS, 7]}], "expected an object with names"),
+        ([WITH_OBJECTS, {"image_id": 62, "objects": []}], "expected 62.jpg in"),
+        ([WITH_OBJECTS, {"image_id": True, "objects": []}], "expected id as a whole number"),
+        ([WITH_OBJECTS, {"image_id": 61}], "expected an object with id and objects"),
+        ([WITH_OBJECTS, WITH_OBJECTS], "the picture '61.jpg' is there twice"),
+    ],
+)
+def test_bad_objects_are_left_out_and_named(tmp_path: Path, record: list, reason: str) -> None:
+    found = data.open(visual_genome(tmp_path, record), max_bad=0.5)
+    assert (len(found.captions(0)), len(found.regions(0).parts)) == (3, 2)
+    assert len(found.problems) == 1
+    assert reason in found.problems.summary()
+
+
+@pytest.mark.parametrize("key", ["regions", "objects"])
+def test_a_picture_of_which_nothing_is_said_is_counted(tmp_path: Path, key: str) -> None:
+    save(tmp_path / "62.jpg", 2)
+    record = [{"regions": GOOD, "objects": WITH_OBJECTS}[key], {"image_id": 62, key: []}]
+    found = data.open(visual_genome(tmp_path, record), max_bad=0.5)
+    assert len(found) == 1
+    assert "[1]: has no caption" in found.problems.summary()
 
 
 def test_no_list_is_said(tmp_path: Path) -> None:

@@ -14,7 +14,16 @@ from csparc.data.transforms import Preprocess
 from csparc.evaluate import Subject, make_task
 from csparc.evaluate.named_words import named_words, word_places
 
-SOURCES = ("coco", "entities", "visual-genome", "voc")
+GROUPS = {
+    "coco": {"NOUN", "ADJ", "COLOUR"},
+    "entities": {"NOUN", "ADJ", "COLOUR", "PHRASE", "other"},
+    "visual-genome": {"ADJ", "COLOUR", "PHRASE"},
+    "visual-genome-objects": {"NOUN"},
+    "lvis": {"NOUN"},
+    "objects365": {"NOUN"},
+    "voc": {"NOUN"},
+}
+"""The groups of words of each format that knows places."""
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +42,12 @@ def subject(trained, data):
     return Subject(trained.model, trained.tokenizer, trained.val_preprocess, data)
 
 
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("kind", GROUPS)
 def test_places_are_measured_wherever_they_are_known(kind, trained, scenes, tmp_path):
     data = csparc.data.open(export(scenes, kind, tmp_path / kind))
     task = make_task("grounding:captions=all")
     found = task.run(subject(trained, data)).figures
-    groups = {"coco": {"NOUN", "ADJ", "COLOUR"}, "voc": {"NOUN"},
-              "entities": {"NOUN", "ADJ", "COLOUR", "PHRASE", "other"},
-              "visual-genome": {"ADJ", "COLOUR", "PHRASE"}}[kind]  # fmt: skip
-    assert found["placement"].keys() == found["placement_swapped"].keys() == groups
+    assert found["placement"].keys() == found["placement_swapped"].keys() == GROUPS[kind]
     for figures in found["placement"].values():
         assert figures["n"] > 0
         assert figures["auc_chance"] == 50.0

@@ -234,11 +234,12 @@ def test_vectors_of_names(trained):
         text_vectors(trained.model, trained.tokenizer, ["star"], "a", "pooled", 1)
 
 
-def test_the_same_figures_of_a_tree_written_to_disk(trained, folder, tmp_path, capsys):
+@pytest.mark.parametrize("kind", ["context", "lvis"])
+def test_the_same_figures_of_files_written_to_disk(kind, trained, folder, tmp_path, capsys):
     from csparc.cli.main import main
 
     scenes = Scenes(tier="S", size=12, split="seg_test")
-    spec = export(scenes, "context", tmp_path / "tree")
+    spec = export(scenes, kind, tmp_path / "written")
     run, out = str(folder), tmp_path / "figures.json"
     command = ["eval", "segmentation", "--checkpoint", run, "--data", spec, "--json", str(out)]
     assert main(command) == 0

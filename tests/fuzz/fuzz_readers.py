@@ -73,7 +73,7 @@ class Generator:
         kind = int(rng.integers(len(self.kinds)))
         spec, files = list(self.kinds.items())[kind]
         where = self.folder / str(kind)
-        name = list(files)[0 if rng.random() < 0.7 else rng.integers(len(files))]
+        name = self.chosen(list(files), rng)
         (where / name).write_bytes(self.damaged(name, files[name], rng))
         try:
             return self.read(spec.format(where), float(rng.choice([0.0, 0.5, 1.0])))
@@ -81,6 +81,10 @@ class Generator:
             raise Wrong(f"{spec} with {name} damaged: {error!r}") from error
         finally:
             (where / name).write_bytes(files[name])
+
+    def chosen(self, names: list[str], rng: np.random.Generator) -> str:
+        """The file that is damaged."""
+        return names[0 if rng.random() < 0.7 else rng.integers(len(names))]
 
     def damaged(self, name: str, content: bytes, rng: np.random.Generator) -> bytes:
         if name.endswith(".json") and rng.random() < 0.5:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-GENERATORS = ("readers", "checkpoints", "arrays", "numbers")
+GENERATORS = ("readers", "benchmarks", "measures", "checkpoints", "arrays", "numbers")
 TAKEN, REFUSED = "taken", "refused"
 LONGEST = 20
 """Seconds that a case may take; all but a few take less than a hundredth of one."""

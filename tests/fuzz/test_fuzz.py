@@ -11,7 +11,10 @@ import fuzz_runs
 import pytest
 
 SEED = 1
-COUNTS = {"readers": 1500, "checkpoints": 300, "arrays": 2000, "numbers": 3000}
+COUNTS = {
+    "readers": 1500, "benchmarks": 500, "measures": 1500, "checkpoints": 300, "arrays": 2000,
+    "numbers": 3000,
+}  # fmt: skip
 """Cases of each generator: about ten seconds."""
 LEAST = 0.02
 """The share that must be taken, and that must be refused: else a generator tests one side only."""

@@ -23,8 +23,11 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         "--to",
         required=True,
         choices=tuple(WRITERS),
-        help="coco has instances, voc and context labels of pixels, entities and visual-genome "
-        "boxes of phrases; imagenet, sugarcrepe and winoground are made of scenes alone",
+        help="coco has captions and instances; karpathy, karpathy-flickr, token, flickr-csv and "
+        "clip-benchmark are lists of captions; lvis has masks of classes, objects365 and "
+        "visual-genome-objects their boxes, voc and context labels of pixels, entities and "
+        "visual-genome boxes of phrases; imagenet, imagenet-c (corrupted), sugarcrepe and "
+        "winoground are made of scenes alone",
     )
     common.add_reading(parser)
     parser.set_defaults(run=run)

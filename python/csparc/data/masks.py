@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from csparc._extras import require
-
 
 def filled(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
     """The pixels whose centres lie in one of several polygons: bool [H, W].
@@ -86,18 +84,43 @@ def from_run_lengths(counts: Sequence[int] | str, size: tuple[int, int]) -> np.n
     Raises
     ------
     ValueError
-        They do not add up to the size.
-    ImportError
-        A compressed text, and pycocotools is not installed.
+        They are no counts, or do not add up to the size.
     """
-    if isinstance(counts, str):
-        coder = require("pycocotools.mask", extra="coco")
-        return coder.decode({"size": list(size), "counts": counts.encode()}).astype(bool)
-    lengths = np.asarray(counts, dtype=np.int64)
-    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
+    listed = _unpacked(counts) if isinstance(counts, str) else counts
+    try:
+        lengths = np.asarray(listed, dtype=np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError("run lengths: expected whole numbers") from error
+    pixels = size[0] * size[1]
+    if lengths.ndim != 1 or ((lengths < 0) | (lengths > pixels)).any() or lengths.sum() != pixels:
         raise ValueError(
             f"run lengths: expected counts that add up to {size[0]} x {size[1]} pixels, found "
             f"{len(lengths)} with the sum {lengths.sum()}"
         )
     inside = np.arange(len(lengths)) % 2 == 1
     return np.repeat(inside, lengths).reshape(size, order="F")
+
+
+def _unpacked(text: str) -> list[int]:
+    """The counts of COCO's compressed text.
+
+    Five bits a letter, the lowest first; a sixth says that more follow, and the highest of the last
+    five is the sign. From the fourth number on they are differences to the last but one.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for letter in text:
+        code = ord(letter) - ord("0")
+        if not 0 <= code < 64 or shift > 30:
+            raise ValueError(f"run lengths: expected COCO's letters for counts, found {letter!r}")
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    if shift:
+        raise ValueError("run lengths: expected COCO's letters for counts, found them cut")
+    return counts

@@ -81,12 +81,18 @@ class Regions:
     exclusive : bool
         A patch shows one region: the one that covers most of it. Otherwise it shows every region
         that covers enough of it, as boxes that overlap need.
+    absent : tuple of str, optional
+        Classes that were looked for and are not there; None where the data set does not list them.
+    unfinished : tuple of str
+        Classes of which there are more things than have a part.
     """
 
     size: tuple[int, int]
     parts: tuple[Region, ...]
     mentions: tuple[Mention, ...] = ()
     exclusive: bool = False
+    absent: tuple[str, ...] | None = None
+    unfinished: tuple[str, ...] = ()
 
     __repr__ = fields_line
 

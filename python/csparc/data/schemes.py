@@ -13,7 +13,7 @@ from csparc.data.options import Options
 from csparc.data.readers.coco import open_coco
 from csparc.data.readers.entities import open_entities
 from csparc.data.readers.folder import open_folder
-from csparc.data.readers.instances import Instances
+from csparc.data.readers.instances import open_captioned_instances, open_instances
 from csparc.data.readers.karpathy import open_karpathy
 from csparc.data.readers.labelled import open_class_folders, open_label_table
 from csparc.data.readers.matching import open_sugarcrepe, open_winoground
@@ -31,6 +31,7 @@ TAKES: dict[str, tuple[str, ...]] = {
     "csv": (*_TABLE, "max_captions", "pairs"),
     "tsv": (*_TABLE, "max_captions", "pairs"),
     "coco": ("max_captions", "pairs"),
+    "instances": ("pairs",),
     "karpathy": ("max_captions", "pairs"),
     "webdataset": (*_COLUMNS, "text", "max_captions", "pairs"),
     "imagenet": ("classes",),
@@ -58,7 +59,7 @@ def _coco(text: str, where: str, options: Options) -> Dataset:
     if found is None:
         return open_coco(text, *_parts(text, where), options)
     folder, captions, instances = found
-    return Instances(open_coco(text, folder, captions, options), instances, options)
+    return open_captioned_instances(open_coco(text, folder, captions, options), instances, options)
 
 
 def _karpathy(text: str, where: str, options: Options) -> Dataset:
@@ -131,6 +132,7 @@ OPENERS: dict[str, Callable[[str, str, Options], Dataset]] = {
     "csv": lambda text, where, options: open_table(text, expanded(where), ",", options),
     "tsv": lambda text, where, options: open_table(text, expanded(where), "\t", options),
     "coco": _coco,
+    "instances": lambda text, where, options: open_instances(text, *_parts(text, where), options),
     "karpathy": _karpathy,
     "webdataset": WebDataset,
     "imagenet": lambda text, where, options: open_class_folders(text, expanded(where), options),

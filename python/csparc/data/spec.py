@@ -4,6 +4,7 @@
 ``folder:DIR``                           pictures with ``NAME.txt`` beside each, or a captions file
 ``csv:FILE``, ``tsv:FILE``               a table; columns filepath and title by default
 ``coco:IMAGES_DIR,CAPTIONS.json``        COCO captions; behind them ``,INSTANCES.json``
+``instances:IMAGES_DIR,FILE.json``       what is where as COCO, LVIS and Objects365 write it
 ``karpathy:IMAGES_DIR,FILE.json,SPLIT``  Karpathy's splits; train takes restval too
 ``webdataset:FILES``                     tar shards: braces, wildcards, parted by ``::``
 ``imagenet:DIR``                         pictures of classes, a folder each (`readers.labelled`)
@@ -13,7 +14,7 @@
 ``scenes:OPTIONS``                       generated scenes
 ``voc:DIR,SPLIT``, ``context:...``       labels of pixels as Pascal VOC and Context have them
 ``entities:IMAGES_DIR,DIR,SPLIT``        Flickr30k Entities; without a split all of it
-``visual-genome:IMAGES_DIR,FILE.json``   Visual Genome's region descriptions
+``visual-genome:IMAGES_DIR,FILE.json``   Visual Genome's region descriptions, or its objects
 =======================================  =========================================================
 
 Options follow as ``;KEY=VALUE``; one that has no effect is an error.

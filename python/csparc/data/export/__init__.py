@@ -9,7 +9,7 @@ from pathlib import Path
 
 from csparc._new_folder import NewFolder
 from csparc.data.dataset import Dataset
-from csparc.data.export import captions, choices, places, trees
+from csparc.data.export import captions, choices, instances, places, retrieval, trees
 from csparc.data.export.pictures import Job, Written
 from csparc.errors import DataError
 
@@ -17,15 +17,22 @@ WRITERS: dict[str, Callable[[Job], Written]] = {
     "folder": captions.folder,
     "csv": lambda job: captions.table(job, "csv", ","),
     "tsv": lambda job: captions.table(job, "tsv", "\t"),
-    "coco": captions.coco,
-    "karpathy": captions.karpathy,
     "webdataset": captions.webdataset,
-    "token": captions.token,
+    "coco": captions.coco,
+    "karpathy": retrieval.karpathy,
+    "karpathy-flickr": retrieval.karpathy_flickr,
+    "token": retrieval.token,
+    "flickr-csv": retrieval.flickr_csv,
+    "clip-benchmark": retrieval.clip_benchmark,
+    "lvis": instances.lvis,
+    "objects365": instances.objects365,
     "voc": trees.voc,
     "context": trees.context,
     "entities": places.entities,
     "visual-genome": places.visual_genome,
+    "visual-genome-objects": places.visual_genome_objects,
     "imagenet": choices.imagenet,
+    "imagenet-c": choices.imagenet_c,
     "sugarcrepe": choices.sugarcrepe,
     "winoground": choices.winoground,
 }
@@ -49,18 +56,22 @@ def export(
         What to write; ``csparc.data.scenes.dataset.Scenes`` for instance.
     kind : str
         With captions: ``folder`` (``NAME.txt`` beside each picture, one caption a line), ``csv`` or
-        ``tsv`` (columns filepath and title, a row a caption), ``coco`` (``captions.json``, and
-        ``instances.json`` where places are known), ``karpathy`` (``dataset.json``; its split is the
-        data set's, ``train`` where it has none), ``webdataset`` (shards of 1000 pictures) or
-        ``token`` (Flickr30k's ``results.token``). Hard negatives are kept by folders, tables and
-        shards, and refused by the others.
+        ``tsv`` (columns filepath and title, a row a caption), ``webdataset`` (shards of 1000
+        pictures), ``coco`` (``captions.json``, and ``instances.json`` where places are known),
+        ``karpathy`` and ``karpathy-flickr`` (his splits of COCO and of Flickr30k; the split is the
+        data set's, ``train`` where it has none), ``token``, ``flickr-csv`` and ``clip-benchmark``
+        (Flickr30k's ``results.token``, Kaggle's ``results.csv`` of it, and
+        ``flickr30k_SPLIT_karpathy.txt``). Hard negatives are kept by folders, tables and shards,
+        and refused by the others.
 
-        With places (`Dataset.regions`): ``entities`` (Flickr30k Entities), ``visual-genome``
-        (``region_descriptions.json``). With labels of pixels (`Dataset.label_map`): ``voc``,
-        ``context``.
+        With places (`Dataset.regions`): ``entities`` (Flickr30k Entities), ``visual-genome`` and
+        ``visual-genome-objects`` (``region_descriptions.json``, ``objects.json``); where they are
+        of classes (`Dataset.label_names`) ``lvis`` and ``objects365``. With labels of pixels
+        (`Dataset.label_map`): ``voc``, ``context``.
 
         Of generated scenes alone: ``imagenet`` (a folder a class: single objects by colour and
-        shape), ``sugarcrepe`` (a true and a false caption a picture, a file a kind of change),
+        shape), ``imagenet-c`` (the same under five corruptions in five severities, 25 pictures a
+        scene), ``sugarcrepe`` (a true and a false caption a picture, a file a kind of change),
         ``winoground`` (two scenes that differ by an exchange of colours, and a caption of each).
     directory : path
         A new or empty folder; it appears whole under its name, or not at all.

@@ -1,4 +1,4 @@
-"""Pictures with captions: folders, tables, COCO, Karpathy's splits, tar shards."""
+"""Pictures with captions: folders, tables, COCO, tar shards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from csparc.data.export.instances import instances
+from csparc.data.export.instances import image_records, instances
 from csparc.data.export.pictures import PICTURES, Job, Written, lines_of, png
 from csparc.data.readers import hard_negatives
 
@@ -23,17 +23,6 @@ def folder(job: Job) -> Written:
         job.write_text(f"{Path(file).stem}.txt", lines_of(job.dataset.captions(index)))
         if negatives := job.dataset.hard_negatives(index):
             job.write_text(f"{Path(file).stem}.{hard_negatives.FIELD}", lines_of(negatives))
-    return Written("folder", ("",))
-
-
-def token(job: Job) -> Written:
-    """Flickr30k's ``results.token``: ``NAME.png#0<TAB>caption``, beside the pictures."""
-    lines = [
-        f"{file}#{number}\t{caption}"
-        for index, file, _ in job.pictures(".")
-        for number, caption in enumerate(job.dataset.captions(index))
-    ]
-    job.write_text("results.token", lines_of(lines))
     return Written("folder", ("",))
 
 
@@ -52,13 +41,13 @@ def table(job: Job, kind: str, separator: str) -> Written:
 
 def coco(job: Job) -> Written:
     """``captions.json``, and ``instances.json`` where it is known what lies where."""
-    images, annotations = [], []
-    for index, file, pixels in job.pictures():
-        height, width = pixels.shape[:2]
-        images.append({"id": index + 1, "file_name": file, "width": width, "height": height})
-        for caption in job.dataset.captions(index):
-            number = len(annotations) + 1
-            annotations.append({"id": number, "image_id": index + 1, "caption": caption})
+    images = image_records(job)
+    annotations = [
+        {"image_id": image["id"], "caption": caption}
+        for index, image in enumerate(images)
+        for caption in job.dataset.captions(index)
+    ]
+    annotations = [{"id": number} | entry for number, entry in enumerate(annotations, 1)]
     names = [
         PICTURES,
         job.write_json("captions.json", dict(images=images, annotations=annotations)),
@@ -66,24 +55,6 @@ def coco(job: Job) -> Written:
     if job.dataset.has_regions:
         names.append(job.write_json("instances.json", instances(job.dataset, images)))
     return Written("coco", tuple(names))
-
-
-def karpathy(job: Job) -> Written:
-    """``dataset.json``, with the data set's split."""
-    images, sentences = [], 0
-    for index, file, _ in job.pictures():
-        captions = job.dataset.captions(index)
-        record = {"filepath": PICTURES, "filename": file, "imgid": index, "split": job.split}
-        record["sentids"] = list(range(sentences, sentences + len(captions)))
-        record["sentences"] = [
-            {"raw": caption, "tokens": caption.replace(",", "").split(), "imgid": index,
-             "sentid": sentences + number}
-            for number, caption in enumerate(captions)
-        ]  # fmt: skip
-        sentences += len(captions)
-        images.append(record)
-    name = job.write_json("dataset.json", {"images": images, "dataset": "csparc"})
-    return Written("karpathy", ("", name), tail=f",{job.split}")
 
 
 def webdataset(job: Job) -> Written:

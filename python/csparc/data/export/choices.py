@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 
+from csparc.data.export.corruptions import CORRUPTIONS, corrupted
 from csparc.data.export.pictures import PICTURES, Job, Written, lines_of, png
+from csparc.data.readers.labelled import SEVERITIES
 from csparc.data.scenes.changes import CHANGES, changed, exchanged
 from csparc.data.scenes.dataset import Scenes
 from csparc.errors import DataError
@@ -23,22 +26,45 @@ def _scenes(job: Job, kind: str) -> Scenes:
 def imagenet(job: Job) -> Written:
     """A folder a class, ``classnames.json`` from its name to the class's: scenes of one object, by
     colour and shape."""
-    scenes, folders = _scenes(job, "imagenet"), {}
+    for _, name, folder, pixels in _classified(job, "imagenet"):
+        _save(job, f"{folder}/{name}.png", pixels)
+    return Written("imagenet", ("",))
+
+
+def imagenet_c(job: Job) -> Written:
+    """The same under each of `CORRUPTIONS` in each severity, as ImageNet-C has them:
+    ``CORRUPTION/SEVERITY/CLASS/NAME.png``."""
+    for index, name, folder, pixels in _classified(job, "imagenet-c"):
+        for kind in CORRUPTIONS:
+            for severity in SEVERITIES:
+                found = corrupted(pixels, kind, int(severity), index)
+                _save(job, f"{kind}/{severity}/{folder}/{name}.png", found)
+    return Written("imagenet", ("",))
+
+
+def _classified(job: Job, kind: str) -> Iterator[tuple[int, str, str, np.ndarray]]:
+    """Number, name, folder of the class and pixels of each scene; ``classnames.json`` follows the
+    last."""
+    scenes, folders = _scenes(job, kind), {}
     classes = [f"{c} {s}" for c in scenes.label_names("colour") for s in scenes.label_names()]
     for index, name, pixels in job.loaded():
         objects = scenes.scene(index).objects
         if len(objects) != 1:
             raise DataError(
-                f"export: expected scenes of one object for imagenet, such as split=zs_seen, found "
+                f"export: expected scenes of one object for {kind}, such as split=zs_seen, found "
                 f"{len(objects)} in {scenes.name(index)}"
             )
         own = classes.index(f"{objects[0].colour} {objects[0].shape}")
-        folder = job.root / f"n{own:08d}"
-        folder.mkdir(exist_ok=True)
-        folders[folder.name] = classes[own]
-        (folder / f"{name}.png").write_bytes(png(pixels))
+        folder = f"n{own:08d}"
+        folders[folder] = classes[own]
+        yield index, name, folder, pixels
     job.write_json("classnames.json", dict(sorted(folders.items())))
-    return Written("imagenet", ("",))
+
+
+def _save(job: Job, name: str, pixels: np.ndarray) -> None:
+    path = job.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(png(pixels))
 
 
 def sugarcrepe(job: Job) -> Written:

@@ -49,13 +49,18 @@ class Job:
             if self.told is not None:
                 self.told(index + 1, len(names))
 
-    def pictures(self, folder: str = PICTURES) -> Iterator[tuple[int, str, np.ndarray]]:
-        """The same of each picture, once it is written to ``folder``; the name with its ending."""
+    def pictures(
+        self, folder: str = PICTURES, ending: str = "png"
+    ) -> Iterator[tuple[int, str, np.ndarray]]:
+        """The same of each picture, once it is written to ``folder``; the name with its ending.
+
+        The content is a PNG whatever the ending: programs go by the content.
+        """
         into = self.root / folder
         into.mkdir(parents=True, exist_ok=True)
         for index, name, pixels in self.loaded():
-            (into / f"{name}.png").write_bytes(png(pixels))
-            yield index, f"{name}.png", pixels
+            (into / f"{name}.{ending}").write_bytes(png(pixels))
+            yield index, f"{name}.{ending}", pixels
 
     def write_text(self, name: str, text: str) -> str:
         """Write a text file; returns its name."""
@@ -93,6 +98,14 @@ def png(pixels: np.ndarray, palette: bytes | None = None) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def quoted(text: str) -> str:
+    """A caption for the end of a line: in quotes where it would lose its own to a reader that
+    takes them off."""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def lines_of(texts: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from xml.sax.saxutils import escape
 
 from csparc.data.dataset import Dataset
@@ -89,21 +91,43 @@ def xml(file: str, size: tuple[int, int], objects: list[tuple[list[str], Region]
 
 def visual_genome(job: Job) -> Written:
     """``region_descriptions.json``: a phrase for each region, its attributes before its name."""
-    need_regions(job.dataset, "visual-genome")
-    records, total = [], 0
-    for index, _, _ in job.pictures():
-        regions = []
-        for part in job.dataset.regions(index).parts:
-            left, top, right, bottom = part.box
-            words = [value for key, value in part.attributes if value != "plain"]
-            total += 1
-            regions.append(
-                {"region_id": total, "image_id": index, "phrase": " ".join([*words, part.name]),
-                 "x": left, "y": top, "width": right - left, "height": bottom - top}
-            )  # fmt: skip
-        records.append({"id": index, "regions": regions})
-    (job.root / PICTURES).rename(job.root / "VG_100K")
-    for index, name in enumerate(job.names):
-        old = job.root / "VG_100K" / f"{name}.png"
+
+    def described(number: int, index: int, part: Region) -> dict:
+        left, top, right, bottom = part.box
+        words = [value for key, value in part.attributes if value != "plain"]
+        return {
+            "region_id": number, "image_id": index, "phrase": " ".join([*words, part.name]),
+            "x": left, "y": top, "width": right - left, "height": bottom - top,
+        }  # fmt: skip
+
+    return _genome(job, "visual-genome", "region_descriptions.json", "id", "regions", described)
+
+
+def visual_genome_objects(job: Job) -> Written:
+    """``objects.json``: the name of each region."""
+
+    def described(number: int, index: int, part: Region) -> dict:
+        left, top, right, bottom = part.box
+        return {
+            "object_id": number, "names": [part.name], "synsets": [], "merged_object_ids": [],
+            "x": left, "y": top, "w": right - left, "h": bottom - top,
+        }  # fmt: skip
+
+    kind = "visual-genome-objects"
+    return _genome(job, kind, "objects.json", "image_id", "objects", described)
+
+
+def _genome(
+    job: Job, kind: str, name: str, key: str, parts: str,
+    described: Callable[[int, int, Region], dict],
+) -> Written:  # fmt: skip
+    """A file of Visual Genome: of each picture its number under ``key`` and its ``parts``. Pictures
+    are called by their numbers."""
+    need_regions(job.dataset, kind)
+    records, numbers = [], itertools.count(1)
+    for index, file, _ in job.pictures("VG_100K"):
+        regions = job.dataset.regions(index).parts
+        records.append({key: index, parts: [described(next(numbers), index, p) for p in regions]})
+        old = job.root / "VG_100K" / file
         old.rename(old.with_name(f"{index}.png"))
-    return Written("visual-genome", ("", job.write_json("region_descriptions.json", records)))
+    return Written("visual-genome", ("", job.write_json(name, records)))

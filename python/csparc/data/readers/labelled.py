@@ -101,9 +101,15 @@ def open_class_folders(spec: str, folder: str, options: Options) -> LabelledPict
     parts = {picture: picture.split(os.sep)[:-1] for picture in listing.pictures}
     corrupted = any(len(part) > 2 and part[1] in SEVERITIES for part in parts.values())
     at = 2 if corrupted else 0
-    placed = {picture: part for picture, part in parts.items() if len(part) > at}
-    for picture in parts.keys() - placed.keys():
-        problems.add(BadItem(printable(picture), "expected a picture in the folder of a class"))
+    placed = {}
+    for picture, part in parts.items():
+        if len(part) <= at:
+            problems.add(BadItem(printable(picture), "expected a picture in the folder of a class"))
+        elif corrupted and part[1] not in SEVERITIES:
+            reason = f"expected a severity from 1 to 5, found {show(part[1], 24)}"
+            problems.add(BadItem(printable(picture), reason))
+        else:
+            placed[picture] = part
     problems.check(max(1, len(parts)), folder)
     folders = _in_order({part[at] for part in placed.values()} | _empty_classes(guard.root, at))
     names = _names_of(guard, options, folders)

@@ -37,9 +37,9 @@ class Segmentation(Task):
     help = "zero-shot segmentation: the class of every pixel, by names"
     about = (
         "Zero-shot segmentation of data with labels of pixels (voc:, context:, coco: with "
-        "instances, scenes:): each patch has the class whose name it is most alike. Mean "
-        "intersection over union by every convention in use, each beside random labels of patches "
-        "and the best that labels of patches can do."
+        "instances, instances:, scenes:): each patch has the class whose name it is most alike. "
+        "Mean intersection over union by every convention in use, each beside random labels of "
+        "patches and the best that labels of patches can do."
     )
     main = (
         "sparc_ignored.nearest", "sparc_false.nearest", "present.nearest", "foreground.nearest",
@@ -75,7 +75,7 @@ class Segmentation(Task):
         if len(subject.data.label_names(self.by)) < 2:
             raise ValueError(
                 "segmentation: expected data with labels of pixels, of two classes or more (voc:, "
-                f"context:, coco: with instances, scenes:), found {subject.data.spec}"
+                f"context:, coco: with instances, instances:, scenes:), found {subject.data.spec}"
             )
 
     def run(self, subject: Subject) -> TaskResult | None:
