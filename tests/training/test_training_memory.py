@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ from csparc.trainer.step import Step, introduce
 
 ROUNDED = 0.01
 """A pool that grows in another order, of gathered features, may hold another block."""
+RESIDENT = 0.055
+"""Of what a process takes: pages of the matrix library and of threads are not counted."""
 BOTH = {"micro_batch": 5, "remat": True}
 CASES = [
     *(("nano", {}, settings) for settings in ({}, {"remat": True}, {"micro_batch": 8}, BOTH)),
@@ -62,6 +67,17 @@ def test_the_pool_holds_what_was_predicted(name, options, settings, rng, monkeyp
     assert pool.size == pytest.approx(expected.activations - scratch, rel=ROUNDED)
     held = sum(p.data.nbytes for p in model.parameters.values())
     assert expected.weights == 4 * held
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_resident_memory_grows_by_what_was_predicted(root):
+    program = root / "tests" / "helpers" / "resident_training.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(program), "clip", "1024", "16"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found, predicted = json.loads(done.stdout)
+    assert found == pytest.approx(predicted, rel=RESIDENT)
 
 
 def scratch_of(model, pairs: int) -> int:
