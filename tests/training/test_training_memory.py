@@ -14,6 +14,7 @@ import small_training
 from csparc import nn
 from csparc._memory import Available, available_memory
 from csparc.cli import main as cli
+from csparc.cost import training
 from csparc.cost.training import training_memory
 from csparc.losses import make_loss
 from csparc.models import create_model
@@ -111,6 +112,38 @@ def test_a_large_model_costs_no_memory_to_predict():
     memory = training_memory(config, make_loss("clip"), 1 << 20)
     assert memory.total > 1 << 40
     assert nn.BUFFERS.size == before
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "settings"),
+    [
+        ("nano", 8192, {}),
+        ("nano", 10_001, {"remat": True}),
+        ("nano-local", 6000, {"extra_texts": 5000}),
+        ("nano", 20_000, {"micro_batch": 5000, "precision": "bf16"}),
+    ],
+)
+def test_a_part_of_many_pairs_says_what_all_of_them_take(name, pairs, settings, monkeypatch):
+    config, loss = create_model(name, seed=None).config, make_loss("clip")
+    in_part = training_memory(config, loss, pairs, **settings)
+    monkeypatch.setattr("csparc.cost.training.REHEARSED", pairs)
+    whole = training_memory(config, loss, pairs, **settings)
+    assert in_part.activations == pytest.approx(whole.activations, rel=1e-3)
+
+
+def test_millions_of_pairs_are_predicted_from_a_few_thousand(monkeypatch):
+    counted = []
+    captions = training._captions
+
+    def noted(config, count):
+        counted.append(count)
+        return captions(config, count)
+
+    monkeypatch.setattr(training, "_captions", noted)
+    config = create_model("vit-l-14", seed=None).config
+    memory = training_memory(config, make_loss("siglip"), 16_000_000)
+    assert memory.activations > 16_000_000 << 20  # a megabyte a pair and more
+    assert max(counted) <= training.REHEARSED
 
 
 def test_info_says_what_training_takes(capsys):
