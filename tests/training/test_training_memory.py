@@ -159,6 +159,20 @@ def test_info_says_what_training_takes(capsys):
     assert "expected MODEL beside it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--micro-batch", "128", "--batch-size", "64"], "micro_batch: expected a whole number"),
+        (["--loss", "none"], "loss: expected"),
+    ],
+)
+def test_info_refuses_before_it_says_anything(given, expected, capsys):
+    assert cli.main(["info", "nano", *given]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected in err
+
+
 # The batch size "auto" --------------------------------------------------------------------------
 
 

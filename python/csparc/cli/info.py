@@ -73,14 +73,13 @@ def run(arguments: argparse.Namespace) -> int:
         _overview(arguments.batch_size)
         return 0
     config = preset(arguments.model)
+    memory = list(_memory_lines(config, arguments))  # what it refuses it refuses before any line
     print(
         f"{arguments.model}: {config.image_size} px in {config.patches} patches, captions of up "
         f"to {config.context_length} tokens, vocabulary {config.vocab_size:,}, shared width "
         f"{config.shared_width}"
     )
-    for line in model_info(config).lines(arguments.batch_size):
-        print(line)
-    for line in _memory_lines(config, arguments):
+    for line in [*model_info(config).lines(arguments.batch_size), *memory]:
         print(line)
     return 0
 
