@@ -199,7 +199,7 @@ class Trainer:
         ----------
         steps : int
             Most steps, each at a rate the same factor above the last; a loss that has grown to four
-            times its least value ends the trial.
+            times its least value, or a rate that replaces the weights in a step, ends the trial.
         lr_min, lr_max : float
 
         Returns
