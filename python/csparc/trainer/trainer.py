@@ -13,6 +13,7 @@ from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.alternating import AlternatingLoader, loader_of
+from csparc.data.loading.disk_cache import check_folder
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
@@ -109,6 +110,8 @@ class Trainer:
         introduce(model, self.loss)
         self.data = _opened(data)
         check_takes_hard_negatives(self.loss, self.data)
+        if self.config.cache is not None:
+            check_folder(self.config.cache, self.data)
         self.config, self._about_batch = settled(self.config, model, self.loss, self.data)
         self.tokenizer = tokenizer
         self.val_preprocess = val_preprocess or default_preprocess(model)
