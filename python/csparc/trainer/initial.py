@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from csparc._repr import fields_line
+from csparc.errors import CheckpointError
+from csparc.features.manifest import MODEL, NAME
 from csparc.weights import is_foreign, read_own, read_weights, tokens
 
 if TYPE_CHECKING:
@@ -107,6 +110,7 @@ def read_initial(
             f"{unknown[0]}: expected only {', '.join(OPTIONS)} to differ from the weights in "
             f"{os.fspath(path)}, which decide the others"
         )
+    _check_no_features(path)
     if is_foreign(path):
         found = read_weights(path, name=model, **given)
     elif given.pop("activation", None) is not None:
@@ -118,6 +122,15 @@ def read_initial(
         found = read_own(path, name=model, vocabulary=False, **given)
     words = _tokenizer(os.fspath(path), found.tokenizer, tokenizer, found.model)
     return Initial(os.fspath(path), found.model, found.preprocess, words, found.loss)
+
+
+def _check_no_features(path: str | os.PathLike) -> None:
+    folder = Path(path)
+    if (folder / NAME).is_file() and (folder / MODEL).is_file():
+        raise CheckpointError(
+            f"{folder}: expected weights, found features that csparc encode --patches wrote: "
+            f"--features {folder} trains heads on them, {folder / MODEL} is the model to begin from"
+        )
 
 
 def _tokenizer(
