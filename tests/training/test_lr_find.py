@@ -95,6 +95,8 @@ def test_the_command_takes_what_train_takes(tmp_path, capsys):
     assert len(record["loss"]) == 8
     assert (out / "lr_find.png").read_bytes().startswith(b"\x89PNG")
     assert cli.main(["train", *line, "--steps", "1"]) == 0
+    assert cli.main(["lr-find", *line, "--find-steps", "8"]) == 2
+    assert "out: expected a folder without a run for the trial, found" in capsys.readouterr().err
 
 
 def test_a_trial_of_one_step_is_refused_by_the_name_of_its_flag(capsys):
