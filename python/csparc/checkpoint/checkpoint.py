@@ -66,6 +66,12 @@ class Checkpoint:
         own, prefix = getattr(self, part), "loss." if part == "loss" else ""
         return {name: self.averages.get(prefix + name, array) for name, array in own.items()}
 
+    def used(self) -> Checkpoint:
+        """A copy of what `in_use` gives, without what training goes on from."""
+        parts = (self.in_use(part) for part in ("model", "loss"))
+        copies = ({name: array.copy() for name, array in part.items()} for part in parts)
+        return Checkpoint(self.metadata, *copies)
+
     def write(self, file: BinaryIO) -> None:
         """Write this checkpoint: the same bits give the same file."""
         safetensors_file.write(file, *self._content())

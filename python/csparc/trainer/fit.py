@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -193,8 +193,9 @@ def fit(
     Returns
     -------
     Fitted
-        With the weights of the last step, or with ``ema`` the averages after it; it can ``search``
-        and ``plot_alignment``.
+        With the weights of the last step, or with ``ema`` the averages after it; where
+        ``early_stop`` ended the run, those of its best validation, whose figures it then has. It
+        can ``search`` and ``plot_alignment``.
 
     Raises
     ------
@@ -228,7 +229,11 @@ def fit(
         seed=seed, **{**default_length(len(train), settings), **settings},
     )  # fmt: skip
     result = trainer.run()
-    trainer.use_averages()
+    if result.stopped_early:
+        trainer.use_best()
+        result = replace(result, validation=trainer.validation.run(network))
+    else:
+        trainer.use_averages()
     return Fitted(network, words, val_preprocess, whole, held_out, trainer.loss, result)
 
 

@@ -234,6 +234,19 @@ class Trainer:
         if self._state.averages is not None:
             self._state.averages.settle()
 
+    def use_best(self) -> None:
+        """Give model and loss the weights of the best validation, or their averages, for good,
+        where a run that may stop early (``early_stop``) had one. Nothing trains on after it.
+
+        Raises
+        ------
+        CheckpointError
+            The run's best checkpoint is damaged or gone.
+        """
+        if (best := self._saving.best()) is not None:
+            self.model.load_state_dict(best.in_use("model"))
+            self.loss.load_state_dict(best.in_use("loss"))
+
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Say what the data sets have to tell, such as files that are not used, and restore what
         there is to resume; returns the place in the data to go on from."""
