@@ -114,6 +114,18 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
     return Checkpoint(metadata, **states)
 
 
+def read_metadata(path: str | os.PathLike) -> Metadata:
+    """What a checkpoint file says about itself; its tensors are not read.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_checkpoint`, of the header and the metadata.
+    """
+    with _refusing(path):
+        return parse_metadata(path, safetensors_file.read_header(path, FORMAT).metadata)[0]
+
+
 def find_checkpoint(path: str | os.PathLike) -> Path:
     """The file meant by ``path``: itself, or the last checkpoint of a run's folder.
 

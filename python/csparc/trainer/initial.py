@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from csparc._repr import fields_line
+from csparc.checkpoint.checkpoint import find_checkpoint
 from csparc.errors import CheckpointError
 from csparc.features.manifest import MODEL, NAME
 from csparc.weights import is_foreign, read_own, read_weights, tokens
+from csparc.weights.source import find_weights
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 OPTIONS = ("activation", "image_size", "context_length")
 """Fields of the model's configuration that may differ from those of the weights."""
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,16 @@ class Initial:
     loss: Loss | None
 
     __repr__ = fields_line
+
+    def record(self) -> dict[str, str]:
+        """What a run records of it: ``source``, and ``blake2b`` of the content of the file, 32
+        hexadecimal digits (``b2sum -l 128``)."""
+        find = find_weights if is_foreign(self.source) else find_checkpoint
+        digest = hashlib.blake2b(digest_size=16)
+        with open(find(self.source), "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return {"source": self.source, "blake2b": digest.hexdigest()}
 
     def owned(self) -> dict[str, np.ndarray]:
         """What the loss learned, by name, and the bias of logits that a model of SigLIP's form has

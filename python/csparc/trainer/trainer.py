@@ -42,6 +42,8 @@ from csparc.trainer.validating import Validating
 from csparc.trainer.validation import Validation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
@@ -71,6 +73,9 @@ class Trainer:
         mean and deviation.
     loss_specials : bool
         Whether the begin and end tokens enter the local loss.
+    init : mapping, optional
+        What the model began from (`csparc.trainer.initial.Initial.record`), recorded in every
+        checkpoint.
     config : TrainConfig, optional
         Or its fields as keywords: ``Trainer(..., steps=1000, lr=5e-4)``.
 
@@ -97,6 +102,7 @@ class Trainer:
         preprocess: Preprocess | None = None,
         val_preprocess: Preprocess | None = None,
         loss_specials: bool = False,
+        init: Mapping[str, str] | None = None,
         config: TrainConfig | None = None,
         **settings: Any,
     ) -> None:
@@ -139,6 +145,7 @@ class Trainer:
         self._state = TrainingState(
             model, self.loss, tokenizer, self.config, preprocess=self.preprocess,
             val_preprocess=self.val_preprocess, loss_specials=loss_specials, data=datasets,
+            init=init or {},
         )  # fmt: skip
         files = RunFiles(self.config, step_keys(self.loss, self.data))
         self._saving = Saving(self._state, files)
