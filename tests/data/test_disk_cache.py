@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 import csparc.data
+from csparc.cli import main as cli
 from csparc.data.loading.cache import PictureCache
-from csparc.data.loading.disk_cache import DiskCache
+from csparc.data.loading.disk_cache import DiskCache, check_folder
 from csparc.data.transforms import Preprocess
 from csparc.errors import DataError
 
@@ -161,7 +162,7 @@ def test_members_of_archives_are_kept(folder, tmp_path):
 PROCESS = """
 import os, sys
 import csparc.data
-from csparc.data.loading.disk_cache import DiskCache
+from csparc.data.loading.disk_cache import DiskCache, check_folder
 from csparc.data.transforms import Preprocess
 cache = DiskCache(sys.argv[2], csparc.data.open(f"folder:{sys.argv[1]}"), Preprocess(8))
 for index in range(6):
@@ -184,3 +185,27 @@ def test_runs_at_once_of_which_one_is_killed(folder, tmp_path):
             cache.get(index), Preprocess(8).fixed(opened(folder).load(index))
         )
     assert data.decoded == 0
+
+
+@pytest.mark.parametrize("place", ["set", ".", "other/../set", "link"])
+def test_a_folder_with_the_pictures_in_it_is_refused(folder, tmp_path, place):
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(ValueError, match=r"cache: expected a folder of its own, found .*0\.png"):
+        check_folder(tmp_path / place, opened(folder))
+
+
+@pytest.mark.parametrize("place", ["kept", "set/kept"])
+def test_a_folder_beside_or_below_the_pictures_is_taken(folder, tmp_path, place):
+    check_folder(tmp_path / place, opened(folder))
+
+
+def test_a_run_with_such_a_folder_is_refused_before_anything_is_written(folder, tmp_path, capsys):
+    there = sorted(folder.iterdir())
+    code = cli.main(
+        ["train", "--train-data", f"folder:{folder}", "--out", str(tmp_path / "run"), "--steps",
+         "1", "--batch-size", "2", "--cache", str(folder)]
+    )  # fmt: skip
+    assert code == 2
+    assert "cache: expected a folder of its own" in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == there
+    assert not (tmp_path / "run").exists()

@@ -13,7 +13,7 @@ import pytest
 from csparc.checkpoint.checkpoint import load_trained
 from csparc.cli.main import main
 from csparc.features import FrozenFeatures
-from csparc.features.manifest import NAME
+from csparc.features.manifest import MODEL, NAME
 
 DATA = "scenes:tier=S;size=40"
 
@@ -82,6 +82,13 @@ def test_heads_may_be_fresh_and_of_another_shape(trained_run, folder, tmp_path):
 def test_what_cannot_be_is_refused(flags, message, folder, tmp_path, capsys):
     assert main(train(folder, tmp_path / "run", *flags)) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_run_cannot_begin_from_features_but_from_their_model(folder, tmp_path, capsys):
+    line = ["train", "--train-data", DATA, "--batch-size=8", "--steps=1", f"--out={tmp_path / 'r'}"]
+    assert main([*line, f"--init={folder}"]) == 2
+    assert "expected weights, found features that csparc encode" in capsys.readouterr().err
+    assert main([*line, f"--init={folder / MODEL}"]) == 0
 
 
 def test_flags_of_features_need_them(trained_run, tmp_path, capsys):

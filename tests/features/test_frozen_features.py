@@ -256,6 +256,22 @@ def test_what_is_no_manifest_is_refused(text, message, tmp_path):
         FrozenFeatures(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model", {}, "expected a whole manifest, found 'model without source'"),
+        ("model", {"source": "run", "config": []}, "found 'model config"),
+        ("data", {"spec": "x"}, "found 'data without pictures"),
+    ],
+)
+def test_a_manifest_that_lacks_something_is_refused(key, value, message, trained_run, tmp_path):
+    written(trained_run, tmp_path)
+    record = json.loads((tmp_path / NAME).read_text())
+    (tmp_path / NAME).write_text(json.dumps({**record, key: value}))
+    with pytest.raises(DataError, match=message):
+        FrozenFeatures(tmp_path)
+
+
 def test_a_folder_of_other_things_is_left_alone(trained_run, tmp_path):
     (tmp_path / "thesis.tex").write_text("all of it")
     with pytest.raises(DataError, match=r"new or empty folder, or features, found thesis\.tex"):

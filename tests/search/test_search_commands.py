@@ -42,6 +42,15 @@ def test_index_says_what_it_did(run, photos, tmp_path, capsys):
     assert "19 pictures: 0 encoded, 0 recognised by their content, 1 removed, 1 skipped" in out
 
 
+def test_an_index_is_not_mixed_with_a_run(run, photos, capsys):
+    there = sorted(run.rglob("*"))
+    command = ("index", "--checkpoint", run, "--data", f"folder:{photos}", "--out", run)
+    code, _, told = said(capsys, *command)
+    assert code == 2
+    assert "out: expected a folder without a run for an index, found" in told
+    assert sorted(run.rglob("*")) == there
+
+
 def test_search_prints_a_table(whole, index, capsys):
     code, out, _ = said(capsys, "search", whole[1], "a red circle", "--k", 12)
     assert code == 0

@@ -45,6 +45,26 @@ def test_settings_that_are_refused(settings, message):
         TrainConfig(steps=1, **settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"lock_image": True, "lock_image_unlocked_groups": 101},
+            r"expected at most 3, .* image tower with 1 blocks, found 101 "
+            r"\(--unlock-image-blocks 100\)",
+        ),
+        (
+            {"lock_text": True, "lock_text_unlocked_layers": 4},
+            "lock_text_unlocked_layers: expected",
+        ),
+    ],
+)
+def test_more_groups_than_there_are_cannot_be_unlocked(settings, message):
+    with pytest.raises(ValueError, match=message):
+        trainer(steps=1, **settings)
+    trainer(steps=1, **{name: min(value, 3) for name, value in settings.items()})
+
+
 def test_settings_are_recorded_where_they_are_given():
     assert "ema" not in TrainConfig(steps=1).decisive()
     assert TrainConfig(steps=1, ema=0.9).decisive()["ema"] == 0.9

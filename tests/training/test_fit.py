@@ -11,8 +11,10 @@ import csparc
 from csparc.data.export import export
 from csparc.data.subset import split
 from csparc.errors import DataError
+from csparc.losses import SiglipLoss
 from csparc.search import Search
 from csparc.trainer.fit import default_length, fit
+from csparc.trainer.validation import Validation
 
 QUICK = {"steps": 3, "batch_size": 8, "threads": 1, "progress": "none"}
 
@@ -186,6 +188,29 @@ def test_a_split_is_whole_and_a_function_of_the_seed():
     assert held.items.tolist() != split(data, 0.1, seed=4)[1].items.tolist()
     assert held.captions(0) == data.captions(int(held.items[0]))
     np.testing.assert_array_equal(held.load(1), data.load(int(held.items[1])))
+
+
+@pytest.mark.parametrize("ema", [None, 0.5])
+def test_an_early_stop_gives_the_best_weights(ema, tmp_path, monkeypatch):
+    """The second validation is the best, which later ones only come close to."""
+    scores = iter([0.1, 0.9, 0.5, 0.5] * 2)
+    monkeypatch.setattr(Validation, "score", lambda self, result: next(scores))
+    settings = {**QUICK, "steps": 20, "val_frequency": 2, "early_stop": 2, "ema": ema}
+    data, out = small_training.scenes(), tmp_path / "run"
+    in_memory = csparc.fit(data, loss=SiglipLoss(), **settings)
+    counters = in_memory.result.counters
+    assert (in_memory.result.stopped_early, counters.step, counters.best_step) == (True, 8, 4)
+    written = csparc.fit(data, loss=SiglipLoss(), out=out, **settings)
+    resumed = csparc.fit(data, loss=SiglipLoss(), out=out, resume="latest", **settings)
+    best = csparc.load_checkpoint(out / "checkpoints" / "best.safetensors")
+    assert best.metadata.counters.step == 4
+    logged = small_training.read_log(out, "validation.jsonl")[1]
+    for one in (in_memory, written, resumed):
+        for name, array in best.model.state_dict().items():
+            np.testing.assert_array_equal(one.model.state_dict()[name], array, err_msg=name)
+        for name, array in best.loss.state_dict().items():
+            np.testing.assert_array_equal(one.loss.state_dict()[name], array, err_msg=name)
+        assert one.result.validation == {k: logged[k] for k in logged if k != "step"}
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, 2])

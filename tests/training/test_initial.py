@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ import small_training
 from small_training import scenes, tokenizer, trainer
 
 import csparc
-from csparc.checkpoint.checkpoint import read_checkpoint
+from csparc.checkpoint.checkpoint import find_checkpoint, read_checkpoint
 from csparc.cli import main as cli
 from csparc.data.transforms import Preprocess
 from csparc.losses import ClipLoss, SiglipLoss
@@ -18,6 +19,7 @@ from csparc.models.resize import resize_positions
 from csparc.trainer.initial import read_initial
 from csparc.weights import write_weights
 from csparc.weights.converting import convert
+from csparc.weights.source import find_weights
 
 SIZES = {"image_size": 32, "image": small_training.TOWER, "text": small_training.TOWER}
 CLIP = {
@@ -120,6 +122,40 @@ def test_from_the_command_line(own, tmp_path, capsys):
         float(np.exp(before.model.logit_scale.data[0])), rel=1e-6
     )
     assert cli.main([*line, "--resume", "latest"]) == 0
+
+
+def content(path):
+    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+
+
+def test_a_run_records_what_it_began_from(own, tmp_path, capsys):
+    """By its content as well, since a path says little of it later; what goes on keeps it."""
+    first, plain = tmp_path / "first", tmp_path / "plain"
+    expected = {"source": str(own), "blake2b": content(find_checkpoint(own))}
+    assert cli.main(["train", *RUN, "--init", str(own), "--out", str(first)]) == 0
+    assert csparc.load_checkpoint(first).metadata.init == expected
+    assert cli.main(["train", *RUN, "--init", str(first), "--out", str(first), "--steps", "3",
+                     "--lr", "1e-5", "--resume", "latest"]) == 0  # fmt: skip
+    assert csparc.load_checkpoint(first).metadata.init == expected
+    capsys.readouterr()
+    assert cli.main(["info", str(first)]) == 0
+    out = capsys.readouterr().out
+    assert f"began from  '{own}', blake2b '{expected['blake2b']}'" in out
+    assert "3 steps, 24 pairs" in out
+    assert "memory of training" in out
+    small_training.trainer(plain, steps=1).run()
+    assert not csparc.load_checkpoint(plain).metadata.init
+    assert cli.main(["info", str(plain)]) == 0
+    assert "not recorded" in capsys.readouterr().out
+
+
+def test_what_fit_and_others_begin_from_is_recorded(tmp_path):
+    folder = tmp_path / "theirs"
+    foreign(folder, CLIP)
+    fit = {"steps": 1, "batch_size": 8, "progress": "none", "out": tmp_path / "run"}
+    csparc.fit(scenes(), init=folder, **fit)
+    found = csparc.load_checkpoint(tmp_path / "run").metadata.init
+    assert found == {"source": str(folder), "blake2b": content(find_weights(folder))}
 
 
 def test_a_learning_rate_for_weights_that_have_learned(own, tmp_path):

@@ -58,9 +58,16 @@ def test_a_rate_that_breaks_numbers_ends_the_trial_and_leaves_the_weights():
     run = trainer(None)
     before = weights(run)
     found = run.find_lr(steps=6, lr_min=1e-3, lr_max=1e38)
-    assert found.ended in ("a number was not finite", "the loss grew")
+    assert found.ended == "a step replaces the weights"
     assert len(found.lr) < 6
     assert all((array == before[name]).all() for name, array in weights(run).items())
+
+
+def test_rates_that_no_weight_outlives_are_not_suggested():
+    found = trainer(None).find_lr(steps=60, lr_min=1e-6, lr_max=1e30)
+    assert found.ended == "a step replaces the weights"
+    assert found.lr[-1] < 1
+    assert found.suggestion is None or found.suggestion < 0.1
 
 
 @pytest.mark.parametrize(
@@ -80,14 +87,16 @@ def test_the_command_takes_what_train_takes(tmp_path, capsys):
     out = tmp_path / "run"
     line = ["--train-data", "scenes:tier=S;size=24", "--batch-size", "8", "--progress", "none",
             "--vocab-size", "300", "--out", str(out)]  # fmt: skip
-    assert cli.main(["lr-find", *line, "--find-steps", "8", "--lr-max", "0.1"]) == 0
+    assert cli.main(["lr-find", *line, "--find-steps", "8", "--lr-max", "0.05"]) == 0
     printed = capsys.readouterr().out
-    assert "8 steps, from 1e-07 to 0.1" in printed
+    assert "8 steps, from 1e-07 to 0.05" in printed
     assert {path.name for path in out.iterdir()} == {"lr_find.json", "lr_find.png"}
     record = json.loads((out / "lr_find.json").read_text())
     assert len(record["loss"]) == 8
     assert (out / "lr_find.png").read_bytes().startswith(b"\x89PNG")
     assert cli.main(["train", *line, "--steps", "1"]) == 0
+    assert cli.main(["lr-find", *line, "--find-steps", "8"]) == 2
+    assert "out: expected a folder without a run for the trial, found" in capsys.readouterr().err
 
 
 def test_a_trial_of_one_step_is_refused_by_the_name_of_its_flag(capsys):

@@ -181,6 +181,11 @@ HEADER = {
     "a checksum that is a text": _text("crc32", _set(WEIGHT, value="0")),
     "a tokenizer that is no tokenizer": _set("__metadata__", "tokenizer", value='{"a": 1}'),
     "a tokenizer of longer rows": _text("tokenizer", _set("context_length", value=9)),
+    "a beginning without its content": _set("__metadata__", "init", value='{"source": "x"}'),
+    "a beginning that is a number": _set(
+        "__metadata__", "init", value='{"source": 1, "blake2b": "0"}'
+    ),
+    "a beginning that is no JSON": _set("__metadata__", "init", value="x"),
     "a tokenizer cut off": _set("__metadata__", "tokenizer", value='{"a": '),
 }
 

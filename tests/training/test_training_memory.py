@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import small_training
 from csparc import nn
 from csparc._memory import Available, available_memory
 from csparc.cli import main as cli
+from csparc.cost import training
 from csparc.cost.training import training_memory
 from csparc.losses import make_loss
 from csparc.models import create_model
@@ -22,6 +26,8 @@ from csparc.trainer.step import Step, introduce
 
 ROUNDED = 0.01
 """A pool that grows in another order, of gathered features, may hold another block."""
+RESIDENT = 0.055
+"""Of what a process takes: pages of the matrix library and of threads are not counted."""
 BOTH = {"micro_batch": 5, "remat": True}
 CASES = [
     *(("nano", {}, settings) for settings in ({}, {"remat": True}, {"micro_batch": 8}, BOTH)),
@@ -64,6 +70,17 @@ def test_the_pool_holds_what_was_predicted(name, options, settings, rng, monkeyp
     assert expected.weights == 4 * held
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_resident_memory_grows_by_what_was_predicted(root):
+    program = root / "tests" / "helpers" / "resident_training.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(program), "clip", "1024", "16"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found, predicted = json.loads(done.stdout)
+    assert found == pytest.approx(predicted, rel=RESIDENT)
+
+
 def scratch_of(model, pairs: int) -> int:
     """What the core would hold of its own for the towers of so many pairs."""
     config, tape = model.config, Rehearsal()
@@ -97,6 +114,38 @@ def test_a_large_model_costs_no_memory_to_predict():
     assert nn.BUFFERS.size == before
 
 
+@pytest.mark.parametrize(
+    ("name", "pairs", "settings"),
+    [
+        ("nano", 8192, {}),
+        ("nano", 10_001, {"remat": True}),
+        ("nano-local", 6000, {"extra_texts": 5000}),
+        ("nano", 20_000, {"micro_batch": 5000, "precision": "bf16"}),
+    ],
+)
+def test_a_part_of_many_pairs_says_what_all_of_them_take(name, pairs, settings, monkeypatch):
+    config, loss = create_model(name, seed=None).config, make_loss("clip")
+    in_part = training_memory(config, loss, pairs, **settings)
+    monkeypatch.setattr("csparc.cost.training.REHEARSED", pairs)
+    whole = training_memory(config, loss, pairs, **settings)
+    assert in_part.activations == pytest.approx(whole.activations, rel=1e-3)
+
+
+def test_millions_of_pairs_are_predicted_from_a_few_thousand(monkeypatch):
+    counted = []
+    captions = training._captions
+
+    def noted(config, count):
+        counted.append(count)
+        return captions(config, count)
+
+    monkeypatch.setattr(training, "_captions", noted)
+    config = create_model("vit-l-14", seed=None).config
+    memory = training_memory(config, make_loss("siglip"), 16_000_000)
+    assert memory.activations > 16_000_000 << 20  # a megabyte a pair and more
+    assert max(counted) <= training.REHEARSED
+
+
 def test_info_says_what_training_takes(capsys):
     assert cli.main(["info", "nano", "--batch-size", "256", "--micro-batch", "32", "--remat"]) == 0
     out = capsys.readouterr().out
@@ -108,6 +157,20 @@ def test_info_says_what_training_takes(capsys):
     assert last == ["peak", f"{expected.total / 2**20:,.0f}", "MiB"]
     assert cli.main(["info", "--remat"]) == 2
     assert "expected MODEL beside it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--micro-batch", "128", "--batch-size", "64"], "micro_batch: expected a whole number"),
+        (["--loss", "none"], "loss: expected"),
+    ],
+)
+def test_info_refuses_before_it_says_anything(given, expected, capsys):
+    assert cli.main(["info", "nano", *given]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert expected in err
 
 
 # The batch size "auto" --------------------------------------------------------------------------

@@ -66,6 +66,12 @@ class Checkpoint:
         own, prefix = getattr(self, part), "loss." if part == "loss" else ""
         return {name: self.averages.get(prefix + name, array) for name, array in own.items()}
 
+    def used(self) -> Checkpoint:
+        """A copy of what `in_use` gives, without what training goes on from."""
+        parts = (self.in_use(part) for part in ("model", "loss"))
+        copies = ({name: array.copy() for name, array in part.items()} for part in parts)
+        return Checkpoint(self.metadata, *copies)
+
     def write(self, file: BinaryIO) -> None:
         """Write this checkpoint: the same bits give the same file."""
         safetensors_file.write(file, *self._content())
@@ -106,6 +112,18 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         part: {name: tensors[PARTS[part] + name] for name in names} for part, names in parts.items()
     }
     return Checkpoint(metadata, **states)
+
+
+def read_metadata(path: str | os.PathLike) -> Metadata:
+    """What a checkpoint file says about itself; its tensors are not read.
+
+    Raises
+    ------
+    CheckpointError
+        As `read_checkpoint`, of the header and the metadata.
+    """
+    with _refusing(path):
+        return parse_metadata(path, safetensors_file.read_header(path, FORMAT).metadata)[0]
 
 
 def find_checkpoint(path: str | os.PathLike) -> Path:

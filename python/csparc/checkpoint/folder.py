@@ -57,6 +57,25 @@ def _write_over(path: Path, write: Write) -> bool:
     return whole
 
 
+def check_no_run(folder: str | os.PathLike, what: str) -> None:
+    """Refuse the folder of a run for something else, ``what``, that would lie among its files.
+
+    Raises
+    ------
+    FileExistsError
+        Naming a file of the run.
+    """
+    folder = Path(folder)
+    names = ("checkpoints/last.safetensors", "checkpoints/previous.safetensors",
+             "checkpoints/best.safetensors", "log.jsonl")  # fmt: skip
+    for name in names:
+        if (folder / name).exists():
+            raise FileExistsError(
+                f"out: expected a folder without a run for {what}, found {folder / name}: name "
+                "another folder"
+            )
+
+
 class CheckpointFolder:
     """``OUT/checkpoints``: ``last``, ``previous`` and ``best``, each ``.safetensors``.
 

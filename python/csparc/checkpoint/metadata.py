@@ -50,6 +50,9 @@ class Metadata:
     counters: Counters = field(default_factory=Counters)
     cursor: dict[str, Any] = field(default_factory=dict)
     """Place of the next batch: ``epoch``, ``position``, ``pictures``; empty before training."""
+    init: dict[str, Any] = field(default_factory=dict)
+    """What training began from (`csparc.trainer.initial.Initial.record`): ``source``, the path that
+    was given, and ``blake2b`` of the file's content; empty where the weights were drawn."""
 
     __repr__ = fields_line
 
@@ -61,13 +64,16 @@ class Metadata:
             texts[key] = dumps(asdict(value) if key == "counters" else value)
         if self.tokenizer is not None:
             texts["tokenizer"] = self.tokenizer
+        if self.init:
+            texts["init"] = dumps(self.init)
         return texts
 
 
 _OBJECTS = (
     "model_config", "loss_config", "train_config", "data", "preprocess", "counters", "cursor",
 )  # fmt: skip
-_KEYS = {"format", "format_version", "tokenizer", "crc32", *_OBJECTS}
+_OPTIONAL = {"tokenizer", "init"}
+_KEYS = {"format", "format_version", "crc32", *_OPTIONAL, *_OBJECTS}
 
 
 def parse_metadata(path: str | os.PathLike, texts: dict[str, str]) -> tuple[Metadata, dict]:
@@ -86,7 +92,7 @@ def parse_metadata(path: str | os.PathLike, texts: dict[str, str]) -> tuple[Meta
     """
     if texts.get("format_version") != str(VERSION):
         refuse(path, f"format_version {VERSION}", show(texts.get("format_version")))
-    missing, unknown = _KEYS - {"tokenizer"} - set(texts), set(texts) - _KEYS
+    missing, unknown = _KEYS - _OPTIONAL - set(texts), set(texts) - _KEYS
     if missing:
         refuse(path, f"metadata {sorted(missing)[0]!r}", "none")
     if unknown:
@@ -103,7 +109,12 @@ def parse_metadata(path: str | os.PathLike, texts: dict[str, str]) -> tuple[Meta
     tokenizer = texts.get("tokenizer")
     if tokenizer is not None:
         parse_record(path, "tokenizer", tokenizer)
-    return Metadata(tokenizer=tokenizer, **records), checksums
+    init = parse_record(path, "init", texts.get("init", "{}"))
+    if init:
+        _check_keys(path, "init", init, {"source", "blake2b"})
+    if not all(isinstance(value, str) for value in init.values()):
+        refuse(path, "init with two texts", show(init))
+    return Metadata(tokenizer=tokenizer, init=init, **records), checksums
 
 
 def _counters(path: str | os.PathLike, record: dict[str, Any]) -> Counters:

@@ -34,6 +34,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         action="store_true",
         help="draw words such as a and of (English ones are known) after the others",
     )
+    common.add_precision(parser)
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -43,11 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     if out.suffix.lower() not in FORMATS:
         raise ValueError(f"out: expected a file ending in {', '.join(FORMATS)}, found {out.name!r}")
     sentence(arguments.caption, "caption")  # before anything is loaded
+    from csparc.cli.session import load_session
     from csparc.viz import explain, save
 
     common.use_threads(arguments.threads)
     found = explain(
-        arguments.checkpoint,
+        load_session(arguments.checkpoint, arguments.precision),
         arguments.image,
         arguments.caption,
         weights=arguments.weights,

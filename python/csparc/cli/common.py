@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from csparc._precision import PRECISIONS
 from csparc._scalars import number, whole_number
 from csparc.cli import output
 from csparc.losses.explains import RULES
@@ -67,6 +68,17 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="PATH",
         help="a checkpoint, or the folder of a run (its last checkpoint)",
+    )
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """How a model that encodes multiplies, for every command with one."""
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="of the products of the model's linear layers, whose sums and weights stay as they "
+        f"are (default {PRECISIONS[0]}); bf16 is faster where csparc info says avx512bf16",
     )
 
 

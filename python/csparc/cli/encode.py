@@ -22,6 +22,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
     parser.add_argument("--out", required=True, metavar="FILE.npz|DIR")
     encode_features.add(parser)
+    common.add_precision(parser)
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.evaluate.encode import encode_dataset
 
     common.use_threads(arguments.threads)
-    session = load_session(arguments.checkpoint)
+    session = load_session(arguments.checkpoint, arguments.precision)
     data = common.open_data(arguments.data, arguments)
     with Progress("encoding", len(data), "picture") as progress:
         features = encode_dataset(

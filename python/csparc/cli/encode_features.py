@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from csparc.features import write_features
 
     common.use_threads(arguments.threads)
-    session = load_session(arguments.checkpoint)
+    session = load_session(arguments.checkpoint, arguments.precision)
     data = common.open_data(arguments.data, arguments)
     with Progress("encoding", len(data), "picture") as progress:
         manifest, problems = write_features(

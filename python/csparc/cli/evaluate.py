@@ -39,6 +39,7 @@ def _add_flags(parser: argparse.ArgumentParser, task: type[Task]) -> None:
     """What the task needs, its options, and what all tasks have."""
     if {"model", "loss"} & set(task.needs):
         common.add_checkpoint(parser)
+        common.add_precision(parser)
     if "data" in task.needs:
         common.add_data(parser)
         common.add_reading(parser)
@@ -106,7 +107,7 @@ def _subject(task: Task, arguments: argparse.Namespace) -> Subject:
 
     subject = Subject(batch_size=arguments.batch_size)
     if {"model", "loss"} & set(task.needs):
-        subject = evaluation.loaded(arguments.checkpoint, arguments.batch_size)
+        subject = evaluation.loaded(arguments.checkpoint, arguments.batch_size, arguments.precision)
     if "data" in task.needs:
         data = common.open_data(arguments.data, arguments, **task.reading())
         warn_if_shuffled(data, "evaluated")

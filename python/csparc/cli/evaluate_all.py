@@ -24,6 +24,7 @@ def register(tasks, shared: argparse.ArgumentParser) -> None:
         "all", parents=[shared], help="every task that the data allow", description=ABOUT
     )
     common.add_checkpoint(parser)
+    common.add_precision(parser)
     common.add_data(parser)
     common.add_reading(parser)
     evaluation.add_flags(parser)
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     out = common.check_writable(arguments.json) if arguments.json else None
     common.use_threads(arguments.threads)
-    subject = evaluation.loaded(arguments.checkpoint, arguments.batch_size)
+    subject = evaluation.loaded(arguments.checkpoint, arguments.batch_size, arguments.precision)
     subject = replace(subject, data=common.open_data(arguments.data, arguments))
     warn_if_shuffled(subject.data, "evaluated")
     record = record_of(subject, arguments, out)

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from csparc._precision import PRECISIONS
 from csparc._repr import fields_line
 from csparc.cli import common
 from csparc.evaluate import Subject, Task, TaskResult
@@ -97,11 +98,11 @@ def _shown(name: str, task: Task, subject: Subject) -> TaskResult:
         return task.run(replace(subject, progress=progress and progress.to))
 
 
-def loaded(checkpoint: str, batch_size: int) -> Subject:
+def loaded(checkpoint: str, batch_size: int, precision: str) -> Subject:
     """A checkpoint as a subject, without data."""
     from csparc.cli.session import load_session
 
-    session = load_session(checkpoint)
+    session = load_session(checkpoint, precision)
     parts = ("model", "tokenizer", "preprocess", "loss", "loss_specials")
     return Subject(batch_size=batch_size, **{part: getattr(session, part) for part in parts})
 
@@ -111,6 +112,8 @@ def config_of(subject: Subject, arguments: argparse.Namespace) -> dict[str, Any]
     config: dict[str, Any] = {}
     if "checkpoint" in arguments:
         config["checkpoint"] = str(arguments.checkpoint)
+    if getattr(arguments, "precision", PRECISIONS[0]) != PRECISIONS[0]:
+        config["precision"] = arguments.precision
     if subject.data is not None:
         config["data"] = subject.data.spec
     if arguments.bootstrap is not None:

@@ -10,10 +10,8 @@ from csparc.cli import common
 from csparc.trainer.config import INIT_LEARNING_RATE, TrainConfig
 
 if TYPE_CHECKING:
-    from csparc.data.tokenizer import Tokenizer
-    from csparc.data.transforms import Preprocess
     from csparc.losses import Loss
-    from csparc.models import TwoTower
+    from csparc.trainer.initial import Initial
 
 MODEL, VOCAB_SIZE = "nano", 8192
 """What is made where neither ``--init`` nor another argument says it."""
@@ -95,11 +93,8 @@ def settle(arguments: argparse.Namespace) -> None:
     arguments.lr = INIT_LEARNING_RATE if arguments.lr is None else arguments.lr
 
 
-def begin(
-    arguments: argparse.Namespace, loss: Loss, options: dict[str, Any]
-) -> tuple[TwoTower, Tokenizer, Preprocess]:
-    """Model, tokenizer and transform for evaluation of ``--init``; says what it is, and which
-    values of the loss were taken over."""
+def begin(arguments: argparse.Namespace, loss: Loss, options: dict[str, Any]) -> Initial:
+    """What ``--init`` names; says what it is, and which values of the loss were taken over."""
     from csparc.trainer.initial import read_initial
 
     initial = read_initial(
@@ -110,4 +105,4 @@ def begin(
     taken = initial.begin(loss, given)
     if taken:
         common.say(f"the loss begins with its {', '.join(taken)}")
-    return initial.model, initial.tokenizer, initial.preprocess
+    return initial

@@ -38,6 +38,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         help="also write export.parquet (needs csparc[parquet]), or export.npy and export.jsonl, "
         "for a vector database",
     )
+    common.add_precision(parser)
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         max_pixels=common.max_pixels(arguments),
         **common.columns(arguments),
     )
-    session = load_session(arguments.checkpoint)
+    session = load_session(arguments.checkpoint, arguments.precision)
     with Progress("indexing", len(data), "picture") as progress:
         found = update_index(
             session,

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import os
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from csparc._precision import PRECISIONS
+from csparc._text import show
 from csparc.cli import common
 from csparc.losses.registry import DEFAULT, LOSSES, loss_class, make_loss
 
 if TYPE_CHECKING:
     from csparc.models.config import ModelConfig
 
+WIDEST = 400
+"""Characters of a path or a spec that are shown."""
+
 
 def register(commands, shared: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "info",
         parents=[shared],
-        help="show the configuration, the models and the losses",
+        help="show the configuration, the models, the losses, or what a run is",
         description="Without a model: version, BLIS, kernels, threads, and every preset. "
-        "With one: its parameters, arithmetic and memory in detail.",
+        "With one: its parameters, arithmetic and memory in detail. With a run: how far it is, "
+        "what it was trained on and what it began from, and the same of its model.",
     )
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="a preset's name")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="MODEL",
+        help="a preset's name, or a checkpoint or the folder of a run (its last checkpoint)",
+    )
     parser.add_argument(
         "--loss",
         metavar="NAME",
@@ -58,7 +70,6 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from csparc.cost.model import model_info
-    from csparc.models.presets import preset
 
     if arguments.model is None and (arguments.micro_batch is not None or arguments.remat):
         given = "--remat" if arguments.remat else "--micro-batch"
@@ -72,17 +83,45 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model is None:
         _overview(arguments.batch_size)
         return 0
-    config = preset(arguments.model)
+    config, told = _described(arguments.model)
+    memory = list(_memory_lines(config, arguments))  # what it refuses it refuses before any line
     print(
         f"{arguments.model}: {config.image_size} px in {config.patches} patches, captions of up "
         f"to {config.context_length} tokens, vocabulary {config.vocab_size:,}, shared width "
         f"{config.shared_width}"
     )
-    for line in model_info(config).lines(arguments.batch_size):
-        print(line)
-    for line in _memory_lines(config, arguments):
+    for line in [*told, *model_info(config).lines(arguments.batch_size), *memory]:
         print(line)
     return 0
+
+
+def _described(model: str) -> tuple[ModelConfig, list[str]]:
+    """The configuration of a preset, or of a checkpoint with what it says of its run."""
+    from csparc.checkpoint.checkpoint import find_checkpoint, read_metadata
+    from csparc.errors import CheckpointError
+    from csparc.models.config import ModelConfig
+    from csparc.models.presets import PRESETS, PUBLISHED_MODELS, preset
+
+    if model in (*PRESETS, *PUBLISHED_MODELS) or not Path(model).exists():
+        return preset(model), []
+    path = find_checkpoint(model)
+    metadata = read_metadata(path)
+    try:
+        config = ModelConfig.from_dict(metadata.model_config)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: expected a model in model_config, {error}") from error
+    counters, init = metadata.counters, metadata.init
+    loss = show(metadata.loss_config.get("loss", "none"))
+    spec = show(metadata.data.get("spec", "unknown"), WIDEST)
+    began = "not recorded"
+    if init:
+        began = f"{show(init['source'], WIDEST)}, blake2b {show(init['blake2b'])}"
+    return config, [
+        f"checkpoint  {show(os.fspath(path), WIDEST)}",
+        f"trained     {counters.step:,} steps, {counters.samples_seen:,} pairs, loss {loss}",
+        f"on          {spec}",
+        f"began from  {began}",
+    ]
 
 
 def _memory_lines(config: ModelConfig, arguments: argparse.Namespace) -> Iterator[str]:

@@ -45,11 +45,12 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from csparc._extras import require
-    from csparc.checkpoint.folder import write_atomically, write_text_atomically
+    from csparc.checkpoint.folder import check_no_run, write_atomically, write_text_atomically
     from csparc.viz import save
     from csparc.viz.lr_curve import plot_learning_rates
 
     require("matplotlib.figure", extra="train")
+    check_no_run(arguments.out, "the trial")
     if arguments.steps is None and arguments.epochs is None:
         arguments.steps = arguments.find_steps
     trainer = train.make_trainer(arguments)

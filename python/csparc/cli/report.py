@@ -25,6 +25,7 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
     common.add_reading(parser)
     parser.add_argument("--batch-size", type=common.positive_int, default=64, metavar="N")
     evaluation.add_beside(parser)
+    common.add_precision(parser)
     common.add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         data, subjects = common.open_data(arguments.data, arguments), []
         for number, one in enumerate(runs):
-            subject = evaluation.loaded(str(one.folder), arguments.batch_size)
+            subject = evaluation.loaded(str(one.folder), arguments.batch_size, arguments.precision)
             subjects.append(replace(subject, data=data))
             record = evaluate_all.record_of(subjects[-1], arguments, printed=False)
             runs[number] = replace(one, evaluations=evaluations_of(record, ""))

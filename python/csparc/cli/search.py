@@ -48,18 +48,21 @@ def add_index(parser: argparse.ArgumentParser) -> None:
         help="who looks for the nearest: NumPy (default), or faiss (csparc[faiss]); the answers "
         "are equal",
     )
+    common.add_precision(parser)
 
 
 def open_asked(arguments: argparse.Namespace) -> Any:
     """The index that the arguments of `add_index` name."""
     from csparc.search import open_index
 
-    return open_index(
+    index = open_index(
         arguments.index,
         model=arguments.checkpoint,
         root=arguments.root,
         backend=arguments.backend,
     )
+    index.model.model.precision = arguments.precision
+    return index
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -99,10 +99,13 @@ def make_trainer(arguments: argparse.Namespace) -> Trainer:
     train = training_data(arguments)
     val = train_sources.held_out(arguments)
     common.use_threads(arguments.threads)
+    init = None
     if arguments.features is not None:
         model, tokenizer, plain = heads.begin(arguments, loss, overrides, config.seed)
     elif arguments.init is not None:
-        model, tokenizer, plain = fine_tuning.begin(arguments, loss, overrides)
+        initial = fine_tuning.begin(arguments, loss, overrides)
+        model, tokenizer, plain = initial.model, initial.tokenizer, initial.preprocess
+        init = initial.record()
     else:
         tokenizer = train_model.tokenizer_of(
             arguments, train, configure(arguments.model, **overrides)
@@ -124,6 +127,7 @@ def make_trainer(arguments: argparse.Namespace) -> Trainer:
         preprocess=preprocess,
         val_preprocess=val_preprocess,
         loss_specials=arguments.loss_specials,
+        init=init,
     )
 
 
@@ -139,7 +143,7 @@ def untrained(arguments: argparse.Namespace, loss: Loss, overrides: dict[str, An
     if arguments.features is not None:
         return heads.begin(arguments, loss, overrides, 0)[0]
     if arguments.init is not None:
-        return fine_tuning.begin(arguments, loss, overrides)[0]
+        return fine_tuning.begin(arguments, loss, overrides).model
     sizes = {"vocab_size": arguments.vocab_size, **overrides}
     return csparc.create_model(arguments.model, seed=None, **sizes)
 

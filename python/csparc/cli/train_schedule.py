@@ -118,7 +118,7 @@ def _add_ways(group) -> None:
     group.add_argument(
         "--cache",
         metavar="DIR",
-        help="folder that keeps decoded and resized pictures for later runs (default: none)",
+        help="folder of its own that keeps decoded and resized pictures for later runs (none)",
     )
 
 

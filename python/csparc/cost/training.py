@@ -20,6 +20,8 @@ from csparc.nn.rehearsal import CountedBuffers, Rehearsal
 
 ITEM = 4  # bytes of a float32
 FLOAT = np.dtype(np.float32)
+REHEARSED = 4096
+"""Most pairs that are rehearsed: ids and masks of captions are real arrays."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,27 @@ def training_memory(
 def _pool_bytes(
     model: TwoTower, loss: Loss, sizes: list[int], remat: bool, extra_texts: int, chunked: bool
 ) -> int:
-    """What the pool and the core hold after a step with batches of these ``sizes`` on the tape."""
+    """What the pool and the core hold after a step with batches of these ``sizes`` on the tape.
+
+    Of more than `REHEARSED` pairs an even part is rehearsed, and half of it: what the second half
+    adds, every further one adds.
+    """
+    parts = 1
+    while max(*sizes, 0 if chunked else extra_texts) > parts * REHEARSED:
+        parts *= 2
+
+    def of(share: int) -> int:
+        small = [-(-size // share) for size in sizes]
+        return _rehearsed_bytes(model, loss, small, remat, -(-extra_texts // share), chunked)
+
+    part = of(parts)
+    return part if parts == 1 else part + 2 * (parts - 1) * (part - of(2 * parts))
+
+
+def _rehearsed_bytes(
+    model: TwoTower, loss: Loss, sizes: list[int], remat: bool, extra_texts: int, chunked: bool
+) -> int:
+    """The same, of all of these pairs."""
     tape = Rehearsal(remat=remat)
     filler = CountedBuffers()
     for size in sizes if chunked else ():

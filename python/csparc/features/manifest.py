@@ -189,13 +189,17 @@ def _check(record: Mapping[str, Any]) -> None:
     if set(record) != set(kinds):
         raise ValueError(f"the keys {sorted(record)}")
     entry = {one.name: int for one in fields(ShardEntry)} | {"file": str}
+    model = {"source": str, "config": dict}
     inner = {"spec": str, "pictures": int, "fingerprint": str}
     for what, found, wanted in (
         ("", record, kinds),
+        ("model ", record["model"], model),
         ("data ", record["data"], inner),
         *((f"shard {n} ", shard, entry) for n, shard in enumerate(record["shards"])),
     ):
         for key, kind in wanted.items():
+            if key not in found:
+                raise ValueError(f"{what}without {key}")
             if type(found[key]) is not kind or (kind is int and found[key] < 0):
                 raise ValueError(f"{what}{key} {show(found[key])}")
     if record["dtype"] not in DTYPES or record["shard_size"] < 1:

@@ -16,6 +16,7 @@ import numpy as np
 from csparc._repr import fields_line
 from csparc._scalars import whole_number
 from csparc.checkpoint import file_system
+from csparc.checkpoint.folder import check_no_run
 from csparc.data.picture_files import PictureFiles
 from csparc.data.report import BadItems
 from csparc.errors import DataError
@@ -103,9 +104,12 @@ def update_index(
     ------
     DataError
         The index is of another model, or damaged; another process updates it; no picture is left.
+    FileExistsError
+        ``out`` is the folder of a run.
     """
     whole_number(batch_size, "batch_size", low=1)
     folder = Path(out)
+    check_no_run(folder, "an index")
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
         before = read_manifest(folder) if (folder / MANIFEST).exists() else None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from csparc._json import read_json
 from csparc._repr import line
+from csparc.checkpoint.folder import write_text_atomically
 from csparc.errors import DataError
 
 SECONDS = 2.0
@@ -57,9 +58,7 @@ class Clock:
             here["processor_s"] += now[1] - self._mark[1]
             here["peak_MB"] = max(here["peak_MB"], peak_megabytes())
             self._mark = now
-            temporary = self.path.with_name(f"{self.path.name}.tmp")
-            temporary.write_text(json.dumps(self.spent), encoding="utf-8")
-            os.replace(temporary, self.path)
+            write_text_atomically(self.path, json.dumps(self.spent))
 
     def __enter__(self) -> Clock:
         self._thread.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -193,8 +193,9 @@ def fit(
     Returns
     -------
     Fitted
-        With the weights of the last step, or with ``ema`` the averages after it; it can ``search``
-        and ``plot_alignment``.
+        With the weights of the last step, or with ``ema`` the averages after it; where
+        ``early_stop`` ended the run, those of its best validation, whose figures it then has. It
+        can ``search`` and ``plot_alignment``.
 
     Raises
     ------
@@ -211,9 +212,13 @@ def fit(
     train, held_out = whole, None
     if val_share != 0 and len(whole) >= FEWEST_TO_HOLD_OUT:
         train, held_out = _split(whole, val_share, seed)
+    source = None
     if init is not None:
         settings = {"lr": INIT_LEARNING_RATE, **settings}
-        began, loss = _from_weights(init, model, loss)
+        initial = read_initial(init, model=model)
+        loss = as_loss((initial.loss or DEFAULT) if loss is None else loss)
+        initial.begin(loss)
+        began, source = (initial.model, initial.tokenizer, initial.preprocess), initial.record()
     else:
         if model is None and loss is None:
             model, loss = grounded.MODEL, grounded.grounded_loss()
@@ -224,11 +229,15 @@ def fit(
     varied = not whole.generated if augment is None else augment
     trainer = Trainer(
         network, loss, train, tokenizer=words, val_data=held_out, val_preprocess=val_preprocess,
-        preprocess=_varied(val_preprocess) if varied else val_preprocess,
+        preprocess=_varied(val_preprocess) if varied else val_preprocess, init=source,
         seed=seed, **{**default_length(len(train), settings), **settings},
     )  # fmt: skip
     result = trainer.run()
-    trainer.use_averages()
+    if result.stopped_early:
+        trainer.use_best()
+        result = replace(result, validation=trainer.validation.run(network))
+    else:
+        trainer.use_averages()
     return Fitted(network, words, val_preprocess, whole, held_out, trainer.loss, result)
 
 
@@ -243,17 +252,6 @@ def _fresh(
     )
     network = create_model(model, vocab_size=words.vocab_size, seed=seed, **loss.suited_model())
     return network, words, default_preprocess(network)
-
-
-def _from_weights(
-    init: str | os.PathLike, model: str | None, loss: Any
-) -> tuple[tuple[TwoTower, Tokenizer, Preprocess], Loss]:
-    """A model of those weights with what belongs to it, and the loss, which begins where its own
-    values are known."""
-    initial = read_initial(init, model=model)
-    loss = as_loss(initial.loss or DEFAULT) if loss is None else as_loss(loss)
-    initial.begin(loss)
-    return (initial.model, initial.tokenizer, initial.preprocess), loss
 
 
 def _varied(plain: Preprocess) -> Preprocess:

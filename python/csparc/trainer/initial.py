@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from csparc._repr import fields_line
+from csparc.checkpoint.checkpoint import find_checkpoint
+from csparc.errors import CheckpointError
+from csparc.features.manifest import MODEL, NAME
 from csparc.weights import is_foreign, read_own, read_weights, tokens
+from csparc.weights.source import find_weights
 
 if TYPE_CHECKING:
     from csparc.data.tokenizer import Tokenizer
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
 OPTIONS = ("activation", "image_size", "context_length")
 """Fields of the model's configuration that may differ from those of the weights."""
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,16 @@ class Initial:
     loss: Loss | None
 
     __repr__ = fields_line
+
+    def record(self) -> dict[str, str]:
+        """What a run records of it: ``source``, and ``blake2b`` of the content of the file, 32
+        hexadecimal digits (``b2sum -l 128``)."""
+        find = find_weights if is_foreign(self.source) else find_checkpoint
+        digest = hashlib.blake2b(digest_size=16)
+        with open(find(self.source), "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return {"source": self.source, "blake2b": digest.hexdigest()}
 
     def owned(self) -> dict[str, np.ndarray]:
         """What the loss learned, by name, and the bias of logits that a model of SigLIP's form has
@@ -107,6 +124,7 @@ def read_initial(
             f"{unknown[0]}: expected only {', '.join(OPTIONS)} to differ from the weights in "
             f"{os.fspath(path)}, which decide the others"
         )
+    _check_no_features(path)
     if is_foreign(path):
         found = read_weights(path, name=model, **given)
     elif given.pop("activation", None) is not None:
@@ -118,6 +136,15 @@ def read_initial(
         found = read_own(path, name=model, vocabulary=False, **given)
     words = _tokenizer(os.fspath(path), found.tokenizer, tokenizer, found.model)
     return Initial(os.fspath(path), found.model, found.preprocess, words, found.loss)
+
+
+def _check_no_features(path: str | os.PathLike) -> None:
+    folder = Path(path)
+    if (folder / NAME).is_file() and (folder / MODEL).is_file():
+        raise CheckpointError(
+            f"{folder}: expected weights, found features that csparc encode --patches wrote: "
+            f"--features {folder} trains heads on them, {folder / MODEL} is the model to begin from"
+        )
 
 
 def _tokenizer(

@@ -31,6 +31,10 @@ LEAST_FALL = 0.02
 class LearningRates:
     """The loss at each learning rate of a trial.
 
+    The trial ends at ``lr_max``, or where a rate is beyond all sense: the loss has grown, a number
+    was not finite, or a step moves the numbers of a weight matrix, by about the rate each, as far
+    as they are from 0 (of the median of the matrices, in root mean square).
+
     Attributes
     ----------
     lr, loss, smoothed : list of float
@@ -38,7 +42,7 @@ class LearningRates:
     suggestion : float or None
         A tenth of the rate at which the smoothed loss was least: near that rate training is about
         to break. None where no rate lowered the loss.
-    ended : {"at lr_max", "the loss grew", "a number was not finite"}
+    ended : {"at lr_max", "the loss grew", "a step replaces the weights", "a number was not finite"}
     """
 
     lr: list[float]
@@ -89,9 +93,14 @@ def trial(
         A number was not finite in the first step.
     """
     losses: list[float] = []
-    ended = "at lr_max"
+    ended, limit = "at lr_max", _size_of_weights(step.optimizer)
     progress.begin(0, len(lrs))
     for count, lr in enumerate(lrs.tolist(), 1):
+        if losses and lr > limit:
+            # Nothing learned is left. A model that knows nothing may have a lower loss than one
+            # that has just begun, so the loss would not tell.
+            ended = "a step replaces the weights"
+            break
         try:
             losses.append(step.run(count, batches(), lr)["loss"])
         except TrainingError:
@@ -104,6 +113,13 @@ def trial(
             ended = "the loss grew"
             break
     return judged(lrs[: len(losses)].tolist(), losses, len(lrs), ended)
+
+
+def _size_of_weights(optimizer: AdamW) -> float:
+    """Median root mean square of the matrices that are trained; infinite where none is."""
+    trained = [p.data for p in optimizer.parameters.values() if p.requires_grad and p.data.ndim > 1]
+    sizes = [float(np.sqrt(np.mean(np.square(data, dtype=np.float64)))) for data in trained]
+    return float(np.median([size for size in sizes if size > 0] or [math.inf]))
 
 
 @contextmanager

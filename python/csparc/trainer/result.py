@@ -15,8 +15,9 @@ class TrainResult:
 
     counters: Counters
     validation: dict[str, Any] | None
-    """The last validation of this process: the figures of `csparc.evaluate.evaluate_retrieval`, and
-    ``val/TASK/FIGURE`` of the tasks that were named."""
+    """The last validation of this process, of a `csparc.fit` that stopped early that of the best
+    weights: the figures of `csparc.evaluate.evaluate_retrieval`, and ``val/TASK/FIGURE`` of the
+    tasks that were named."""
     validation_failed: str | None
     """Why the last validation failed, None where it did not: training goes on, and the step it was
     due after is validated again when the run is resumed there."""

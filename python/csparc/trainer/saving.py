@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from csparc._progress import Progress
+from csparc.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from csparc.checkpoint.metadata import Counters
 from csparc.trainer.files import RunFiles
 from csparc.trainer.state import TrainingState
@@ -31,6 +32,7 @@ class Saving:
         self.cursor: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
         self._saved = state.counters
+        self._best: Checkpoint | None = None
 
     def begin(self, progress: Progress) -> dict[str, Any] | None:
         """Restore what there is to resume; returns the place in the data to go on from."""
@@ -80,9 +82,27 @@ class Saving:
         ``after`` it; where they are the ``best``, write that checkpoint first."""
         with self._saving_first():
             if best:
-                self.files.save_best(self.state.checkpoint(self.cursor, after))
+                self._keep_best(self.state.checkpoint(self.cursor, after))
             self.files.log_validation({"step": after.step, **result})
         self.state.counters = after
+
+    def best(self) -> Checkpoint | None:
+        """That of the best validation; None where there was none, and where neither a folder nor,
+        for an early stop, memory holds it.
+
+        Raises
+        ------
+        CheckpointError
+            Its file is damaged or gone.
+        """
+        if self.state.counters.best_step < 0 or self.files.out is None:
+            return self._best
+        return read_checkpoint(self.files.checkpoints.best)
+
+    def _keep_best(self, checkpoint: Checkpoint) -> None:
+        self.files.save_best(checkpoint)
+        if self.files.out is None and self.files.config.early_stop is not None:
+            self._best = checkpoint.used()
 
     @contextlib.contextmanager
     def _saving_first(self) -> Iterator[None]:

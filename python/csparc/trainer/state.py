@@ -39,6 +39,9 @@ class TrainingState:
         Whether begin and end tokens enter the local loss.
     data : dict of str to Dataset
         ``training``, and ``validation`` where there is any.
+    init : mapping
+        What the model began from, to be recorded; of a run that is resumed, what its checkpoint
+        says.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class TrainingState:
         val_preprocess: Preprocess,
         loss_specials: bool,
         data: Mapping[str, Dataset],
+        init: Mapping[str, str],
     ) -> None:
         self.model = model
         self.loss = loss
@@ -72,6 +76,7 @@ class TrainingState:
             data=_described_data(data, config.out is not None),
             preprocess=_as_json(val_preprocess.config()),
             tokenizer=tokenizer.to_json(),
+            init=dict(init),
         )
 
     def finish_step(self, pairs: int, epoch: int) -> int:
@@ -121,6 +126,7 @@ class TrainingState:
             for name, array in mine.items():
                 np.copyto(array, saved[name])
         self.counters = replace(checkpoint.metadata.counters)
+        self._described = replace(self._described, init=checkpoint.metadata.init)
         self.optimizer.t = self.counters.step
 
 

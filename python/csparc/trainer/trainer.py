@@ -13,6 +13,7 @@ from csparc.config import set_num_threads
 from csparc.data import Dataset
 from csparc.data import open as open_data
 from csparc.data.loading.alternating import AlternatingLoader, loader_of
+from csparc.data.loading.disk_cache import check_folder
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.loader import Loader
 from csparc.losses.foreign import as_loss
@@ -41,6 +42,8 @@ from csparc.trainer.validating import Validating
 from csparc.trainer.validation import Validation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from csparc.data.tokenizer import Tokenizer
     from csparc.data.transforms import Preprocess
     from csparc.models import TwoTower
@@ -70,6 +73,9 @@ class Trainer:
         mean and deviation.
     loss_specials : bool
         Whether the begin and end tokens enter the local loss.
+    init : mapping, optional
+        What the model began from (`csparc.trainer.initial.Initial.record`), recorded in every
+        checkpoint.
     config : TrainConfig, optional
         Or its fields as keywords: ``Trainer(..., steps=1000, lr=5e-4)``.
 
@@ -96,6 +102,7 @@ class Trainer:
         preprocess: Preprocess | None = None,
         val_preprocess: Preprocess | None = None,
         loss_specials: bool = False,
+        init: Mapping[str, str] | None = None,
         config: TrainConfig | None = None,
         **settings: Any,
     ) -> None:
@@ -109,6 +116,8 @@ class Trainer:
         introduce(model, self.loss)
         self.data = _opened(data)
         check_takes_hard_negatives(self.loss, self.data)
+        if self.config.cache is not None:
+            check_folder(self.config.cache, self.data)
         self.config, self._about_batch = settled(self.config, model, self.loss, self.data)
         self.tokenizer = tokenizer
         self.val_preprocess = val_preprocess or default_preprocess(model)
@@ -136,6 +145,7 @@ class Trainer:
         self._state = TrainingState(
             model, self.loss, tokenizer, self.config, preprocess=self.preprocess,
             val_preprocess=self.val_preprocess, loss_specials=loss_specials, data=datasets,
+            init=init or {},
         )  # fmt: skip
         files = RunFiles(self.config, step_keys(self.loss, self.data))
         self._saving = Saving(self._state, files)
@@ -199,7 +209,7 @@ class Trainer:
         ----------
         steps : int
             Most steps, each at a rate the same factor above the last; a loss that has grown to four
-            times its least value ends the trial.
+            times its least value, or a rate that replaces the weights in a step, ends the trial.
         lr_min, lr_max : float
 
         Returns
@@ -230,6 +240,19 @@ class Trainer:
         good: what `csparc.load_checkpoint` gives of its checkpoints. Nothing trains on after it."""
         if self._state.averages is not None:
             self._state.averages.settle()
+
+    def use_best(self) -> None:
+        """Give model and loss the weights of the best validation, or their averages, for good,
+        where a run that may stop early (``early_stop``) had one. Nothing trains on after it.
+
+        Raises
+        ------
+        CheckpointError
+            The run's best checkpoint is damaged or gone.
+        """
+        if (best := self._saving.best()) is not None:
+            self.model.load_state_dict(best.in_use("model"))
+            self.loss.load_state_dict(best.in_use("loss"))
 
     def _begin(self, progress: Progress) -> dict[str, Any] | None:
         """Say what the data sets have to tell, such as files that are not used, and restore what

@@ -31,6 +31,7 @@ from csparc._extras import require
 from csparc._repr import line
 from csparc._version import __version__
 from csparc.data.dataset import Dataset
+from csparc.data.report import BadItem
 from csparc.data.source import Source
 from csparc.data.transforms import Preprocess
 
@@ -142,6 +143,28 @@ class DiskCache:
                 "training goes on without",
                 stacklevel=2,
             )
+
+
+def check_folder(folder: str | os.PathLike, dataset: Dataset) -> None:
+    """Refuse a folder that has the pictures of a data set in it: what is kept would lie among them.
+
+    Raises
+    ------
+    ValueError
+        Naming one of them.
+    """
+    place, seen = os.path.realpath(folder), set()
+    for index in range(len(dataset)):
+        with contextlib.suppress(BadItem):
+            source = dataset.source(index)
+            if source is None or os.path.dirname(source.path) in seen:
+                continue
+            seen.add(os.path.dirname(source.path))
+            if Path(place) in Path(os.path.realpath(source.path)).parents:
+                raise ValueError(
+                    f"cache: expected a folder of its own, found {os.fspath(folder)}, where the "
+                    f"pictures themselves are ({source.path})"
+                )
 
 
 def _write(file, held: _Held) -> None:

@@ -244,9 +244,10 @@ def batches_ahead(nbytes: int) -> int:
 
 def held_bytes(batch_size: int, image_size: int) -> int:
     """Most bytes of pictures that training holds at a time: the float32 batch of the step and those
-    made ahead, the 8-bit pictures of the one being made, once as decoded and once side by side."""
+    made ahead; the 8-bit pictures of the one being made, once as decoded and once side by side, and
+    those that are decoded for the one after it."""
     nbytes = picture_bytes(batch_size, image_size)
-    return nbytes * (1 + batches_ahead(nbytes)) + nbytes // 2
+    return nbytes * (1 + batches_ahead(nbytes)) + 3 * (nbytes // 4)
 
 
 def _checked_cursor(cursor: dict | None, work: Work) -> dict:
