@@ -46,7 +46,7 @@ cs_packed_product_f64(const cs_packed_f64 *p, size_t threads, void *scratch)
 
 enum { TILE = 14 };
 
-/* Of a turned product (below): rows it takes at a time, whole tiles, and the width of its panels. */
+/* Of a turned product (below): rows it takes at a time, whole tiles, and width of its panels. */
 enum { TURNED_ROWS = 448, TURNED_PANEL = 64 };
 
 /* What a thread packs, and results that are still to be turned; a cut of rows is followed by what
