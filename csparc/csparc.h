@@ -65,7 +65,7 @@
  *   loss/mgca/     cross_attention, tokens, prototypes
  *   loss/words/    distinct_words, contrast, pool_cosines, sets, products,
  *                  pictures, word_contrast
- *   optim/, data/  beside the losses, on base/ and la/
+ *   optim/, data/, rank/  beside the losses, on base/ and la/
  *   py/            the edge to Python
  */
 #ifndef CSPARC_H

@@ -136,6 +136,13 @@ BUGS = [
         "data/test_transforms.py::test_default_is_shortest_side_bicubic_and_centre_crop",
     ),
     Bug(
+        "of equal scores a later one stands before the right answer, too",
+        "csparc/rank/before.c",
+        "(same && text < images->right[r])",
+        "same",
+        "core/test_before.py::test_counts_are_those_of_one_pair_at_a_time",
+    ),
+    Bug(
         "a unit vector's gradient forgets the projection",
         "csparc/la/unit_vector.h",
         "scale_add(D, -inverse * along,",

@@ -230,6 +230,26 @@ def resize(
     z: UInt8,
     /,
 ) -> None: ...
+def count_before(
+    scores: Float32,
+    images: Real,
+    texts: Real,
+    image_inverse: Float64,
+    text_inverse: Float64,
+    image_target: Float32,
+    text_target: Float32,
+    image_right: Int64,
+    text_right: Int64,
+    first_image: int,
+    first_text: int,
+    error: float,
+    image_before: Int64,
+    image_equal: Int64,
+    text_before: Int64,
+    text_equal: Int64,
+    /,
+) -> None: ...
+def dot_rows(x: Real, y: Real, z: Float64, /) -> None: ...
 def adamw(
     lr: float,
     decay: float,

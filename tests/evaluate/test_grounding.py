@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from planted_weights import Weighs
 
-from csparc import losses
-from csparc.evaluate import evaluate_grounding
+from csparc import _random, losses
+from csparc.evaluate import Grounding, evaluate_grounding, variance_explained
+from csparc.evaluate.figures import value_at
+from csparc.evaluate.grounding_figures import grounding_figures
+from csparc.evaluate.intervals import _STREAM, interval_of
 
 
 def minmax_weights(patches, tokens, text_mask):
@@ -69,6 +72,50 @@ def test_equals_slow_reference(seed, monkeypatch):
     gap = expected["swapped"]["local_loss"] - expected["matched"]["local_loss"]
     assert found["gap"] == pytest.approx(gap)
     assert found["n"] == len(patches)
+
+
+def test_every_figure_is_the_mean_of_its_items_and_is_drawn_by_picture():
+    patches, tokens, mask = case(11, n=8)
+    rows = np.array([0, 0, 1, 2, 2, 3, 4, 4])
+    found = evaluate_grounding(
+        patches[:5], tokens, mask, patch_rows=rows, logit_scale=5.0, loss=MINMAX
+    )
+    figures = grounding_figures(found)
+    words, told_apart = mask.sum(), mask.sum(axis=1)[mask.sum(axis=1) > 1].sum()
+    for path, n, chance in (
+        ("matched.local_loss", 8, found["chance_local_loss"]),
+        ("swapped.token_accuracy", told_apart, found["chance_token_accuracy"]),
+        ("swapped.effective_patches", words, 9),
+        ("matched.zeroed", words, None),
+        ("gap", 8, 0.0),
+        ("place_correlation", words, 0.0),
+    ):
+        one = figures[path]
+        assert (one.n, one.chance) == (n, chance), path
+        assert one.value == one.statistic(one.items) == value_at(found, path.split("."))
+    losses = {
+        picture: figures["gap"].items[rows == picture].tolist() for picture in range(5)
+    }  # fmt: skip
+    drawn = []
+    for sample in range(40):
+        picked = _random.integers(2, (_STREAM, sample), 5, 5)
+        drawn.append(np.mean([loss for picture in picked for loss in losses[int(picture)]]))
+    expected = np.percentile(drawn, [2.5, 97.5])
+    assert interval_of(figures["gap"], 40, 2) == pytest.approx(expected)
+    by_word = np.repeat(rows, mask.sum(axis=1))
+    np.testing.assert_array_equal(figures["matched.zeroed"].pictures, by_word)
+
+
+def test_nothing_is_printed_without_its_chance():
+    patches, tokens, mask = case(2)
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, loss=MINMAX)
+    found |= {"captions": "first", "n_pictures": 7, "variance": variance_explained(patches)}
+    lines = Grounding().lines(found)
+    told = [line.split("  ")[0] for line in lines]
+    assert "words told apart, %" in told
+    assert "weights that are 0, %" not in told
+    (alike,) = [line for line in lines if line.startswith("same places in both")]
+    assert alike.split()[-2:] == [f"{found['place_correlation']:.3f}", "0.000"]
 
 
 def test_masked_tokens_influence_nothing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from csparc.data.regions import VOID
 from csparc.data.scenes import Scenes
 from csparc.errors import DataError
 from csparc.evaluate import Subject, make_task
+from csparc.evaluate.prompts import templates_of
 from csparc.evaluate.segmentation import (
     CONVENTIONS,
     areas,
@@ -24,7 +26,6 @@ from csparc.evaluate.segmentation import (
     names_of,
     pixel_labels,
     pixel_scores,
-    text_vectors,
 )
 from csparc.evaluate.segmentation.sums import ORACLE, Sums
 from csparc.evaluate.segmentation.views import Scored, Viewer, starts
@@ -221,17 +222,44 @@ def test_views_say_what_they_show(trained, rng):
         viewer(trained, view="slide", side=16)
 
 
-def test_vectors_of_names(trained):
-    made = [
-        text_vectors(trained.model, trained.tokenizer, ["red ring", "star"], template, form, 1)
-        for template, form in (("{}", "pooled"), ("a {}", "pooled"), ("{}", "token"))
-    ]
-    for one in made:
-        np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, rtol=1e-5)
-    assert not np.allclose(made[0], made[1])
-    assert not np.allclose(made[0], made[2])
-    with pytest.raises(ValueError, match=r"template: expected a text with one \{\}, found 'a'"):
-        text_vectors(trained.model, trained.tokenizer, ["star"], "a", "pooled", 1)
+def subject(trained, data):
+    return Subject(trained.model, trained.tokenizer, trained.val_preprocess, data)
+
+
+def test_pixels_are_scored_by_ensembles_as_the_slow_form_scores_them(trained):
+    """Of each name the mean of the cosines of a patch with its sentences, one by one."""
+    scenes = Scenes(tier="S", size=3, split="seg_test")
+    chosen = names_of(scenes.label_names(), more="sky")
+    task = make_task("segmentation:prompts=simple;ensemble=score")
+    vectors, told = task.vectors(subject(trained, scenes), chosen)
+    assert told == {"sentences": 7, "truncated_sentences": 0}
+    picture = scenes.load(0)
+    found = viewer(trained).scored([picture], vectors, 4)[0].nearest
+    for row, name in enumerate(chosen.texts):
+        each = []
+        for template in templates_of("simple"):
+            ids = trained.tokenizer([template.format(name)])
+            text = trained.model.encode_text(ids, normalize=True)
+            each.append(viewer(trained).scored([picture], text, 4)[0].nearest[0])
+        np.testing.assert_allclose(found[row], np.mean(each, axis=0), atol=1e-5)
+    unit, _ = make_task("segmentation:prompts=simple").vectors(subject(trained, scenes), chosen)
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, rtol=1e-6)
+    assert (np.linalg.norm(vectors, axis=1) < 1 - 1e-4).all()
+
+
+def test_prompts_decide_and_are_recorded(trained):
+    scenes = Scenes(tier="S", size=4, split="seg_test")
+    given = subject(trained, scenes)
+    bare, own = (
+        make_task(f"segmentation:prompts={prompts};more_names=sky").run(given).figures
+        for prompts in ("name", "paper")
+    )
+    assert bare["sparc_ignored"]["nearest"].config["sentences"] == 1
+    assert own["sparc_ignored"]["nearest"].config["sentences"] == 8
+    with pytest.raises(DataError, match="prompts: expected name, openai"):
+        make_task("segmentation:prompts=best").check(given)
+    stopped = replace(given, should_stop=lambda: True)
+    assert make_task("segmentation").run(stopped) is None
 
 
 @pytest.mark.parametrize("kind", ["context", "lvis"])
@@ -246,8 +274,8 @@ def test_the_same_figures_of_files_written_to_disk(kind, trained, folder, tmp_pa
     told = capsys.readouterr().out
     record = json.loads(out.read_text())
     task = make_task("segmentation")
-    subject = Subject(trained.model, trained.tokenizer, trained.val_preprocess, scenes)
-    own = task.run(subject).figures
+    given = subject(trained, scenes)
+    own = task.run(given).figures
     for convention in CONVENTIONS:
         for order in ("nearest", "bilinear", ORACLE):
             figure = record[convention.name][order]
@@ -259,7 +287,7 @@ def test_the_same_figures_of_files_written_to_disk(kind, trained, folder, tmp_pa
     large = Scenes(tier="L", size=1)
     stuff = {large.label_names("stuff")[k - 1] for k in np.unique(large.label_map(0, "stuff"))}
     assert set(large.scene(0).bands) <= stuff
-    colours = make_task("segmentation:by=colour").run(subject).figures
+    colours = make_task("segmentation:by=colour").run(given).figures
     assert colours["classes"].keys() == set(scenes.label_names("colour"))
 
 
@@ -271,13 +299,12 @@ def test_bad_pictures_are_skipped_and_named(trained, tmp_path):
     (labels / "000003.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     (labels / "000004.png").unlink()
     data = csparc.data.open(spec, max_bad=0.3)
-    subject = Subject(trained.model, trained.tokenizer, trained.val_preprocess, data)
-    found = make_task("segmentation").run(subject)
+    found = make_task("segmentation").run(subject(trained, data))
     assert found.figures["sparc_ignored"]["nearest"].n == 8
     assert "2 bad items skipped: 000003.png: cannot be decoded" in found.problems.summary()
     data = csparc.data.open(spec, max_bad=0.1)
     with pytest.raises(DataError, match="2 of 10 items are bad"):
-        make_task("segmentation").run(Subject(*list(vars(subject).values())[:3], data))
+        make_task("segmentation").run(subject(trained, data))
 
 
 def test_data_without_labels_are_refused(trained, tmp_path):
@@ -286,7 +313,7 @@ def test_data_without_labels_are_refused(trained, tmp_path):
     folder = csparc.data.open(export(Scenes(tier="S", size=2), "folder", tmp_path / "f"))
     task = make_task("segmentation")
     with pytest.raises(ValueError, match="segmentation: expected data with labels of pixels"):
-        task.check(Subject(trained.model, trained.tokenizer, trained.val_preprocess, folder))
+        task.check(subject(trained, folder))
 
 
 def test_a_run_logs_its_main_figures(tmp_path):

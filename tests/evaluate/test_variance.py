@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from csparc.evaluate import variance_explained
+from csparc.evaluate.intervals import interval_of
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -19,6 +20,30 @@ def test_equals_the_definition(dtype, monkeypatch):
     for name, axis, others in (("position", 0, 8), ("picture", 1, 5)):
         between = others * ((exact.mean(axis=axis) - mean) ** 2).sum()
         assert found[name] == pytest.approx(100 * between / total, rel=1e-9)
+
+
+def test_pictures_are_drawn_again_where_that_says_something():
+    rng = np.random.default_rng(4)
+    patches = rng.normal(size=(12, 5, 4)) + rng.normal(size=(12, 1, 4))
+    figures = variance_explained(patches).measured()
+    one = figures["picture"]
+    assert (one.n, one.value) == (12, one.statistic(one.items))
+    for seed in range(4):
+        drawn = np.random.default_rng(seed).integers(0, 12, 12)
+        again = variance_explained(patches[drawn])["picture"]
+        assert one.statistic(one.items[drawn]) == pytest.approx(again, rel=1e-9)
+    low, high = interval_of(one, 200)
+    assert low < one.value < high
+    assert interval_of(figures["position"], 200) is None
+    assert figures["position"].chance == pytest.approx(100 * 4 / 59)
+
+
+def test_places_look_explained_where_pictures_are_drawn_twice():
+    """Why that share has no interval: of noise a draw gives about twice what all pictures give."""
+    rng = np.random.default_rng(1)
+    patches = rng.normal(size=(60, 16, 32))
+    drawn = [variance_explained(patches[rng.integers(0, 60, 60)])["position"] for _ in range(30)]
+    assert np.mean(drawn) > 1.6 * variance_explained(patches)["position"]
 
 
 def test_noise_gives_chance():

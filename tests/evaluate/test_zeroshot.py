@@ -15,16 +15,17 @@ from csparc.evaluate import (
     evaluate_zero_shot,
     make_task,
 )
-from csparc.evaluate.zeroshot.classifier import class_vectors
-from csparc.evaluate.zeroshot.measures import average_precision, class_ranks
-from csparc.evaluate.zeroshot.prompts import (
+from csparc.evaluate.class_vectors import ENSEMBLES, TEXTS, class_vectors
+from csparc.evaluate.prompts import (
     OPENAI_TEMPLATES,
     SIMPLE_TEMPLATES,
+    class_sentences,
     sentences,
     templates_of,
     with_suffixes,
 )
-from csparc.evaluate.zeroshot.scenes import pair_labels, pair_sentences, pairs_of, parts_right
+from csparc.evaluate.zeroshot.measures import average_precision, class_ranks
+from csparc.evaluate.zeroshot.scenes import pair_labels, pairs_of, parts_right
 from csparc.evaluate.zeroshot.task import corruption_figures
 
 
@@ -123,6 +124,7 @@ def test_the_ensembles_have_the_paper_s_sizes():
     assert set(SIMPLE_TEMPLATES) < set(OPENAI_TEMPLATES)
     assert len(templates_of("paper")) == 480
     assert templates_of("name") == ("{}",)
+    assert templates_of("the {} and a {}") == ("the {} and a {}",)
     assert with_suffixes(["a {} in a video game."], ["I like it."]) == (
         "a {} in a video game, I like it.",
     )
@@ -140,7 +142,7 @@ def test_templates_come_from_files(tmp_path):
         path.write_text(json.dumps(wrong))
         with pytest.raises(DataError, match=message):
             templates_of(str(path))
-    with pytest.raises(DataError, match="expected name, openai, simple, paper or a file"):
+    with pytest.raises(DataError, match="expected name, openai, simple, paper, a text with "):
         templates_of("best")
 
 
@@ -165,6 +167,42 @@ def test_the_classifier_is_the_unit_mean_of_unit_vectors(trainer):
         build_zero_shot_classifier(trainer.model, trainer.tokenizer, [], templates)
 
 
+def test_scenes_have_an_ensemble_of_their_own_words():
+    scenes, names = Scenes("S", 3), ["red circle", "orange bar"]
+    found = class_sentences(names, "paper", scenes)
+    assert {"a red circle", "there is a red circle, i like it"} < set(found[0])
+    assert found[1][0] == "an orange bar"
+    assert [len(set(own)) for own in found] == [8, 8]
+    assert class_sentences(names, "paper", None) == sentences(names, templates_of("paper"))
+    assert class_sentences(names, "the {}", scenes) == [["the red circle"], ["the orange bar"]]
+
+
+def slow_vector(trainer, texts, ensemble, text):
+    """One class of its sentences, one after another."""
+    found = []
+    for one in texts:
+        ids = trainer.tokenizer([one])
+        whole, tokens = trainer.model.encode_text(ids, return_tokens=True)
+        row = whole[0].astype(np.float64)
+        if text == "token":
+            words = trainer.tokenizer.loss_mask(ids)[0]
+            row = sum(token.astype(np.float64) for token, said in zip(tokens[0], words) if said)
+        found.append(row / np.linalg.norm(row))
+    mean = sum(found) / len(found)
+    return mean / np.linalg.norm(mean) if ensemble == "embed" else mean
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
+@pytest.mark.parametrize("text", TEXTS)
+def test_vectors_of_classes_equal_a_slow_form(trainer, ensemble, text):
+    said = [["a red circle", "there is a bar", "star"], ["ring"], ["blue bar", "a blue bar, old"]]
+    found = class_vectors(
+        trainer.model, trainer.tokenizer, said, ensemble=ensemble, text=text, batch_size=4
+    )
+    expected = [slow_vector(trainer, own, ensemble, text) for own in said]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_scores_of_an_ensemble_are_the_mean_of_its_cosines(trainer):
     texts = [["red circle", "there is a bar"], ["a bar", "a blue bar"]]
     vectors = class_vectors(trainer.model, trainer.tokenizer, texts, ensemble="score")
@@ -178,7 +216,6 @@ def test_scores_of_an_ensemble_are_the_mean_of_its_cosines(trainer):
 
 def test_scenes_are_classes_of_colour_and_shape(trainer):
     assert len(pairs_of("M")) == 64
-    assert "a red circle, i like it" in pair_sentences("S", "paper")[0]
     scenes = Scenes("M", 30, 0, "zs_unseen")
     labels = pair_labels(scenes, range(30))
     assert {divmod(int(k), 8) for k in labels} <= {(i, (3 * i + 1) % 8) for i in range(8)}

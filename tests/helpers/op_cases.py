@@ -86,6 +86,8 @@ PLAIN = {
     "accumulate": "core/test_layers.py",
     "adamw": "core/test_optim.py",
     "sum_of_squares": "core/test_optim.py",
+    "count_before": "core/test_before.py",
+    "dot_rows": "core/test_before.py",
 }
 THROUGH = {
     "contrastive": "csparc.clip_loss",

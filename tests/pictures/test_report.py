@@ -85,11 +85,13 @@ def test_files_that_are_no_evaluation_are_left_alone(tmp_path):
 
 def test_figures_of_different_data_are_different_tables(tmp_path):
     first = Run("a", tmp_path, evaluations=[Evaluation("t", "one", {"x": {"value": 1.0}})])
-    other = Run("b", tmp_path, evaluations=[Evaluation("t", "two", {"<x>": {"value": None}})])
+    figures = {"<x>": {"value": None, "chance": 5.0}, "bare": {"value": 3.0, "chance": None}}
+    other = Run("b", tmp_path, evaluations=[Evaluation("t", "two", figures)])
     assert list(by_task([first, other])) == [("t", "one"), ("t", "two")]
     page = render([first, other])
     assert "&lt;x&gt;" in page
     assert "<x>" not in page
+    assert "bare" not in page  # nothing is shown without its chance
 
 
 def test_the_best_and_the_worst_are_of_different_pictures():

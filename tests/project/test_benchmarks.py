@@ -190,7 +190,7 @@ def test_list_names_every_case(root, benchmarks):
     assert listed[: len(expected)] == expected
     assert {name.partition("/")[0] for name in listed} == {
         "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "encode",
-        "scenes", "resize", "largest", "frameworks",
+        "scenes", "resize", "retrieval", "zeroshot", "largest", "frameworks",
     }  # fmt: skip
 
 

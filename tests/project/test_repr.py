@@ -239,7 +239,7 @@ def test_tables_for_a_notebook(objects):
         "TwoTower": ("image blocks", "temperature"),
         "LossOutput": ("local_loss", "gradient of patches", "float64 [4, 17, 13]"),
         "RetrievalFigures": ("R@1", "chance", "pictures"),
-        "Figures": ("placement: NOUN: auc", "place correlation"),
+        "GroundingFigures": ("placement: NOUN: auc", "place correlation"),
         "Explanation": ("<svg", "aria-label=", "SPARC"),
         "PictureExplanation": ("<img", "alt=", "Word contrast"),
     }.items():

@@ -18,6 +18,7 @@ BELOW: dict[str, set[str]] = {
     "loss/entropy": {"base", "la", "loss/kernels"},
     "optim": {"base"},
     "data": {"base", "la"},
+    "rank": {"base"},
 }
 """What each room may include beside itself. A room of csparc/loss that is not listed holds a family
 of losses, on op, kernels and entropy; py includes what it likes, and nobody includes py."""

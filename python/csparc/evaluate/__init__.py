@@ -8,11 +8,12 @@ from csparc.evaluate.retrieval import evaluate_retrieval
 from csparc.evaluate.grounding_task import Grounding
 from csparc.evaluate.scenes import Meaning, semantic_recall
 from csparc.evaluate.segmentation import Segmentation
-from csparc.evaluate.zeroshot import ZeroShot, build_zero_shot_classifier, evaluate_zero_shot
+from csparc.evaluate.zeroshot import ZeroShot, evaluate_zero_shot
 from csparc.evaluate.hardneg import HardNegatives, evaluate_matching, evaluate_pairs
 from csparc.evaluate.faithfulness import Faithfulness, evaluate_faithfulness, k_precision
 
 # ruff: isort: on
+from csparc.evaluate.class_vectors import build_zero_shot_classifier
 from csparc.evaluate.controls import CONTROLS, run_with_controls
 from csparc.evaluate.figure import Figure
 from csparc.evaluate.grounding import evaluate_grounding

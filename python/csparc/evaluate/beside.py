@@ -55,7 +55,9 @@ def beside(
 
 
 def beside_lines(rows: Mapping[str, Beside]) -> list[str]:
-    """Every figure as a line: found, interval, chance, and what each control gave."""
+    """Every figure that has a chance as a line: found, interval, chance, and what each control
+    gave."""
+    rows = {path: row for path, row in rows.items() if row.figure.chance is not None}
     controls = list(dict.fromkeys(name for row in rows.values() for name in row.controls))
     ranged = any(row.interval is not None for row in rows.values())
     width = max([28, *(len(path) + 2 for path in rows)])

@@ -11,8 +11,8 @@ import numpy as np
 from csparc._scalars import choice
 from csparc.errors import DataError
 from csparc.evaluate.explain import LocalFeatures, local_features
-from csparc.evaluate.figures import Figures
 from csparc.evaluate.grounding import evaluate_grounding
+from csparc.evaluate.grounding_figures import GroundingFigures
 from csparc.evaluate.known_places import (
     Weigher,
     joined_sentences,
@@ -39,7 +39,7 @@ def diagnose(
     batch_size: int = 64,
     progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> dict | None:
+) -> GroundingFigures | None:
     """What a loss aligned, on every picture of ``dataset``.
 
     Parameters
@@ -59,7 +59,7 @@ def diagnose(
 
     Returns
     -------
-    dict, or None when asked to stop
+    GroundingFigures, a dict, or None when asked to stop
         The figures of `evaluate_grounding`; ``captions``, and ``n_pictures``; ``variance``, of
         `variance_explained`; ``logit_scale``: the scale of the local loss; ``bad_items``: pictures
         left out.
@@ -135,7 +135,8 @@ def diagnose(
         by_word = figures["weights"]["of"] == "words"
         figures |= known_places(dataset, items, counts, whole, spoken, by, by_word)
     loader.report.update(dataset.problems)  # places that were broken, too
-    return Figures(figures | {"logit_scale": scale, "bad_items": len(loader.report)})
+    figures |= {"logit_scale": scale, "bad_items": len(loader.report)}
+    return figures
 
 
 def local_scale(model: Any, loss: Any) -> float:

@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from csparc.evaluate.figures import Figures, mean_known
+from csparc.evaluate.figure import mean
+from csparc.evaluate.figures import mean_known
+from csparc.evaluate.grounding_figures import SIDES, GroundingFigures
+from csparc.evaluate.token_contrast import token_contrast
 from csparc.losses import SparcLoss
 from csparc.losses.explains import Alignment
 from csparc.losses.foreign import as_loss
@@ -93,14 +96,14 @@ def evaluate_grounding(
     patches, tokens = np.asarray(patches), np.asarray(tokens)
     mask = np.asarray(text_mask, dtype=bool)
     own = _rows_of_patches(patches, tokens, mask, patch_rows)
+    shown = own if image_index is None else np.asarray(image_index)
     if not mask.any():
         raise ValueError("text_mask has no valid token: there is no local loss to look at")
-    partner = partners(own if image_index is None else image_index)
+    partner = partners(shown)
     texts = None if text_global is None else np.asarray(text_global)
     loss = SparcLoss() if loss is None else as_loss(loss)
-    rows_of = {"matched": own, "swapped": own[partner]}
+    rows_of = dict(zip(SIDES, (own, own[partner])))
     blocks: dict[str, list[_Block]] = {side: [] for side in rows_of}
-    agreement = []
     for first in range(0, len(tokens), _BLOCK):
         here = slice(first, first + _BLOCK)
         for side, rows in rows_of.items():
@@ -111,33 +114,72 @@ def evaluate_grounding(
             blocks[side].append(
                 _measure(found, patches[rows[here]], tokens[here], mask[here], logit_scale)
             )
-        agreement.append(_correlation(*(blocks[side][-1].weights for side in rows_of)))
+        blocks["matched"][-1].alike = _correlation(*(blocks[side][-1].weights for side in rows_of))
         for side in rows_of:
             blocks[side][-1].weights = None
     by_word = found.weights.ndim == 3
-    result = {"weights": found.about()}
-    result |= {side: _figures(some, mask, by_word) for side, some in blocks.items()}
-    result["place_correlation"] = mean_known(np.concatenate(agreement))
-    losses = {side: np.concatenate([b.losses for b in some]) for side, some in blocks.items()}
-    result |= _contrast_figures(losses["swapped"] - losses["matched"], mask, by_word)
+    kept = _items(blocks, mask, shown, by_word)
+    result = GroundingFigures({"weights": found.about(), "matched": {}, "swapped": {}})
+    for side in SIDES:
+        result[side] = {name: _mean_of(kept, f"{side}.{name}") for name in _OF_A_SIDE}
+    result["place_correlation"] = _mean_of(kept, "place_correlation")
+    result |= {"gap": _mean_of(kept, "gap")} | _references(kept, mask, by_word)
     result["patches"] = patches.shape[1]
     result["n"] = int(mask.any(axis=1).sum())
-    return Figures(result)
+    result.of_items = kept
+    return result
 
 
-def _contrast_figures(gaps: np.ndarray, mask: np.ndarray, by_word: bool) -> dict:
-    """The gap of the pairs' losses and what chance would give; None where words have no weights."""
-    lengths = mask.sum(axis=1)
-    live, several = lengths > 0, lengths[lengths >= 2]
-    gaps = gaps[live]
+_OF_A_SIDE = ("local_loss", "token_accuracy", "zeroed", "effective_patches")
+
+
+def _items(
+    blocks: dict[str, list[_Block]], mask: np.ndarray, shown: np.ndarray, by_word: bool
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By figure what each pair or word gave and the picture it shows, without what is nan; no
+    losses and accuracies where words have no weights of their own."""
+    live = mask.any(axis=1)
+    pairs = shown[live]
+    rows = np.repeat(shown, mask.sum(axis=1)) if by_word else pairs
+
+    def joined(side: str, name: str) -> np.ndarray:
+        return np.concatenate([getattr(block, name) for block in blocks[side]])
+
+    def known(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        there = ~np.isnan(values)
+        return values[there], rows[there]
+
+    found = {"place_correlation": known(joined("matched", "alike"))}
+    for side in SIDES:
+        found[f"{side}.zeroed"] = known(100.0 * joined(side, "zeroed"))
+        found[f"{side}.effective_patches"] = known(joined(side, "spread"))
+        if by_word:
+            found[f"{side}.local_loss"] = joined(side, "losses")[live], pairs
+            found[f"{side}.token_accuracy"] = known(100.0 * joined(side, "right"))
+    if by_word:
+        losses = [found[f"{side}.local_loss"][0] for side in SIDES]
+        found["gap"] = losses[1] - losses[0], pairs
+    return found
+
+
+def _mean_of(kept: dict[str, tuple[np.ndarray, np.ndarray]], path: str) -> float | None:
+    """A figure from its items; None where it needs what the weights do not tell apart."""
+    return mean(kept[path][0]) if path in kept else None
+
+
+def _references(
+    kept: dict[str, tuple[np.ndarray, np.ndarray]], mask: np.ndarray, by_word: bool
+) -> dict:
+    """How sure the gap of the pairs' losses is, and what chance would give; None where words have
+    no weights."""
+    names = ("gap_standard_error", "chance_token_accuracy", "chance_local_loss")
+    if not by_word:
+        return dict.fromkeys(names)
+    lengths, gaps = mask.sum(axis=1), kept["gap"][0]
+    several = lengths[lengths >= 2]
     error = float(gaps.std(ddof=1) / np.sqrt(len(gaps))) if len(gaps) > 1 else float("nan")
-    figures = {
-        "gap": float(gaps.mean()),
-        "gap_standard_error": error,
-        "chance_token_accuracy": 100.0 * len(several) / max(int(several.sum()), 1),
-        "chance_local_loss": float(np.log(lengths[live]).mean()),
-    }
-    return figures if by_word else dict.fromkeys(figures)
+    accuracy = 100.0 * len(several) / max(int(several.sum()), 1)
+    return dict(zip(names, (error, accuracy, float(np.log(lengths[lengths > 0]).mean()))))
 
 
 def words_alike(rankings: Sequence[np.ndarray]) -> float:
@@ -201,7 +243,8 @@ def partners(image_index) -> np.ndarray:
 @dataclass
 class _Block:
     """Some pairs on one side: losses [b]; of each valid token whether it is told apart (nan in a
-    caption of one token), how many of its weights are 0, how far they spread, and the weights.
+    caption of one token), how many of its weights are 0, how far they spread, and the weights;
+    ``alike``: whether they lie at the places of those on the other side.
     Where weights are of captions, of each caption with a valid token, and nothing is told apart."""
 
     losses: np.ndarray
@@ -209,12 +252,13 @@ class _Block:
     zeroed: np.ndarray
     spread: np.ndarray
     weights: np.ndarray | None
+    alike: np.ndarray | None = None
 
 
 def _measure(found: Alignment, patches, tokens, valid, scale) -> _Block:
     weights = np.asarray(found.weights, dtype=np.float64)
     if weights.ndim == 3:
-        losses, right = _contrast(_local_logits(weights, patches, tokens, scale), valid)
+        losses, right = token_contrast(weights, patches, tokens, valid, scale)
         alone = valid.sum(axis=1, keepdims=True) < 2
         right, rows = np.where(alone, np.nan, right)[valid], weights[valid]
     else:
@@ -231,19 +275,6 @@ def effective_patches(rows: np.ndarray) -> np.ndarray:
     return np.exp(-(positive * np.log(positive)).sum(axis=1))
 
 
-def _figures(blocks: list[_Block], mask: np.ndarray, by_word: bool) -> dict:
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(block, name) for block in blocks])
-
-    loss = float(joined("losses")[mask.any(axis=1)].mean())
-    return {
-        "local_loss": loss if by_word else None,
-        "token_accuracy": 100.0 * mean_known(joined("right")) if by_word else None,
-        "zeroed": 100.0 * mean_known(joined("zeroed")),
-        "effective_patches": mean_known(joined("spread")),
-    }
-
-
 def _correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Pearson's correlation of the rows of two [T, P] arrays, nan where a row is constant."""
     one = one - one.mean(axis=1, keepdims=True)
@@ -251,29 +282,3 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     lengths = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
     flat = lengths <= 1e-15
     return np.where(flat, np.nan, (one * other).sum(axis=1) / np.where(flat, 1.0, lengths))
-
-
-def _local_logits(weights, patches, tokens, scale) -> np.ndarray:
-    """Scaled cosines [b, L, L]: grouped patch vector j of a caption against its token k."""
-    grouped = _unit(weights @ patches.astype(np.float64))
-    return scale * (grouped @ _unit(tokens.astype(np.float64)).transpose(0, 2, 1))
-
-
-def _contrast(logits: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Symmetric cross-entropy of each caption [b], and which tokens [b, L] are found first."""
-    both = valid[:, :, None] & valid[:, None, :]
-    scores = np.where(both, logits, -np.inf)
-    right = np.where(valid, scores.argmax(axis=2), -1) == np.arange(valid.shape[1])
-    total = np.zeros(len(valid))
-    diagonal = np.where(valid, np.diagonal(logits, axis1=1, axis2=2), 0.0)
-    for axis in (1, 2):
-        peak = np.where(valid, scores.max(axis=axis), 0.0)
-        shifted = np.where(both, logits - np.expand_dims(peak, axis), -np.inf)
-        sums = np.where(valid, np.exp(shifted).sum(axis=axis), 1.0)
-        total += np.where(valid, peak + np.log(sums) - diagonal, 0.0).sum(axis=1)
-    return total / np.maximum(2 * valid.sum(axis=1), 1), right
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(x, axis=-1, keepdims=True)
-    return x / np.where(norms > 0, norms, 1.0)

@@ -9,27 +9,26 @@ from typing import Any
 from csparc.evaluate.diagnose import CAPTIONS, diagnose
 from csparc.evaluate.figure import Figure
 from csparc.evaluate.figures import value_at
-from csparc.evaluate.placement import PlaceScores
+from csparc.evaluate.grounding_figures import SIDES, grounding_figures
 from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
 from csparc.losses.explains import RULES
 
 _NAMES = {"NOUN": "nouns", "ADJ": "adjectives", "COLOUR": "colours", "PHRASE": "phrases",
           "CAPTION": "captions"}  # fmt: skip
-_MEASURES = (
-    ("auc", "n", "auc_chance", "  above other objects’ patches"),
-    ("auc_named", "n_named", "auc_chance", "  above others its caption names"),
-    ("auc_all", "n_all", "auc_chance", "  above all other patches"),
-    ("pointing", "n_pointing", "pointing_chance", "  heaviest patch on its object"),
+_OF_PLACES = (
+    ("auc", "  above other objects’ patches"),
+    ("auc_named", "  above others its caption names"),
+    ("auc_all", "  above all other patches"),
+    ("pointing", "  heaviest patch on its object"),
 )
-"""Figure, the words it is over, its chance, and what it is called."""
-_OTHERS = (
-    ("matched.local_loss", "n", "chance_local_loss", ""),
-    ("matched.token_accuracy", "n", "chance_token_accuracy", "%"),
-    ("matched.effective_patches", "n", "patches", ""),
-    ("variance.position", "n_pictures", "variance.position_chance", "%"),
-    ("variance.picture", "n_pictures", "variance.picture_chance", "%"),
+"""Figure, and what it is called."""
+_OF_WEIGHTS = (
+    ("local_loss", "SPARC’s loss of these weights"),
+    ("token_accuracy", "words told apart, %"),
+    ("effective_patches", "patches a weight spreads over"),
+    ("zeroed", "weights that are 0, %"),
 )
-"""Figures that are no mean over words alone: path, what they are over, their chance, their unit."""
+"""Figure of both sides, and what it is called."""
 
 
 @register
@@ -84,73 +83,68 @@ class Grounding(Task):
         return None if figures is None else TaskResult(figures)
 
     def measured(self, figures: Mapping[str, Any]) -> dict[str, Figure]:
-        """What is known of places, with what each word gave, and of the others the values."""
-        found = {
-            path: Figure(value, int(figures[n]), value_at(figures, chance.split(".")), unit=unit)
-            for path, n, chance, unit in _OTHERS
-            if (value := value_at(figures, path.split("."))) is not None
-        }
-        groups = {f"placement.{name}": one for name, one in figures.get("placement", {}).items()}
-        if "sentence_placement" in figures:
-            groups["sentence_placement"] = figures["sentence_placement"]
-        for above, scores in groups.items():
-            if isinstance(scores, PlaceScores):
-                own = scores.measured().items()
-                found |= {f"{above}.{name}": one for name, one in own if one.n}
-        return found
+        """Each with what every pair or word gave."""
+        return grounding_figures(figures)
 
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
-        """Figures on own and on other pictures side by side, then places if they are known."""
-        matched, swapped = figures["matched"], figures["swapped"]
+        """Figures on own and on other pictures side by side, then places if they are known; none
+        without its chance."""
         about = " ".join([f"{figures['weights']['title']}.", *figures["weights"]["notes"]])
         told = "their first captions"
         if figures["captions"] == "all":
             told = f"all of their captions ({figures['n']} with a word)"
+        found = {path: one for path, one in self.measured(figures).items()
+                 if one.chance is not None}  # fmt: skip
         return [
             f"{figures['n_pictures']} pictures and {told}",
             f"weights: {about}",
-            _row("", "own picture", "another’s", "reference"),
-            _row("SPARC’s loss of these weights", matched["local_loss"], swapped["local_loss"],
-                 figures["chance_local_loss"]),
-            _row("words told apart, %", matched["token_accuracy"], swapped["token_accuracy"],
-                 figures["chance_token_accuracy"]),
-            _row("patches a weight spreads over", matched["effective_patches"],
-                 swapped["effective_patches"], float(figures["patches"])),
-            _row("weights that are 0, %", matched["zeroed"], swapped["zeroed"]),
-            _row("same places in both", figures["place_correlation"]),
-            *_variance_lines(figures["variance"]),
-            *_place_lines(figures),
-        ]  # fmt: skip
+            *_weight_lines(found),
+            *_variance_lines(found),
+            *_place_lines(figures, found),
+        ]
 
 
-def _variance_lines(found: Mapping[str, float]) -> list[str]:
+def _weight_lines(found: Mapping[str, Figure]) -> list[str]:
+    """What weights do on a picture's own patches, on another one's, and what guessing gives."""
+    lines = [_row("", "own picture", "another’s", "reference")]
+    for name, what in _OF_WEIGHTS:
+        own, other = (found.get(f"{side}.{name}") for side in SIDES)
+        if own is not None and other is not None:
+            lines.append(_row(what, own.value, other.value, own.chance))
+    alike = found["place_correlation"]
+    return [*lines, _row("same places in both", alike.value, "", alike.chance)]
+
+
+def _variance_lines(found: Mapping[str, Figure]) -> list[str]:
     """What decides a patch embedding, beside what noise would give."""
-    return [
-        _row("variance of patches, %", "explained", "", "noise"),
-        _row("  by the place alone", found["position"], "", found["position_chance"]),
-        _row("  by the picture alone", found["picture"], "", found["picture_chance"]),
-    ]
+    lines = [_row("variance of patches, %", "explained", "", "noise")]
+    for kind, what in (("position", "the place"), ("picture", "the picture")):
+        one = found[f"variance.{kind}"]
+        lines.append(_row(f"  by {what} alone", one.value, "", one.chance))
+    return lines
 
 
-def _place_lines(figures: Mapping[str, Any]) -> list[str]:
+def _place_lines(figures: Mapping[str, Any], found: Mapping[str, Figure]) -> list[str]:
     """Every figure of places beside the control, chance and, where it is known, the ceiling."""
-    groups = {kind: (found, kind) for kind, found in figures.get("placement", {}).items()}
+    groups = {kind: (f"placement.{kind}", kind) for kind in figures.get("placement", {})}
     if "sentence_placement" in figures:
-        groups["sentences (global path)"] = (figures["sentence_placement"], "")
+        groups["sentences (global path)"] = ("sentence_placement", "")
     if not groups:
         return []
     ceiling = figures.get("ceiling", {})
     lines = [_row("its object’s patches, %", "own picture", "another’s", "chance",
                   *(["supervised"] if ceiling else []))]  # fmt: skip
-    for name, (found, kind) in groups.items():
+    for name, (path, kind) in groups.items():
+        scores = value_at(figures, path.split("."))
         swapped = figures.get("placement_swapped", {}).get(kind, {})
-        lines.append(f"{_NAMES.get(name, name)} ({found['n_pointing']})")
-        for key, count, chance, what in _MEASURES:
-            if found[count] == 0:
+        lines.append(f"{_NAMES.get(name, name)} ({scores['n_pointing']})")
+        for key, what in _OF_PLACES:
+            one = found.get(f"{path}.{key}")
+            if one is None:
                 continue
             known = [ceiling[kind][key]] if kind in ceiling else []
-            lines.append(_row(what, found[key], swapped.get(key), found[chance], *known))
-        lines.append(_row("    on a random object", "", "", found["pointing_object_chance"]))
+            lines.append(_row(what, one.value, swapped.get(key), one.chance, *known))
+        lines.append(_row("    on a random object", "", "", scores["pointing_object_chance"]))
     if ceiling:
         lines.append(f"supervised: {ceiling['source']}")
     return lines

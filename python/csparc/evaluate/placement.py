@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -48,15 +49,15 @@ class PlaceScores(dict):
     def __repr__(self) -> str:
         return line(self, n=self.get("n"), auc=self.get("auc"), pointing=self.get("pointing"))
 
-    def measured(self) -> dict[str, Figure]:
-        """The figures of ``of_words`` beside their chance."""
+    def measured(self, **config: Any) -> dict[str, Figure]:
+        """The figures of ``of_words`` beside their chance; ``config`` as of `Figure`."""
         found = {}
         for name, values in (self.of_words or {}).items():
             known = ~np.isnan(values)
             owners = None if self.pictures is None else self.pictures[known]
             chance = self["pointing_chance" if name == "pointing" else "auc_chance"]
             found[name] = Figure(
-                self[name], int(known.sum()), chance, {}, values[known], pictures=owners
+                self[name], int(known.sum()), chance, config, values[known], pictures=owners
             )
         return found
 

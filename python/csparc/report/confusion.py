@@ -15,8 +15,8 @@ from csparc.data.scenes import Scenes
 from csparc.data.scenes.scene import COLOURS, SHAPES, TIERS
 from csparc.demo.page.sections import section
 from csparc.evaluate import Subject
+from csparc.evaluate.class_vectors import class_vectors
 from csparc.evaluate.encode import Pictures, unit_images
-from csparc.evaluate.zeroshot.classifier import class_vectors
 from csparc.evaluate.zeroshot.measures import class_scores
 from csparc.evaluate.zeroshot.scenes import pair_labels, pairs_of, parts_of
 

@@ -12,7 +12,7 @@ from csparc.data.report import BadItem
 from csparc.demo.page.sections import section
 from csparc.evaluate import Subject
 from csparc.evaluate.segmentation import Segmentation
-from csparc.evaluate.segmentation.names import names_of, text_vectors
+from csparc.evaluate.segmentation.names import names_of
 from csparc.evaluate.segmentation.views import Viewer
 from csparc.viz.overlay import data_uri, enlarge
 
@@ -78,9 +78,7 @@ def _segmented(
     """Labels [H, W] of each picture, with the defaults of the task."""
     task, names = Segmentation(), names_of(classes)
     viewer = Viewer(subject.model, subject.preprocess, task.head, task.view, task.side, task.stride)
-    vectors = text_vectors(
-        subject.model, subject.tokenizer, names.texts, task.template, task.text, subject.batch_size
-    )
+    vectors, _ = task.vectors(subject, names)
 
     def first(scores: np.ndarray) -> np.ndarray:
         return names.best(scores)[: len(classes)].argmax(axis=0) + 1

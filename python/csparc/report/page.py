@@ -55,9 +55,10 @@ def by_task(runs: Sequence[Run]) -> dict[tuple[str, str], list[tuple[str, Evalua
 
 
 def figures_section(key: tuple[str, str], found: Sequence[tuple[str, Evaluation]]) -> str:
-    """A table of one task on one data set: a row a figure, a column a run."""
+    """A table of one task on one data set: a row a figure that has a chance, a column a run."""
     task, data = key
-    paths = list(dict.fromkeys(path for _, one in found for path in one.measured))
+    known = ((path, r) for _, one in found for path, r in one.measured.items())
+    paths = list(dict.fromkeys(path for path, r in known if r.get("chance") is not None))
     main = [path for path in TASKS[task].main if path in paths] if task in TASKS else []
     records = [record for _, one in found for record in one.measured.values()]
     told = f"On <code>{escape(data)}</code>." if data else ""

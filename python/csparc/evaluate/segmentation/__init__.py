@@ -1,6 +1,6 @@
 """Zero-shot segmentation: pure functions on arrays, and the task."""
 
-from csparc.evaluate.segmentation.names import names_of, text_vectors
+from csparc.evaluate.segmentation.names import names_of
 from csparc.evaluate.segmentation.overlap import (
     CONVENTIONS,
     Convention,
@@ -24,5 +24,4 @@ __all__ = [
     "names_of",
     "pixel_labels",
     "pixel_scores",
-    "text_vectors",
 ]

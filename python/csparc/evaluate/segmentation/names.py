@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from csparc import _text
 from csparc._repr import fields_line
-from csparc._text import show
 from csparc.data.readers.text_files import lines
 from csparc.data.readers.voc import CONTEXT_CLASSES
 from csparc.errors import DataError
-from csparc.evaluate.encode import encode_texts
-
-TEXTS = ("pooled", "token")
-"""The vector of a prompt: that of the whole text (the paper), or the mean of its tokens' vectors,
-which the local loss compares patches with."""
 
 
 @dataclass(frozen=True)
@@ -86,28 +79,3 @@ def _lines(path: str) -> list[str]:
 
 def _parted(line: str) -> list[str]:
     return [name for name in map(_text.one_line, line.split(",")) if name]
-
-
-def text_vectors(
-    model: Any, tokenizer: Any, texts: Sequence[str], template: str, form: str, batch_size: int
-) -> np.ndarray:
-    """Unit vectors [M, D] of ``template`` with each text in the place of its braces."""
-    if template.count("{}") != 1:
-        raise ValueError(f"template: expected a text with one {{}}, found {show(template, 60)}")
-
-    def of_ids(ids: np.ndarray) -> np.ndarray:
-        valid = tokenizer.valid_mask(ids)
-        whole, tokens = model.encode_text(ids, return_tokens=True, text_mask=valid)
-        if form == "token":
-            mask = np.asarray(tokenizer.loss_mask(ids), dtype=bool)[:, :, None]
-            whole = (tokens * mask).sum(axis=1) / np.maximum(mask.sum(axis=1), 1)
-        return unit(whole)
-
-    prompts = [template.replace("{}", text) for text in texts]
-    return np.concatenate(encode_texts(prompts, tokenizer, of_ids, batch_size))
-
-
-def unit(rows: np.ndarray) -> np.ndarray:
-    """Rows at length 1; zeros stay."""
-    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, 1)

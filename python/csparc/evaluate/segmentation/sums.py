@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,13 @@ _DRAWS = 4
 
 class Sums:
     """The areas of every picture, by each of the `CONVENTIONS`, in both orders, of random labels
-    and of the best labels of patches."""
+    and of the best labels of patches; ``told`` is recorded beside each figure."""
 
-    def __init__(self, names: Names, scale: float, threshold: float) -> None:
+    def __init__(
+        self, names: Names, scale: float, threshold: float, told: Mapping[str, Any] | None = None
+    ) -> None:
         self.names, self.scale, self.threshold = names, scale, threshold
+        self.told = told or {}
         kinds = (*ORDERS, "random", ORACLE)
         self._items: dict[str, dict[str, list[np.ndarray]]] = {
             one.name: {kind: [] for kind in kinds} for one in CONVENTIONS
@@ -111,7 +115,7 @@ class Sums:
             chance = make(stacked["random"]) if len(stacked["random"]) else None
             found[one.name] = {
                 kind: Figure(make(items) if len(items) else float("nan"), len(items), chance,
-                             {"convention": one.about}, items, make)
+                             {"convention": one.about, **self.told}, items, make)
                 for kind, items in stacked.items() if kind != "random"
             }  # fmt: skip
         overlaps = class_overlaps(np.array(self._items["foreground"][ORDERS[0]]))

@@ -10,12 +10,15 @@ import numpy as np
 
 from csparc._scalars import number, whole_number
 from csparc.data.report import BadItem, BadItems
-from csparc.evaluate.segmentation.names import TEXTS, names_of, text_vectors
+from csparc.evaluate.class_vectors import ENSEMBLES, TEXTS, subject_class_vectors
+from csparc.evaluate.encode import Stopped
+from csparc.evaluate.prompts import PROMPTS, class_sentences, templates_of
+from csparc.evaluate.segmentation.names import Names, names_of
 from csparc.evaluate.segmentation.overlap import CONVENTIONS
 from csparc.evaluate.segmentation.sums import ORACLE, Sums
 from csparc.evaluate.segmentation.upsampling import ORDERS
 from csparc.evaluate.segmentation.views import HEADS, VIEWS, Viewer
-from csparc.evaluate.tasks import Subject, Task, TaskResult, option, register
+from csparc.evaluate.tasks import Subject, Task, TaskResult, any_text, option, register
 
 
 def _free_text(value: Any, name: str) -> str:
@@ -56,8 +59,12 @@ class Segmentation(Task):
                        "pixels (default: the model's own)", check=_from_zero)  # fmt: skip
     stride: int = option(0, "pixels from window to window (default: half of one)",
                          check=_from_zero)  # fmt: skip
-    template: str = option("{}", "the prompt of a name, which stands for its braces (default: the "
-                           "bare name)", check=_free_text)  # fmt: skip
+    prompts: str = option(PROMPTS[0], f"what names a class: {', '.join(PROMPTS)}, a text with {{}} "
+                          "for the name, or a file of templates (.json)",
+                          check=any_text)  # fmt: skip
+    ensemble: str = option(ENSEMBLES[0], "average the vectors of a name's sentences and bring the "
+                           "mean to length 1 (default), or average the cosines with them",
+                           ENSEMBLES)  # fmt: skip
     names: str = option("", "a file with a line a class: its names, parted by commas (default: "
                         "those of the data)", check=_free_text)  # fmt: skip
     more_names: str = option("", "names that stand for the background: parted by commas, or a .txt "
@@ -72,6 +79,7 @@ class Segmentation(Task):
 
     def check(self, subject: Subject) -> None:
         super().check(subject)
+        templates_of(self.prompts)
         if len(subject.data.label_names(self.by)) < 2:
             raise ValueError(
                 "segmentation: expected data with labels of pixels, of two classes or more (voc:, "
@@ -83,13 +91,13 @@ class Segmentation(Task):
         viewer = Viewer(
             subject.model, subject.preprocess, self.head, self.view, self.side, self.stride
         )
-        vectors = text_vectors(
-            subject.model, subject.tokenizer, names.texts, self.template, self.text,
-            subject.batch_size,
-        )  # fmt: skip
+        try:
+            vectors, told = self.vectors(subject, names)
+        except Stopped:
+            return None
         problems = BadItems(subject.data.problems.max_bad)
         problems.update(subject.data.problems)
-        sums = Sums(names, self.scale, self.threshold or 2 / names.classes)
+        sums = Sums(names, self.scale, self.threshold or 2 / names.classes, told)
         for batch in _batches(subject, self.by, problems):
             if subject.should_stop():
                 return None
@@ -101,6 +109,17 @@ class Segmentation(Task):
                 subject.progress(batch[-1][0] + 1, len(subject.data))
         problems.check(len(subject.data), subject.data.spec)
         return TaskResult(sums.figures(subject.data.label_names(self.by)), problems)
+
+    def vectors(self, subject: Subject, names: Names) -> tuple[np.ndarray, dict[str, int]]:
+        """One vector a name [M, D], and what is recorded of how they were made.
+
+        Raises
+        ------
+        Stopped
+            Asked to stop.
+        """
+        said = class_sentences(names.texts, self.prompts, subject.data)
+        return subject_class_vectors(subject, said, self.ensemble, self.text)
 
     def lines(self, figures: Mapping[str, Any]) -> list[str]:
         """Each convention: both orders beside random labels and the best of patches' labels."""

@@ -11,7 +11,6 @@ import numpy as np
 from csparc._repr import fields_line
 from csparc.data.regions import Grid, Window
 from csparc.data.transforms import Preprocess, resize
-from csparc.evaluate.segmentation.names import unit
 from csparc.evaluate.segmentation.upsampling import ORDERS, pixel_labels, pixel_scores
 
 HEADS = ("dense", "adapter")
@@ -83,7 +82,7 @@ class Viewer:
     def scored(
         self, pictures: list[np.ndarray], texts: np.ndarray, batch_size: int
     ) -> list[Scored]:
-        """Of each picture its scores against unit vectors [M, D]."""
+        """Of each picture its scores against vectors [M, D]."""
         if self.view == "slide":
             return [self._windows(picture, texts, batch_size) for picture in pictures]
         found = self._patches(np.stack([self.preprocess(one) for one in pictures]), texts)
@@ -91,11 +90,11 @@ class Viewer:
         return [Scored(scores, scores, window) for scores, window in zip(found, windows)]
 
     def _patches(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
-        """Cosines [B, M, rows, columns]."""
+        """Products of unit patches with texts [B, M, rows, columns]."""
         if self.head == "dense":
             patches = self.model.encode_dense(images, normalize=True)
         else:
-            patches = unit(self.model.encode_image(images, return_patches=True)[1])
+            _, patches = self.model.encode_image(images, normalize=True, return_patches=True)
         scores = np.matmul(texts, patches.transpose(0, 2, 1))
         return scores.reshape(len(images), len(texts), *self.grid)
 

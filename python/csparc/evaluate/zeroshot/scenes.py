@@ -8,7 +8,6 @@ import numpy as np
 
 from csparc.data.scenes import Scenes
 from csparc.data.scenes.scene import COLOURS, SHAPES, TIERS
-from csparc.data.scenes.wording import PREFIXES, TAIL, noun_phrase
 from csparc.evaluate.figure import Figure, share
 
 PARTS = {"seen": "zs_seen", "unseen": "zs_unseen"}
@@ -28,23 +27,6 @@ def pairs_of(tier: str) -> list[tuple[str, str]]:
     """(colour, shape) of every class of a tier."""
     rules = TIERS[tier]
     return [(c, s) for c in COLOURS[: rules.colours] for s in SHAPES[: rules.shapes]]
-
-
-def pair_sentences(tier: str, prompts: str) -> list[list[str]] | None:
-    """Of every class the sentences of an ensemble that occur in captions of scenes; None where
-    ``prompts`` is not ``paper``: prefixes and suffixes of other texts would be noise."""
-    if prompts != "paper":
-        return None
-    return [
-        [
-            " ".join(word for word, _ in (*prefix, *noun_phrase(shape, colour), *tail)).replace(
-                " ,", ","
-            )
-            for prefix in PREFIXES
-            for tail in ((), TAIL)
-        ]
-        for colour, shape in pairs_of(tier)
-    ]
 
 
 def pair_labels(scenes: Scenes, items: Sequence[int] | np.ndarray) -> np.ndarray:

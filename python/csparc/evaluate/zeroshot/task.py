@@ -12,10 +12,11 @@ import numpy as np
 from csparc.data.readers.labelled import SEVERITIES, LabelledPictures
 from csparc.data.report import BadItems
 from csparc.data.scenes import Scenes
+from csparc.evaluate.class_vectors import ENSEMBLES, subject_class_vectors
 from csparc.evaluate.encode import Stopped, unit_pictures
 from csparc.evaluate.figure import Figure, share
+from csparc.evaluate.prompts import PROMPTS, class_sentences, templates_of
 from csparc.evaluate.tasks import Subject, Task, TaskResult, any_text, option, register
-from csparc.evaluate.zeroshot.classifier import ENSEMBLES, class_vectors
 from csparc.evaluate.zeroshot.measures import (
     accuracies,
     average_precision,
@@ -23,14 +24,7 @@ from csparc.evaluate.zeroshot.measures import (
     class_scores,
     mean_of_groups,
 )
-from csparc.evaluate.zeroshot.prompts import PROMPTS, sentences, templates_of
-from csparc.evaluate.zeroshot.scenes import (
-    pair_labels,
-    pair_sentences,
-    pairs_of,
-    parts_of,
-    parts_right,
-)
+from csparc.evaluate.zeroshot.scenes import pair_labels, pairs_of, parts_of, parts_right
 
 CANDIDATES = ("present", "all")
 CORRUPTIONS = (
@@ -59,7 +53,8 @@ class ZeroShot(Task):
 
     prompts: str = option(
         PROMPTS[0],
-        f"what names a class: {', '.join(PROMPTS)}, or a file of templates (.json)",
+        f"what names a class: {', '.join(PROMPTS)}, a text with {{}} for the name, or a file of "
+        "templates (.json)",
         check=any_text,
     )
     ensemble: str = option(
@@ -79,7 +74,7 @@ class ZeroShot(Task):
 
     def check(self, subject: Subject) -> None:
         super().check(subject)
-        self._templates()
+        templates_of(self.prompts)
         data = self._data(subject)
         if not isinstance(data, (LabelledPictures, Scenes)):
             raise ValueError(
@@ -89,9 +84,6 @@ class ZeroShot(Task):
 
     def _data(self, subject: Subject) -> Any:
         return subject.data if self.on is None else _opened(self.on)
-
-    def _templates(self) -> Any:
-        return templates_of(self.prompts)
 
     def run(self, subject: Subject) -> TaskResult | None:
         data = self._data(subject)
@@ -107,7 +99,7 @@ class ZeroShot(Task):
         data = subject.data
         kept = data.present if self.candidates == "present" else list(range(len(data.classes)))
         names = [data.classes[one] for one in kept]
-        vectors, told = self._vectors(subject, sentences(names, self._templates()))
+        vectors, told = self._vectors(subject, names)
         told |= {"classes_named": len(data.classes)}
         place = {one: number for number, one in enumerate(kept)}
         if data.several:
@@ -131,8 +123,7 @@ class ZeroShot(Task):
     def _of_scenes(self, subject: Subject) -> TaskResult:
         tier = subject.data.tier
         names = [f"{colour} {shape}" for colour, shape in pairs_of(tier)]
-        said = pair_sentences(tier, self.prompts) or sentences(names, self._templates())
-        vectors, told = self._vectors(subject, said)
+        vectors, told = self._vectors(subject, names)
         figures: dict[str, Any] = {}
         for part, scenes in parts_of(subject.data).items():
 
@@ -149,15 +140,10 @@ class ZeroShot(Task):
             )
         return TaskResult(figures)
 
-    def _vectors(self, subject: Subject, said: list[list[str]]) -> tuple[np.ndarray, dict]:
+    def _vectors(self, subject: Subject, names: list[str]) -> tuple[np.ndarray, dict]:
         """One vector a class, and what is recorded of how they were made."""
-        before = getattr(subject.tokenizer, "truncated", 0)
-        vectors = class_vectors(
-            subject.model, subject.tokenizer, said, ensemble=self.ensemble,
-            batch_size=subject.batch_size, should_stop=subject.should_stop,
-        )  # fmt: skip
-        cut = getattr(subject.tokenizer, "truncated", 0) - before
-        return vectors, {"sentences": max(map(len, said)), "truncated_sentences": cut}
+        said = class_sentences(names, self.prompts, subject.data)
+        return subject_class_vectors(subject, said, self.ensemble)
 
 
 def corruption_figures(ranks, conditions, classes: int, **config: Any) -> dict[str, Any]:

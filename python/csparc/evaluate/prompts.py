@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from csparc._json import read_json
 from csparc._text import show
+from csparc.data.scenes import Scenes
+from csparc.data.scenes.wording import PREFIXES, TAIL
 from csparc.errors import DataError
 
 OPENAI_TEMPLATES = (
@@ -57,8 +60,8 @@ def with_suffixes(templates: Sequence[str], suffixes: Sequence[str] = SUFFIXES) 
 
 
 def templates_of(prompts: str) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
-    """The templates of one of `PROMPTS`, or of a JSON file: a list of texts in which ``{}`` stands
-    for the name of a class, or an object with such a list for each class's name.
+    """The templates of one of `PROMPTS`; a text in which ``{}`` stands for the name of a class; or
+    those of a JSON file: a list of such texts, or an object with a list for each class's name.
 
     Raises
     ------
@@ -68,10 +71,12 @@ def templates_of(prompts: str) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
     if prompts in PROMPTS:
         known = (("{}",), OPENAI_TEMPLATES, SIMPLE_TEMPLATES, with_suffixes(OPENAI_TEMPLATES))
         return known[PROMPTS.index(prompts)]
+    if "{}" in prompts:
+        return (prompts,)
     if not prompts.lower().endswith(".json"):
         raise DataError(
-            f"prompts: expected {', '.join(PROMPTS)} or a file of templates (.json), found "
-            f"{show(prompts, 60)}"
+            f"prompts: expected {', '.join(PROMPTS)}, a text with {{}} for the name or a file of "
+            f"templates (.json), found {show(prompts, 60)}"
         )
     record = read_json(prompts, "templates", unique_keys=True)
     if isinstance(record, dict):
@@ -105,3 +110,29 @@ def sentences(
             raise DataError(f"prompts: expected templates for each class, none for {missing[0]!r}")
         return [[one.replace("{}", name) for one in templates[name]] for name in names]
     return [[one.replace("{}", name) for one in templates] for name in names]
+
+
+def class_sentences(names: Sequence[str], prompts: str, data: Any) -> list[list[str]]:
+    """The sentences of each class of ``data``, as `templates_of` reads ``prompts``.
+
+    Of generated scenes ``paper`` are prefixes and suffixes of their own captions: those of other
+    texts would be noise to a model that never read them.
+    """
+    if prompts != "paper" or not isinstance(data, Scenes):
+        return sentences(names, templates_of(prompts))
+    return [
+        [
+            " ".join([*_words(prefix), _article(name), name, *_words(tail)]).replace(" ,", ",")
+            for prefix in PREFIXES
+            for tail in ((), TAIL)
+        ]
+        for name in names
+    ]
+
+
+def _words(tagged: Sequence[tuple[str, str]]) -> list[str]:
+    return [word for word, _ in tagged]
+
+
+def _article(name: str) -> str:
+    return "an" if name[0] in "aeiou" else "a"
