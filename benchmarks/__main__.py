@@ -22,7 +22,8 @@ from results import Record, lines, load, merged, record_from, save, table  # noq
 
 DEFAULT_OUT = Path("build/benchmarks")
 ORDER = (
-    "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "encode",
+    "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "threads",
+    "encode",
     "scenes", "resize", "frameworks", "largest",
 )  # fmt: skip
 """What the published tables need comes first."""
