@@ -22,8 +22,8 @@ from results import Record, lines, load, merged, record_from, save, table  # noq
 
 DEFAULT_OUT = Path("build/benchmarks")
 ORDER = (
-    "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "encode",
-    "scenes", "resize", "retrieval", "zeroshot", "frameworks", "largest",
+    "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "threads",
+    "encode", "scenes", "resize", "retrieval", "zeroshot", "frameworks", "largest",
 )  # fmt: skip
 """What the published tables need comes first."""
 

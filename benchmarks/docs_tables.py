@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from found import MISSING, Found, Rows, entry
-from model_tables import encode_table, steps_table
+from model_tables import (
+    bf16_encode_table,
+    bf16_steps_table,
+    encode_table,
+    steps_table,
+    threads_table,
+)  # fmt: skip
 from results import GB_OF_PEER, Record
 
 
@@ -235,13 +241,16 @@ TABLES: dict[str, tuple[Callable[[Found], Rows], tuple[str, ...]]] = {
     "sizes": (sizes_table, ("sparc",)),
     "variants": (variants_table, ("sparc",)),
     "steps": (steps_table, ("steps",)),
+    "steps in bfloat16": (bf16_steps_table, ("steps",)),
+    "threads": (threads_table, ("threads",)),
     "encode": (encode_table, ("encode",)),
+    "encode in bfloat16": (bf16_encode_table, ("encode",)),
 }
 """What makes each table, and the benchmarks it is of."""
 
 CONDITIONS = {
     "conditions": ("sparc", "objectives", "largest"),
-    "conditions of models": ("steps", "encode"),
+    "conditions of models": ("steps", "threads", "encode"),
 }
 """Where the machine is told, and of which benchmarks."""
 

@@ -1,12 +1,14 @@
 """A tower with csparc's weights in programs that run models: onnxruntime, OpenVINO, torch.compile.
 
-Each call takes the arrays csparc takes and gives the vectors of pictures or captions, float32.
+Each call takes the arrays csparc takes and gives the vectors of pictures or captions, float32, with
+``rounded`` computed in bfloat16 by what has it: torch under autocast, OpenVINO by its hint.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,23 @@ class Vector(torch.nn.Module):
 
 
 def calls(
-    tower: torch.nn.Module, inputs: Arrays, threads: int, folder: Path
+    tower: torch.nn.Module, inputs: Arrays, threads: int, folder: Path, rounded: bool = False
 ) -> tuple[dict[str, Callable[[], np.ndarray]], dict[str, str]]:
     """By name what is installed, and a note on what is not or does not take the model."""
     torch.set_num_threads(threads)
     model = Vector(tower).eval()
-    found = {f"torch {torch.__version__.partition('+')[0]} compiled": compiled(model, inputs)}
+    version = torch.__version__.partition("+")[0]
+    found = {f"torch {version} compiled": compiled(model, inputs, rounded)}
     notes = {}
     path = folder / "tower.onnx"
     if importlib.util.find_spec("onnxscript") is None:
         return found, {"onnxruntime, openvino": "not installed: pip install 'csparc[bench]'"}
     export(model, inputs, path)
-    for name, make in (("onnxruntime", in_onnxruntime), ("openvino", in_openvino)):
+    programs = {"onnxruntime": in_onnxruntime, "openvino": partial(in_openvino, rounded=rounded)}
+    if rounded:
+        del programs["onnxruntime"]
+        notes["onnxruntime"] = "has no products of bfloat16 on this processor"
+    for name, make in programs.items():
         if importlib.util.find_spec(name) is None:
             notes[name] = "not installed: pip install 'csparc[bench]'"
         else:
@@ -48,13 +55,13 @@ def calls(
     return found, notes
 
 
-def compiled(model: torch.nn.Module, inputs: Arrays) -> Callable[[], np.ndarray]:
+def compiled(model: torch.nn.Module, inputs: Arrays, rounded: bool) -> Callable[[], np.ndarray]:
     call = torch.compile(model, fullgraph=True, dynamic=False)
     tensors = [torch.from_numpy(x) for x in inputs]
 
     def run() -> np.ndarray:
-        with torch.inference_mode():
-            return call(*tensors).numpy()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            return call(*tensors).float().numpy()
 
     return run
 
@@ -75,12 +82,12 @@ def in_onnxruntime(path: Path, inputs: Arrays, threads: int) -> tuple[str, Calla
     return f"onnxruntime {onnxruntime.__version__}", lambda: session.run(None, fed)[0]
 
 
-def in_openvino(path: Path, inputs: Arrays, threads: int) -> tuple[str, Callable]:
+def in_openvino(path: Path, inputs: Arrays, threads: int, *, rounded: bool) -> tuple[str, Callable]:
     import openvino
 
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if rounded else "f32",
     }  # fmt: skip
     model = openvino.Core().compile_model(path, "CPU", settings)
     fed = list(inputs)

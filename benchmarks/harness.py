@@ -84,13 +84,14 @@ def interleave(
     *,
     calls: int = 1,
     ready: bool = False,
+    peak_op: str = "fma_peak",
     timer: Callable[[Callable[[], object]], float] = timed,
 ) -> Measurement:
     """Time the entries in turn, so that a busy moment of the machine strikes all of them.
 
     Each turn is ``calls`` calls, timed one by one, after one that is not, unless they are long.
     There are ``repeats`` turns, fewer where the limits say so. ``ready``: every entry has been
-    called before. ``timer`` makes a call and tells its seconds.
+    called before. ``peak_op``: as of `fma_peak`. ``timer`` makes a call and tells its seconds.
     """
     seconds: dict[str, list[float]] = {name: [] for name in entries}
     peak = 0.0
@@ -102,7 +103,7 @@ def interleave(
             break
         for name, call in entries.items():
             time.sleep(SETTLE)
-            peak = max(peak, fma_peak(limits.threads))
+            peak = max(peak, fma_peak(limits.threads, peak_op))
             if min(seconds[name], default=0.0) < LONG and not (turn == 0 and ready):
                 call()
             seconds[name] += [timer(call) for _ in range(calls)]

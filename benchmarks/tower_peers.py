@@ -127,9 +127,12 @@ def towers(model: Any) -> Towers:
     return made
 
 
-def torch_step(model: Any, optimizer: Any, config: Any, *, compiled: bool, length: int) -> Callable:
+def torch_step(
+    model: Any, optimizer: Any, config: Any, *, compiled: bool, length: int, rounded: bool = False
+) -> Callable:
     """A training step ``(batch, lr) -> loss`` that does what csparc's does, with captions padded to
-    ``length``: SPARC, clipping, AdamW with the same settings, the scale's limits."""
+    ``length``: SPARC, clipping, AdamW with the same settings, the scale's limits. ``rounded``:
+    towers and loss under autocast to bfloat16."""
     made = towers(model)
     loss = torch_form(model.config.patches)
     named = {n.removeprefix("text."): p for n, p in made.named_parameters()}
@@ -156,7 +159,8 @@ def torch_step(model: Any, optimizer: Any, config: Any, *, compiled: bool, lengt
         for group in adamw.param_groups:
             group["lr"] = lr
         adamw.zero_grad()
-        found = call(images, ids, valid, entering)
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            found = call(images, ids, valid, entering)
         found.backward()
         torch.nn.utils.clip_grad_norm_(made.parameters(), config.grad_clip_norm)
         adamw.step()

@@ -189,8 +189,8 @@ def test_list_names_every_case(root, benchmarks):
     expected += [f"objectives/{case}" for case in benchmarks["objective_batches"].CASES]
     assert listed[: len(expected)] == expected
     assert {name.partition("/")[0] for name in listed} == {
-        "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "encode",
-        "scenes", "resize", "retrieval", "zeroshot", "largest", "frameworks",
+        "sparc", "objectives", "words", "tiles", "gemm", "conv", "model", "steps", "threads",
+        "encode", "scenes", "resize", "retrieval", "zeroshot", "frameworks", "largest",
     }  # fmt: skip
 
 
@@ -289,6 +289,43 @@ def test_tables_of_models(benchmarks):
     row = ("encode_text", "32", "0.50", "not measured", "2.00", "25 %", "50 %", "2 ms")
     assert row in tables.encode_table(found)
     assert {len(row) for row in tables.encode_table(found)} == {8}
+
+
+def test_tables_of_bfloat16_have_own_float32_beside_the_peers(benchmarks):
+    Measurement, Record = benchmarks["results"].Measurement, benchmarks["results"].Record
+    own = ("csparc", "csparc, float32")
+    names = (*own, "torch 2 eager, to the longest", "torch 2 eager, to 55")
+    steps = Measurement(
+        dict(zip(names, ([1.0], [1.25], [2.0], [4.0]))), dict.fromkeys(names, 6.0), peak=12.0,
+        figures={"B": 64.0, "pairs a second, csparc": 64.0},
+    )  # fmt: skip
+    programs = (*own, "torch 2 compiled", "openvino 1")
+    encode = Measurement(
+        dict(zip(programs, ([0.002], [0.003], [0.004], [0.001]))),
+        dict.fromkeys(programs, 1.0), peak=2000.0,
+    )  # fmt: skip
+    records = [
+        Record("bench_steps", "tiny-bf16", 2, steps),
+        Record("bench_encode", "text-32-bf16", 2, encode),
+    ]
+    found, tables = benchmarks["docs_tables"].Found(records), benchmarks["model_tables"]
+    rows = tables.bf16_steps_table(found)
+    tiny = ("tiny", "64", "2", "2.00", "4.00", "1.25", "50 %", "25 %", "64", "eager")
+    assert tiny in rows
+    assert ("small", "not measured", *[""] * 8) in rows
+    row = ("encode_text", "32", "0.50", "2.00", "1.50", "25 %", "50 %", "2 ms")
+    assert row in tables.bf16_encode_table(found), "the best of it is another program"
+    assert {len(row) for row in tables.bf16_encode_table(found)} == {8}
+
+
+def test_table_of_threads(benchmarks):
+    Measurement, Record = benchmarks["results"].Measurement, benchmarks["results"].Record
+    both = {"all threads": [0.5], "one thread": [0.95]}
+    steps = Measurement(both, dict.fromkeys(both, 6.0), figures={"B": 64.0})
+    found = benchmarks["docs_tables"].Found([Record("bench_threads", "tiny", 2, steps)])
+    rows = benchmarks["model_tables"].threads_table(found)
+    assert ("tiny", "64", "2", "1.90", "500 ms", "950 ms") in rows
+    assert len(rows) == 8
 
 
 def test_tables_of_what_was_not_run_stay(root, benchmarks, records):

@@ -46,6 +46,7 @@ from csparc.search import open_index, open_pictures, update_index
 from csparc.search.browse import serve
 from csparc.study import Results, read_study, report
 from csparc.study.clock import Clock
+from csparc.study.curves import ComparedCurves
 from csparc.study.driver import Driver
 from csparc.trainer.averages import Averages
 from csparc.weights import write_weights
@@ -133,7 +134,10 @@ def _study(folder: Path) -> list[Any]:
     study = read_study(small_study.write(folder, {**small_study.STUDY, "name": "long " * 99}))
     results = Results(folder, study)
     clock = Clock(folder / "clock.json", "training")
-    return [study, results, report(study, []), Driver(results, lambda unit: [], 2, 1), clock]
+    losses = np.ones((1, 2))
+    curves = ComparedCurves("long " * 99, "short", (0,), 10, np.array([10, 20]), losses, losses)
+    driver = Driver(results, lambda unit: [], 2, 1)
+    return [study, results, report(study, []), driver, clock, curves]
 
 
 def _index(folder: Path, scenes: Any) -> list[Any]:

@@ -74,6 +74,8 @@ def test_the_page_s_study_runs_and_reports(root, tmp_path, capsys):
         assert record["failure"] is None
         assert set(record) >= PROVENANCE
         assert record["examples"] == 24
+        assert record["curve"]["every"] == 1
+        assert len(record["curve"]["loss"]) == 3
         assert record["figures"]["retrieval"]["chance"]["image_to_text_R@1"] == 12.5
         assert record["training_processor_s"] > 0 < record["training_peak_MB"]
     assert len({record["data"]["training"] for record in found}) == 1

@@ -11,6 +11,7 @@ from csparc.cli import common, study_unit
 
 if TYPE_CHECKING:
     from csparc.study import Study, Unit
+    from csparc.study.report import Report
 
 ABOUT = (
     "An experiment described in a JSON file: settings x seeds, trained as csparc train does, "
@@ -64,6 +65,9 @@ def register(commands, shared: argparse.ArgumentParser) -> None:
         "--page",
         metavar="FILE",
         help="also write the tables into this markdown file, between its two comments",
+    )
+    report.add_argument(
+        "--curves", metavar="FILE", help="also draw the losses of compared settings into FILE"
     )
     report.add_argument("--no-plots", action="store_true", help="tables alone")
     report.set_defaults(run=report_study)
@@ -154,12 +158,30 @@ def report_study(arguments: argparse.Namespace) -> int:
     if arguments.page is not None:
         write_into(arguments.page, found)
         print(arguments.page)
+    if arguments.curves is not None:
+        draw_curves(arguments.curves, found)
+        print(arguments.curves)
     place = Path(arguments.place)
     if arguments.out is None and not place.is_dir():
         return 0
     out = Path(arguments.out or place / "report")
     print(write_report(out, found, plots=not arguments.no_plots))
     return 0
+
+
+def draw_curves(path: str, found: Report) -> None:
+    """Raises ``DataError`` where no two compared settings have curves."""
+    from csparc.errors import DataError
+    from csparc.study.plots import plot_curves
+    from csparc.viz import save
+
+    drawn = plot_curves(found)
+    if drawn is None:
+        raise DataError(
+            "--curves: expected lines of two compared settings that keep their losses, found "
+            "none; csparc study run writes such lines"
+        )
+    save(drawn, path)
 
 
 def _study(arguments: argparse.Namespace) -> Study:

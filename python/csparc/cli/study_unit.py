@@ -147,6 +147,8 @@ def evaluated(study: Study, arguments: argparse.Namespace) -> tuple[dict[str, An
     """What was trained, and its figures on the held-out data by task."""
     from csparc.cli.session import load_session
     from csparc.evaluate import Subject
+    from csparc.study.curves import shortened
+    from csparc.viz import read_log
 
     session = load_session(arguments.out)
     counters, recorded = session.metadata.counters, session.metadata.data
@@ -174,6 +176,7 @@ def evaluated(study: Study, arguments: argparse.Namespace) -> tuple[dict[str, An
         "steps": counters.step,
         "examples": counters.samples_seen,
         "parameters": sum(p.data.size for p in session.model.parameters.values()),
+        "curve": shortened(read_log(Path(arguments.out) / "log.jsonl")),
     }
     return facts, figures
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,26 @@ from typing import Any
 from csparc._text import one_line
 from csparc.checkpoint.folder import write_text_atomically
 from csparc.errors import DataError
+from csparc.study.curves import compared_curves
 from csparc.study.report import ENOUGH_SEEDS, Comparison, Report, Row
+from csparc.study.wording import (
+    counted,
+    number,
+    plain,
+    short_commit,
+    signed,
+    small,
+    span,
+    with_deviation,
+)
 
 BEGIN = "<!-- tables of the study {}, by csparc study report -->"
 END = "<!-- end of the tables -->"
-_MARKS = (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "'"))
 
 
 def write_report(folder: str | os.PathLike, found: Report, plots: bool = True) -> Path:
-    """Write ``report.md``, ``report.json`` and, with ``plots``, ``figures.png`` and
-    ``differences.png`` (the extra ``train``); returns the path of the first.
+    """Write ``report.md``, ``report.json`` and, with ``plots`` (the extra ``train``),
+    ``figures.png``, ``differences.png`` and ``curves.png``; returns the path of the first.
 
     Raises
     ------
@@ -36,15 +46,18 @@ def write_report(folder: str | os.PathLike, found: Report, plots: bool = True) -
     page = out / "report.md"
     pictures = []
     if plots and found.lines:
-        from csparc.study.plots import plot_differences, plot_figures
+        from csparc.study.plots import plot_curves, plot_differences, plot_figures
         from csparc.viz import save
 
-        for name, draw in (("figures", plot_figures), ("differences", plot_differences)):
+        drawings = {
+            "figures": plot_figures, "differences": plot_differences, "curves": plot_curves,
+        }  # fmt: skip
+        for name, draw in drawings.items():
             drawn = draw(found)
             if drawn is not None:
                 save(drawn, out / f"{name}.png")
                 pictures.append(f"![{name}]({name}.png)\n")
-    text = "\n".join([f"# {_plain(found.study.name)}\n", markdown(found), *pictures])
+    text = "\n".join([f"# {plain(found.study.name)}\n", markdown(found), *pictures])
     write_text_atomically(page, text)
     data = json.dumps(as_json(found), indent=2, allow_nan=False) + "\n"
     write_text_atomically(out / "report.json", data)
@@ -82,8 +95,8 @@ def markdown(found: Report) -> str:
         rows = [row for row in rows if row.found.n]
         if not rows:
             continue
-        parts += [f"**{_plain(figure.title)}** (`{figure.key}`)", table(_figure_rows(rows))]
-    parts += [*_differences(found), *_time(found), *_failures(found)]
+        parts += [f"**{plain(figure.title)}** (`{figure.key}`)", table(_figure_rows(rows))]
+    parts += [*_differences(found), *_curves(found), *_time(found), *_failures(found)]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 
@@ -101,6 +114,7 @@ def as_json(found: Report) -> dict[str, Any]:
             for figure, rows in found.tables
         ],
         "comparisons": [_comparison_json(one) for one in found.comparisons],
+        "curves": [one.summary() for one in compared_curves(found)],
         "spent": found.spent,
         "failures": found.failures,
     }
@@ -126,8 +140,8 @@ def _opening(found: Report) -> Iterator[str]:
     )
     trained = [by for each in found.lines for by in each.get("trained_by") or ()]
     told = {
-        "trained at commit": list(dict.fromkeys(_commit(by) for by in trained)),
-        "evaluated at commit": list(dict.fromkeys(_commit(each) for each in found.lines)),
+        "trained at commit": list(dict.fromkeys(short_commit(by) for by in trained)),
+        "evaluated at commit": list(dict.fromkeys(short_commit(each) for each in found.lines)),
         "version": found.distinct("version"),
         "kernels": found.distinct("isa"),
         "threads a unit": found.distinct("threads"),
@@ -137,7 +151,7 @@ def _opening(found: Report) -> Iterator[str]:
         "training data": found.distinct("data", "training"),
         "held-out data": found.distinct("data", "held_out"),
     }
-    lines = [f"{name} {', '.join(map(_count, values))}" for name, values in told.items() if values]
+    lines = [f"{name} {', '.join(map(counted, values))}" for name, values in told.items() if values]
     if lines:
         yield "; ".join(lines) + "."
 
@@ -146,14 +160,14 @@ def _overview(found: Report) -> Iterator[str]:
     """Every setting and every figure in one table, with chance and ceiling below."""
     if not found.tables:
         return
-    rows = [["setting", *(_plain(figure.title) for figure, _ in found.tables), "n"]]
+    rows = [["setting", *(plain(figure.title) for figure, _ in found.tables), "n"]]
     for place, name in enumerate(found.study.settings):
         cells = [rows_[place].found for _, rows_ in found.tables]
         n = sorted({cell.n for cell in cells})
-        told = [_spread(cell.mean, cell.deviation) for cell in cells]
-        rows.append([_plain(name), *told, "-".join(map(str, dict.fromkeys((n[0], n[-1]))))])
+        told = [with_deviation(cell.mean, cell.deviation) for cell in cells]
+        rows.append([plain(name), *told, "-".join(map(str, dict.fromkeys((n[0], n[-1]))))])
     for name in ("chance", "ceiling"):
-        values = [_range(getattr(row, name) for row in rows_) for _, rows_ in found.tables]
+        values = [span(getattr(row, name) for row in rows_) for _, rows_ in found.tables]
         if any(values):
             rows.append([name, *(value or "-" for value in values), ""])
     yield table(rows)
@@ -167,9 +181,9 @@ def _figure_rows(rows: Sequence[Row]) -> list[list[str]]:
     told = [["setting", "mean", "deviation", "n", "by seed", *beside]]
     for row in rows:
         cell = row.found
-        values = ", ".join(map(_number, cell.values)) or "-"
-        others = [_number(getattr(row, name)) for name in beside]
-        told.append([_plain(row.setting), _number(cell.mean), _number(cell.deviation),
+        values = ", ".join(map(number, cell.values)) or "-"
+        others = [number(getattr(row, name)) for name in beside]
+        told.append([plain(row.setting), number(cell.mean), number(cell.deviation),
                      str(cell.n), values, *others])  # fmt: skip
     return told
 
@@ -190,13 +204,33 @@ def _differences(found: Report) -> Iterator[str]:
     rows = [["figure", "difference", "n", "mean", "95 %", "+, 0, −", "p", "Holm", "in words"]]
     for one in compared:
         pairs = one.found
-        interval = "-" if pairs.low is None else f"{_signed(pairs.low)} to {_signed(pairs.high)}"
+        interval = "-" if pairs.low is None else f"{signed(pairs.low)} to {signed(pairs.high)}"
         rows.append([
-            _plain(one.figure.title), f"{_plain(one.first)} − {_plain(one.second)}", str(pairs.n),
-            _signed(pairs.mean), interval, f"{pairs.positive}, {pairs.zero}, {pairs.negative}",
-            _small(pairs.p), _small(one.holm), one.wording,
+            plain(one.figure.title), f"{plain(one.first)} − {plain(one.second)}", str(pairs.n),
+            signed(pairs.mean), interval, f"{pairs.positive}, {pairs.zero}, {pairs.negative}",
+            small(pairs.p), small(one.holm), one.wording,
         ])  # fmt: skip
     yield table(rows)
+
+
+def _curves(found: Report) -> Iterator[str]:
+    rows = [["difference", "n", "mean of steps", "largest", "at step", "deviation there",
+             "root mean square, of the deviation's", "last losses"]]  # fmt: skip
+    for one in compared_curves(found):
+        told = one.summary()
+        share = told["share_of_deviation"]
+        rows.append([
+            f"{plain(one.first)} − {plain(one.second)}", str(told["n"]), str(one.window),
+            signed(told["largest"]), counted(told["step"]), number(told["deviation"]),
+            "-" if share is None else f"{100 * share:.0f} %",
+            ", ".join(f"{loss:.3f}" for loss in told["last"]),
+        ])  # fmt: skip
+    if len(rows) > 1:
+        yield (
+            "**Losses in training**, smoothed by means of so many steps: the difference of the "
+            "means over seeds, and the standard deviation over seeds, pooled over both settings."
+        )
+        yield table(rows)
 
 
 def _time(found: Report) -> Iterator[str]:
@@ -213,7 +247,7 @@ def _time(found: Report) -> Iterator[str]:
             continue
         told = [spent[key] for key in ("steps", "training_processor_s", "training_wall_s",
                                        "evaluation_processor_s", "training_peak_MB")]  # fmt: skip
-        rows.append([_plain(name), *("-" if v is None else f"{v:,.0f}" for v in told)])
+        rows.append([plain(name), *("-" if v is None else f"{v:,.0f}" for v in told)])
     yield table(rows)
 
 
@@ -224,8 +258,8 @@ def _failures(found: Report) -> Iterator[str]:
     rows = [["setting", "seed", "error", "last step", "its loss"]]
     for one in found.failures:
         last = one["failure"]["last"]
-        rows.append([_plain(one["setting"]), str(one["seed"]), _plain(one["failure"]["error"]),
-                     str(last.get("step", "-")), _number(last.get("loss"))])  # fmt: skip
+        rows.append([plain(one["setting"]), str(one["seed"]), plain(one["failure"]["error"]),
+                     str(last.get("step", "-")), number(last.get("loss"))])  # fmt: skip
     yield table(rows)
 
 
@@ -234,46 +268,3 @@ def _comparison_json(one: Comparison) -> dict[str, Any]:
     pairs["mean"] = None if math.isnan(one.found.mean) else one.found.mean
     return {"figure": one.figure.key, "first": one.first, "second": one.second, **pairs,
             "holm": one.holm, "wording": one.wording}  # fmt: skip
-
-
-def _plain(text: str) -> str:
-    """A text on one line that markdown shows as it is."""
-    told = one_line(text)
-    for mark, escape in _MARKS:
-        told = told.replace(mark, escape)
-    return told
-
-
-def _commit(made: Mapping[str, Any]) -> str:
-    commit = made.get("commit")
-    if commit is None:
-        return "none (no repository)"
-    return commit[:12] + (" with changed files" if made.get("changed") else "")
-
-
-def _count(value: Any) -> str:
-    return f"{value:,}" if type(value) is int else str(value)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.1f}" if abs(value) >= 1 or value == 0 else f"{value:.3f}"
-
-
-def _spread(middle: float | None, around: float | None) -> str:
-    return _number(middle) if around is None else f"{_number(middle)} ± {_number(around)}"
-
-
-def _signed(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:+.1f}" if abs(value) >= 1 else f"{value:+.3f}"
-
-
-def _small(value: float | None) -> str:
-    return "-" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _range(values: Iterator[float | None]) -> str:
-    """One number, or the least and the greatest; empty where there are none."""
-    listed = sorted({_number(v) for v in values if v is not None}, key=float)
-    return " to ".join(dict.fromkeys((listed[0], listed[-1]))) if listed else ""

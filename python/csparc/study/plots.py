@@ -1,10 +1,11 @@
-"""Plots of a study's report: every seed as a point, intervals of paired differences."""
+"""Plots of a study's report: every seed as a point, intervals of paired differences, losses."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from csparc._extras import require
+from csparc.study.curves import compared_curves
 from csparc.study.report import Report
 from csparc.viz.alignment import THEMES
 
@@ -59,9 +60,37 @@ def plot_differences(found: Report) -> Drawing | None:
     return drawing
 
 
-def _panels(count: int, rows: int) -> tuple[Drawing, list[Axes]]:
+def plot_curves(found: Report) -> Drawing | None:
+    """A column a comparison: above, the smoothed losses of both settings, every seed thin and their
+    mean thick; below, the difference of the means beside the spread of seeds. None without one."""
+    compared = list(compared_curves(found))
+    if not compared:
+        return None
+    drawing, panels = _panels(2 * len(compared), 9, across=len(compared))
+    for column, one in enumerate(compared):
+        losses, apart = panels[column], panels[column + len(compared)]
+        both = ((one.first, one.first_losses, _CHANCE), (one.second, one.second_losses, _POINT))
+        for name, values, colour in both:
+            losses.plot(one.steps, values.T, color=colour, alpha=0.3, linewidth=0.7)
+            losses.plot(one.steps, values.mean(axis=0), color=colour, linewidth=1.6, label=name)
+        losses.legend(frameon=False, fontsize=8)
+        _frame(losses, f"loss, mean of {one.window} steps, {len(one.seeds)} seeds")
+        if one.deviation is not None:
+            apart.fill_between(
+                one.steps, -one.deviation, one.deviation, color=_COLOURS["quiet"], alpha=0.25,
+                linewidth=0, label="± standard deviation over seeds",
+            )  # fmt: skip
+        apart.plot(one.steps, one.difference, color=_CEILING, label="difference of the means")
+        apart.axhline(0, color=_COLOURS["quiet"], linewidth=0.7)
+        apart.legend(frameon=False, fontsize=8)
+        apart.set_xlabel("step", size=8, color=_COLOURS["ink"])
+        _frame(apart, f"{one.first} − {one.second}")
+    return drawing
+
+
+def _panels(count: int, rows: int, across: int = _ACROSS) -> tuple[Drawing, list[Axes]]:
     figure_class = require("matplotlib.figure", extra="train").Figure
-    across = min(_ACROSS, count)
+    across = min(across, count)
     down = -(-count // across)
     size = (4.2 * across, (0.9 + 0.26 * rows) * down)
     drawing = figure_class(figsize=size, facecolor=_COLOURS["ground"], layout="constrained")
@@ -69,9 +98,13 @@ def _panels(count: int, rows: int) -> tuple[Drawing, list[Axes]]:
 
 
 def _label(axes: Axes, title: str, names: list[str]) -> None:
-    axes.set_title(title, size=9, loc="left", color=_COLOURS["ink"])
+    _frame(axes, title)
     axes.set_yticks(range(len(names)), names, size=7, color=_COLOURS["ink"])
     axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _frame(axes: Axes, title: str) -> None:
+    axes.set_title(title, size=9, loc="left", color=_COLOURS["ink"])
     axes.tick_params(axis="x", labelsize=8, colors=_COLOURS["quiet"])
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_COLOURS["quiet"])
