@@ -28,7 +28,7 @@ NEEDS = ("model", "data", "loss")
 RESERVED = (
     "allow_outside", "batch_size", "bootstrap", "bootstrap_seed", "checkpoint", "controls",
     "csv_caption_key", "csv_img_key", "csv_separator", "data", "debug", "help", "imported", "json",
-    "max_bad", "max_pixels", "threads",
+    "max_bad", "max_pixels", "precision", "threads",
 )  # fmt: skip
 """What flags of every task are called, and its own options are not."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
