@@ -10,7 +10,8 @@ from pictures import save
 from PIL import Image
 
 from csparc import data
-from csparc.data.readers.voc import CONTEXT_CLASSES, VOC_CLASSES, palette
+from csparc.data.readers.label_classes import palette
+from csparc.data.readers.voc import CONTEXT_CLASSES, VOC_CLASSES
 from csparc.data.regions import VOID
 from csparc.errors import DataError
 
@@ -78,6 +79,61 @@ def test_class_names_of_labelme(tmp_path: Path) -> None:
     assert data.open(f"voc:{tmp_path},val").label_names() == ("cup", "tea pot")
     (tmp_path / "class_names.txt").write_text("cup\ntea pot\n")
     with pytest.raises(DataError, match="expected _background_ on the first line, found 'cup'"):
+        data.open(f"voc:{tmp_path},val")
+
+
+RED, GREEN = (255, 0, 0), (0, 255, 0)
+COLOURED = (
+    "# label:color_rgb:parts:actions\ntea pot:0,255,0::\nbackground:9,9,9::\ncup:255,0,0:a,b:\n"
+)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+def test_a_map_of_labels_says_which_colour_is_which_class(tmp_path: Path, mode: str) -> None:
+    """As CVAT and Datumaro write it: the order of the lines says nothing."""
+    write(tmp_path)
+    (tmp_path / "labelmap.txt").write_text(COLOURED)
+    pixels = np.full((12, 16, 3), 9, np.uint8)
+    pixels[2:5], pixels[5:7], pixels[7:8] = RED, GREEN, (224, 224, 192)
+    path = tmp_path / "SegmentationClass" / "2007_000027.png"
+    picture = Image.fromarray(pixels)
+    (picture.quantize(8) if mode == "P" else picture).save(path)
+    found = data.open(f"voc:{tmp_path},val")
+    assert found.label_names() == ("tea pot", "cup")
+    labels = found.label_map(0)
+    assert labels[:, 0].tolist() == [0, 0, 2, 2, 2, 1, 1, VOID, 0, 0, 0, 0]
+    pixels[0, 0] = 128, 0, 0
+    Image.fromarray(pixels).save(path)
+    with pytest.raises(data.BadItem, match=r"the colours of labelmap\.txt, found \(128, 0, 0\)"):
+        found.label_map(0)
+
+
+def test_a_map_of_labels_without_colours_is_a_list(tmp_path: Path) -> None:
+    write(tmp_path, labels=np.minimum(LABELS, 2), mode="RGB")
+    (tmp_path / "labelmap.txt").write_text("background:::\ncup:::\ntea pot:::\n")
+    found = data.open(f"voc:{tmp_path},val")
+    assert found.label_names() == ("cup", "tea pot")
+    np.testing.assert_array_equal(found.label_map(0), np.minimum(LABELS, 2))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("cup:::\nbackground:::\n", "expected a line of the background, before all"),
+        ("cup:1,2,3::\n", "expected a line of the background"),
+        ("background:0,0,0::\ncup:0,0,0::\n", "expected a colour of its own for every name"),
+        ("background:0,0,0::\ncup:::\ntea:::\n", "expected a colour of its own for every name"),
+        ("background:0,0,0::\ncup:::\n", "expected a colour of its own for every name"),
+        ("background:0,0,256::\n", "line 1: expected three numbers from 0 to 255, found '0,0,256'"),
+        ("background:::\ncup\n", "line 2: expected NAME:RED,GREEN,BLUE:PARTS:ACTIONS"),
+        ("background:::\ncup:::\ncup:::\n", "line 3: .*a name of its own"),
+        ("background:::\n", "expected 1 to 254 classes"),
+    ],
+)
+def test_maps_of_labels_that_are_none(tmp_path: Path, text: str, reason: str) -> None:
+    write(tmp_path)
+    (tmp_path / "labelmap.txt").write_text(text)
+    with pytest.raises(DataError, match=rf"labelmap\.txt.*{reason}"):
         data.open(f"voc:{tmp_path},val")
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from csparc.data.dataset import Dataset
 from csparc.data.export.pictures import Job, Written, lines_of, png
 from csparc.data.export.places import xml
-from csparc.data.readers.voc import BACKGROUND, BORDER, CLASS_FILE, CONTEXT, VOC, Tree, palette
+from csparc.data.readers.label_classes import BACKGROUND, BORDER, CLASS_FILE, palette
+from csparc.data.readers.voc import CONTEXT, VOC, Tree
 from csparc.data.regions import VOID
 from csparc.errors import DataError
 

@@ -6,8 +6,8 @@
     SegmentationClass/NAME.png            (Context: SegmentationClassContext)
     ImageSets/Segmentation/SPLIT.txt      (Context: ImageSets/SegmentationContext)
     Annotations/NAME.xml                  boxes, from 1, the last pixel included; may be missing
-    class_names.txt                       a line each, the background first, as LabelMe writes it;
-                                          without it the classes are VOC's 20, or Context's 59
+    class_names.txt, or labelmap.txt      `csparc.data.readers.label_classes`; without one the
+                                          classes are VOC's 20, or Context's 59
 
 A label picture holds indices, 0 for the background and 255 for what does not count, or VOC's
 colours for them.
@@ -15,7 +15,6 @@ colours for them.
 
 from __future__ import annotations
 
-import functools
 import os
 from dataclasses import dataclass
 
@@ -25,20 +24,16 @@ from csparc import _text
 from csparc._repr import fields_line
 from csparc._text import show
 from csparc._whereabouts import absent
-from csparc.data import images
 from csparc.data.options import Options
 from csparc.data.picture_files import PictureFiles
 from csparc.data.readers.boxes import read_boxes
+from csparc.data.readers.label_classes import BORDER, LabelClasses, label_classes
 from csparc.data.readers.paths import Guard
 from csparc.data.readers.text_files import lines
 from csparc.data.regions import VOID, Mention, Region, Regions
 from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 
-BACKGROUND = "_background_"
-BORDER = 255
-CLASS_FILE = "class_names.txt"
-_IGNORED = "__ignore__"
 _PICTURES = ("jpg", "jpeg", "png")
 
 VOC_CLASSES = (
@@ -108,7 +103,8 @@ def open_voc(spec: str, folder: str, split: str, tree: Tree, options: Options) -
         except BadItem as bad:
             problems.add(bad)
     problems.check(total, path)
-    return LabelTree(spec, guard, found, problems, options.max_pixels, tree, _classes(root, tree))
+    classes = label_classes(root, tree.classes)
+    return LabelTree(spec, guard, found, problems, options.max_pixels, tree, classes)
 
 
 def _picture(guard: Guard, name: str, where: str) -> str:
@@ -121,28 +117,13 @@ def _picture(guard: Guard, name: str, where: str) -> str:
     return there
 
 
-def _classes(root: str, tree: Tree) -> tuple[str, ...]:
-    """The names of the classes, without the background."""
-    path = os.path.join(root, CLASS_FILE)
-    if not os.path.isfile(path):
-        return tree.classes
-    names = [_text.one_line(line) for line in lines(path, "names of classes")]
-    names = [name for name in names if name and name != _IGNORED]
-    if not names or names[0] not in (BACKGROUND, "background"):
-        found = show(names[0], 40) if names else "an empty file"
-        raise DataError(f"{path}: expected {BACKGROUND} on the first line, found {found}")
-    if len(set(names)) < len(names) or not 1 < len(names) <= BORDER:
-        raise DataError(f"{path}: expected 1 to 254 classes of different names behind {names[0]}")
-    return tuple(names[1:])
-
-
 class LabelTree(PictureFiles):
     """Pictures with a label for every pixel. Their captions are the names of the classes that they
     show, one each: neither VOC nor Context has sentences."""
 
     def __init__(
         self, spec: str, guard: Guard, found: dict[str, list[str]], problems: BadItems,
-        max_pixels: int, tree: Tree, classes: tuple[str, ...],
+        max_pixels: int, tree: Tree, classes: LabelClasses,
     ) -> None:  # fmt: skip
         super().__init__(spec, guard, found, problems, max_pixels)
         self._tree, self._classes = tree, classes
@@ -151,19 +132,15 @@ class LabelTree(PictureFiles):
     def label_names(self, by: str = "") -> tuple[str, ...]:
         if by:
             raise DataError(f"{self.spec}: expected no classes by {by!r}: there are names alone")
-        return self._classes
+        return self._classes.names
 
     def label_map(self, index: int, by: str = "") -> np.ndarray:
-        count = len(self.label_names(by))
+        self.label_names(by)
         path = self._beside(index, self._tree.labels, "png")
-        labels = _read_labels(path, self.guard.check(path, os.path.basename(path)))
-        labels = np.where(labels == BORDER, VOID, labels.astype(np.int16))
-        if labels.max() > count:
-            raise BadItem(
-                os.path.basename(path),
-                f"expected labels from 0 to {count} and {BORDER}, found {labels.max()}",
-            )
-        return labels
+        labels = self._classes.read(
+            self.guard.check(path, os.path.basename(path)), os.path.basename(path)
+        )
+        return np.where(labels == BORDER, VOID, labels.astype(np.int16))
 
     def captions(self, index: int) -> list[str]:
         if not self._captions[index]:
@@ -171,7 +148,7 @@ class LabelTree(PictureFiles):
                 shown = {part.name for part in self._parts(index)[1]}
             else:
                 labels = self.label_map(index)
-                shown = {self._classes[label - 1] for label in np.unique(labels) if label > 0}
+                shown = {self._classes.names[label - 1] for label in np.unique(labels) if label > 0}
             self._captions[index] = sorted(shown) or ["background"]
         return self._captions[index]
 
@@ -201,36 +178,3 @@ class LabelTree(PictureFiles):
         stem = os.path.splitext(os.path.basename(self.path(index)))[0]
         inside = os.path.relpath(os.path.dirname(self.path(index)), f"{self.guard.root}/JPEGImages")
         return os.path.normpath(os.path.join(self.guard.root, folder, inside, f"{stem}.{ending}"))
-
-
-@functools.cache
-def palette() -> bytes:
-    """The colours of indices 0 to 255 in VOC's label pictures, 768 bytes: the bits of an index,
-    from the lowest, go in turn to red, green and blue, from their highest."""
-    index = np.arange(256)
-    colours = np.zeros((256, 3), dtype=np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            own = (index >> (3 * bit + channel)) & 1
-            colours[:, channel] |= (own << (7 - bit)).astype(np.uint8)
-    return colours.tobytes()
-
-
-def _read_labels(path: str, file: str) -> np.ndarray:
-    """uint8 [H, W] of indices."""
-    name = os.path.basename(path)
-    picture = images.stored(file, name)
-    if picture.mode in ("P", "L"):
-        return np.asarray(picture, dtype=np.uint8)
-    if picture.mode not in ("RGB", "RGBA"):
-        raise BadItem(name, f"expected indices or VOC's colours, found the mode {picture.mode}")
-    colours = np.asarray(picture.convert("RGB"), dtype=np.uint32) @ (1 << 16, 1 << 8, 1)
-    known = np.frombuffer(palette(), np.uint8).reshape(256, 3).astype(np.uint32)
-    known = known @ (1 << 16, 1 << 8, 1)
-    order = np.argsort(known)
-    place = np.searchsorted(known[order], colours).clip(0, 255)
-    found = order[place]
-    if (known[found] != colours).any():
-        red, green, blue = np.asarray(picture.convert("RGB"))[known[found] != colours][0]
-        raise BadItem(name, f"expected VOC's colours, found ({red}, {green}, {blue})")
-    return found.astype(np.uint8)
