@@ -163,6 +163,12 @@ def test_voc_counts_pixels_from_one_and_lists_what_pictures_show(scenes, tmp_pat
     assert values == [first.box[0] + 1, first.box[1] + 1, first.box[2], first.box[3]]
     lines = (tmp_path / "voc/ImageSets/Main" / f"{first.shape}_seg_test.txt").read_text()
     assert lines.splitlines()[0] == "000000  1"
+    # torchvision's readers take no other ending, and the list of a split from here.
+    assert root.findtext("filename") == "000000.jpg"
+    listed = (tmp_path / "voc/ImageSets/Main/seg_test.txt").read_text().split()
+    files = [tmp_path / "voc/JPEGImages" / f"{name}.jpg" for name in listed]
+    assert len(listed) == len(scenes)
+    assert all(file.is_file() for file in files)
 
 
 def test_classes_are_folders(tmp_path):

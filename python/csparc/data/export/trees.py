@@ -1,4 +1,8 @@
-"""Labels of pixels in the folders of Pascal VOC and Pascal Context."""
+"""Labels of pixels in the folders of Pascal VOC and Pascal Context.
+
+Other readers of these, torchvision's among them, ask for ``JPEGImages/NAME.jpg``: pictures have
+that ending, whatever is in them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from csparc.errors import DataError
 
 def voc(job: Job) -> Written:
     """Pascal VOC: a border of one void pixel around each class, boxes in ``Annotations``, and the
-    classes of each picture in ``ImageSets/Main``."""
+    pictures, and the classes of each, in ``ImageSets/Main``."""
     written = _tree(job, "voc", VOC, border=True)
     if job.dataset.has_regions:
         names = job.dataset.label_names()
@@ -23,10 +27,11 @@ def voc(job: Job) -> Written:
         for index, name in enumerate(job.names):
             regions = job.dataset.regions(index)
             objects = [([part.name], part) for part in regions.parts]
-            job.write_text(f"Annotations/{name}.xml", xml(f"{name}.png", regions.size, objects))
+            job.write_text(f"Annotations/{name}.xml", xml(f"{name}.jpg", regions.size, objects))
             shown = {part.name for part in regions.parts}
             for one in names:
                 present[one].append(f"{name} {1 if one in shown else -1:2d}")
+        job.write_text(f"ImageSets/Main/{job.split}.txt", lines_of(job.names))
         for one, lines in present.items():
             job.write_text(f"ImageSets/Main/{one}_{job.split}.txt", lines_of(lines))
     return written
@@ -41,13 +46,14 @@ def _tree(job: Job, scheme: str, tree: Tree, border: bool) -> Written:
     _need_labels(job.dataset, scheme)
     labels = job.root / tree.labels
     labels.mkdir(parents=True)
-    for index, file, _ in job.pictures("JPEGImages"):
+    names = job.names
+    for index, _, _ in job.pictures("JPEGImages", "jpg"):
         found = job.dataset.label_map(index)
         if border:
             found = np.where(_edges(found), VOID, found)
         indices = np.where(found == VOID, BORDER, found).astype(np.uint8)
-        (labels / file).write_bytes(png(indices, palette()))
-    job.write_text(f"{tree.lists}/{job.split}.txt", lines_of(job.names))
+        (labels / f"{names[index]}.png").write_bytes(png(indices, palette()))
+    job.write_text(f"{tree.lists}/{job.split}.txt", lines_of(names))
     job.write_text(CLASS_FILE, lines_of([BACKGROUND, *job.dataset.label_names()]))
     return Written(scheme, ("",), tail=f",{job.split}")
 
