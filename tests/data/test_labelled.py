@@ -67,6 +67,19 @@ def test_folders_of_imagenet_c_are_corruptions_and_severities(tmp_path):
     assert labels(data) == [[0]] * 4
 
 
+def test_splits_are_no_classes(tmp_path):
+    for split in ("train", "val"):
+        picture(tmp_path / split / "cat" / "a.jpg")
+        picture(tmp_path / split / "dog" / "a.jpg")
+    with pytest.raises(
+        DataError, match=r"one of splits \(train, val\): open one of them, imagenet:"
+    ):
+        csparc.data.open(f"imagenet:{tmp_path}")
+    assert csparc.data.open(f"imagenet:{tmp_path / 'val'}").classes == ("cat", "dog")
+    picture(tmp_path / "test" / "a.jpg")  # pictures directly in it: then these are classes
+    assert csparc.data.open(f"imagenet:{tmp_path}").classes == ("test", "train", "val")
+
+
 def test_names_without_keys_go_by_the_order_of_the_folders(tmp_path):
     for name in ("beta", "alpha"):
         picture(tmp_path / name / "a.jpg")

@@ -31,6 +31,8 @@ from csparc.errors import DataError
 NAMES_FILES = ("classnames.json", "classnames.txt")
 """Looked for in the folder where no file is named."""
 SEVERITIES = ("1", "2", "3", "4", "5")
+SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
+"""What folders of several splits are called."""
 _PATHS = ("path", "filepath", "file_name", "filename", "image")
 _LABELS = ("label", "class", "title")
 
@@ -88,7 +90,8 @@ def open_class_folders(spec: str, folder: str, options: Options) -> LabelledPict
     Raises
     ------
     DataError
-        No such folder, pictures outside of classes, folders called by wnids without names.
+        No such folder, pictures outside of classes, folders called by wnids without names, a folder
+        of splits.
     """
     if not os.path.isdir(folder):
         found = "a file" if os.path.isfile(folder) else absent(folder, "no such folder")
@@ -112,6 +115,11 @@ def open_class_folders(spec: str, folder: str, options: Options) -> LabelledPict
             placed[picture] = part
     problems.check(max(1, len(parts)), folder)
     folders = _in_order({part[at] for part in placed.values()} | _empty_classes(guard.root, at))
+    if placed and SPLITS.issuperset(folders) and all(len(part) > 1 for part in placed.values()):
+        raise DataError(
+            f"{folder}: expected a folder of classes, found one of splits ({', '.join(folders)}): "
+            f"open one of them, imagenet:{os.path.join(folder, folders[-1])}"
+        )
     names = _names_of(guard, options, folders)
     numbers = dict(zip(folders, names.numbers(folders)))
     labels = {os.path.join(guard.root, p): [numbers[part[at]]] for p, part in placed.items()}
