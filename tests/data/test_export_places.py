@@ -185,7 +185,7 @@ def test_classes_are_folders(tmp_path):
 
 @pytest.mark.parametrize("tier", ["M", "L"])
 def test_sugarcrepe_has_true_and_false_captions(tier, tmp_path):
-    scenes = Scenes(tier=tier, size=60)
+    scenes = Scenes(tier=tier, size=200)
     export(scenes, "sugarcrepe", tmp_path / "s")
     kinds = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "s").glob("*.json")}
     assert len(kinds) == 8
@@ -201,6 +201,10 @@ def test_sugarcrepe_has_true_and_false_captions(tier, tmp_path):
             if kind.startswith("swap"):
                 words = [t.replace(",", "").replace("an ", "a ") for t in (true, false)]
                 assert sorted(words[0].split()) == sorted(words[1].split())
+    # Of numbers each text is false as often as it is true, or words alone would tell.
+    counts = [(one["caption"], one["negative_caption"]) for one in kinds["replace_count"].values()]
+    assert sorted(counts) == sorted((false, true) for true, false in counts)
+    assert sorted(counts[::2]) == sorted((false, true) for true, false in counts[::2])
 
 
 def test_winoground_pairs_differ_by_the_exchange(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 from csparc.data.export.corruptions import CORRUPTIONS, corrupted
 from csparc.data.export.pictures import PICTURES, Job, Written, lines_of, png
 from csparc.data.readers.labelled import SEVERITIES
-from csparc.data.scenes.changes import CHANGES, changed, exchanged
+from csparc.data.scenes.changes import CHANGES, changed, evened, exchanged
 from csparc.data.scenes.dataset import Scenes
 from csparc.errors import DataError
 
@@ -69,22 +69,39 @@ def _save(job: Job, name: str, pixels: np.ndarray) -> None:
 
 def sugarcrepe(job: Job) -> Written:
     """SugarCrepe: for each kind of change a file of pictures with a true caption, and the same
-    changed so that it is false."""
+    changed so that it is false. Numbers are evened out, since one is true more often than two."""
     scenes = _scenes(job, "sugarcrepe")
-    records: dict[str, dict[str, dict]] = {kind: {} for kind in CHANGES}
+    records: dict[str, list[dict[str, str]]] = {kind: [] for kind in CHANGES}
     for index, file, _ in job.pictures():
+        captions = scenes.labelled_captions(index)
+        # The highest number first, as there are too few captions of several.
+        by_number = sorted(captions, key=lambda one: -_number(one.form))
         for kind, of_kind in records.items():
-            for caption in scenes.labelled_captions(index):
+            for caption in by_number if kind == "replace_count" else captions:
                 false = changed(scenes.scene(index), caption, kind, turn=index)
                 if false is not None:
-                    of_kind[str(len(of_kind))] = {
-                        "filename": file, "caption": caption.text, "negative_caption": false,
-                    }  # fmt: skip
+                    of_kind.append(
+                        {"filename": file, "caption": caption.text, "negative_caption": false}
+                    )
                     break
+    records["replace_count"] = evened(_both_ways(records["replace_count"]))
     for kind, of_kind in records.items():
         if of_kind:
-            job.write_json(f"{kind}.json", of_kind)
+            job.write_json(f"{kind}.json", {str(n): one for n, one in enumerate(of_kind)})
     return Written("sugarcrepe", (PICTURES, ""))
+
+
+def _number(form: tuple) -> int:
+    return form[1] if form[0] == "count" else 0
+
+
+def _both_ways(records: list[dict[str, str]]) -> list[tuple[list, list]]:
+    """Those in which one text is true and another false, and those in which it is the reverse."""
+    found: dict[frozenset, tuple[list, list]] = {}
+    for one in records:
+        true, false = one["caption"], one["negative_caption"]
+        found.setdefault(frozenset((true, false)), ([], []))[true < false].append(one)
+    return list(found.values())
 
 
 def winoground(job: Job) -> Written:

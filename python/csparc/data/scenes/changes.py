@@ -8,7 +8,8 @@ that add something have as many words as the true one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from csparc.data.scenes.forms import holds
 from csparc.data.scenes.grammar import Caption
@@ -19,6 +20,7 @@ _OPPOSITE = {
     "left of": "right of", "right of": "left of", "above": "below", "below": "above",
 }  # fmt: skip
 _SHAPE, _COLOUR = 0, 1
+_Any = TypeVar("_Any")
 
 
 def changed(scene: Scene, caption: Caption, kind: str, turn: int = 0) -> str | None:
@@ -28,6 +30,20 @@ def changed(scene: Scene, caption: Caption, kind: str, turn: int = 0) -> str | N
     """
     false = [form for form in CHANGES[kind](scene, caption.form) if not holds(form, scene)]
     return _text(caption, false[turn % len(false)]) if false else None
+
+
+def evened(sides: Iterable[tuple[list[_Any], list[_Any]]]) -> list[_Any]:
+    """Of each pair of lists as many from the one as from the other, two by two, the later ones left
+    out: any two halves of every other item are even, too.
+
+    Where one list has what is true of one object and false of two, and the other the reverse, words
+    alone do not tell true from false.
+    """
+    kept: list[_Any] = []
+    for one, other in sides:
+        for first in range(0, min(len(one), len(other)) - 1, 2):
+            kept += [*one[first : first + 2], *other[first : first + 2]]
+    return kept
 
 
 def exchanged(scene: Scene) -> tuple[Scene, tuple[str, str]] | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from csparc import _random
 from csparc._repr import fields_line
 from csparc.data.scenes import Scenes
+from csparc.data.scenes.changes import evened
 from csparc.data.scenes.forms import holds
 from csparc.data.scenes.scene import COLOURS, SHAPES, SPLITS, TIERS, Scene
 from csparc.data.scenes.wording import NUMBERS, PLURALS, RELATIONS, noun_phrase
@@ -54,18 +55,12 @@ def scene_negatives(scenes: Scenes, kind: str) -> list[Negative]:
             if holds(form, scene) and not holds(wrong, scene):
                 found.append(Negative(item, kind, written(form), written(wrong), form, wrong))
                 break
-    return _even(found) if kind == "count" else found
-
-
-def _even(found: list[Negative]) -> list[Negative]:
-    """Of each shape as many of one object as of two, two by two, the later ones left out: any two
-    halves of every other pair are even, too."""
-    kept = []
-    for shape in SHAPES:
-        of_one, of_two = ([o for o in found if o.form[1:] == (n, shape)] for n in _COUNTS)
-        for first in range(0, min(len(of_one), len(of_two)) - 1, 2):
-            kept += [*of_one[first : first + 2], *of_two[first : first + 2]]
-    return kept
+    if kind != "count":
+        return found
+    return evened(
+        tuple([one for one in found if one.form[1:] == (n, shape)] for n in _COUNTS)
+        for shape in SHAPES
+    )
 
 
 def written(form: tuple) -> str:
