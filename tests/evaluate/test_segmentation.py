@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -189,14 +191,18 @@ def viewer(trained, head="dense", view="squash", side=0, stride=0):
     return Viewer(trained.model, trained.val_preprocess, head, view, side, stride)
 
 
+def scored(viewer, picture, texts):
+    return viewer.scored([viewer.shown(picture)], texts, 4)[0]
+
+
 def test_windows_side_by_side_are_the_patches_of_each(trained, rng):
     picture = rng.integers(0, 256, (64, 96, 3)).astype(np.uint8)
     texts = rng.normal(size=(3, trained.model.config.shared_width)).astype(np.float32)
-    found = viewer(trained, view="slide", side=64, stride=32).scored([picture], texts, 4)[0]
+    found = scored(viewer(trained, view="slide", side=64, stride=32), picture, texts)
     own = viewer(trained)
     for top, left in ((0, 0), (32, 64)):
         part = picture[top : top + 32, left : left + 32]
-        alone = own.scored([part], texts, 4)[0]
+        alone = scored(own, part, texts)
         labels = pixel_labels(alone.nearest.argmax(axis=0), (0, 0, 32, 32), (32, 32))
         np.testing.assert_array_equal(
             found.nearest.argmax(axis=0)[top : top + 32, left : left + 32], labels
@@ -209,14 +215,12 @@ def test_windows_side_by_side_are_the_patches_of_each(trained, rng):
 def test_views_say_what_they_show(trained, rng):
     picture = rng.integers(0, 256, (40, 80, 3)).astype(np.uint8)
     texts = rng.normal(size=(2, trained.model.config.shared_width)).astype(np.float32)
-    assert viewer(trained).scored([picture], texts, 4)[0].window == (0, 0, 40, 80)
-    crop = viewer(trained, view="crop").scored([picture], texts, 4)[0]
+    assert scored(viewer(trained), picture, texts).window == (0, 0, 40, 80)
+    crop = scored(viewer(trained, view="crop"), picture, texts)
     assert crop.window == (0, 20, 40, 40)
-    larger = viewer(trained, side=64).scored([picture], texts, 4)[0]
+    larger = scored(viewer(trained, side=64), picture, texts)
     assert larger.nearest.shape == (2, 8, 8)
-    heads = [
-        viewer(trained, head=h).scored([picture], texts, 4)[0].nearest for h in ("dense", "adapter")
-    ]
+    heads = [scored(viewer(trained, head=h), picture, texts).nearest for h in ("dense", "adapter")]
     assert not np.allclose(*heads)
     with pytest.raises(ValueError, match="side: expected at least the model's 32 px for windows"):
         viewer(trained, view="slide", side=16)
@@ -234,13 +238,13 @@ def test_pixels_are_scored_by_ensembles_as_the_slow_form_scores_them(trained):
     vectors, told = task.vectors(subject(trained, scenes), chosen)
     assert told == {"sentences": 7, "truncated_sentences": 0}
     picture = scenes.load(0)
-    found = viewer(trained).scored([picture], vectors, 4)[0].nearest
+    found = scored(viewer(trained), picture, vectors).nearest
     for row, name in enumerate(chosen.texts):
         each = []
         for template in templates_of("simple"):
             ids = trained.tokenizer([template.format(name)])
             text = trained.model.encode_text(ids, normalize=True)
-            each.append(viewer(trained).scored([picture], text, 4)[0].nearest[0])
+            each.append(scored(viewer(trained), picture, text).nearest[0])
         np.testing.assert_allclose(found[row], np.mean(each, axis=0), atol=1e-5)
     unit, _ = make_task("segmentation:prompts=simple").vectors(subject(trained, scenes), chosen)
     np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, rtol=1e-6)
@@ -305,6 +309,65 @@ def test_bad_pictures_are_skipped_and_named(trained, tmp_path):
     data = csparc.data.open(spec, max_bad=0.1)
     with pytest.raises(DataError, match="2 of 10 items are bad"):
         make_task("segmentation").run(subject(trained, data))
+
+
+class Watched(Scenes):
+    """Scenes that remember which threads loaded them."""
+
+    def __init__(self, **options):
+        super().__init__(tier="S", split="seg_test", **options)
+        self.readers = []
+
+    def load(self, index):
+        self.readers.append(threading.current_thread().name)
+        return super().load(index)
+
+
+def decoding():
+    return [one for one in threading.enumerate() if one.name.startswith("csparc-decode")]
+
+
+def test_pictures_are_read_in_threads_two_batches_ahead(trained):
+    data, ahead = Watched(size=32), []
+
+    def wait(done, of):
+        limit = time.monotonic() + 10
+        while len(data.readers) < min(done + 8, of) and time.monotonic() < limit:
+            time.sleep(0.001)
+        ahead.append(len(data.readers) - done)
+
+    given = replace(subject(trained, data), batch_size=4)
+    found = make_task("segmentation").run(replace(given, progress=wait)).figures
+    assert all(name.startswith("csparc-decode") for name in data.readers)
+    assert ahead == [8, 8, 8, 8, 8, 8, 4, 0]
+    assert not decoding()
+    own = make_task("segmentation").run(replace(given, batch_size=32)).figures
+    for convention in CONVENTIONS:
+        for order in ("nearest", "bilinear", ORACLE):
+            some, all_ = (one[convention.name][order] for one in (found, own))
+            np.testing.assert_array_equal(some.items, all_.items)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, None])
+def test_threads_that_read_end_with_an_evaluation_that_is_stopped(trained, error):
+    data = Watched(size=64)
+
+    def interrupt(done, of):
+        if error:
+            raise error
+
+    given = replace(
+        subject(trained, data), batch_size=4, progress=interrupt,
+        should_stop=lambda: error is None and len(data.readers) > 0,
+    )  # fmt: skip
+    caught = None
+    try:
+        assert make_task("segmentation").run(given) is None
+    except KeyboardInterrupt as interrupted:
+        caught = interrupted  # held, as whoever handles it would: its frames stay alive
+    assert (caught is not None) == (error is not None)
+    assert not decoding()
+    assert 0 < len(data.readers) <= 16
 
 
 def test_data_without_labels_are_refused(trained, tmp_path):

@@ -17,7 +17,7 @@ from csparc import _core
 from csparc._repr import fields_line
 from csparc._rows import at_length_one
 
-IMAGES, TEXTS = 512, 4096
+IMAGES, TEXTS = 1024, 2048
 """Rows of a tile of scores, and its columns."""
 _PAIRS = 2048
 _ULP = 2.0**-24
@@ -47,17 +47,18 @@ def cosine_ranks(images: np.ndarray, texts: np.ndarray, index: np.ndarray) -> tu
     own = _own_scores(rows, columns, index)
     right, best = _best_captions(own, index, len(images))
     of_images, of_texts = _Queries(best, right), _Queries(own, index)
-    # Rounding rows and their sum of products moves a score by less than this.
+    # Rounding rows and their sum of products, in whatever order, moves a score by less than this.
     error = (images.shape[1] + 13) * _ULP
     scores = np.empty(min(TEXTS, len(texts)) * min(IMAGES, len(images)), dtype=np.float32)
     for c in range(0, len(texts), TEXTS):
         some = slice(c, c + TEXTS)
-        captions, turned = columns.part(some), columns.turned(some)
+        captions, units = columns.part(some), columns.units(some)
         for r in range(0, len(images), IMAGES):
             here = slice(r, r + IMAGES)
             pictures, left = rows.part(here), rows.left(here)
-            tile = scores[: len(left) * turned.shape[1]].reshape(len(left), turned.shape[1])
-            _core.gemm(left, turned, tile)
+            tile = scores[: len(left) * len(units)].reshape(len(left), len(units))
+            # Captions as weights: each score is the product of two rows, and nothing is turned.
+            _core.linear_forward(left, units, None, None, False, tile)
             (x, by_x), (y, by_y) = pictures, captions
             _core.count_before(
                 tile, x, y, by_x, by_y, of_images.target[here], of_texts.target[some],
@@ -116,10 +117,10 @@ class _Narrow:
         """What a tile is made of, of images: their own length is still in it."""
         return self.part(rows)[0]
 
-    def turned(self, rows: slice) -> np.ndarray:
-        """What a tile is made of, of captions: unit vectors, one a column."""
+    def units(self, rows: slice) -> np.ndarray:
+        """What a tile is made of, of captions: unit vectors."""
         features, inverse = self.part(rows)
-        return np.ascontiguousarray((features * inverse.astype(np.float32)[:, None]).T)
+        return features * inverse.astype(np.float32)[:, None]
 
 
 class _Wide:
@@ -143,9 +144,7 @@ class _Wide:
         """Some of them in float32."""
         return self.part(rows)[0].astype(np.float32)
 
-    def turned(self, rows: slice) -> np.ndarray:
-        """The same, one a column."""
-        return np.ascontiguousarray(self.left(rows).T)
+    units = left
 
 
 def _own_scores(images: _Narrow | _Wide, texts: _Narrow | _Wide, index: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from csparc.checkpoint.folder import write_atomically
 from csparc.checkpoint.trained import Trained
 from csparc.data.dataset import Dataset
 from csparc.data.loading.duplicates import picture_key
-from csparc.data.loading.prefetch import ordered_map
+from csparc.data.loading.prefetch import decoding_threads, ordered_map
 from csparc.data.report import BadItem, BadItems
 from csparc.errors import DataError
 from csparc.features.manifest import (
@@ -199,8 +199,8 @@ class _Towers:
             except BadItem as bad:
                 return bad
 
-        threads = min(4, os.cpu_count() or 1)
-        with closing(ordered_map(load, indices, threads, 2 * self._batch_size)) as found:
+        ahead = 2 * self._batch_size
+        with closing(ordered_map(load, indices, decoding_threads(), ahead)) as found:
             for index, picture in zip(indices, found):
                 if isinstance(picture, BadItem):
                     report.add(picture)

@@ -83,7 +83,8 @@ def _segmented(
     def first(scores: np.ndarray) -> np.ndarray:
         return names.best(scores)[: len(classes)].argmax(axis=0) + 1
 
-    found = viewer.scored(list(pictures), vectors, subject.batch_size)
+    shown = [viewer.shown(picture) for picture in pictures]
+    found = viewer.scored(shown, vectors, subject.batch_size)
     return [
         one.labels("nearest", first, picture.shape[:2]) for one, picture in zip(found, pictures)
     ]

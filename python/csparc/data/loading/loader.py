@@ -15,7 +15,7 @@ from csparc.data.loading.batches import Work
 from csparc.data.loading.duplicates import HANDLING
 from csparc.data.loading.inputs import inputs_of, picture_bytes
 from csparc.data.loading.plan import Plan
-from csparc.data.loading.prefetch import Prefetch
+from csparc.data.loading.prefetch import Prefetch, decoding_threads
 from csparc.data.loading.tally import Tallies
 from csparc.data.loading.words import BatchWords
 from csparc.data.mixed import MixedBatches
@@ -145,7 +145,7 @@ class Loader:
             tokenizer=tokenizer,
             batch_size=batch_size,
             seed=seed,
-            threads=threads or min(4, os.cpu_count() or 1),
+            threads=threads or decoding_threads(),
             caption=caption,
             drop_last=drop_last,
             shuffle=shuffle,

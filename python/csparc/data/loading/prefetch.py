@@ -5,6 +5,7 @@ A limit on processes (a container's, ``ulimit -u``) may leave none: the work is 
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 import weakref
@@ -15,6 +16,11 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def decoding_threads() -> int:
+    """How many threads decode pictures where nobody says."""
+    return min(4, os.cpu_count() or 1)
 
 
 def ordered_map(

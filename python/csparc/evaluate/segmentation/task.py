@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from csparc._scalars import number, whole_number
-from csparc.data.report import BadItem, BadItems
+from csparc.data.report import BadItems
 from csparc.evaluate.class_vectors import ENSEMBLES, TEXTS, subject_class_vectors
 from csparc.evaluate.encode import Stopped
 from csparc.evaluate.prompts import PROMPTS, class_sentences, templates_of
 from csparc.evaluate.segmentation.names import Names, names_of
 from csparc.evaluate.segmentation.overlap import CONVENTIONS
+from csparc.evaluate.segmentation.reading import labelled_batches
 from csparc.evaluate.segmentation.sums import ORACLE, Sums
 from csparc.evaluate.segmentation.upsampling import ORDERS
 from csparc.evaluate.segmentation.views import HEADS, VIEWS, Viewer
@@ -98,15 +100,16 @@ class Segmentation(Task):
         problems = BadItems(subject.data.problems.max_bad)
         problems.update(subject.data.problems)
         sums = Sums(names, self.scale, self.threshold or 2 / names.classes, told)
-        for batch in _batches(subject, self.by, problems):
-            if subject.should_stop():
-                return None
-            pictures = [picture for _, picture, _ in batch]
-            scored = viewer.scored(pictures, vectors, subject.batch_size)
-            for (item, _, truth), found in zip(batch, scored):
-                sums.add(item, found, truth, viewer.grid)
-            if subject.progress:
-                subject.progress(batch[-1][0] + 1, len(subject.data))
+        with closing(labelled_batches(subject, self.by, viewer, problems)) as batches:
+            for batch in batches:
+                if subject.should_stop():
+                    return None
+                pictures = [one.shown for one in batch]
+                scored = viewer.scored(pictures, vectors, subject.batch_size)
+                for one, found in zip(batch, scored):
+                    sums.add(one.item, found, one.truth, viewer.grid)
+                if subject.progress:
+                    subject.progress(batch[-1].item + 1, len(subject.data))
         problems.check(len(subject.data), subject.data.spec)
         return TaskResult(sums.figures(subject.data.label_names(self.by)), problems)
 
@@ -135,28 +138,3 @@ class Segmentation(Task):
                 f"{one.name:16s}" + "".join(f"{cell:10.2f}" for cell in cells) + f"{first.n:10,d}"
             )
         return rows + [f"{one.name}: {one.about}" for one in CONVENTIONS]
-
-
-def _batches(
-    subject: Subject, by: str, problems: BadItems
-) -> Iterator[list[tuple[int, np.ndarray, np.ndarray]]]:
-    """(number, picture, labels) of the pictures that can be read, some at a time."""
-    data, batch = subject.data, []
-    for item in range(len(data)):
-        try:
-            picture, truth = data.load(item), data.label_map(item, by)
-            if picture.shape[:2] != truth.shape:
-                raise BadItem(
-                    data.name(item),
-                    f"expected labels of its {picture.shape[0]} x {picture.shape[1]} pixels, found "
-                    f"{truth.shape[0]} x {truth.shape[1]}",
-                )
-        except BadItem as bad:
-            problems.add(bad)
-            continue
-        batch.append((item, picture, truth))
-        if len(batch) == subject.batch_size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

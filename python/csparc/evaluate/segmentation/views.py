@@ -22,6 +22,17 @@ pixels beyond it are not counted; or overlapping windows over the picture at its
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A picture [H, W] as a model is shown it, uint8 [S, S, 3]; under windows, which are cut out of
+    it one after the other, at the size that they go over."""
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+
+    __repr__ = fields_line
+
+
+@dataclass(frozen=True)
 class Scored:
     """Scores [M, rows, columns] of the equal parts of a window of a picture, one an order."""
 
@@ -41,7 +52,7 @@ class Scored:
 
 
 class Viewer:
-    """Scores pictures, uint8 [H, W, 3], against texts.
+    """Scores pictures against texts: `shown` resizes one, in any thread, `scored` encodes some.
 
     Parameters
     ----------
@@ -79,14 +90,22 @@ class Viewer:
         """Of the patches of one view."""
         return self.model.config.grid
 
-    def scored(
-        self, pictures: list[np.ndarray], texts: np.ndarray, batch_size: int
-    ) -> list[Scored]:
+    def shown(self, picture: np.ndarray) -> Shown:
+        """What there is to encode of a picture, uint8 [H, W, 3]."""
+        height, width, _ = picture.shape
+        if self.view != "slide":
+            return Shown(self.preprocess.fixed(picture), (height, width))
+        ratio = self.side / min(height, width)
+        size = (max(self.size, round(height * ratio)), max(self.size, round(width * ratio)))
+        return Shown(resize(picture, size, self.preprocess.interpolation), (height, width))
+
+    def scored(self, pictures: list[Shown], texts: np.ndarray, batch_size: int) -> list[Scored]:
         """Of each picture its scores against vectors [M, D]."""
         if self.view == "slide":
             return [self._windows(picture, texts, batch_size) for picture in pictures]
-        found = self._patches(np.stack([self.preprocess(one) for one in pictures]), texts)
-        windows = (self.preprocess.window(*one.shape[:2]) for one in pictures)
+        images = self.preprocess.normalize(np.stack([one.pixels for one in pictures]))
+        found = self._patches(images, texts)
+        windows = (self.preprocess.window(*one.size) for one in pictures)
         return [Scored(scores, scores, window) for scores, window in zip(found, windows)]
 
     def _patches(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
@@ -98,12 +117,9 @@ class Viewer:
         scores = np.matmul(texts, patches.transpose(0, 2, 1))
         return scores.reshape(len(images), len(texts), *self.grid)
 
-    def _windows(self, picture: np.ndarray, texts: np.ndarray, batch_size: int) -> Scored:
+    def _windows(self, picture: Shown, texts: np.ndarray, batch_size: int) -> Scored:
         """Means over the windows that a pixel of the resized picture lies in."""
-        height, width, _ = picture.shape
-        ratio = self.side / min(height, width)
-        size = (max(self.size, round(height * ratio)), max(self.size, round(width * ratio)))
-        small = resize(picture, size, self.preprocess.interpolation)
+        small, size = picture.pixels, picture.pixels.shape[:2]
         corners = [
             (top, left)
             for top in starts(size[0], self.size, self.stride)
@@ -124,7 +140,7 @@ class Viewer:
                 flat = scores.reshape(len(texts), -1)
                 sums[0][place] += flat[:, pixel_labels(parts, whole, square)]
                 sums[1][place] += pixel_scores(scores, whole, square)
-        window = (0.0, 0.0, float(height), float(width))
+        window = (0.0, 0.0, *map(float, picture.size))
         return Scored(sums[0] / counts, sums[1] / counts, window)
 
 
