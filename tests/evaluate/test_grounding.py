@@ -118,6 +118,16 @@ def test_nothing_is_printed_without_its_chance():
     assert alike.split()[-2:] == [f"{found['place_correlation']:.3f}", "0.000"]
 
 
+def test_what_single_words_cannot_tell_is_a_dash():
+    patches, tokens, mask = case(2)
+    mask = np.arange(mask.shape[1]) < np.ones((len(mask), 1))
+    found = evaluate_grounding(patches, tokens, mask, logit_scale=3.0, loss=MINMAX)
+    found |= {"captions": "first", "n_pictures": 7, "variance": variance_explained(patches)}
+    told = "\n".join(Grounding().lines(found))
+    assert "nan" not in told
+    assert "words told apart, %" in told
+
+
 def test_masked_tokens_influence_nothing():
     patches, tokens, mask = case(1)
     changed = np.where(mask[:, :, None], tokens, 1e3)

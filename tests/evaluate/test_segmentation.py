@@ -370,6 +370,19 @@ def test_threads_that_read_end_with_an_evaluation_that_is_stopped(trained, error
     assert 0 < len(data.readers) <= 16
 
 
+def test_data_that_show_no_class_are_refused(trained, tmp_path):
+    """As where a tool writes every mask as that of a crowd."""
+    import csparc.data
+
+    spec = export(Scenes(tier="S", size=3, split="seg_test"), "coco", tmp_path / "crowds")
+    path = tmp_path / "crowds" / "instances.json"
+    text = path.read_text()
+    assert '"iscrowd": 0' in text
+    path.write_text(text.replace('"iscrowd": 0', '"iscrowd": 1'))
+    with pytest.raises(ValueError, match="expected a picture that shows a class, found none in 3"):
+        make_task("segmentation").run(subject(trained, csparc.data.open(spec)))
+
+
 def test_data_without_labels_are_refused(trained, tmp_path):
     import csparc.data
 

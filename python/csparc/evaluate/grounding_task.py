@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -151,6 +152,10 @@ def _place_lines(figures: Mapping[str, Any], found: Mapping[str, Figure]) -> lis
 
 
 def _row(name: str, *values: float | str | None) -> str:
-    """A name, and values in columns: numbers, headings, and - where there is none."""
-    cells = (v if isinstance(v, str) else "-" if v is None else f"{v:.3f}" for v in values)
+    """A name, and values in columns: numbers, headings, and - where there is none, as of words
+    told apart where no caption has two."""
+    cells = (
+        v if isinstance(v, str) else "-" if v is None or not math.isfinite(v) else f"{v:.3f}"
+        for v in values
+    )
     return (f"{name:32s}" + "".join(f"{cell:>14s}" for cell in cells)).rstrip()

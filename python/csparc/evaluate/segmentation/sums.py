@@ -40,12 +40,13 @@ class Sums:
         self._items: dict[str, dict[str, list[np.ndarray]]] = {
             one.name: {kind: [] for kind in kinds} for one in CONVENTIONS
         }
-        self.without = 0
+        self.pictures = self.without = 0
 
     def add(self, item: int, scored: Scored, truth: np.ndarray, grid: tuple[int, int]) -> None:
         """Take in picture ``item`` with its labels [H, W]."""
         seen = np.where(inside(scored.window, truth.shape), truth, VOID)
         shown = np.unique(seen[seen > 0])
+        self.pictures += 1
         self.without += not len(shown)
         for order in ORDERS:
             labels = scored.labels(order, lambda s: self._decided(s, shown), truth.shape)

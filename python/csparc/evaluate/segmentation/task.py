@@ -111,6 +111,11 @@ class Segmentation(Task):
                 if subject.progress:
                     subject.progress(batch[-1].item + 1, len(subject.data))
         problems.check(len(subject.data), subject.data.spec)
+        if sums.without == sums.pictures:
+            raise ValueError(
+                f"{subject.data.spec}: expected a picture that shows a class, found none in "
+                f"{sums.pictures}; masks of crowds (iscrowd 1) belong to no class"
+            )
         return TaskResult(sums.figures(subject.data.label_names(self.by)), problems)
 
     def vectors(self, subject: Subject, names: Names) -> tuple[np.ndarray, dict[str, int]]:
