@@ -66,7 +66,7 @@ def plot_curves(found: Report) -> Drawing | None:
     compared = list(compared_curves(found))
     if not compared:
         return None
-    drawing, panels = _panels(2 * len(compared), 9, across=len(compared))
+    drawing, panels = _panels(2 * len(compared), 7, across=len(compared))
     for column, one in enumerate(compared):
         losses, apart = panels[column], panels[column + len(compared)]
         both = ((one.first, one.first_losses, _CHANCE), (one.second, one.second_losses, _POINT))
@@ -105,6 +105,6 @@ def _label(axes: Axes, title: str, names: list[str]) -> None:
 
 def _frame(axes: Axes, title: str) -> None:
     axes.set_title(title, size=9, loc="left", color=_COLOURS["ink"])
-    axes.tick_params(axis="x", labelsize=8, colors=_COLOURS["quiet"])
+    axes.tick_params(labelsize=8, colors=_COLOURS["quiet"])
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_COLOURS["quiet"])
