@@ -229,8 +229,8 @@ one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size
 }
 
 static void
-run_blocks(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size_t index,
-           char *scratch, size_t thread)
+run_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size_t index,
+          char *scratch, size_t thread)
 {
     const packed room = room_of(scratch, thread);
     one_block(p, form, c, index, &room);
@@ -291,7 +291,7 @@ run(const cs_packed_f32 *p, const cs_packed_form *form, size_t threads, char *sc
     }
     const cut c = cut_for(p, several);
     CS_EACH_DYNAMIC(index, thread, c.blocks, several,
-                    run_blocks(p, form, &c, index, scratch, thread));
+                    run_block(p, form, &c, index, scratch, thread));
 }
 
 void

@@ -24,8 +24,8 @@
 #include "base/real.h"
 #include "csparc.h"
 
-/* Entries of the largest weight that runs on the tile kernels, which read it in place: it must stay
- * in a core's second-level cache. */
+/* Entries of the largest weight that runs on the tile kernels, which read it in place: larger ones
+ * were measured to run faster packed (docs/kernels.md). */
 enum { CS_LARGEST_TILED = 128 * 192 };
 
 typedef struct {
