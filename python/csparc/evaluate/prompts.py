@@ -8,7 +8,7 @@ from typing import Any
 from csparc._json import read_json
 from csparc._text import show
 from csparc.data.scenes import Scenes
-from csparc.data.scenes.wording import PREFIXES, TAIL
+from csparc.data.scenes.wording import PREFIXES, TAIL, article
 from csparc.errors import DataError
 
 OPENAI_TEMPLATES = (
@@ -122,7 +122,7 @@ def class_sentences(names: Sequence[str], prompts: str, data: Any) -> list[list[
         return sentences(names, templates_of(prompts))
     return [
         [
-            " ".join([*_words(prefix), _article(name), name, *_words(tail)]).replace(" ,", ",")
+            " ".join([*_words(prefix), article(name), name, *_words(tail)]).replace(" ,", ",")
             for prefix in PREFIXES
             for tail in ((), TAIL)
         ]
@@ -132,7 +132,3 @@ def class_sentences(names: Sequence[str], prompts: str, data: Any) -> list[list[
 
 def _words(tagged: Sequence[tuple[str, str]]) -> list[str]:
     return [word for word, _ in tagged]
-
-
-def _article(name: str) -> str:
-    return "an" if name[0] in "aeiou" else "a"

@@ -26,14 +26,19 @@ NUMBERS = ("zero", "one", "two", "three", "four", "five", "six")
 PLURALS = {"cross": "crosses"}
 
 
+def article(word: str) -> str:
+    """What stands before a phrase that begins with ``word``."""
+    return "an" if word[0] in "aeiou" else "a"
+
+
 @functools.cache
 def noun_phrase(
     shape: str, colour: str | None, size: str | None = None, texture: str | None = None
 ) -> Words:
     """'a' [SIZE] [COLOUR] [TEXTURE] NOUN, with what each word is."""
     words = [word for word in (size, colour, texture) if word]
-    article = "an" if (*words, shape)[0][0] in "aeiou" else "a"
-    return ((article, "DET"), *((word, "ADJ") for word in words), (shape, "NOUN"))
+    first = article((*words, shape)[0])
+    return ((first, "DET"), *((word, "ADJ") for word in words), (shape, "NOUN"))
 
 
 def counted(count: int, shape: str) -> Words:
