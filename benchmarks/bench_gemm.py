@@ -40,7 +40,7 @@ def products(n: int, inputs: int, outputs: int) -> dict[str, Callable[[], None]]
     entries: dict[str, Callable[[], None]] = {}
     for name, rounded in (("", False), (", bf16", True)):
         entries[f"forward{name}"] = lambda r=rounded: _core.linear_forward(
-            x, weight, none, none, r, y
+            x, weight, none, none, none, r, y
         )
         entries[f"input gradient{name}"] = lambda r=rounded: _core.linear_backward(
             x, weight, dy, r, dx, none, none

@@ -46,7 +46,7 @@ def run(case: str, limits: Limits) -> Measurement:
                 product(left, other, tile[: len(left) * len(part)].reshape(len(left), len(part)))
 
     def rows_by_rows(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
-        _core.linear_forward(left, right, None, None, False, out)
+        _core.linear_forward(left, right, None, None, None, False, out)
 
     tile = np.empty(IMAGES * TEXTS, dtype=np.float32)
     found = evaluate_retrieval(images, texts, index)

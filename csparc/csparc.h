@@ -53,7 +53,8 @@
  *
  * Reading order, each knowing only those before it:
  *   base/          status, size, arena, blocks, thread_probe, threads, rng, cpu
- *   la/            rows, norm, unit_vector, gemm, tiles, multiply, bf16_product
+ *   la/            rows, norm, unit_vector, gemm, tiles, multiply, bf16_product,
+ *                  packed_operands, panels, packed
  *   op/            one layer a file
  *   loss/kernels/  widths, alignment, logits, pairs, words: loops for every instruction set
  *   loss/entropy/  logsumexp, same_group, contrast_side, tiling; diagonal, one_row,

@@ -43,6 +43,7 @@ cs_packed_product_f64(const cs_packed_f64 *p, size_t threads, void *scratch)
 #else
 
 #include "la/packed_operands.h"
+#include "la/panels.h"
 
 enum { TILE = 14 };
 
@@ -58,10 +59,10 @@ typedef struct {
 static packed
 lay(cs_arena *arena)
 {
-    enum { APART = 32, WIDEST = CS_PACKED_STRIP + CS_PACKED_PAD, PANEL = 40 };
+    enum { APART = 32, WIDEST = CS_PACKED_STRIP + CS_PACKED_PAD, ROWS = CS_PACKED_FEW };
     return (packed){CS_TAKE(arena, float, CS_PACKED_DEPTH, WIDEST),
-                    CS_TAKE(arena, float, CS_PACKED_ROWS + APART, CS_PACKED_DEPTH + APART),
-                    CS_TAKE(arena, float, PANEL, CS_PACKED_DEPTH),
+                    CS_TAKE(arena, float, ROWS + APART, CS_PACKED_DEPTH + APART),
+                    CS_TAKE(arena, float, CS_PACKED_WIDEST, CS_PACKED_DEPTH),
                     CS_TAKE(arena, float, TURNED_ROWS, CS_PACKED_FEW)};
 }
 
@@ -95,8 +96,7 @@ typedef struct {
 static cut
 cut_into(const cs_packed_f32 *p, size_t panel, size_t down, size_t across)
 {
-    const size_t rest = CS_PACKED_WIDER + 1; /* what is less goes to the panel before */
-    const size_t panels = p->N < panel ? 1 : (p->N + panel - rest) / panel;
+    const size_t panels = cs_packed_panels(p->N, panel);
     const size_t wide = cs_ceil_divide(panels, across);
     const size_t tall = cs_ceil_divide(cs_ceil_divide(p->M, down), TILE) * TILE;
     const size_t strips = cs_ceil_divide(panels, wide);
@@ -167,7 +167,14 @@ sums_of(const cs_packed_f32 *p, const cs_packed_part *part, size_t j)
 static int
 is_in_place(const cs_packed_f32 *p, const cs_packed_form *form)
 {
-    return form->pair == 1 && p->b_col == 1 && p->M <= CS_PACKED_FEW;
+    return form->pair == 1 && p->b_col == 1 && p->M <= CS_PACKED_FEW && p->panels == NULL;
+}
+
+/* Panels that come from memory are read once by all of a few rows. */
+static size_t
+rows_at_once(const cs_packed_f32 *p)
+{
+    return p->panels != NULL && p->M <= CS_PACKED_FEW ? CS_PACKED_FEW : CS_PACKED_ROWS;
 }
 
 /* What is added after the last terms, from column j on. */
@@ -184,7 +191,10 @@ add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_par
 {
     const cs_packed_rows a = form->rows(p, part, room->rows);
     const size_t depth = cs_ceil_divide(part->depth, form->pair);
-    const float *b = room->panels;
+    const float *b = p->panels == NULL
+                         ? room->panels
+                         : p->panels + cs_panels_offset(p->N, form->pair, part->k, part->depth,
+                                                        part->j);
     if (is_in_place(p, form)) {
         const cs_result_f32 result = sums_of(p, part, part->j);
         form->multiply(part->rows, part->columns, part->depth, &a,
@@ -195,7 +205,8 @@ add_part(const cs_packed_f32 *p, const cs_packed_form *form, const cs_packed_par
     for (size_t j = part->j, end = part->j + part->columns, w; j < end; j += w) {
         w = cs_packed_panel(end - j, panel);
         const size_t width = cs_packed_width(w);
-        const cs_result_f32 result = sums_of(p, part, j);
+        cs_result_f32 result = sums_of(p, part, j);
+        result.hints |= p->panels != NULL ? CS_FETCH_NEXT : 0;
         if (j + w < end)
             fetch_ahead(p, part, j + w, cs_packed_panel(end - j - w, panel));
         form->multiply(part->rows, p->is_turned ? width : w, part->depth, &a, b, width,
@@ -212,16 +223,14 @@ one_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size
     const size_t rows = cs_block_length(i, c->tall, p->M);
     const int last = index % c->across + 1 == c->across;
     const size_t columns = last ? p->N - j : c->wide;
-    enum { LINE = 32 };
-    const size_t parts = cs_ceil_divide(p->K, CS_PACKED_DEPTH);
-    const size_t deep = parts > 1 ? cs_ceil_divide(cs_ceil_divide(p->K, parts), LINE) * LINE : p->K;
+    const size_t deep = cs_panels_depth(p->K);
     cs_packed_part part = {.j = j, .columns = columns};
     do {
         part.depth = cs_block_length(part.k, deep, p->K);
-        if (!is_in_place(p, form))
+        if (!is_in_place(p, form) && p->panels == NULL)
             form->columns(p, &part, c->panel, room->panels, room->spare);
         for (part.i = i; part.i < i + rows; part.i += part.rows) {
-            part.rows = cs_block_length(part.i, CS_PACKED_ROWS, i + rows);
+            part.rows = cs_block_length(part.i, rows_at_once(p), i + rows);
             add_part(p, form, &part, c->panel, room);
         }
         part.k += deep;
@@ -241,7 +250,8 @@ run_block(const cs_packed_f32 *p, const cs_packed_form *form, const cut *c, size
 static int
 is_turned(const cs_packed_f32 *p, const cs_packed_form *form)
 {
-    return form->pair == 1 && p->M <= CS_PACKED_FEW && p->a_col == 1 && p->b_row == 1;
+    return form->pair == 1 && p->M <= CS_PACKED_FEW && p->a_col == 1 && p->b_row == 1 &&
+           p->panels == NULL;
 }
 
 /* Columns n to n + rows of c, as rows of c^T. */

@@ -41,20 +41,29 @@ extern const cs_packed_form cs_packed_floats, cs_packed_halves;
 /* Most terms, rows and columns of a part: its rows of a and a panel stay in a second-level cache of
  * 512 KB, its panels, 4 MB, in the third. Rows of c up to which columns of b are not copied, for
  * too few would use the copies. Columns by which a last panel may be wider, so that none is
- * narrower than a vector; what its rows are padded to. */
+ * narrower than a vector; what its rows are padded to; width of the widest. */
 enum {
     CS_PACKED_DEPTH = 1024,
     CS_PACKED_ROWS = 56,
     CS_PACKED_STRIP = 1024,
     CS_PACKED_FEW = 128,
     CS_PACKED_WIDER = 7,
-    CS_PACKED_PAD = 8
+    CS_PACKED_PAD = 8,
+    CS_PACKED_WIDEST = 40
 };
 
 static inline size_t
 cs_packed_panel(size_t left, size_t panel)
 {
     return left <= panel + CS_PACKED_WIDER ? left : panel;
+}
+
+/* How many panels there are. */
+static inline size_t
+cs_packed_panels(size_t columns, size_t panel)
+{
+    const size_t rest = CS_PACKED_WIDER + 1; /* what is less goes to the panel before */
+    return columns < panel ? 1 : (columns + panel - rest) / panel;
 }
 
 static inline size_t

@@ -13,6 +13,7 @@ typedef struct {
     size_t a_row, a_col;
     const cs_real *b;
     size_t b_row, b_col;
+    const float *panels; /* b copied before (la/panels.h), which is then read instead, or NULL */
     const cs_real *start;
     size_t start_row;
     const cs_real *bias;

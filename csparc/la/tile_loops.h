@@ -15,9 +15,16 @@ enum { PER_VEC = LANES / UNIT, VECS = WIDEST / PER_VEC, CHUNK = 16 };
 
 #include "la/tile_sums.h"
 
+/* What a tile fetches while it runs: in CHUNK steps so many lines of each row, which lies `row`
+ * elements behind the one before and whose place moves on by `step` a step. */
+typedef struct {
+    const ITEM *from;
+    size_t row, step, lines;
+} fetched;
+
 INLINE void
 tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
-     size_t i, size_t j, const ITEM *next, float *to, size_t to_row, int streams)
+     size_t i, size_t j, const fetched *next, float *to, size_t to_row, int streams)
 {
     sums c;
     if (result->rows != NULL)
@@ -29,13 +36,16 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
         const size_t s = t->a_row * sizeof(ITEM), step = t->a_col * sizeof(ITEM);
         const char *from = (const char *)(t->a + i * t->a_row);
         const size_t ahead = t->b_row <= NARROW ? 0 : AHEAD * t->b_row;
-        const size_t chunk = next == NULL ? t->K : CHUNK; /* a cache line of `next` at a time */
+        const size_t chunk = next == NULL ? t->K : CHUNK; /* a cache line of each row at a time */
         for (size_t k = 0; k < t->K; k += chunk) {
             size_t count = t->K - k < chunk ? t->K - k : chunk;
             if (next != NULL) {
-                UNROLL
-                for (size_t h = 0; h < H; h++)
-                    __builtin_prefetch(next + h * t->a_row + k * t->a_col, 0, 2);
+                const ITEM *first = next->from + k * next->step;
+                for (size_t line = 0; line < next->lines; line++) {
+                    UNROLL
+                    for (size_t h = 0; h < H; h++)
+                        __builtin_prefetch(first + h * next->row + line * CHUNK, 0, 2);
+                }
             }
             const char *low = from + k * step;
             column a = {low, H > 7 ? low + 7 * s : low, s, 3 * s, 5 * s};
@@ -51,7 +61,7 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
 
 #define TILE(U, H)                                                                               \
     static void tile_##U##_##H(size_t terms, const TERM *term, const RESULT *result, size_t i,   \
-                               size_t j, const ITEM *next, float *to, size_t to_row,             \
+                               size_t j, const fetched *next, float *to, size_t to_row,          \
                                int streams)                                                      \
     {                                                                                            \
         tile(H, U, terms, term, result, i, j, next, to, to_row, streams);                        \
@@ -59,7 +69,7 @@ tile(size_t H, size_t U, size_t terms, const TERM *term, const RESULT *result,
 TILES
 #undef TILE
 
-typedef void tile_function(size_t, const TERM *, const RESULT *, size_t, size_t, const ITEM *,
+typedef void tile_function(size_t, const TERM *, const RESULT *, size_t, size_t, const fetched *,
                            float *, size_t, int);
 #define TILE(U, H) [U][H] = tile_##U##_##H,
 static tile_function *const table[WIDEST + 1][TALLEST + 1] = {TILES};
@@ -106,6 +116,25 @@ fetch_sums(size_t i, size_t H, size_t U, size_t j, size_t N, const RESULT *resul
             __builtin_prefetch(result->c + h * result->c_row + k, 1, 2);
 }
 
+/* What the tile of H rows from row i on fetches: the next H rows of a; or a share of the b that
+ * lies behind the first term's, of which all rows together, or the first N of them, fetch all. */
+INLINE const fetched *
+fetched_by(size_t i, size_t H, size_t j, size_t M, size_t N, const TERM *term, const RESULT *result,
+           fetched *next)
+{
+    if ((result->hints & CS_FETCH) && j == 0 && i + 2 * H <= M) {
+        *next = (fetched){term->a + (i + H) * term->a_row, term->a_row, term->a_col, 1};
+        return next;
+    }
+    const size_t lines = (N + M - 1) / M;
+    if ((result->hints & CS_FETCH_NEXT) && i * lines < N) {
+        const size_t share = (term->K + CHUNK - 1) / CHUNK * CHUNK * lines;
+        *next = (fetched){term->b + term->K * term->b_row + i * share, share, lines, lines};
+        return next;
+    }
+    return NULL;
+}
+
 /* Rows i to `end` of one panel of U units that starts at column j. */
 static void
 panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t N, size_t terms, const TERM *term,
@@ -114,13 +143,13 @@ panel(size_t i, size_t end, size_t U, size_t j, size_t M, size_t N, size_t terms
     const uintptr_t start = (uintptr_t)(result->c + j) | (result->c_row * sizeof(float));
     const int streams = (result->hints & CS_STREAM) && start % sizeof(vec) == 0;
     while (i < end) {
-        const size_t H = next_piece(end - i, tallest[U]), after = i + H;
-        const int fetch = (result->hints & CS_FETCH) && j == 0 && after + H <= M;
+        const size_t H = next_piece(end - i, tallest[U]);
+        fetched next;
         if (result->hints & CS_FETCH_SUMS)
             fetch_sums(i, H, U, j, N, result);
-        table[U][H](terms, term, result, i, j, fetch ? term[0].a + after * term[0].a_row : NULL,
+        table[U][H](terms, term, result, i, j, fetched_by(i, H, j, M, N, term, result, &next),
                     result->c + i * result->c_row + j, result->c_row, streams);
-        i = after;
+        i += H;
     }
 }
 

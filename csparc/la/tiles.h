@@ -35,7 +35,8 @@ typedef struct {
 enum {
     CS_STREAM = 1,    /* c is not read again soon: write past the caches where alignment allows */
     CS_FETCH = 2,     /* the first a comes from memory: fetch its next rows ahead */
-    CS_FETCH_SUMS = 4 /* sums start from c, which has left the near caches: fetch it ahead */
+    CS_FETCH_SUMS = 4, /* sums start from c, which has left the near caches: fetch it ahead */
+    CS_FETCH_NEXT = 8 /* behind the first b lies that of the next product, as large: fetch it */
 };
 
 /* Where a product goes. rows = NULL: sums start at 0; e = NULL: ones. `rows` may be c itself, or

@@ -7,6 +7,7 @@
 #include "base/real.h"
 #include "la/multiply.h"
 #include "la/packed.h"
+#include "la/panels.h"
 #include "la/rows.h"
 #include "op/layer_kernels.h"
 
@@ -88,22 +89,64 @@ forward_tiled(const cs_linear_shape *shape, const cs_real *x, const cs_real *wei
                     forward_block(N, b * ROW_BLOCK, K, M, x, columns, bias, residual, ones, y));
 }
 
+/* y = x weight^T + bias + residual, on la/packed.h. */
+static CS_TYPED(cs_packed)
+forward_product(const cs_linear_shape *shape, const cs_real *x, const cs_real *weight,
+                const cs_real *bias, const cs_real *residual, cs_real *y)
+{
+    const size_t K = shape->K, M = shape->M;
+    return (CS_TYPED(cs_packed)){
+        .M = shape->N, .N = M, .K = K, .a = x, .a_row = K, .a_col = 1, .b = weight, .b_row = 1,
+        .b_col = K, .start = residual, .start_row = M, .bias = bias, .c = y, .c_row = M};
+}
+
 cs_status
 CS_TYPED(cs_linear_forward)(const cs_linear_shape *shape, const cs_real *x, const cs_real *weight,
-                            const cs_real *bias, const cs_real *residual, cs_real *y,
-                            size_t threads, void *scratch)
+                            const cs_real *bias, const cs_real *residual, size_t words,
+                            const uint32_t *panels, cs_real *y, size_t threads, void *scratch)
 {
     if (IS_DOUBLE && shape->bf16)
         return CS_EVALUE;
+    if (panels != NULL && words != CS_TYPED(cs_linear_panels)(shape))
+        return CS_ESHAPE;
     if (is_tiled(shape)) {
         forward_tiled(shape, x, weight, bias, residual, y, scratch);
         return CS_OK;
     }
-    const size_t K = shape->K, M = shape->M;
-    const CS_TYPED(cs_packed) product = {
-        .M = shape->N, .N = M, .K = K, .a = x, .a_row = K, .a_col = 1, .b = weight, .b_row = 1,
-        .b_col = K, .start = residual, .start_row = M, .bias = bias, .c = y, .c_row = M};
+    CS_TYPED(cs_packed) product = forward_product(shape, x, weight, bias, residual, y);
+    product.panels = (const float *)(const void *)panels;
     multiply_packed(&product, shape->bf16, threads, scratch);
+    return CS_OK;
+}
+
+size_t
+CS_TYPED(cs_linear_panels)(const cs_linear_shape *shape)
+{
+    return IS_DOUBLE || is_tiled(shape) ? 0 : cs_panels_words(shape->K, shape->M, shape->bf16);
+}
+
+size_t
+CS_TYPED(cs_linear_prepack_scratch)(const cs_linear_shape *shape, size_t threads)
+{
+    (void)shape;
+    return cs_panels_scratch(threads);
+}
+
+cs_status
+CS_TYPED(cs_linear_prepack)(const cs_linear_shape *shape, const cs_real *weight, size_t words,
+                            uint32_t *panels, size_t threads, void *scratch)
+{
+    if (IS_DOUBLE && shape->bf16)
+        return CS_EVALUE;
+    if (words != CS_TYPED(cs_linear_panels)(shape))
+        return CS_ESHAPE;
+#ifndef CS_FLOAT64
+    const cs_packed_f32 product = forward_product(shape, NULL, weight, NULL, NULL, NULL);
+    if (words > 0)
+        cs_panels_copy(&product, shape->bf16, (float *)(void *)panels, threads, scratch);
+#else
+    (void)weight, (void)panels, (void)threads, (void)scratch;
+#endif
     return CS_OK;
 }
 

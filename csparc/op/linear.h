@@ -5,6 +5,7 @@
  *
  *   x (N,K) in, kept for dweight   weight (M,K) in, kept for dx   bias (M) in, or NULL
  *   residual (N,M) in, or NULL: its gradient is dy, no function writes it
+ *   panels in, or NULL: the weight prepacked, which is then read in its place, to the same bits
  *   y (N,M) out                    dy (N,M) in
  *   dx (N,K) written, or NULL      dweight (M,K), dbias (M) added to, or NULL
  *
@@ -33,10 +34,20 @@ typedef struct {
     int bf16;
 } cs_linear_shape;
 
+/* A weight that does not change between calls, copied once as the forward products read it:
+ * `panels`, of so many words of 32 bits, 0 where none are read (of small weights in float32, in
+ * double). They serve this process alone. O(KM). */
+size_t CS_TYPED(cs_linear_panels)(const cs_linear_shape *shape);
+size_t CS_TYPED(cs_linear_prepack_scratch)(const cs_linear_shape *shape, size_t threads);
+cs_status CS_TYPED(cs_linear_prepack)(const cs_linear_shape *shape, const cs_real *weight,
+                                      size_t words, uint32_t *panels, size_t threads,
+                                      void *scratch);
+
 size_t CS_TYPED(cs_linear_forward_scratch)(const cs_linear_shape *shape, size_t threads);
 cs_status CS_TYPED(cs_linear_forward)(const cs_linear_shape *shape, const cs_real *x,
                                       const cs_real *weight, const cs_real *bias,
-                                      const cs_real *residual, cs_real *y, size_t threads,
+                                      const cs_real *residual, size_t words,
+                                      const uint32_t *panels, cs_real *y, size_t threads,
                                       void *scratch);
 
 size_t CS_TYPED(cs_linear_backward_scratch)(const cs_linear_shape *shape, size_t threads);

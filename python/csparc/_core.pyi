@@ -83,11 +83,14 @@ def scene_render(
     instance: UInt8,
     /,
 ) -> None: ...
+def linear_panels(weight: Real, bf16: int, words: UInt64, /) -> None: ...
+def linear_prepack(weight: Real, bf16: int, panels: UInt32, /) -> None: ...
 def linear_forward(
     x: Real,
     weight: Real,
     bias: Real | None,
     residual: Real | None,
+    panels: UInt32 | None,
     bf16: int,
     y: Real,
     /,

@@ -44,7 +44,7 @@ def draw(rng: np.random.Generator, n: int, k: int, m: int) -> Layer:
 def run(layer: Layer, bf16: bool = False) -> Results:
     y, dx = np.full_like(layer.residual, np.nan), np.full_like(layer.x, np.nan)
     dweight, dbias = np.ones_like(layer.weight), np.ones_like(layer.bias)
-    _core.linear_forward(layer.x, layer.weight, layer.bias, layer.residual, bf16, y)
+    _core.linear_forward(layer.x, layer.weight, layer.bias, layer.residual, None, bf16, y)
     _core.linear_backward(layer.x, layer.weight, layer.dy, bf16, dx, dweight, dbias)
     return Results(y, dx, dweight, dbias)
 
@@ -95,7 +95,7 @@ def test_bits_are_those_of_tiles(rows: int, rng: np.random.Generator) -> None:
 def test_bfloat16_is_for_float32_alone() -> None:
     x = np.ones((2, 3))
     with pytest.raises(ValueError, match="linear_forward"):
-        _core.linear_forward(x, np.ones((4, 3)), None, None, True, np.empty((2, 4)))
+        _core.linear_forward(x, np.ones((4, 3)), None, None, None, True, np.empty((2, 4)))
 
 
 @pytest.mark.parametrize("isa", ["portable", "avx2"])

@@ -41,7 +41,7 @@ class Linear(OpCase):
 
     def forward(self, x):
         y = np.empty((self.rows, self.outputs), x["x"].dtype)
-        _core.linear_forward(x["x"], x["weight"], x.get("bias"), x.get("residual"), False, y)
+        _core.linear_forward(x["x"], x["weight"], x.get("bias"), x.get("residual"), None, False, y)
         return {"y": y}, {}
 
     def backward(self, x, kept, d, into):

@@ -71,6 +71,8 @@ PLAIN = {
     "product_two_terms": "core/test_tiles.py",
     "transpose": "core/test_tiles.py",
     "fma_peak": "core/test_tiles.py",
+    "linear_panels": "core/test_prepack.py",
+    "linear_prepack": "core/test_prepack.py",
     "bf16_product": "core/test_bf16_product.py",
     "bf16_product_two_terms": "core/test_bf16_product.py",
     "bf16_of_floats": "core/test_bf16_product.py",

@@ -26,6 +26,8 @@ RULES, PAIRS = scene._rules(scene.TIERS["M"], scene.SPLITS["train"])
 SIZES: dict[str, dict[str, int]] = {
     "bf16_of_floats": {"K": 2, "M": 2},
     "bf16_of_bits": {"K": 2, "M": 2},
+    "linear": {"W": 0},
+    "linear_prepack": {"W": 0},
     "scene_draw": {"R": len(RULES), "M": len(PAIRS), "K": 3, "F": 14, "G": 7},
     "scene_render": {"F": 14, "G": 7},
     "attention": {"H": 2, "E": 2, "S": 2},

@@ -50,7 +50,7 @@ def test_flop_of_products_are_at_most_what_the_core_counts():
     qkv, y, lse = (np.ones(s, np.float32) for s in ((128, 3, 32), (128, 2, 16), (2, 128)))
     image, kernel = np.ones((2, 8, 8, 16), np.float32), np.ones((16, 16, 3, 3), np.float32)
     calls = {
-        "linear_forward": (whole, square, None, None, False, whole.copy()),
+        "linear_forward": (whole, square, None, None, None, False, whole.copy()),
         "linear_backward": (whole, square, whole, False, whole.copy(), square.copy(), None),
         "attention_forward": (qkv, offsets, None, False, 0, 0, 0, y, lse),
         "attention_backward": (
@@ -102,7 +102,7 @@ def test_products_of_bfloat16_have_a_peak_of_their_own():
     with Profile() as profile:
         x, weight, y = (np.ones((16, 16), np.float32) for _ in range(3))
         for bf16 in (True, False):
-            _core.linear_forward(x, weight, None, None, bf16, y)
+            _core.linear_forward(x, weight, None, None, None, bf16, y)
         profile.end(1.0)
     rows = report(profile.steps, Peaks(1e9, 2e9, 1e6, 1)).rows
     assert sorted(row.bound for row in rows) == ["bf16", "products"]

@@ -15,6 +15,7 @@ from csparc.cli import common
 from csparc.evaluate import Subject, Task, TaskResult
 from csparc.evaluate.beside import Beside, beside, beside_lines
 from csparc.evaluate.figure import plain
+from csparc.evaluate.tasks import run_task
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -95,7 +96,7 @@ def _shown(name: str, task: Task, subject: Subject) -> TaskResult:
     if subject.data is not None:
         shown = Progress(what, len(subject.data), "picture")
     with shown as progress:
-        return task.run(replace(subject, progress=progress and progress.to))
+        return run_task(task, replace(subject, progress=progress and progress.to))
 
 
 def loaded(checkpoint: str, batch_size: int, precision: str) -> Subject:

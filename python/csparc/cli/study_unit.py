@@ -147,6 +147,7 @@ def evaluated(study: Study, arguments: argparse.Namespace) -> tuple[dict[str, An
     """What was trained, and its figures on the held-out data by task."""
     from csparc.cli.session import load_session
     from csparc.evaluate import Subject
+    from csparc.evaluate.tasks import run_task
     from csparc.study.curves import shortened
     from csparc.viz import read_log
 
@@ -166,7 +167,7 @@ def evaluated(study: Study, arguments: argparse.Namespace) -> tuple[dict[str, An
             session.loss_specials, study.batch_size,
         )  # fmt: skip
         task.check(subject)
-        figures[label] = plain(task.run(subject).figures)
+        figures[label] = plain(run_task(task, subject).figures)
     held_out = next(iter(opened.values()), None)
     facts = {
         "data": {

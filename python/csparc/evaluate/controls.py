@@ -18,7 +18,7 @@ from csparc.data.scenes import Scenes
 from csparc.data.scenes.scene import PALETTE
 from csparc.data.transforms import Preprocess
 from csparc.evaluate.figure import Figure
-from csparc.evaluate.tasks import Subject, Task, TaskResult
+from csparc.evaluate.tasks import Subject, Task, TaskResult, run_task
 from csparc.models import TwoTower
 
 __all__ = ["CONTROLS", "run_with_controls"]
@@ -37,7 +37,7 @@ def run_with_controls(
     task: Task,
     subject: Subject,
     seed: int = 0,
-    run: Callable[[str, Task, Subject], TaskResult | None] = lambda _, task, one: task.run(one),
+    run: Callable[[str, Task, Subject], TaskResult | None] = lambda _, *given: run_task(*given),
 ) -> tuple[TaskResult, dict[str, dict[str, Figure]]] | None:
     """What a task finds, and the same figures of each of the `CONTROLS` that there are.
 
@@ -87,7 +87,9 @@ def run_with_controls(
 
 def _substitutes(subject: Subject, recorded: Recorded, seed: int) -> Iterator[tuple[str, Any]]:
     model = subject.model
-    yield "untrained", TwoTower(model.config, seed=seed, dtype=model.dtype)
+    untrained = TwoTower(model.config, seed=seed, dtype=model.dtype)
+    untrained.precision = model.precision
+    yield "untrained", untrained
     yield "constant", Constant(model)
     yield "shuffled", Shuffled(recorded, seed)
     if isinstance(subject.data, Scenes):

@@ -58,7 +58,7 @@ def cosine_ranks(images: np.ndarray, texts: np.ndarray, index: np.ndarray) -> tu
             pictures, left = rows.part(here), rows.left(here)
             tile = scores[: len(left) * len(units)].reshape(len(left), len(units))
             # Captions as weights: each score is the product of two rows, and nothing is turned.
-            _core.linear_forward(left, units, None, None, False, tile)
+            _core.linear_forward(left, units, None, None, None, False, tile)
             (x, by_x), (y, by_y) = pictures, captions
             _core.count_before(
                 tile, x, y, by_x, by_y, of_images.target[here], of_texts.target[some],

@@ -12,6 +12,7 @@ from csparc._repr import cut, fields_line, line
 from csparc.data.report import BadItems
 from csparc.data.rows import laid_out
 from csparc.evaluate.late_interaction import LateFeatures
+from csparc.evaluate.tasks import prepacked
 from csparc.models import frozen
 
 if TYPE_CHECKING:
@@ -74,10 +75,11 @@ def encode_dataset(
         No picture is usable, or more are bad than ``dataset.problems.max_bad`` allows.
     """
     model = frozen.OnRows(model) if dataset.has_rows else model
-    found = _encode(
-        dataset, tokenizer, preprocess, unit_images(model), unit_texts(model, tokenizer),
-        batch_size, progress, should_stop,
-    )  # fmt: skip
+    with prepacked(model):
+        found = _encode(
+            dataset, tokenizer, preprocess, unit_images(model), unit_texts(model, tokenizer),
+            batch_size, progress, should_stop,
+        )  # fmt: skip
     if found is None:
         return None
     return Features(
@@ -127,9 +129,10 @@ def encode_late(
         spoken = tokenizer.loss_mask(ids, specials=specials)
         return whole, tokens[spoken], spoken.sum(axis=1)
 
-    found = _encode(
-        dataset, tokenizer, preprocess, pictures, texts, batch_size, progress, should_stop
-    )
+    with prepacked(model):
+        found = _encode(
+            dataset, tokenizer, preprocess, pictures, texts, batch_size, progress, should_stop
+        )
     if found is None:
         return None
     whole, tokens, counts = (np.concatenate(parts) for parts in zip(*found.texts))

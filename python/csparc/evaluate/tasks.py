@@ -7,6 +7,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -164,6 +165,17 @@ class Task(ABC):
 _CLASSES: dict[str, type[Task]] = {}
 TASKS: Mapping[str, type[Task]] = MappingProxyType(_CLASSES)
 """Name -> class, in the order of registration: those of csparc first, then a person's own."""
+
+
+def run_task(task: Task, subject: Subject) -> TaskResult | None:
+    """``task.run(subject)``, the weights of the model prepacked where it has that."""
+    with prepacked(subject.model):
+        return task.run(subject)
+
+
+def prepacked(model: Any) -> AbstractContextManager[None]:
+    """``model.prepacked()`` of a `csparc.TwoTower` and what stands for one, else nothing."""
+    return model.prepacked() if hasattr(model, "prepacked") else nullcontext()
 
 
 def register(cls: type[Task]) -> type[Task]:

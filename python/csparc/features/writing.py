@@ -109,7 +109,9 @@ def write_features(
     with _locked(folder):
         kept = _kept(folder, wanted, overwrite)
         _write_model(folder, trained)
-        return _written(folder, wanted, kept, _Towers(trained, batch_size), dataset, progress)
+        towers = _Towers(trained, batch_size)
+        with trained.model.prepacked():
+            return _written(folder, wanted, kept, towers, dataset, progress)
 
 
 def _written(

@@ -7,6 +7,7 @@ the other, so that heads trained on rows that were kept are those of a model wit
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -189,6 +190,10 @@ class OnRows:
 
     def __repr__(self) -> str:
         return line(self, repr(self.model))
+
+    def prepacked(self) -> AbstractContextManager[None]:
+        """As of `TwoTower`."""
+        return self.model.prepacked()
 
     def encode_image(
         self, image: np.ndarray, normalize: bool = False, return_patches: bool = False

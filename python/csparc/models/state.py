@@ -27,8 +27,19 @@ def load(parameters: Mapping[str, Parameter], values: Mapping[str, np.ndarray]) 
     if problems:
         shown = problems[:6] + ([f"and {len(problems) - 6} more"] if len(problems) > 6 else [])
         raise ValueError(f"state dict does not fit the model: {'; '.join(shown)}")
+    check_writeable(parameters)
     for name, parameter in parameters.items():
         parameter.data[...] = values[name]
+
+
+def check_writeable(parameters: Mapping[str, Parameter]) -> None:
+    """ValueError where parameters are read-only, because copies of them are in use."""
+    for name, parameter in parameters.items():
+        if parameter.prepacks:
+            raise ValueError(
+                f"{name}: expected parameters that may change, found them prepacked; leave "
+                "`with model.prepacked()` first"
+            )
 
 
 def _listed(what: str, names: list[str]) -> list[str]:

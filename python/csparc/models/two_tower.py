@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from csparc.models.resize import resize_positions
 from csparc.models.table import parts_table
 from csparc.models.text import TextTower, end_positions
 from csparc.models.vision import VisionTower
-from csparc.nn import Parameter, Tape, Tensor
+from csparc.nn import Parameter, Tape, Tensor, prepacked
 
 
 class TwoTower:
@@ -83,6 +84,7 @@ class TwoTower:
 
     @precision.setter
     def precision(self, name: str) -> None:
+        state.check_writeable(self.parameters)
         self._precision = set_precision(self.parameters.values(), self.dtype, name)
 
     def __repr__(self) -> str:
@@ -184,6 +186,18 @@ class TwoTower:
 
     get_image_features = encode_image
     get_text_features = encode_text
+
+    def prepacked(self) -> AbstractContextManager[None]:
+        """For encoding one batch after another: ``with model.prepacked(): ...``.
+
+        Within, the weights of large linear layers are copied once, when they are first read, in the
+        order and the precision that products read them in, and not in every call. The same bits,
+        sooner: most for a few pictures or captions at a time and in bfloat16 (docs/speed.md). Takes
+        the memory of those weights once more (half of it in bfloat16). All parameters are read-only
+        within; writing to one, `load_state_dict` and setting `precision` are a ValueError. May be
+        entered within itself.
+        """
+        return prepacked(self.parameters.values())
 
     def get_logits(
         self, image: np.ndarray, text: np.ndarray, text_mask: np.ndarray | None = None

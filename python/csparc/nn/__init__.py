@@ -15,6 +15,7 @@ from csparc.nn.modules import (
     Transformer,
 )
 from csparc.nn.parameter import Parameter
+from csparc.nn.prepack import prepacked
 from csparc.nn.tape import Tape, Tensor
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "Tape",
     "Tensor",
     "Transformer",
+    "prepacked",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from csparc.nn.parameter import Parameter, trained
+from csparc.nn.prepack import panels_of
 from csparc.nn.tape import Tape, Tensor
 
 
@@ -44,6 +45,7 @@ def linear(
             kernel,
             None if bias is None else bias.data,
             None if residual is None else residual.data.reshape(-1, outputs),
+            panels_of(weight, kernel),
             weight.rounded,
             y.reshape(-1, outputs),
         )

@@ -71,6 +71,9 @@ class Parameter:
     rounded : bool
         Whether linear layers multiply it rounded to bfloat16, with inputs rounded likewise; sums
         are float32. float32 only.
+    prepacks : bool
+        Whether linear layers keep, in ``panels``, a copy of it that they read in its place; data is
+        read-only then (`csparc.nn.prepacked`).
     name : str
         Its name in the state dict, given by the model.
     spread : float or None
@@ -90,6 +93,8 @@ class Parameter:
         self.data = np.zeros(shape, dtype)
         self.decay = decay
         self.rounded = False
+        self.prepacks = False
+        self.panels: np.ndarray | None = None
         self.name = ""
         self.spread = spread
         self.fill = fill

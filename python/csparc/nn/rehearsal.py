@@ -47,7 +47,7 @@ class _Counting:
 
     def _linear(self, op: str, rows: np.ndarray, kernel: np.ndarray, *others: Any) -> None:
         bf16 = any(other is True for other in others)
-        sizes = {"N": len(rows), "K": rows.shape[1], "M": len(kernel), "bf16": int(bf16)}
+        sizes = {"N": len(rows), "K": rows.shape[1], "M": len(kernel), "W": 0, "bf16": int(bf16)}
         self._count(_core.scratch_bytes(op, rows.itemsize, sizes))
 
     def _conv(self, op: str, x: np.ndarray, weight: np.ndarray, *others: Any) -> None:

@@ -124,9 +124,10 @@ def update_index(
         problems = BadItems(1.0)
         problems.update(data.problems)
         try:
-            entries, counts = _entries(
-                model, data, old, parts, problems, verify, batch_size, progress
-            )
+            with model.model.prepacked():
+                entries, counts = _entries(
+                    model, data, old, parts, problems, verify, batch_size, progress
+                )
         finally:
             parts.flush()
         if not entries:

@@ -12,6 +12,7 @@ from csparc.data.shuffled import warn_if_shuffled
 from csparc.errors import CsparcError
 from csparc.evaluate import Retrieval, Subject, Task, make_task
 from csparc.evaluate.figures import RetrievalFigures
+from csparc.evaluate.tasks import run_task
 
 if TYPE_CHECKING:
     from csparc.data import Dataset
@@ -90,7 +91,7 @@ class Validation:
             tasks.insert(0, _RETRIEVAL)
         figures: dict[Task, dict[str, Any]] = {}
         for task in dict.fromkeys(tasks):
-            found = task.run(subject)
+            found = run_task(task, subject)
             if found is None:
                 return None
             figures[task] = found.figures
