@@ -7,20 +7,18 @@
  *   c1 = 1 / (1 - beta1^t), c2 = 1 / (1 - beta2^t) at step t = 1, 2, ...: given by the caller
  *
  *   grad (N) read, and set to 0 for the next step    weight, m, v (N) read and written
- *   sums (2) out: sum of squares of u, and of the new weights
+ *   sums (2) out: sum of squares of u, and of the new weights    beta1, ...: in the settings
  *
- * 16 FLOP an entry; bandwidth bound: 8 words an entry. sums are taken in double over blocks of
- * fixed length and over the blocks in order: scratch of two doubles a block.
+ * 16 FLOP an entry; bandwidth bound: 8 words an entry. sums are taken in double, as
+ * optim/kernels.h has it, over blocks of fixed length and over the blocks in order: scratch of two
+ * doubles a block. The same bits on any threads and every instruction set.
  */
 #ifndef CS_ADAMW_H
 #define CS_ADAMW_H
 
 #include "base/real.h"
 #include "csparc.h"
-
-typedef struct {
-    double lr, decay, beta1, beta2, eps, correction1, correction2, scale;
-} cs_adamw_settings;
+#include "optim/kernels.h"
 
 size_t cs_adamw_scratch(size_t N);
 cs_status CS_TYPED(cs_adamw)(size_t N, const cs_adamw_settings *settings, cs_real *grad,

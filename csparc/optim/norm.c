@@ -2,6 +2,7 @@
 
 #include "base/real.h"
 #include "optim/blocks.h"
+#include "optim/kernels.h"
 
 #ifndef CS_FLOAT64
 size_t
@@ -11,23 +12,14 @@ cs_sum_of_squares_scratch(size_t N)
 }
 #endif
 
-static double
-sum_block(size_t n, const cs_real *x)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * x[i];
-    return sum;
-}
-
 cs_status
 CS_TYPED(cs_sum_of_squares)(size_t N, const cs_real *x, double *sum, void *scratch)
 {
     const size_t blocks = cs_optim_block_count(N), step = CS_OPTIM_BLOCK;
+    const CS_TYPED(cs_optim_kernels) *kernels = CS_TYPED(cs_optim)();
     double *part = scratch;
     CS_EACH(b, blocks, cs_optim_threads(N),
-            part[b] = sum_block(cs_block_length(b * step, step, N), x + b * step));
+            part[b] = kernels->squares(cs_block_length(b * step, step, N), x + b * step));
     *sum = 0;
     for (size_t b = 0; b < blocks; b++)
         *sum += part[b];

@@ -3,7 +3,8 @@
  *   sum = sum_i x_i^2        x (N) in    sum (1) out
  *
  * In double, over blocks of fixed length and over the blocks in order, so squares of float never
- * overflow and bits do not depend on threads. 2N FLOP; scratch of one double a block.
+ * overflow and bits depend neither on threads nor on the instruction set (optim/kernels.h). 2N
+ * FLOP; scratch of one double a block.
  */
 #ifndef CS_OPTIM_NORM_H
 #define CS_OPTIM_NORM_H

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 
 import numpy as np
 import pytest
+from other_isa import run_again, run_code
 from tolerances import FLOAT32, OP, assert_close
 
 import csparc
@@ -140,3 +143,41 @@ def test_wrong_settings_are_errors() -> None:
         optim.AdamW({}, betas=(0.9, 1.0))
     with pytest.raises(ValueError, match="eps"):
         optim.AdamW({}, eps=0.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [0, 1, 33, 30_001])
+def test_average_is_that_of_numpy(dtype: type, n: int, rng: np.random.Generator) -> None:
+    weight, average = (rng.normal(size=n).astype(dtype) for _ in range(2))
+    for rate in (0.0, 0.3, 1.0):
+        expected = average + dtype(rate) * (weight - average)
+        for threads in (1, 3):
+            csparc.set_num_threads(threads)
+            found = average.copy()
+            _core.average(rate, weight, found)
+            np.testing.assert_array_equal(found, expected)
+
+
+def step_digest(n: int) -> str:
+    """Of the bits of a step of AdamW, its sums, and a norm."""
+    rng, digest = np.random.default_rng(n), hashlib.sha256()
+    for dtype in (np.float32, np.float64):
+        g, w, m, v = (rng.random(n).astype(dtype) for _ in range(4))
+        sums, total = np.empty(2), np.empty(1)
+        _core.adamw(1e-3, 0.2, 0.9, 0.98, 1e-6, 1.7, 1.3, 0.37, g, w, m, v, sums)
+        _core.sum_of_squares(w, total)
+        for array in (g, w, m, v, sums, total):
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize("isa", ["portable", "avx2"])
+def test_every_instruction_set(isa: str) -> None:
+    """The same bits, and this file again, with one instruction set forced."""
+    if isa == _core.config()["isa"]:
+        pytest.skip("already ran")
+    environment = {**os.environ, "CSPARC_ISA": isa}
+    run_again(__file__, isa, environment)
+    for n in (1, 31, 33, 511, 513, 8193, 20_001):
+        code = f"import test_optim; assert test_optim.step_digest({n}) == {step_digest(n)!r}"
+        run_code(code, __file__, environment)

@@ -87,6 +87,7 @@ PLAIN = {
     "add": "core/test_layers.py",
     "accumulate": "core/test_layers.py",
     "adamw": "core/test_optim.py",
+    "average": "core/test_optim.py",
     "sum_of_squares": "core/test_optim.py",
     "count_before": "core/test_before.py",
     "dot_rows": "core/test_before.py",

@@ -7,11 +7,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from csparc import _core
 from csparc._repr import line
 from csparc.nn import Parameter
-
-_CHUNK = 1 << 16
-"""Numbers averaged at a time: few enough that they stay in a processor's cache."""
 
 
 class Averages:
@@ -47,12 +45,8 @@ class Averages:
         """Take in the weights after step ``step``."""
         rate = 1.0 - min(self.decay, (step - 1) / (step + 9))
         for name, parameter in self.parameters.items():
-            average, weight = self.arrays[name].reshape(-1), parameter.data.reshape(-1)
-            for begin in range(0, len(average), _CHUNK):
-                part = average[begin : begin + _CHUNK]
-                change = weight[begin : begin + _CHUNK] - part
-                change *= rate
-                part += change
+            weight, average = parameter.data.reshape(-1), self.arrays[name].reshape(-1)
+            _core.average(rate, weight, average)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
