@@ -130,9 +130,9 @@ BUGS = [
     ),
     Bug(
         "a resized picture is cut down instead of rounded",
-        "csparc/data/weigh_rows.c",
-        "one_half = 1 << (CS_WEIGHT_BITS - 1)",
-        "one_half = 0",
+        "csparc/data/pair_lanes.h",
+        "ONE_HALF = 1 << (CS_WEIGHT_BITS - 1)",
+        "ONE_HALF = 0",
         "data/test_transforms.py::test_default_is_shortest_side_bicubic_and_centre_crop",
     ),
     Bug(

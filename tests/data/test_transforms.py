@@ -1,14 +1,10 @@
-"""Resizing, cropping and normalising have the bits of their definitions, and of Pillow's resize."""
+"""Cropping, augmenting and normalising have the bits of their definitions."""
 
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
-import PIL
 import pytest
 from pictures import pixels
 from PIL import Image
@@ -100,102 +96,6 @@ def test_shortest_of_an_oblong_result() -> None:
     found = Preprocess((4, 8)).fixed(picture)
     resized = np.asarray(Image.fromarray(picture).resize((8, 8), BICUBIC))
     np.testing.assert_array_equal(found, resized[2:6])
-
-
-def weights(inputs: int, outputs: int, bilinear: bool) -> np.ndarray:
-    """The filter's matrix [outputs, inputs], in units of 2**-22."""
-    scale = inputs / outputs
-    stretch = max(1.0, scale)
-    matrix = np.zeros((outputs, inputs))
-    for row in range(outputs):
-        centre = (row + 0.5) * scale
-        reach = (1 if bilinear else 2) * stretch
-        first, last = max(0, int(centre - reach + 0.5)), min(inputs, int(centre + reach + 0.5))
-        x = np.abs((np.arange(first, last) - centre + 0.5) / stretch)
-        if bilinear:
-            w = np.maximum(1 - x, 0)
-        else:
-            near, far = (1.5 * x - 2.5) * x * x + 1, (((x - 5) * x + 8) * x - 4) * -0.5
-            w = np.where(x < 1, near, np.where(x < 2, far, 0))
-        matrix[row, first:last] = w / w.sum()
-    return np.rint(matrix * 2**22).astype(np.int64)
-
-
-def slow_resize(picture: np.ndarray, size: tuple[int, int], bilinear: bool) -> np.ndarray:
-    """Columns first, rounded to 8 bits, then rows."""
-    across = weights(picture.shape[1], size[1], bilinear)
-    down = weights(picture.shape[0], size[0], bilinear)
-    narrow = np.clip((np.einsum("ji,yic->yjc", across, picture) + 2**21) >> 22, 0, 255)
-    return np.clip((np.einsum("ji,iyc->jyc", down, narrow) + 2**21) >> 22, 0, 255)
-
-
-@pytest.mark.parametrize("interpolation", transforms.INTERPOLATIONS)
-def test_resize_equals_its_definition_and_pillow(
-    rng: np.random.Generator, interpolation: str
-) -> None:
-    filtered = Image.Resampling[interpolation.upper()]
-    for _ in range(60):
-        picture = rng.integers(0, 256, (*rng.integers(1, 150, 2), 3), dtype=np.uint8)
-        size = tuple(int(side) for side in rng.integers(1, 100, 2))
-        found = transforms.resize(picture, size, interpolation)
-        np.testing.assert_array_equal(found, slow_resize(picture, size, filtered == 2))
-        # Up to version 12 Pillow runs columns first; then it chooses: one of the orders it must be.
-        pillow = np.asarray(Image.fromarray(picture).resize(size[::-1], filtered))
-        turned = transforms.resize(picture.transpose(1, 0, 2), size[::-1], interpolation)
-        assert np.array_equal(found, pillow) or (
-            int(PIL.__version__.partition(".")[0]) > 12
-            and np.array_equal(turned.transpose(1, 0, 2), pillow)
-        )
-
-
-def test_resize_of_a_crop_knows_nothing_outside(rng: np.random.Generator) -> None:
-    for _ in range(40):
-        picture = rng.integers(0, 256, (*rng.integers(2, 90, 2), 3), dtype=np.uint8)
-        left, top = (int(rng.integers(side)) for side in picture.shape[1::-1])
-        width = int(rng.integers(1, picture.shape[1] - left + 1))
-        height = int(rng.integers(1, picture.shape[0] - top + 1))
-        part = picture[top : top + height, left : left + width]
-        np.testing.assert_array_equal(
-            transforms.resize(picture, (13, 9), crop=(left, top, width, height)),
-            transforms.resize(part, (13, 9)),
-        )
-
-
-@pytest.mark.parametrize(
-    "crop",
-    [
-        *[(-1, 0, 2, 2), (0, -1, 2, 2), (0, 0, 0, 2), (0, 0, 2, 0), (0, 0, 9, 2), (7, 0, 2, 2)],
-        *[(0, 6, 2, 1), (2**62, 0, 2**62, 2), (0, 2**63 - 1, 1, 2**63 - 1), (1, 1, 2**63 - 1, 1)],
-    ],
-)
-def test_resize_refuses_crops_outside(crop: tuple[int, int, int, int]) -> None:
-    with pytest.raises(ValueError, match="resize"):
-        transforms.resize(pixels(0, 6, 8), (4, 4), crop=crop)
-    with pytest.raises(ValueError, match="resize"):
-        transforms.resize(pixels(0, 6, 8), (0, 4))
-
-
-@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
-def test_resize_has_the_same_bits_on_every_instruction_set(isa: str) -> None:
-    program = (
-        "import numpy as np; from csparc.data.transforms import resize;"
-        "x = (np.arange(70 * 90 * 3) ** 2 % 251).astype(np.uint8).reshape(70, 90, 3);"
-        "print(hash(resize(x, (33, 31)).tobytes() + resize(x, (99, 111), 'bilinear').tobytes()))"
-    )
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    outputs = []
-    for forced in ("", isa):
-        ran = subprocess.run(
-            [sys.executable, "-c", program],
-            capture_output=True,
-            text=True,
-            env={**environment, "CSPARC_ISA": forced},
-        )
-        if "CSPARC_ISA" in ran.stderr:
-            pytest.skip(f"this processor has no {isa}")
-        assert ran.returncode == 0, ran.stderr
-        outputs.append(ran.stdout)
-    assert outputs[0] == outputs[1]
 
 
 @pytest.mark.parametrize("turned", [False, True])

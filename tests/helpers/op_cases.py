@@ -65,7 +65,7 @@ PLAIN = {
     "words": "losses/test_word_contrast.py",
     "siglip": "losses/test_siglip.py",
     "normalize": "data/test_transforms.py",
-    "resize": "data/test_transforms.py",
+    "resize": "data/test_resize.py",
     "gemm": "core/test_gemm.py",
     "product": "core/test_tiles.py",
     "product_two_terms": "core/test_tiles.py",

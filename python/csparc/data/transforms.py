@@ -214,14 +214,15 @@ class Preprocess:
     def _random_crop(self, height: int, width: int, draws: np.ndarray) -> tuple[int, int, int, int]:
         """As torchvision's RandomResizedCrop: left, top, width, height."""
         low, high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        for area_draw, aspect_draw in draws[: 2 * _TRIALS].reshape(_TRIALS, 2):
+        *trials, across_draw, down_draw = draws[: 2 * _TRIALS + 2].tolist()
+        for area_draw, aspect_draw in zip(trials[::2], trials[1::2]):
             share = self.scale[0] + (self.scale[1] - self.scale[0]) * area_draw
             aspect = math.exp(low + (high - low) * aspect_draw)
             across = round(math.sqrt(width * height * share * aspect))
             down = round(math.sqrt(width * height * share / aspect))
             if 0 < across <= width and 0 < down <= height:
-                left = int(draws[2 * _TRIALS] * (width - across + 1))
-                top = int(draws[2 * _TRIALS + 1] * (height - down + 1))
+                left = int(across_draw * (width - across + 1))
+                top = int(down_draw * (height - down + 1))
                 return left, top, across, down
         across, down = width, height
         if width / height < self.ratio[0]:
