@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
 import numpy as np
 import pytest
 
 import csparc
-from csparc import nn
+from csparc import _core, nn
 from csparc.models.frozen import OnRows, image_rows
 
 
@@ -19,7 +26,9 @@ def packed(model: csparc.TwoTower) -> set[str]:
     return {
         name
         for name, parameter in model.parameters.items()
-        if parameter.panels is not None and parameter.panels.size
+        if parameter.panels is not None
+        and parameter.panels.copy is not None
+        and parameter.panels.copy.size
     }
 
 
@@ -92,6 +101,66 @@ def test_entered_within_itself_the_outer_lasts(rng: np.random.Generator) -> None
         with pytest.raises(ValueError, match="read-only"):
             model.logit_scale.data[...] = 0
     model.logit_scale.data[...] = 0
+
+
+def test_of_contexts_that_cross_the_last_to_end_counts(rng: np.random.Generator) -> None:
+    model = csparc.create_model("tiny")
+    with ExitStack() as later:
+        with model.prepacked():
+            later.enter_context(model.prepacked())
+        model.encode_image(pictures(model, rng))
+        assert packed(model)
+        with pytest.raises(ValueError, match="read-only"):
+            model.logit_scale.data[...] = 0
+    assert packed(model) == set()
+    model.logit_scale.data[...] = 0
+
+
+def test_a_copy_that_is_finished_after_the_end_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+) -> None:
+    """A thread that encodes while another leaves the context."""
+    model, images = csparc.create_model("tiny"), pictures(csparc.create_model("tiny"), rng)
+    begun, ended = threading.Event(), threading.Event()
+    prepack = _core.linear_prepack
+
+    def slowly(*arguments: Any) -> None:
+        prepack(*arguments)
+        begun.set()
+        assert ended.wait(60)
+
+    thread = threading.Thread(target=model.encode_image, args=(images,))
+    with model.prepacked():
+        monkeypatch.setattr(_core, "linear_prepack", slowly)
+        thread.start()
+        assert begun.wait(60)
+    ended.set()
+    thread.join()
+    for parameter in model.parameters.values():
+        parameter.data *= np.float32(1.5)
+    with model.prepacked():
+        within = model.encode_image(images)
+    assert within.tobytes() == model.encode_image(images).tobytes()
+
+
+@pytest.mark.parametrize("again", [
+    copy.deepcopy,
+    lambda model: pickle.loads(pickle.dumps(model, 4)),
+    lambda model: pickle.loads(pickle.dumps(model, 5)),
+], ids=["deepcopy", "pickle 4", "pickle 5"])  # fmt: skip
+def test_a_copy_of_the_model_is_not_prepacked(
+    again: Callable[[csparc.TwoTower], csparc.TwoTower], rng: np.random.Generator
+) -> None:
+    model, images = csparc.create_model("tiny"), pictures(csparc.create_model("tiny"), rng)
+    with model.prepacked():
+        model.encode_image(images)
+        other = again(model)
+        for parameter in other.parameters.values():
+            parameter.data *= np.float32(1.5)
+        found = other.encode_image(images)
+    for parameter in model.parameters.values():
+        parameter.data *= np.float32(1.5)
+    assert found.tobytes() == model.encode_image(images).tobytes()
 
 
 def left_by_an_error(model: csparc.TwoTower, images: np.ndarray) -> None:

@@ -35,7 +35,7 @@ def load(parameters: Mapping[str, Parameter], values: Mapping[str, np.ndarray]) 
 def check_writeable(parameters: Mapping[str, Parameter]) -> None:
     """ValueError where parameters are read-only, because copies of them are in use."""
     for name, parameter in parameters.items():
-        if parameter.prepacks:
+        if parameter.panels is not None:
             raise ValueError(
                 f"{name}: expected parameters that may change, found them prepacked; leave "
                 "`with model.prepacked()` first"

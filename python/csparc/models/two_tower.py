@@ -191,11 +191,15 @@ class TwoTower:
         """For encoding one batch after another: ``with model.prepacked(): ...``.
 
         Within, the weights of large linear layers are copied once, when they are first read, in the
-        order and the precision that products read them in, and not in every call. The same bits,
-        sooner: most for a few pictures or captions at a time and in bfloat16 (docs/speed.md). Takes
-        the memory of those weights once more (half of it in bfloat16). All parameters are read-only
-        within; writing to one, `load_state_dict` and setting `precision` are a ValueError. May be
-        entered within itself.
+        order and the precision that products read them in, and not in every call. The bits are the
+        same. It saves most time for a few pictures or captions at a call, and in bfloat16
+        (docs/speed.md); it takes the memory of those weights once more, half of it in bfloat16.
+
+        All parameters are read-only within: writing to one, `load_state_dict` and setting
+        ``precision`` are a ValueError. Slices and other views of them that were taken before are
+        not, and what is written through them is not seen. The context may be entered within itself
+        and in several threads, and lasts until all have left. Copies and pickles of the model that
+        are made within are as of a model outside.
         """
         return prepacked(self.parameters.values())
 

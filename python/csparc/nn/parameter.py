@@ -7,7 +7,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +55,19 @@ def _take(shape: tuple[int, ...], dtype: np.dtype) -> None:
         raise TooManyParameters("more or larger parameters than allowed")
 
 
+@dataclass
+class Panels:
+    """What linear layers read in place of a weight while it is prepacked (`csparc.nn.prepacked`).
+
+    ``writeable`` says whether its data could be written before; ``contexts`` are those that are
+    open; ``copy`` is made at the first use.
+    """
+
+    writeable: bool
+    contexts: set[object] = field(default_factory=set)
+    copy: np.ndarray | None = None
+
+
 class Parameter:
     """An array that is trained, and its gradient.
 
@@ -71,9 +85,9 @@ class Parameter:
     rounded : bool
         Whether linear layers multiply it rounded to bfloat16, with inputs rounded likewise; sums
         are float32. float32 only.
-    prepacks : bool
-        Whether linear layers keep, in ``panels``, a copy of it that they read in its place; data is
-        read-only then (`csparc.nn.prepacked`).
+    panels : Panels or None
+        While it is prepacked (`csparc.nn.prepacked`), and its data read-only: what linear layers
+        read in its place.
     name : str
         Its name in the state dict, given by the model.
     spread : float or None
@@ -93,8 +107,7 @@ class Parameter:
         self.data = np.zeros(shape, dtype)
         self.decay = decay
         self.rounded = False
-        self.prepacks = False
-        self.panels: np.ndarray | None = None
+        self.panels: Panels | None = None
         self.name = ""
         self.spread = spread
         self.fill = fill
@@ -135,6 +148,13 @@ class Parameter:
         stream = zlib.crc32(self.name.encode())
         values = truncated_normal(seed, stream, self.data.size)
         self.data[...] = (self.spread * values).reshape(self.shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of copies and pickles: they are not prepacked, as no context would ever end it."""
+        state = dict(vars(self))
+        if self.panels is not None:
+            state |= {"panels": None, "data": self.data.copy()}
+        return state
 
     def __repr__(self) -> str:
         return f"Parameter({self.name!r}, {self.data.dtype}, {list(self.shape)})"
