@@ -5,7 +5,7 @@
  *     each the panels of la/packed_operands.h one after the other; floats, or pairs of bfloat16
  *
  * A product that is given them reads them in the order of memory and copies nothing of b; its bits
- * are those without. They depend on the instruction set in use and serve this process alone.
+ * are those without. Panels depend on the instruction set in use and serve this process alone.
  * O(KN). Scratch as the size function says. float only.
  */
 #ifndef CS_PANELS_H

@@ -54,6 +54,20 @@ def test_a_constant_answer_ties_everywhere(subject):
     assert figures["text_to_image_mean_rank"] == pytest.approx((SIZE + 1) / 2)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_untrained_weights_are_evaluated_in_the_precision_of_the_model(subject, precision):
+    class Precision(Retrieval):
+        def run(self, subject):
+            seen.append(getattr(subject.model, "precision", None))
+            return super().run(subject)
+
+    seen = []
+    model = small_training.model(**as_loss("sparc").suited_model())
+    model.precision = precision
+    run_with_controls(Precision(), replace(subject, model=model), seed=1)
+    assert set(seen) == {precision}
+
+
 @pytest.mark.parametrize("count", [2, 3, 17])
 def test_a_derangement_leaves_nothing_in_its_place(count):
     others = derangement(count, seed=4)

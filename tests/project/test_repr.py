@@ -41,6 +41,7 @@ from csparc.features import FrozenFeatures, write_features
 from csparc.losses import LOSSES, Sizes, as_loss
 from csparc.losses.registry import loss_class
 from csparc.models.frozen import OnRows
+from csparc.nn.parameter import Panels
 from csparc.profile import Profile
 from csparc.search import open_index, open_pictures, update_index
 from csparc.search.browse import serve
@@ -113,7 +114,7 @@ def objects(tmp_path_factory) -> list[Any]:
         model, model.config, model.config.image, out, out.patches, tape, nn.Buffers(),
         model.logit_scale, model.visual, model.text, *_modules(model), explained, local,
         csparc.explain(run, scenes.load(0), captions[0]),
-        *_modules(local_towers), map_head, weights,
+        *_modules(local_towers), map_head, weights, Panels(True),
         Tensors(weights.path, weights.layout, weights.shapes), local.alignment(loss), late,
         encode_dataset(model, words, scenes, preprocess), Pictures(scenes, preprocess, len),
         diagnose(model, words, scenes, preprocess, loss), RetrievalFigures(result.validation),

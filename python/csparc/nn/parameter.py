@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from csparc import _random
+from csparc._repr import line
 
 
 class TooManyParameters(ValueError):
@@ -66,6 +67,10 @@ class Panels:
     writeable: bool
     contexts: set[object] = field(default_factory=set)
     copy: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        size = 0 if self.copy is None else self.copy.nbytes
+        return line(self, f"{size / 2**20:.1f} MiB", contexts=len(self.contexts))
 
 
 class Parameter:
