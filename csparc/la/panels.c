@@ -31,11 +31,8 @@ typedef struct {
     size_t panel, across, deep;
 } cut;
 
-static size_t
-spare_floats(void)
-{
-    return CS_PACKED_WIDEST * CS_PACKED_DEPTH;
-}
+/* Floats of room in which a panel is rounded. */
+enum { SPARE = CS_PACKED_WIDEST * CS_PACKED_DEPTH };
 
 static void
 copy_panel(const cut *c, size_t index, float *panels, float *spare)
@@ -52,7 +49,7 @@ copy_panel(const cut *c, size_t index, float *panels, float *spare)
 size_t
 cs_panels_scratch(size_t threads)
 {
-    return CS_SIZE(threads, spare_floats(), sizeof(float));
+    return CS_SIZE(threads, SPARE, sizeof(float));
 }
 
 void
@@ -66,5 +63,5 @@ cs_panels_copy(const cs_packed_f32 *product, int bf16, float *panels, size_t thr
     const size_t count = c.across * cs_ceil_divide(product->K, deep);
     const size_t several = cs_threads_for(threads, count, CS_SIZE(product->N, product->K));
     CS_EACH_DYNAMIC(index, thread, count, several,
-                    copy_panel(&c, index, panels, (float *)scratch + thread * spare_floats()));
+                    copy_panel(&c, index, panels, (float *)scratch + thread * SPARE));
 }

@@ -2,7 +2,8 @@
  *
  *   weight (N) in    average (N) read and written    rate = 1 - decay, from 0 to 1
  *
- * 3N FLOP; bandwidth bound: 3 words an entry. Entries by themselves: any threads, the same bits.
+ * 3N FLOP; bandwidth bound: 3 words an entry. Entries by themselves: the same bits on any
+ * threads and every instruction set.
  */
 #ifndef CS_AVERAGE_H
 #define CS_AVERAGE_H

@@ -74,5 +74,17 @@ adamw(size_t n, const cs_adamw_settings *s, cs_real *restrict grad, cs_real *res
     }
 }
 
+static void
+average(size_t n, cs_real rate, const cs_real *restrict weight, cs_real *restrict mean)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        mean[i] += rate * (weight[i] - mean[i]);
+}
+
 extern const CS_TYPED(cs_optim_kernels) CS_KERNEL(cs_optim_kernels_of);
-const CS_TYPED(cs_optim_kernels) CS_KERNEL(cs_optim_kernels_of) = {squares, adamw};
+const CS_TYPED(cs_optim_kernels) CS_KERNEL(cs_optim_kernels_of) = {
+    .squares = squares,
+    .adamw = adamw,
+    .average = average,
+};

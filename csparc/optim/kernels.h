@@ -19,6 +19,8 @@ typedef struct {
     /* The step of optim/adamw.h. sums [2]: of the squares of u, and of the new weights. */
     void (*adamw)(size_t n, const cs_adamw_settings *settings, cs_real *restrict grad,
                   cs_real *restrict weight, cs_real *restrict m, cs_real *restrict v, double *sums);
+    /* That of optim/average.h: mean_i += rate (weight_i - mean_i) */
+    void (*average)(size_t n, cs_real rate, const cs_real *restrict weight, cs_real *restrict mean);
 } CS_TYPED(cs_optim_kernels);
 
 /* The kernels of the instruction set in use. */
